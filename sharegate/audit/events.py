@@ -1,0 +1,88 @@
+"""The closed list of what the trail records, and the shape of one record."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Action(StrEnum):
+    """`noun.past`. Every action is documented in docs/trail.md, or a test fails."""
+
+    SHARE_CREATED = "share.created"
+    SHARE_CHANGED = "share.changed"
+    SHARE_PAUSED = "share.paused"
+    SHARE_RESUMED = "share.resumed"
+    SHARE_SUSPENDED = "share.suspended"
+    SHARE_CONFIRMED = "share.confirmed"
+    SHARE_REVOKED = "share.revoked"
+    LINK_CREATED = "link.created"
+    LINK_CHANGED = "link.changed"
+    LINK_PAUSED = "link.paused"
+    LINK_RESUMED = "link.resumed"
+    LINK_REPLACED = "link.replaced"
+    LINK_REVOKED = "link.revoked"
+    LINK_JOINED = "link.joined"
+    LINK_REENTERED = "link.reentered"
+    LINK_REFUSED = "link.refused"
+    LINK_PASSED_ON = "link.passed_on"
+    KNOCK_MADE = "knock.made"
+    KNOCK_ADMITTED = "knock.admitted"
+    KNOCK_REFUSED = "knock.refused"
+    DEVICE_CODE_MADE = "device.code_made"
+    DEVICE_ADDED = "device.added"
+    VISIT_ENDED = "visit.ended"
+    VISIT_LEFT = "visit.left"
+    REQUEST_ANSWERED = "request.answered"
+    REQUEST_DENIED = "request.denied"
+    STRANGER_DENIED = "stranger.denied"
+    CHANNEL_OPENED = "channel.opened"
+    CHANNEL_CLOSED = "channel.closed"
+    CHANNEL_REFUSED = "channel.refused"
+    CHANNEL_SUMMARY = "channel.summary"
+    UPSTREAM_ADDED = "upstream.added"
+    UPSTREAM_REMOVED = "upstream.removed"
+    UPSTREAM_LOST = "upstream.lost"
+    UPSTREAM_BACK = "upstream.back"
+    KEY_ADDED = "key.added"
+    KEY_RETIRED = "key.retired"
+    GATE_STARTED = "gate.started"
+    GATE_STOPPED = "gate.stopped"
+
+
+class Outcome(StrEnum):
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    FAILED = "failed"
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One recorded act. Empty means unknown or not applicable; sizes are bytes, durations milliseconds.
+
+    `actor` is `owner`, `admin`, `visitor`, `stranger` or `gate`. `name`, `address` and `agent` are personal: they enter
+    the chain as salted digests (DESIGN 7). `seq` and `at` are set by the trail.
+    """
+
+    action: Action
+    outcome: Outcome = Outcome.ALLOWED
+    actor: str
+    seq: int = 0
+    at: float = 0.0
+    share: str = ""
+    link: str = ""
+    visit: str = ""
+    came_from: str = ""
+    reason: str = ""
+    rule: str = ""
+    method: str = ""
+    path: str = ""
+    status: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    duration_ms: float = 0.0
+    count: int = 1
+    detail: str = ""
+    name: str = ""
+    address: str = ""
+    agent: str = ""

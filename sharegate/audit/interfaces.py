@@ -1,0 +1,60 @@
+"""What the trail needs from a store."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from sharegate.audit.events import AuditEvent
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A filter over the trail; empty fields do not filter. `path` matches itself and everything below it."""
+
+    share: str = ""
+    link: str = ""
+    visit: str = ""
+    path: str = ""
+    reason: str = ""
+    action: str = ""
+    outcome: str = ""
+    since: float = 0.0
+    until: float = 0.0
+    after_seq: int = 0
+    limit: int = 0
+    newest_first: bool = False
+
+
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as it is stored: `body` is what the hash covers (canonical JSON, personal fields as digests),
+    `personal` what retention may erase (JSON of the clear values and their salt, or empty)."""
+
+    writer: str
+    seq: int
+    previous: str
+    digest: str
+    body: bytes
+    personal: bytes = b""
+
+
+class AuditStore(Protocol):
+    """An append-only sequence per writer. `append` is durable when it returns, all or nothing."""
+
+    async def append(self, events: list[Sealed]) -> None: ...
+
+    async def head(self, writer: str) -> tuple[int, str]:
+        """(seq, digest) of the writer's last event; (0, "") when there is none."""
+
+    async def read(self, query: Query) -> list[Sealed]:
+        """Those that fit, by writer and seq (or newest first)."""
+
+    async def writers(self) -> list[str]: ...
+
+
+class Recorder(Protocol):
+    """What the rest of the gate sees of the trail."""
+
+    async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+        """Record an act. With `durable` it is on disk when this returns, and StoreUnavailable is raised when it
+        cannot be; without, it is on disk within 250 ms."""

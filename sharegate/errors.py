@@ -1,0 +1,252 @@
+"""Every error that sharegate raises on purpose, and the closed list of reasons for a refusal.
+
+SharegateError
+├── Denied            the gate refuses a request (carries one Reason)
+├── Invalid           bad input from a person or a program: field, problem, remedy
+│   └── Faults        several of them together (configuration, policy files)
+├── NotFound          the named share, link, visit, knock, server does not exist
+├── Ambiguous         a short id or name fits several things
+├── Refused           an owner's command that the rules of the house do not permit
+├── Unreachable       a gate or a Jupyter server that should answer does not
+└── StoreUnavailable  the store cannot promise durability: the gate fails closed (503)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why the gate refused. One per refusal; the same word in code, trail, pages, docs and tests."""
+
+    # who is asking
+    NO_CREDENTIAL = "no_credential"
+    BAD_CREDENTIAL = "bad_credential"
+    AMBIGUOUS_CREDENTIAL = "ambiguous_credential"
+    OTHER_VISIT = "other_visit"
+    VISIT_ENDED = "visit_ended"
+    LINK_REVOKED = "link_revoked"
+    LINK_REPLACED = "link_replaced"
+    LINK_EXPIRED = "link_expired"
+    LINK_PAUSED = "link_paused"
+    LINK_IN_USE = "link_in_use"
+    SEATS_TAKEN = "seats_taken"
+    DEVICES_TAKEN = "devices_taken"
+    DEVICE_CODE_INVALID = "device_code_invalid"
+    KNOCK_REFUSED = "knock_refused"
+    SHARE_REVOKED = "share_revoked"
+    SHARE_EXPIRED = "share_expired"
+    SHARE_PAUSED = "share_paused"
+    ROOT_CHANGED = "root_changed"
+    CLIENTS_OFF = "clients_off"
+    BROWSER_ON_PROGRAM_ADDRESS = "browser_on_program_address"
+    # where the request comes from
+    BAD_ORIGIN = "bad_origin"
+    BAD_HOST = "bad_host"
+    CROSS_SITE = "cross_site"
+    SERVICE_WORKER = "service_worker"
+    # what it says
+    BAD_PATH = "bad_path"
+    BAD_QUERY = "bad_query"
+    BAD_HEADER = "bad_header"
+    BAD_BODY = "bad_body"
+    BODY_TOO_LARGE = "body_too_large"
+    BAD_FRAME = "bad_frame"
+    # where it wants to go
+    OUTSIDE_ROOT = "outside_root"
+    HIDDEN_PATH = "hidden_path"
+    LINK_OUT = "link_out"
+    NOT_FOUND = "not_found"
+    # what it wants to do
+    NO_RULE = "no_rule"
+    ROUTE_DENIED = "route_denied"
+    CAPABILITY_MISSING = "capability_missing"
+    ROOM_UNKNOWN = "room_unknown"
+    ROOM_FORMAT = "room_format"
+    ROOM_LEFT_ROOT = "room_left_root"
+    # how much
+    JOIN_LIMIT = "join_limit"
+    CREDENTIAL_LIMIT = "credential_limit"
+    REQUEST_LIMIT = "request_limit"
+    CHANNEL_LIMIT = "channel_limit"
+    ROOM_LIMIT = "room_limit"
+    BYTES_LIMIT = "bytes_limit"
+    OVERLAY_LIMIT = "overlay_limit"
+    # what is not there
+    UPSTREAM_AWAY = "upstream_away"
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_BAD_ANSWER = "upstream_bad_answer"
+    UPSTREAM_NOT_OURS = "upstream_not_ours"
+    STORE_UNAVAILABLE = "store_unavailable"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a reason becomes at the edge.
+
+    `public` is the code a visitor is told. Reasons that share a `public` code are one answer to a
+    visitor, byte for byte but for a random id; only the trail keeps the true reason.
+    """
+
+    status: int
+    public: str
+    sentence: str
+
+
+_NOT_FOUND = Meaning(404, "not_found", "There is nothing here.")
+_STRANGER = Meaning(401, "no_access", "This address needs a link that is in use in this browser.")
+_BAD_REQUEST = "The request was not understood."
+_LIMIT = "Too much at once. Wait a moment, then try again."
+_NOT_ALLOWED = Meaning(403, "not_allowed", "This share does not allow that.")
+_FOREIGN = Meaning(403, "cross_site", "The request came from another site.")
+
+
+def _bad(status: int = 400) -> Meaning:
+    return Meaning(status, "bad_request", _BAD_REQUEST)
+
+
+MEANINGS: dict[Reason, Meaning] = {
+    Reason.NO_CREDENTIAL: _STRANGER,
+    Reason.BAD_CREDENTIAL: _STRANGER,
+    Reason.AMBIGUOUS_CREDENTIAL: _STRANGER,
+    Reason.OTHER_VISIT: _STRANGER,
+    Reason.VISIT_ENDED: Meaning(403, "visit_ended", "This visit has ended."),
+    Reason.LINK_REVOKED: Meaning(403, "link_revoked", "This link was ended by its owner."),
+    Reason.LINK_REPLACED: Meaning(403, "link_replaced", "This link was replaced by a newer one."),
+    Reason.LINK_EXPIRED: Meaning(403, "link_expired", "This link has expired."),
+    Reason.LINK_PAUSED: Meaning(403, "link_paused", "This link is paused."),
+    Reason.LINK_IN_USE: Meaning(409, "link_in_use", "This link is in use in another browser."),
+    Reason.SEATS_TAKEN: Meaning(409, "seats_taken", "Everybody this link has room for is in."),
+    Reason.DEVICES_TAKEN: Meaning(409, "devices_taken", "No further device can be added."),
+    Reason.DEVICE_CODE_INVALID: Meaning(403, "device_code_invalid", "This code is not valid any more."),
+    Reason.KNOCK_REFUSED: Meaning(403, "knock_refused", "The owner did not let you in."),
+    Reason.SHARE_REVOKED: Meaning(403, "share_revoked", "Sharing was ended by its owner."),
+    Reason.SHARE_EXPIRED: Meaning(403, "share_expired", "This share has expired."),
+    Reason.SHARE_PAUSED: Meaning(403, "share_paused", "Sharing is paused."),
+    Reason.ROOT_CHANGED: Meaning(403, "share_suspended", "Sharing is suspended until its owner confirms."),
+    Reason.CLIENTS_OFF: Meaning(403, "clients_off", "This link is for browsers only."),
+    Reason.BROWSER_ON_PROGRAM_ADDRESS: Meaning(403, "not_for_browsers", "This address is for programs."),
+    Reason.BAD_ORIGIN: _FOREIGN,
+    Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
+    Reason.CROSS_SITE: _FOREIGN,
+    Reason.SERVICE_WORKER: _NOT_ALLOWED,
+    Reason.BAD_PATH: _bad(),
+    Reason.BAD_QUERY: _bad(),
+    Reason.BAD_HEADER: _bad(),
+    Reason.BAD_BODY: _bad(),
+    Reason.BODY_TOO_LARGE: Meaning(413, "body_too_large", "The request is larger than this share allows."),
+    Reason.BAD_FRAME: _bad(),
+    Reason.OUTSIDE_ROOT: _NOT_FOUND,
+    Reason.HIDDEN_PATH: _NOT_FOUND,
+    Reason.LINK_OUT: _NOT_FOUND,
+    Reason.NOT_FOUND: _NOT_FOUND,
+    Reason.NO_RULE: _NOT_ALLOWED,
+    Reason.ROUTE_DENIED: _NOT_ALLOWED,
+    Reason.CAPABILITY_MISSING: _NOT_ALLOWED,
+    Reason.ROOM_UNKNOWN: _NOT_FOUND,
+    Reason.ROOM_FORMAT: _NOT_FOUND,
+    Reason.ROOM_LEFT_ROOT: _NOT_FOUND,
+    Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.REQUEST_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.CHANNEL_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.ROOM_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.BYTES_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.OVERLAY_LIMIT: Meaning(413, "overlay_limit", "Your own layout and settings are full here."),
+    Reason.UPSTREAM_AWAY: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
+    Reason.UPSTREAM_TIMEOUT: Meaning(504, "server_slow", "The Jupyter server did not answer in time."),
+    Reason.UPSTREAM_BAD_ANSWER: Meaning(502, "server_fault", "The Jupyter server gave an unusable answer."),
+    Reason.UPSTREAM_NOT_OURS: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
+    Reason.STORE_UNAVAILABLE: Meaning(503, "gate_fault", "The gate cannot keep its records and lets nobody in."),
+    Reason.DRAINING: Meaning(503, "gate_restarting", "The gate is restarting."),
+}
+
+assert set(MEANINGS) == set(Reason), "every reason has a meaning"
+
+
+class SharegateError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class Denied(SharegateError):
+    """The gate refuses. `detail` is for the trail only and must hold no secret."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
+
+
+class Invalid(SharegateError):
+    """Bad input. Nothing was changed."""
+
+    def __init__(self, field: str, problem: str, remedy: str = "") -> None:
+        super().__init__(field, problem, remedy)
+        self.field = field
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        text = f"{self.field}: {self.problem}" if self.field else self.problem
+        return f"{text}. {self.remedy}" if self.remedy else text
+
+
+class Faults(Invalid):
+    """Several faults reported together, so that one correction round is enough."""
+
+    def __init__(self, source: str, faults: list[Invalid]) -> None:
+        super().__init__(source, f"{len(faults)} fault(s)")
+        self.faults = faults
+
+    def __str__(self) -> str:
+        return "\n".join(str(fault) for fault in self.faults)
+
+
+class NotFound(SharegateError):
+    """The named thing does not exist (exit code 4, status 404)."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(kind, name)
+        self.kind = kind
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no {self.kind} is called {self.name!r}"
+
+
+class Ambiguous(SharegateError):
+    """A short id or name that fits several things. Nothing was done (exit code 2, status 409)."""
+
+    def __init__(self, name: str, candidates: list[str]) -> None:
+        super().__init__(name, candidates)
+        self.name = name
+        self.candidates = candidates
+
+    def __str__(self) -> str:
+        return f"{self.name!r} fits several: {', '.join(self.candidates)}"
+
+
+class Refused(SharegateError):
+    """An owner's command that the rules do not permit (exit code 3, status 403)."""
+
+    def __init__(self, code: str, problem: str, remedy: str = "") -> None:
+        super().__init__(code, problem, remedy)
+        self.code = code
+        self.problem = problem
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.remedy}" if self.remedy else self.problem
+
+
+class Unreachable(SharegateError):
+    """A gate or Jupyter server that should answer does not (exit code 5, status 503)."""
+
+
+class StoreUnavailable(SharegateError):
+    """The store cannot promise durability (full disk, lock, corruption). Callers fail closed."""

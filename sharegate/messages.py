@@ -1,0 +1,150 @@
+"""What the gate sees of the network: its own request, response and WebSocket frame, never a library's.
+
+The listener in front and the client behind translate to and from these values, so either can be replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+
+class Headers:
+    """An immutable, ordered, case-insensitive multi-map of header fields (RFC 9110 section 5)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields = tuple((name, value) for name, value in fields)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The first value of `name`."""
+        return next(iter(self.all(name)), default)
+
+    def all(self, name: str) -> list[str]:
+        wanted = name.lower()
+        return [value for key, value in self._fields if key.lower() == wanted]
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self.all(name))
+
+    def items(self) -> tuple[tuple[str, str], ...]:
+        return self._fields
+
+    def __repr__(self) -> str:
+        # Values may be credentials: names only.
+        return f"<Headers {', '.join(name for name, _ in self._fields)}>"
+
+
+class Body(Protocol):
+    """A request body that has not been read yet."""
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body; raises Denied(`body_too_large`) past `limit` bytes."""
+
+    def stream(self) -> AsyncIterator[bytes]:
+        """The body in pieces, with backpressure."""
+
+
+class NoBody:
+    """The body of a request that has none."""
+
+    async def read(self, limit: int) -> bytes:
+        return b""
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        nothing: tuple[bytes, ...] = ()
+        for part in nothing:
+            yield part
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came in. `target` is raw (origin-form); `peer` is the address of the connection."""
+
+    method: str
+    target: str
+    headers: Headers
+    peer: str
+    scheme: str = "http"
+    body: Body = field(default_factory=NoBody, repr=False)
+
+    @property
+    def upgrade(self) -> bool:
+        """Whether this asks for a WebSocket (RFC 6455 section 4.1)."""
+        return self.method == "GET" and self.headers.get("Upgrade").lower() == "websocket"
+
+    def __repr__(self) -> str:
+        # The query may hold a token.
+        return f"<Request {self.method} {self.target.partition('?')[0]} from {self.peer}>"
+
+
+class FrameKind(Enum):
+    BINARY = "binary"
+    TEXT = "text"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One WebSocket message (fragments joined). A CLOSE frame has `code` and `reason` and no data."""
+
+    kind: FrameKind
+    data: bytes = b""
+    code: int = 1000
+    reason: str = ""
+
+    @classmethod
+    def binary(cls, data: bytes) -> Frame:
+        return cls(FrameKind.BINARY, data)
+
+    @classmethod
+    def text(cls, text: str) -> Frame:
+        return cls(FrameKind.TEXT, text.encode())
+
+    @classmethod
+    def close(cls, code: int, reason: str = "") -> Frame:
+        return cls(FrameKind.CLOSE, b"", code, reason)
+
+
+class Socket(Protocol):
+    """One end of an open WebSocket."""
+
+    async def receive(self) -> Frame:
+        """The next message; a CLOSE frame when the peer closed or the connection broke (1006)."""
+
+    async def send(self, frame: Frame) -> None:
+        """Send one BINARY or TEXT message; waits while the peer is slow; raises ConnectionError when it is gone."""
+
+    async def close(self, code: int, reason: str = "") -> None:
+        """Start and finish the closing handshake, waiting at most about a second; never raises."""
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer: a whole body, or a stream that is pulled as fast as the visitor reads.
+
+    `done` is called once when the stream was sent, broken or given up; it must not raise.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | AsyncIterator[bytes] = b""
+    done: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """The answer 101: the listener accepts the WebSocket, then awaits `serve` with the visitor's end."""
+
+    serve: Callable[[Socket], Awaitable[None]]
+    subprotocol: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Answer = Response | Upgrade

@@ -1,0 +1,147 @@
+"""The one reading of a request path.
+
+Jupyter's web framework routes on the undecoded path and decodes the groups afterwards, so a gateway that checks one
+spelling and sends another has a hole. Here a raw target is decoded once, anything that could be read twice is
+refused, and what was checked is encoded anew for the upstream.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+from urllib.parse import quote
+
+from sharegate.errors import Denied, Reason
+
+MAX_TARGET = 8192
+MAX_SEGMENT_BYTES = 255
+
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# RFC 3986 pchar and "/", and nothing else: what a browser sends. A raw byte above 0x7e is no valid target.
+_TARGET = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/\[\]|^`{}\"<>]*\Z")
+# C0 and C1 controls, DEL, the line and paragraph separators, and the bidirectional overrides that make a name lie.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_SECOND_LAYER = re.compile("%[0-9A-Fa-f]{2}")
+_SAFE = "!$&'()*+,;=:@~"
+
+
+class Place(Enum):
+    """Where a path lies as seen from a root."""
+
+    INSIDE = "inside"
+    ANCESTOR = "ancestor"
+    OUTSIDE = "outside"
+
+
+def check_segment(segment: str) -> None:
+    """Refuse a decoded segment that some reader could understand differently (`bad_path`)."""
+    if segment in ("", ".", ".."):
+        raise Denied(Reason.BAD_PATH, "empty or dot segment")
+    if "/" in segment or "\\" in segment:
+        raise Denied(Reason.BAD_PATH, "separator inside a segment")
+    if _CONTROL.search(segment):
+        raise Denied(Reason.BAD_PATH, "control character")
+    if _SECOND_LAYER.search(segment):
+        raise Denied(Reason.BAD_PATH, "second layer of encoding")
+    if len(segment.encode("utf-8", "surrogatepass")) > MAX_SEGMENT_BYTES:
+        raise Denied(Reason.BAD_PATH, "segment longer than 255 bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalPath:
+    """A path that has exactly one reading: a tuple of decoded, checked segments.
+
+    `trailing` tells whether the raw path ended in `/`; it never changes where the path points.
+    """
+
+    segments: tuple[str, ...]
+    trailing: bool = False
+
+    @classmethod
+    def parse(cls, raw_path: str) -> Self:
+        """Read the path of a raw request target (no query). Raises Denied(`bad_path`)."""
+        try:
+            raw = raw_path.encode("ascii")
+        except UnicodeEncodeError:
+            raise Denied(Reason.BAD_PATH, "raw non-ASCII byte") from None
+        if len(raw) > MAX_TARGET:
+            raise Denied(Reason.BAD_PATH, "target too long")
+        if not _TARGET.match(raw):
+            raise Denied(Reason.BAD_PATH, "not an absolute path, or a character that must be encoded")
+        if _BAD_ESCAPE.search(raw):
+            raise Denied(Reason.BAD_PATH, "broken percent-encoding")
+        decoded = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
+        try:
+            text = decoded.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Denied(Reason.BAD_PATH, "not UTF-8") from None
+        return cls._from_text(text[1:])
+
+    @classmethod
+    def from_body(cls, text: str) -> Self:
+        """Read a path that arrived already decoded (a JSON field, a query value), relative to the server's root.
+
+        One leading `/` is what Jupyter's clients send at times and means the same as none.
+        """
+        if not isinstance(text, str) or len(text) > MAX_TARGET:
+            raise Denied(Reason.BAD_PATH, "not a path")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise Denied(Reason.BAD_PATH, "lone surrogate") from None
+        return cls._from_text(text.removeprefix("/"))
+
+    @classmethod
+    def _from_text(cls, text: str) -> Self:
+        if text == "":
+            return cls(())
+        trailing = text.endswith("/")
+        segments = tuple(text.removesuffix("/").split("/"))
+        for segment in segments:
+            check_segment(segment)
+        return cls(segments, trailing)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether any segment is a dotfile."""
+        return any(segment.startswith(".") for segment in self.segments)
+
+    @property
+    def name(self) -> str:
+        return self.segments[-1] if self.segments else ""
+
+    def place(self, root: CanonicalPath) -> Place:
+        """Compare whole segments: `shared2` is not inside `shared`."""
+        mine, theirs = self.segments, root.segments
+        if mine[: len(theirs)] == theirs:
+            return Place.INSIDE
+        return Place.ANCESTOR if theirs[: len(mine)] == mine else Place.OUTSIDE
+
+    def under(self, start: int) -> CanonicalPath:
+        """The path without its first `start` segments."""
+        return CanonicalPath(self.segments[start:], self.trailing)
+
+    def join(self, *more: str) -> CanonicalPath:
+        return CanonicalPath((*self.segments, *more))
+
+    @property
+    def encoded(self) -> str:
+        """Percent-encoded, without a leading or trailing slash: what goes on the wire to the upstream."""
+        return "/".join(quote(segment, safe=_SAFE) for segment in self.segments)
+
+    def __str__(self) -> str:
+        return "/".join(self.segments)
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Cut a raw origin-form target into raw path and raw query. Raises Denied(`bad_path`).
+
+    Absolute-form targets and fragments are refused: no browser sends them to an origin server.
+    """
+    if "#" in target:
+        raise Denied(Reason.BAD_PATH, "fragment in the target")
+    path, _, query = target.partition("?")
+    return path, query

@@ -1,0 +1,122 @@
+"""The route table as values: one Rule says who may ask for a route, where paths hide in it, how it is answered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sharegate.paths import CanonicalPath
+from sharegate.shares.model import Capability, Role
+
+
+class AnswerKind(StrEnum):
+    FORWARD = "forward"  # send on, answer passes through the header allow-list
+    FILTER = "filter"  # send on, then the named function of confine.response reshapes the answer
+    LOCAL = "local"  # answered by the named function of lab, the upstream is not asked
+    DENY = "deny"  # denied by name (`route_denied`)
+
+
+class ValueType(StrEnum):
+    STRING = "string"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    OBJECT = "object"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One allowed query argument or body field. `name` is dotted for nested body fields (`notebook.path`).
+
+    With `path` its value is a path relative to the server's root and is confined; `ancestors` then also
+    admits an ancestor of the root.
+    """
+
+    name: str
+    type: ValueType = ValueType.STRING
+    required: bool = False
+    nullable: bool = False
+    one_of: tuple[str, ...] = ()
+    pattern: str = ""
+    max_length: int = 1024
+    path: bool = False
+    ancestors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BodyShape:
+    """How a body is read: `json` is parsed, checked field by field and written anew; `raw` is streamed as it is;
+    `none` means that a body is refused."""
+
+    kind: str = "none"
+    fields: tuple[Field, ...] = ()
+    max_bytes: int = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a path pattern: a literal segment, `{name}` (one segment, optionally matching `pattern`), or
+    `{name*}` (the rest, zero or more segments)."""
+
+    text: str
+    is_name: bool = False
+    rest: bool = False
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    role: Role
+    method: str
+    target: str
+    expect: str  # "allow" or a reason
+    websocket: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the route table.
+
+    `url_paths` names the pattern's parts that are paths relative to the server's root (confined).
+    `roles`, when not empty, narrows which roles the rule exists for (several rules may share one route with different
+    answers for different roles). `source` is `file:line`.
+    """
+
+    id: str
+    methods: frozenset[str]
+    pattern: tuple[Part, ...]
+    answer: AnswerKind
+    answer_name: str = ""
+    capability: Capability | None = None
+    websocket: bool = False
+    roles: frozenset[Role] = frozenset()
+    url_paths: tuple[str, ...] = ()
+    ancestors: bool = False
+    query: tuple[Field, ...] = ()
+    body: BodyShape = BodyShape()
+    request_headers: frozenset[str] = frozenset()  # lower-case
+    response_headers: frozenset[str] = frozenset()  # lower-case
+    credential: bool = True  # False: static files, fetched without the upstream's token
+    why: str = ""
+    examples: tuple[Example, ...] = ()
+    source: str = ""
+
+    @property
+    def route(self) -> str:
+        """The pattern as written, for people and the trail."""
+        shown = [
+            part.text if not part.is_name else "{" + part.text + ("*" if part.rest else "") + "}"
+            for part in self.pattern
+        ]
+        return "/" + "/".join(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule and what its named parts matched (segments)."""
+
+    rule: Rule
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def path(self, name: str) -> CanonicalPath:
+        return CanonicalPath(self.parts[name])

@@ -1,0 +1,108 @@
+"""What this folder needs from a store. Implementations live in stores/ and run one conformance suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit
+from sharegate.upstream.model import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock or upstream."""
+
+    kind: str
+    id: str
+
+
+class ShareStore(Protocol):
+    """Shares, links, visits, knocks, device codes, overlays and upstreams.
+
+    Every write is durable when it returns (DESIGN 7) and atomic; every method may raise StoreUnavailable, after which
+    nothing has changed. Reads see all acknowledged writes.
+    """
+
+    async def share(self, id: str) -> Share | None: ...
+
+    async def link(self, id: str) -> Link | None: ...
+
+    async def visit(self, id: str) -> Visit | None: ...
+
+    async def knock(self, id: str) -> Knock | None: ...
+
+    async def shares(self) -> list[Share]:
+        """All shares, revoked ones too, oldest first."""
+
+    async def links(self, share: str) -> list[Link]:
+        """The links of a share, oldest first."""
+
+    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
+        """The visits of a share or of one link of it, oldest first."""
+
+    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]: ...
+
+    async def add_share(self, share: Share, links: list[Link]) -> None:
+        """Store a new share with its first links. Raises ValueError when an id is taken."""
+
+    async def add_link(self, link: Link) -> None: ...
+
+    async def change_share(self, id: str, **fields: Any) -> Share:
+        """Replace fields and return the new record. Raises NotFound."""
+
+    async def change_link(self, id: str, **fields: Any) -> Link: ...
+
+    async def change_visit(self, id: str, **fields: Any) -> Visit: ...
+
+    async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
+        """Store a visit unless `seats` visits of its link hold a seat already: then Denied(`seats_taken`).
+
+        Open visits of the kinds browser and knock hold a seat; devices, previews and clients do not. The
+        store sets `number` to one more than the highest of the link and returns the stored record.
+        """
+
+    async def end_visits(self, ids: list[str], *, at: float, reason: str) -> list[Visit]:
+        """End those that are open; return the ones that this call ended."""
+
+    async def add_knock(self, knock: Knock, *, limit: int) -> None:
+        """Store a waiting knock; Denied(`join_limit`) when `limit` knocks wait at its link already."""
+
+    async def decide_knock(self, id: str, *, state: str, at: float, visit: Visit | None = None) -> Knock:
+        """Turn a *waiting* knock into admitted (with its new visit, outside the seats), refused or gone.
+
+        Raises NotFound when there is none, ValueError when it was decided already.
+        """
+
+    async def add_device_code(self, code: DeviceCode) -> None: ...
+
+    async def spend_device_code(self, code_hash: str, visit: Visit, *, at: float, devices: int) -> Visit:
+        """Use a code once: check it (Denied `device_code_invalid`), count the open devices that came from the same
+        visit (Denied `devices_taken`), store the new device's visit. `visit.came_from`, `.link`, `.share`, `.role`,
+        `.name` and `.expires` are set from the code's visit."""
+
+    async def device_code(self, code_hash: str) -> DeviceCode | None: ...
+
+    async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
+        """What a visit keeps for itself (`workspace` or `settings`): name → bytes."""
+
+    async def put_overlay(
+        self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
+    ) -> None:
+        """Keep, replace or (None) delete; Denied(`overlay_limit`) past `items` entries or `total_bytes`."""
+
+    async def upstreams(self) -> list[Upstream]: ...
+
+    async def put_upstream(self, upstream: Upstream) -> None:
+        """Store or replace; the credential is encrypted at rest."""
+
+    async def remove_upstream(self, id: str) -> None: ...
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` after each commit; returns how to stop that."""
+
+    async def ready(self) -> None:
+        """Raise StoreUnavailable unless a write would be durable now."""
+
+    async def close(self) -> None: ...

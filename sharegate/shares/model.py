@@ -1,0 +1,208 @@
+"""What an owner gives, and who came: the records of the gate.
+
+Records are immutable; a change is a new record written through the store. Times are seconds since the epoch (UTC).
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+
+import msgspec
+
+from sharegate.paths import CanonicalPath
+
+# No vowels and no look-alikes: an id never spells a word and survives being read aloud.
+ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
+OPEN_ENDED = 400 * 86400.0
+
+
+def new_id(length: int = 10) -> str:
+    """A public handle. It names a record and grants nothing."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+class Role(StrEnum):
+    VIEW = "view"
+    EDIT = "edit"
+    RUN = "run"
+
+
+class Capability(StrEnum):
+    """`resource:action`. policies/roles.yaml says which role has which."""
+
+    PAGES_READ = "pages:read"
+    STATIC_READ = "static:read"
+    CONTENTS_READ = "contents:read"
+    CONTENTS_WRITE = "contents:write"
+    FILES_READ = "files:read"
+    ROOMS_READ = "rooms:read"
+    ROOMS_WRITE = "rooms:write"
+    KERNELS_READ = "kernels:read"
+    KERNELS_EXECUTE = "kernels:execute"
+    OVERLAY_WRITE = "overlay:write"
+    IDENTITY_READ = "identity:read"
+
+
+class RootKind(StrEnum):
+    DIRECTORY = "directory"
+    FILE = "file"
+
+
+class LinkKind(StrEnum):
+    PERSON = "person"
+    OPEN = "open"
+    PREVIEW = "preview"
+
+
+class VisitKind(StrEnum):
+    BROWSER = "browser"
+    DEVICE = "device"
+    KNOCK = "knock"
+    PREVIEW = "preview"
+    CLIENT = "client"
+
+
+class KnockState(StrEnum):
+    WAITING = "waiting"
+    ADMITTED = "admitted"
+    REFUSED = "refused"
+    GONE = "gone"
+
+
+class RootIdentity(msgspec.Struct, frozen=True):
+    """Device and inode of a share's root, where the gate can see the disk (DESIGN 6.12)."""
+
+    device: int
+    inode: int
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True):
+    """This role on this root of this upstream, until then."""
+
+    id: str
+    upstream: str
+    owner: str
+    root: str
+    kind: RootKind = RootKind.DIRECTORY
+    open_file: str = ""
+    role: Role = Role.VIEW
+    name: str = ""
+    message: str = ""
+    created: float
+    expires: float
+    paused: bool = False
+    suspended: bool = False
+    revoked: float | None = None
+    clients: bool = False
+    own_extensions: bool = False
+    identity: RootIdentity | None = None
+
+    @property
+    def root_path(self) -> CanonicalPath:
+        return CanonicalPath(tuple(self.root.split("/")))
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced."""
+
+    id: str
+    share: str
+    letter: str
+    kind: LinkKind = LinkKind.PERSON
+    name: str = ""
+    visits: int | None = 1
+    devices: int = 3
+    serial: int = 1
+    role: Role | None = None
+    created: float
+    expires: float
+    paused: bool = False
+    revoked: float | None = None
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """One browser's use of a link. The cookies' values are never stored, only their SHA-256 (hex).
+
+    `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
+    from which the link was passed on (knock).
+    """
+
+    id: str
+    share: str
+    link: str
+    number: int
+    kind: VisitKind = VisitKind.BROWSER
+    name: str = ""
+    role: Role | None = None
+    cookie_hash: str = ""
+    browser_hash: str = ""
+    came_from: str = ""
+    created: float
+    expires: float
+    ended: float | None = None
+    ended_reason: str = ""
+    address: str = ""
+    agent: str = ""
+
+    def __repr__(self) -> str:
+        state = "ended" if self.ended is not None else "open"
+        return f"<Visit {self.id} of link {self.link} ({self.kind.value}, {state})>"
+
+
+class Knock(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided."""
+
+    id: str
+    share: str
+    link: str
+    name: str = ""
+    same_person: bool = False
+    came_from: str = ""
+    by_address: bool = False
+    browser_hash: str = ""
+    created: float
+    state: KnockState = KnockState.WAITING
+    decided: float | None = None
+    visit: str = ""
+    address: str = ""
+    agent: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Knock {self.id} on link {self.link} ({self.state.value})>"
+
+
+class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-use code by which a person adds an own device. Only its SHA-256 is kept."""
+
+    code_hash: str
+    visit: str
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Who asks and what for: the frozen result of authenticating. Only shares.authenticate makes one."""
+
+    share: Share
+    link: Link
+    visit: Visit
+    role: Role
+    capabilities: frozenset[Capability]
+    expires: float
+
+    @property
+    def root(self) -> CanonicalPath:
+        return self.share.root_path
+
+    @property
+    def base(self) -> str:
+        """The visit's base address, as Jupyter's `base_url`: begins and ends with a slash."""
+        return f"/s/{self.share.id}/~{self.visit.id}/"
+
+    def allows(self, capability: Capability) -> bool:
+        return capability in self.capabilities
+
+    def __repr__(self) -> str:
+        return f"<Grant {self.role.value} on {self.share.id} by visit {self.visit.id}>"

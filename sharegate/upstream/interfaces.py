@@ -1,0 +1,87 @@
+"""What the request path needs from the owner's servers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sharegate.messages import Body, Headers, Socket
+from sharegate.upstream.model import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it goes to the upstream: built anew from checked values, never the visitor's bytes.
+
+    `path` is percent-encoded and relative to the upstream's base URL (no leading slash); `query` is decoded
+    pairs. `headers` hold only what a rule allowed. With `credential` the upstream's token is added.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | Body = b""
+    credential: bool = True
+    subprotocol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An upstream's answer. `stream` yields the body as sent (no decompression); `close` gives it up (idempotent)."""
+
+    status: int
+    headers: Headers
+    stream: Callable[[], AsyncIterator[bytes]]
+    close: Callable[[], Awaitable[None]]
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, closed afterwards; Denied(`upstream_bad_answer`) past `limit` bytes."""
+        from sharegate.errors import Denied, Reason
+
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async for part in self.stream():
+                size += len(part)
+                if size > limit:
+                    raise Denied(Reason.UPSTREAM_BAD_ANSWER, "answer larger than the gate reads")
+                parts.append(part)
+        finally:
+            await self.close()
+        return b"".join(parts)
+
+
+class Forwarder(Protocol):
+    """Sends to one upstream. Raises Denied(`upstream_away`, `upstream_timeout`, `upstream_bad_answer`)."""
+
+    async def forward(self, upstream: Upstream, outgoing: Outgoing) -> Incoming: ...
+
+    async def connect(self, upstream: Upstream, outgoing: Outgoing) -> Socket:
+        """Open a WebSocket and return it after the upstream's 101; Denied when it refuses."""
+
+
+class UpstreamDirectory(Protocol):
+    """Which servers there are and whether they are who they were."""
+
+    async def find(self, id: str) -> Upstream:
+        """The live server; Denied(`upstream_away`) or Denied(`upstream_not_ours`)."""
+
+
+class Disk(Protocol):
+    """A look at a co-located server's disk, to see through symbolic links (DESIGN 6.10, 6.12)."""
+
+    async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+        """Denied(`link_out`) when the real path leaves the root's real path or crosses a hidden name.
+
+        A path that does not exist yet is judged by its nearest existing ancestor.
+        """
+
+    async def inside_names(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which of `names` in `directory` really lie inside the root (for filtering a listing)."""
+
+    async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+        """(device, inode, is_directory) of the root without following a link at its end; None when it is gone."""

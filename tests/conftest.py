@@ -1,0 +1,37 @@
+"""Fixtures that several folders use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.real.jupyter import JupyterServer, plant, running_jupyter
+
+
+class Clock:
+    """A clock that only the test moves."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """One real JupyterLab with jupyter-collaboration for the whole run; tests that change files use their own."""
+    home = tmp_path_factory.mktemp("jupyter")
+    (home / "root").mkdir()
+    plant(home / "root")
+    with running_jupyter(home) as server:
+        yield server
