@@ -9,6 +9,25 @@ from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Capability, Role
 
 
+# The methods that a rule may name. OPTIONS is absent on purpose: Jupyter answers it without authentication.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+# Stands beside the methods for a GET that asks for a WebSocket (RFC 6455 section 4.1).
+WEBSOCKET = "WEBSOCKET"
+
+# Functions that reshape an upstream's answer, or guard a channel. `session` is jupyter-collaboration's, `sessions` and
+# `kernels` are the kernel sessions and kernels of the visit; `room` and `kernel` are WebSockets.
+FILTERS = frozenset(
+    {"checkpoints", "contents", "files", "kernel", "kernels", "kernelspecs", "page", "room", "session", "sessions"}
+    | {"settings"}
+)
+# Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (JupyterLab
+# was measured to go on without a word); `global-awareness` and `events` are WebSockets.
+LOCALS = frozenset(
+    {"absent", "empty-list", "empty-object", "events", "global-awareness", "me", "nbconvert-list", "no-content"}
+    | {"robots", "root-redirect", "settings-write", "status", "workspace", "workspace-list", "workspace-write"}
+)
+
+
 class AnswerKind(StrEnum):
     FORWARD = "forward"  # send on, answer passes through the header allow-list
     FILTER = "filter"  # send on, then the named function of confine.response reshapes the answer
@@ -29,7 +48,7 @@ class Field:
     """One allowed query argument or body field. `name` is dotted for nested body fields (`notebook.path`).
 
     With `path` its value is a path relative to the server's root and is confined; `ancestors` then also
-    admits an ancestor of the root.
+    admits an ancestor of the root. With `drop` it is accepted, because an honest page sends it, and never sent on.
     """
 
     name: str
@@ -41,6 +60,7 @@ class Field:
     max_length: int = 1024
     path: bool = False
     ancestors: bool = False
+    drop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +76,7 @@ class BodyShape:
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a path pattern: a literal segment, `{name}` (one segment, optionally matching `pattern`), or
-    `{name*}` (the rest, zero or more segments)."""
+    `{name*}` (zero or more segments; literal parts may follow: `/api/contents/{path*}/checkpoints`)."""
 
     text: str
     is_name: bool = False
@@ -66,11 +86,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Example:
+    """A request that the loader decides as the gate would for a share of `sub/shared`; `expect` is "allow" or a reason."""
+
     role: Role
     method: str
     target: str
-    expect: str  # "allow" or a reason
+    expect: str
     websocket: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +102,8 @@ class Rule:
 
     `url_paths` names the pattern's parts that are paths relative to the server's root (confined).
     `roles`, when not empty, narrows which roles the rule exists for (several rules may share one route with different
-    answers for different roles). `source` is `file:line`.
+    answers for different roles). A rule with `websocket` matches upgrades only; a denying rule with `either` matches
+    plain requests and upgrades alike. `source` is `file:line`.
     """
 
     id: str
@@ -100,6 +124,18 @@ class Rule:
     why: str = ""
     examples: tuple[Example, ...] = ()
     source: str = ""
+    either: bool = False
+
+    @property
+    def calls(self) -> frozenset[str]:
+        """What the rule matches: methods, and WEBSOCKET for upgrades."""
+        if self.websocket:
+            return frozenset({WEBSOCKET})
+        return self.methods | {WEBSOCKET} if self.either else self.methods
+
+    def serves(self, role: Role) -> bool:
+        """Whether the rule exists for `role`."""
+        return not self.roles or role in self.roles
 
     @property
     def route(self) -> str:
