@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit
-from sharegate.upstream.model import Upstream
+from sharegate.paths import CanonicalPath
+from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, Share, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,44 @@ class Change:
 
     kind: str
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootFacts:
+    """What stands at a path that somebody wants to share. `identity` is None where the gate cannot see the disk.
+    `protected` names what must never be shared and lies at or below the path (keys, store, socket)."""
+
+    kind: RootKind
+    identity: RootIdentity | None = None
+    protected: str = ""
+
+
+class RootLook(Protocol):
+    """A look at a root through the owner's server, or at the disk where both are on one machine."""
+
+    async def look(self, upstream: str, root: CanonicalPath) -> RootFacts | None:
+        """None when there is nothing at that path, or when a symbolic link leads there."""
+
+
+class HandOut(Protocol):
+    """What owners may hand out (policies/sharing.yaml)."""
+
+    @property
+    def max_expires_seconds(self) -> float: ...
+    @property
+    def default_expires_seconds(self) -> float: ...
+    @property
+    def roles(self) -> tuple[Role, ...]: ...
+    @property
+    def anyone(self) -> bool: ...
+    @property
+    def max_visits(self) -> int: ...
+    @property
+    def max_devices(self) -> int: ...
+    @property
+    def clients(self) -> bool: ...
+    @property
+    def own_extensions(self) -> bool: ...
 
 
 class ShareStore(Protocol):
@@ -91,13 +129,6 @@ class ShareStore(Protocol):
         self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
     ) -> None:
         """Keep, replace or (None) delete; Denied(`overlay_limit`) past `items` entries or `total_bytes`."""
-
-    async def upstreams(self) -> list[Upstream]: ...
-
-    async def put_upstream(self, upstream: Upstream) -> None:
-        """Store or replace; the credential is encrypted at rest."""
-
-    async def remove_upstream(self, id: str) -> None: ...
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each commit; returns how to stop that."""

@@ -62,6 +62,17 @@ class Forwarder(Protocol):
         """Open a WebSocket and return it after the upstream's 101; Denied when it refuses."""
 
 
+class UpstreamStore(Protocol):
+    """Where servers are remembered. Writes are durable when they return; StoreUnavailable when they cannot be."""
+
+    async def upstreams(self) -> list[Upstream]: ...
+
+    async def put_upstream(self, upstream: Upstream) -> None:
+        """Store or replace; the credential is encrypted at rest."""
+
+    async def remove_upstream(self, id: str) -> None: ...
+
+
 class UpstreamDirectory(Protocol):
     """Which servers there are and whether they are who they were."""
 

@@ -1,0 +1,286 @@
+"""Configuration: one TOML file, environment variables above it, loaded once into a frozen object.
+
+Every setting is a row of SETTINGS: name, type, default and one sentence. `SHAREGATE_GATE_PORT=9000` overrides
+`gate_port`. Unknown keys are faults, and all faults are reported together.
+"""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import os
+import pwd
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from sharegate.errors import Faults, Invalid
+
+_HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. `type` is str, int, bool or a list of str ("list")."""
+
+    name: str
+    type: str
+    default: Any
+    sentence: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("data_dir", "str", "", "Where keys, store and socket live; default: the user's data folder."),
+    Setting("owner", "str", "", "How visitors see you; default: your name on this computer."),
+    Setting("gate_host", "str", "127.0.0.1", "Address or name on which visitors reach the gate."),
+    Setting("gate_port", "int", 8870, "Port of the gate. Fixed, so that links survive a restart."),
+    Setting("dashboard_host", "str", "localhost", "Host name of the owner's listener; never the gate's."),
+    Setting("dashboard_port", "int", 8871, "Port of the owner's listener (health, keys)."),
+    Setting("public_url", "str", "", "The address visitors use when something stands in front of the gate."),
+    Setting("lan", "bool", False, "Listen on all addresses of this computer, for visitors in the local network."),
+    Setting("insecure", "bool", False, "Accept plain http off this computer: who listens in can enter as a visitor."),
+    Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
+    Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
+    Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
+    Setting("log_level", "str", "warning", "debug, info, warning or error."),
+    Setting("requests_at_once", "int", 64, "Requests that one visit may have running."),
+    Setting("channels_per_visit", "int", 32, "Live connections that one visit may hold."),
+    Setting("channels_per_link", "int", 512, "Live connections over all visits of one link."),
+    Setting("channels_per_share", "int", 1024, "Live connections over all visits of one share."),
+    Setting("rooms_per_visit", "int", 16, "Live documents that one visit may have open."),
+    Setting("megabytes_per_minute", "int", 600, "Data that one visit may receive in a minute."),
+    Setting("requests_per_minute", "int", 3000, "Requests that one visit may make in a minute."),
+    Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+_PORTS = ("gate_port", "dashboard_port")
+_COUNTS = tuple(setting.name for setting in SETTINGS if setting.type == "int" and setting.name not in _PORTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings, checked. Paths are absolute."""
+
+    data_dir: Path
+    owner: str
+    gate_host: str
+    gate_port: int
+    dashboard_host: str
+    dashboard_port: int
+    public_url: str
+    lan: bool
+    insecure: bool
+    policy_dir: Path | None
+    full_addresses: bool
+    retention_days: int
+    log_level: str
+    requests_at_once: int
+    channels_per_visit: int
+    channels_per_link: int
+    channels_per_share: int
+    rooms_per_visit: int
+    megabytes_per_minute: int
+    requests_per_minute: int
+    strangers_per_minute: int
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.data_dir / "keys"
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "store" / "sharegate.db"
+
+    @property
+    def socket_path(self) -> Path:
+        """The owner's Unix socket, in a 0700 directory. The whole path must fit sun_path (107 bytes on Linux)."""
+        return self.data_dir / "run" / "gate.sock"
+
+    @property
+    def gate_url(self) -> str:
+        """The address in links, without a trailing slash."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.gate_host}]" if ":" in self.gate_host else self.gate_host
+        return f"http://{host}:{self.gate_port}"
+
+    @property
+    def dashboard_url(self) -> str:
+        return f"http://{self.dashboard_host}:{self.dashboard_port}"
+
+    @property
+    def reach(self) -> str:
+        """Who can reach the gate, in people's words."""
+        if self.public_url:
+            host = urlsplit(self.public_url).hostname or ""
+            return "this computer" if _loopback(host) else "public"
+        return "local network" if self.lan or not _loopback(self.gate_host) else "this computer"
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `config show`. There is no secret among the settings: keys are files of their own."""
+        return {
+            setting.name: str(value) if isinstance(value := getattr(self, setting.name), Path) else value
+            for setting in SETTINGS
+        }
+
+
+def _loopback(host: str) -> bool:
+    if host in LOOPBACK_NAMES or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def person() -> str:
+    """The name of this account's owner, as the system knows it."""
+    try:
+        entry = pwd.getpwuid(os.getuid())
+    except KeyError:
+        return getpass.getuser()
+    return entry.pw_gecos.split(",")[0].strip() or entry.pw_name
+
+
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Config:
+    """Defaults < file < environment < overrides (the command line). Raises Faults with everything that is wrong."""
+    faults: list[Invalid] = []
+    values: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
+    if path is None and environ.get("SHAREGATE_CONFIG"):
+        path = Path(environ["SHAREGATE_CONFIG"])
+    for field, value in _read_file(path, faults).items():
+        _put(values, field, value, f"{field} in {path}", faults)
+    for name, text in environ.items():
+        if name.startswith("SHAREGATE_") and name != "SHAREGATE_CONFIG":
+            field = name.removeprefix("SHAREGATE_").lower()
+            _put(values, field, _from_text(field, text), name, faults)
+    for field, value in (overrides or {}).items():
+        if value is not None:
+            _put(values, field, value, "--" + field.replace("_", "-"), faults)
+    _check(values, faults)
+    if faults:
+        raise Faults(str(path or "configuration"), faults)
+    data_dir = values["data_dir"] or platformdirs.user_data_dir("sharegate")
+    return Config(
+        **{
+            **values,
+            "data_dir": Path(data_dir).expanduser().absolute(),
+            "owner": values["owner"] or person(),
+            "policy_dir": Path(values["policy_dir"]).expanduser().absolute() if values["policy_dir"] else None,
+        }
+    )
+
+
+def _read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.append(Invalid(str(path), "there is no such file", "Check --config"))
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(Invalid(str(path), f"cannot be read ({type(error).__name__})", "Check its permissions"))
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Invalid(str(path), f"is not TOML: {error}", "Mend that line"))
+    return {}
+
+
+def _from_text(field: str, text: str) -> Any:
+    """An environment variable as the type of its setting; what does not fit stays text and is reported."""
+    kind = _BY_NAME[field].type if field in _BY_NAME else "str"
+    if kind == "bool" and text.lower() in ("1", "true", "yes", "on", "0", "false", "no", "off"):
+        return text.lower() in ("1", "true", "yes", "on")
+    if kind == "int" and re.fullmatch(r"\d{1,9}", text):
+        return int(text)
+    return text
+
+
+def _put(values: dict[str, Any], field: str, value: Any, said: str, faults: list[Invalid]) -> None:
+    setting = _BY_NAME.get(field)
+    if setting is None:
+        faults.append(Invalid(said, "is no setting", "`sharegate config show` lists them"))
+    elif type(value).__name__ != setting.type:
+        faults.append(Invalid(said, f"must be {_said(setting.type)}, not {value!r}", f"Default: {setting.default!r}"))
+    else:
+        values[field] = value
+
+
+def _said(kind: str) -> str:
+    return {"str": "text", "int": "a whole number", "bool": "true or false"}[kind]
+
+
+def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
+    for name in _PORTS:
+        if not 0 <= values[name] <= 65535:
+            faults.append(Invalid(name, f"{values[name]} is no port", "Choose 1024 to 65535, or 0 for any"))
+    for name in _COUNTS:
+        if values[name] < 1:
+            faults.append(Invalid(name, f"{values[name]} is less than 1", "Give a whole number, 1 or more"))
+    for name in ("gate_host", "dashboard_host"):
+        if not (_HOST.match(values[name]) or _is_address(values[name])):
+            faults.append(Invalid(name, f"{values[name]!r} is no host name or address", "Example: 127.0.0.1"))
+    if values["gate_host"].lower() == values["dashboard_host"].lower():
+        faults.append(
+            Invalid(
+                "dashboard_host",
+                "is the gate's host; a script in a shared file could then act as you",
+                "Give the two listeners different host names, for example 127.0.0.1 and localhost",
+            )
+        )
+    if not _loopback(values["dashboard_host"]):
+        faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
+    if values["log_level"] not in ("debug", "info", "warning", "error"):
+        faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
+    if len(values["owner"]) > 60 or not values["owner"].isprintable():
+        faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
+    _check_reach(values, faults)
+
+
+def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
+    url = values["public_url"]
+    if url:
+        try:
+            parts = urlsplit(url)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        wrong = parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment
+        if wrong or parts.path not in ("", "/") or parts.username:
+            faults.append(
+                Invalid("public_url", f"{url!r} is no address of a gate", "Example: https://share.example.org")
+            )
+        elif parts.scheme == "http" and not _loopback(host) and not values["insecure"]:
+            faults.append(
+                Invalid("public_url", "is plain http off this computer", "Use https, or accept it with --insecure")
+            )
+        elif host.lower() == values["dashboard_host"].lower():
+            faults.append(Invalid("public_url", "has the dashboard's host name", "Use another name"))
+        return
+    off = values["lan"] or not _loopback(values["gate_host"])
+    if off and not values["insecure"]:
+        faults.append(
+            Invalid(
+                "lan" if values["lan"] else "gate_host",
+                "visitors in the network would use plain http, which others there can listen to",
+                "Put TLS in front and set public_url, or accept it with --insecure",
+            )
+        )
+    if values["lan"] and _loopback(values["gate_host"]):
+        faults.append(
+            Invalid("gate_host", "is an address that only this computer knows", "Give this computer's name or address")
+        )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

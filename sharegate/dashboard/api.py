@@ -1,0 +1,593 @@
+"""The owner's API: one table of routes, JSON in and out, no network in here.
+
+`Api.call` is reached over the gate's Unix socket, and directly by commands that run without a gate. Each verb does what
+it says, records it in the trail, then answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from sharegate import __version__
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import AuditStore, Query, Recorder
+from sharegate.dashboard.resolve import Resolver
+from sharegate.dashboard.views import Views
+from sharegate.errors import (
+    Ambiguous,
+    Denied,
+    Invalid,
+    NotFound,
+    Refused,
+    SharegateError,
+    StoreUnavailable,
+    Unreachable,
+)
+from sharegate.shares.interfaces import Change, ShareStore
+from sharegate.shares.issue import Issuer, NewLink, NewShare
+from sharegate.shares.keys import KeyRing
+from sharegate.shares.model import Link, Share, Visit
+from sharegate.upstream.interfaces import UpstreamStore
+from sharegate.upstream.model import Upstream
+from sharegate.visits.knocks import Knocks
+
+Answer = tuple[int, dict[str, Any]]
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+Reader = Callable[[AuditEvent], str]
+
+
+class Cutter(Protocol):
+    """Counts and awaits what a verb ends. The cutting itself follows from the store's change."""
+
+    def count(self, *, share: str = "", link: str = "", visit: str = "") -> int: ...
+
+    async def drained(self, *, share: str = "", link: str = "", visit: str = "") -> None: ...
+
+
+class Servers(Protocol):
+    """The owner's servers, as the API needs them."""
+
+    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
+        """The server that holds `path` (absolute, or relative to the server's root) and the path below its root."""
+
+    async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream: ...
+
+    def state(self, upstream: Upstream) -> str: ...
+
+    def collaboration(self, upstream: Upstream) -> bool | None: ...
+
+
+class History(Protocol):
+    """What audit/ offers for reading: events, the report of passing on, verification."""
+
+    async def events(self, query: Query) -> list[AuditEvent]: ...
+
+    async def passed_on(self, share: str) -> list[dict[str, Any]]: ...
+
+    async def verify(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What the gate says of itself."""
+
+    gate_url: str
+    dashboard_url: str
+    reach: str
+    owner: str
+    started: float
+    running: bool
+    warnings: Callable[[], list[str]]
+    doctor: Callable[[], Awaitable[list[dict[str, str]]]]
+
+
+@dataclass(slots=True)
+class _Route:
+    method: str
+    pattern: re.Pattern[str]
+    handler: Handler = field(repr=False)
+
+
+class Api:
+    """All verbs of owners. `call` never raises: every error is a status and a JSON object."""
+
+    def __init__(
+        self,
+        *,
+        store: ShareStore,
+        upstreams: UpstreamStore,
+        audit_store: AuditStore,
+        history: History,
+        trail: Recorder,
+        issuer: Issuer,
+        knocks: Knocks,
+        servers: Servers,
+        cutter: Cutter,
+        pages: Callable[[list[str]], int],
+        views: Views,
+        ring: KeyRing,
+        facts: GateFacts,
+        describe: Reader,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._upstreams = upstreams
+        self._audit_store = audit_store
+        self._history = history
+        self._trail = trail
+        self._issuer = issuer
+        self._knocks = knocks
+        self._servers = servers
+        self._cutter = cutter
+        self._pages = pages
+        self._views = views
+        self._ring = ring
+        self._facts = facts
+        self._describe = describe
+        self._now = now
+        self._resolver = Resolver(store, upstreams, views)
+        self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
+        self._routes = [_Route(method, _pattern(path), handler) for method, path, handler in self._table()]
+
+    def _table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/api/v1/gate", self._gate),
+            ("GET", "/api/v1/resolve", self._resolve),
+            ("GET", "/api/v1/shares", self._shares),
+            ("POST", "/api/v1/shares", self._create),
+            ("GET", "/api/v1/shares/{id}", self._show),
+            ("PATCH", "/api/v1/shares/{id}", self._change_share),
+            ("POST", "/api/v1/shares/{id}/{verb:pause|resume|revoke|confirm}", self._share_verb),
+            ("POST", "/api/v1/shares/{id}/links", self._add_link),
+            ("POST", "/api/v1/shares/{id}/preview", self._preview),
+            ("GET", "/api/v1/links/{id}/url", self._url),
+            ("PATCH", "/api/v1/links/{id}", self._change_link),
+            ("POST", "/api/v1/links/{id}/{verb:pause|resume|revoke|replace}", self._link_verb),
+            ("GET", "/api/v1/visits", self._visits),
+            ("POST", "/api/v1/visits/{id}/end", self._end_visit),
+            ("GET", "/api/v1/knocks", self._list_knocks),
+            ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
+            ("GET", "/api/v1/audit", self._audit),
+            ("GET", "/api/v1/audit/passed-on", self._passed_on),
+            ("GET", "/api/v1/audit/verify", self._verify),
+            ("GET", "/api/v1/servers", self._list_servers),
+            ("POST", "/api/v1/servers", self._add_server),
+            ("DELETE", "/api/v1/servers/{id}", self._remove_server),
+            ("GET", "/api/v1/keys", self._keys),
+            ("GET", "/api/v1/doctor", self._doctor),
+        ]
+
+    async def call(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> Answer:
+        """Route, run, and turn errors into answers."""
+        for route in self._routes:
+            match = route.pattern.match(path)
+            if match is not None and route.method == method:
+                try:
+                    return 200, await route.handler(match.groupdict(), query or {}, body or {})
+                except (SharegateError, msgspec.ValidationError) as error:
+                    return _refusal(error)
+        return 404, _error("not_found", f"there is no {method} {path}")
+
+    # -- changes for screens --------------------------------------------------------------------------------------
+
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """What happens from now on. A reader that falls 1,000 behind loses the oldest, and is told `missed`."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1000)
+        self._listeners.add(queue)
+        try:
+            yield {"kind": "hello", "at": self._now(), "text": "", "id": "", "share": ""}
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.discard(queue)
+
+    def happened(self, event: AuditEvent) -> None:
+        """Called by the trail for each recorded event."""
+        kind = event.action.value.partition(".")[0]
+        self._tell(
+            {
+                "kind": kind,
+                "at": event.at or self._now(),
+                "text": self._describe(event),
+                "id": event.visit or event.link or event.share,
+                "share": event.share,
+            }
+        )
+
+    def changed(self, change: Change) -> None:
+        """Called by the store after each commit."""
+        self._tell({"kind": change.kind, "at": self._now(), "text": "", "id": change.id, "share": ""})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+                message = {**message, "missed": True}
+            queue.put_nowait(message)
+
+    # -- gate -----------------------------------------------------------------------------------------------------
+
+    async def _gate(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        shares = [share for share in await self._store.shares() if share.revoked is None]
+        visits = [visit for share in shares for visit in await self._store.visits(share.id, open_only=True)]
+        facts = self._facts
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "running": facts.running,
+            "started": facts.started,
+            "gate_url": facts.gate_url,
+            "dashboard_url": facts.dashboard_url,
+            "reach": facts.reach,
+            "owner": facts.owner,
+            "warnings": facts.warnings(),
+            "servers": [self._server(upstream) for upstream in await self._upstreams.upstreams()],
+            "counts": {
+                "shares": len(shares),
+                "visits": len(visits),
+                "knocks": len(await self._store.knocks()),
+                "channels": self._cutter.count(),
+            },
+        }
+
+    async def _resolve(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        found = await self._resolver.resolve(query.get("ref", ""))
+        return {"kind": found.kind, "id": found.id, "label": found.label, "title": found.title}
+
+    async def _keys(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"keys": [{"kid": key.kid, "state": key.state, "created": key.created} for key in self._ring.listed()]}
+
+    async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"findings": await self._facts.doctor()}
+
+    # -- shares ---------------------------------------------------------------------------------------------------
+
+    async def _shares(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        everything = query.get("all") in ("1", "true")
+        views = [await self._views.share(share) for share in await self._store.shares()]
+        return {"shares": [view for view in views if everything or view["state"] not in ("revoked", "expired")]}
+
+    async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, _NewShare)
+        upstream, path = await self._servers.for_path(asked.path, asked.server)
+        if asked.anyone and asked.people:
+            raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
+        if asked.anyone:
+            links = [NewLink(anyone=True, visits=asked.visits, devices=asked.devices)]
+        else:
+            links = [NewLink(name=name, visits=asked.visits, devices=asked.devices) for name in (asked.people or [""])]
+        share, made, overlaps = await self._issuer.create(
+            NewShare(
+                upstream=upstream.id,
+                path=path,
+                owner=self._facts.owner,
+                role=asked.role,
+                expires=asked.expires,
+                name=asked.name,
+                message=asked.message,
+                open_file=asked.open_file,
+                clients=asked.clients,
+                own_extensions=asked.own_extensions,
+                links=tuple(links),
+            )
+        )
+        await self._record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
+        for link in made:
+            await self._record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+        warnings = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
+        return {
+            "share": await self._views.share(share),
+            "links": [await self._with_url(link) for link in made],
+            "warnings": warnings + self._facts.warnings(),
+            "overlaps": [await self._views.share(other) for other in overlaps],
+        }
+
+    async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"share": await self._views.share(await self._share(parts["id"]))}
+
+    async def _change_share(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        share = await self._issuer.change_share(parts["id"], body)
+        await self._record(Action.SHARE_CHANGED, share=share, detail=", ".join(sorted(body)))
+        return {"share": await self._views.share(share)}
+
+    async def _share_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        id, verb = parts["id"], parts["verb"]
+        verbs: dict[str, tuple[Callable[[], Awaitable[Share]], Action]] = {
+            "pause": (lambda: self._issuer.pause_share(id, paused=True), Action.SHARE_PAUSED),
+            "resume": (lambda: self._issuer.pause_share(id, paused=False), Action.SHARE_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_share(id), Action.SHARE_REVOKED),
+            "confirm": (lambda: self._issuer.confirm(id), Action.SHARE_CONFIRMED),
+        }
+        act, action = verbs[verb]
+        before = await self._before(await self._store.visits(id, open_only=True), share=id)
+        share = await act()
+        ended = await before.ended() if verb in ("pause", "revoke") else None
+        await self._record(action, share=share)
+        return {"share": await self._views.share(share), "ended": ended}
+
+    async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, _NewLink)
+        link = await self._issuer.add_link(
+            parts["id"], NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires)
+        )
+        await self._record(Action.LINK_CREATED, share=await self._share(link.share), link=link, name=link.name)
+        return {"link": await self._with_url(link)}
+
+    async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        link = await self._issuer.preview(parts["id"])
+        await self._record(Action.LINK_CREATED, share=await self._share(link.share), link=link, detail="preview")
+        return {"link": await self._with_url(link)}
+
+    # -- links ----------------------------------------------------------------------------------------------------
+
+    async def _url(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"url": self._address(await self._link(parts["id"]))}
+
+    async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        link = await self._issuer.change_link(parts["id"], body)
+        share = await self._share(link.share)
+        await self._record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
+        return {"link": await self._views.link(link)}
+
+    async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        id, verb = parts["id"], parts["verb"]
+        verbs: dict[str, tuple[Callable[[], Awaitable[Link]], Action]] = {
+            "pause": (lambda: self._issuer.pause_link(id, paused=True), Action.LINK_PAUSED),
+            "resume": (lambda: self._issuer.pause_link(id, paused=False), Action.LINK_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_link(id), Action.LINK_REVOKED),
+            "replace": (lambda: self._issuer.replace(id), Action.LINK_REPLACED),
+        }
+        act, action = verbs[verb]
+        known = await self._link(id)
+        before = await self._before(await self._store.visits(known.share, link=id, open_only=True), link=id)
+        link = await act()
+        ended = await before.ended() if verb in ("pause", "revoke") else None
+        await self._record(action, share=await self._share(link.share), link=link)
+        shown = await self._with_url(link) if verb == "replace" else await self._views.link(link)
+        return {"link": shown, "ended": ended}
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        shares = [await self._share(query["share"])] if query.get("share") else await self._store.shares()
+        open_only = query.get("open") in ("1", "true")
+        found = [visit for share in shares for visit in await self._store.visits(share.id, open_only=open_only)]
+        views = [await self._views.visit(visit) for visit in found]
+        return {"visits": [view for view in views if not open_only or view["state"] == "open"]}
+
+    async def _end_visit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        visit = await self._store.visit(parts["id"])
+        if visit is None:
+            raise NotFound("visit", parts["id"])
+        before = await self._before([visit], visit=visit.id)
+        visit = await self._issuer.end_visit(visit.id, "ended by the owner")
+        ended = await before.ended()
+        await self._record(Action.VISIT_ENDED, share=await self._share(visit.share), visit=visit, name=visit.name)
+        return {"visit": await self._views.visit(visit), "ended": ended}
+
+    async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"knocks": [await self._views.knock(knock) for knock in await self._store.knocks()]}
+
+    async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        if parts["verb"] == "admit":
+            knock, visit = await self._knocks.admit(parts["id"], body.get("role"))
+            action, came_from = Action.KNOCK_ADMITTED, visit.id
+        else:
+            knock = await self._knocks.refuse(parts["id"])
+            action, came_from = Action.KNOCK_REFUSED, ""
+        await self._trail.record(
+            AuditEvent(
+                action=action,
+                actor="owner",
+                share=knock.share,
+                link=knock.link,
+                visit=came_from,
+                came_from=knock.came_from,
+                name=knock.name,
+                detail=knock.id,
+            )
+        )
+        return {"knock": await self._views.knock(knock)}
+
+    # -- history --------------------------------------------------------------------------------------------------
+
+    async def _audit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = _query(query)
+        events = await self._history.events(asked)
+        more = bool(asked.limit and len(events) == asked.limit and not asked.newest_first)
+        return {
+            "events": [msgspec.to_builtins(event) | {"text": self._describe(event)} for event in events],
+            "next_after": events[-1].seq if more else None,
+        }
+
+    async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"people": await self._history.passed_on(query.get("share", ""))}
+
+    async def _verify(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return await self._history.verify()
+
+    # -- servers --------------------------------------------------------------------------------------------------
+
+    async def _list_servers(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"servers": [self._server(upstream) for upstream in await self._upstreams.upstreams()]}
+
+    async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, _NewServer)
+        upstream = await self._servers.add(asked.url, asked.token, asked.root_dir, asked.name)
+        await self._trail.record(AuditEvent(action=Action.UPSTREAM_ADDED, actor="owner", detail=upstream.name))
+        return {"server": self._server(upstream)}
+
+    async def _remove_server(
+        self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]
+    ) -> dict[str, Any]:
+        for upstream in await self._upstreams.upstreams():
+            if upstream.id == parts["id"]:
+                await self._upstreams.remove_upstream(upstream.id)
+                event = AuditEvent(action=Action.UPSTREAM_REMOVED, actor="owner", detail=upstream.name)
+                await self._trail.record(event)
+                return {"server": self._server(upstream)}
+        raise NotFound("server", parts["id"])
+
+    def _server(self, upstream: Upstream) -> dict[str, Any]:
+        return {
+            "id": upstream.id,
+            "name": upstream.name,
+            "url": upstream.url,
+            "root_dir": upstream.root_dir,
+            "state": self._servers.state(upstream),
+            "pid": upstream.pid,
+            "collaboration": self._servers.collaboration(upstream),
+        }
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    async def _share(self, id: str) -> Share:
+        share = await self._store.share(id)
+        if share is None:
+            raise NotFound("share", id)
+        return share
+
+    async def _link(self, id: str) -> Link:
+        link = await self._store.link(id)
+        if link is None:
+            raise NotFound("link", id)
+        return link
+
+    def _address(self, link: Link) -> str:
+        return f"{self._facts.gate_url}/join#{self._issuer.token(link)}"
+
+    async def _with_url(self, link: Link) -> dict[str, Any]:
+        return {**await self._views.link(link), "url": self._address(link)}
+
+    async def _before(self, visits: list[Visit], **what: str) -> _Ending:
+        return _Ending(self._cutter, what, len(visits), self._pages([visit.id for visit in visits]))
+
+    async def _record(
+        self,
+        action: Action,
+        *,
+        share: Share,
+        link: Link | None = None,
+        visit: Visit | None = None,
+        name: str = "",
+        detail: str = "",
+    ) -> None:
+        await self._trail.record(
+            AuditEvent(
+                action=action,
+                actor="owner",
+                share=share.id,
+                link=link.id if link else visit.link if visit else "",
+                visit=visit.id if visit else "",
+                name=name,
+                detail=detail,
+            )
+        )
+
+
+class _Ending:
+    """What was open before a verb, and how long it took until all of that was closed."""
+
+    def __init__(self, cutter: Cutter, what: dict[str, str], visits: int, pages: int) -> None:
+        self._cutter = cutter
+        self._what = what
+        self._visits = visits
+        self._pages = pages
+        self._channels = cutter.count(**what)
+        self._began = time.perf_counter()
+
+    async def ended(self) -> dict[str, Any]:
+        await self._cutter.drained(**self._what)
+        took = (time.perf_counter() - self._began) * 1000
+        return {"visits": self._visits, "pages": self._pages, "channels": self._channels, "took_ms": round(took, 1)}
+
+
+class _NewShare(msgspec.Struct, forbid_unknown_fields=True, rename={"people": "for"}):
+    path: str
+    server: str = ""
+    role: str = "view"
+    expires: float | None = None
+    name: str = ""
+    message: str = ""
+    people: list[str] = msgspec.field(default_factory=list)
+    anyone: bool = False
+    visits: int | None = None
+    devices: int = 3
+    open_file: str = ""
+    clients: bool = False
+    own_extensions: bool = False
+
+
+class _NewLink(msgspec.Struct, forbid_unknown_fields=True):
+    name: str = ""
+    anyone: bool = False
+    visits: int | None = None
+    devices: int = 3
+    expires: float | None = None
+
+
+class _NewServer(msgspec.Struct, forbid_unknown_fields=True):
+    url: str
+    token: str = ""
+    root_dir: str = ""
+    name: str = ""
+
+
+def _query(query: dict[str, str]) -> Query:
+    known = {
+        name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
+    }
+    try:
+        return Query(
+            **known,
+            since=float(query.get("since") or 0),
+            until=float(query.get("until") or 0),
+            after_seq=int(query.get("after_seq") or 0),
+            limit=min(int(query.get("limit") or 1000), 10_000),
+            newest_first=query.get("newest") in ("1", "true"),
+        )
+    except ValueError:
+        raise Invalid("since, until, limit or after_seq", "is not a number", "Give seconds since the epoch") from None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    def part(found: re.Match[str]) -> str:
+        name, _, choice = found[1].partition(":")
+        return f"(?P<{name}>{choice or '[A-Za-z0-9_-]{1,40}'})"
+
+    return re.compile(re.sub(r"\{([^}]+)\}", part, path) + r"\Z")
+
+
+def _error(code: str, message: str, **more: Any) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "field": "", "remedy": "", "candidates": [], **more}}
+
+
+def _refusal(error: Exception) -> Answer:
+    """Status and body of an error. None of these carries a secret: they are made of names and rules."""
+    if isinstance(error, msgspec.ValidationError):
+        return 400, _error("invalid", str(error))
+    if isinstance(error, Invalid):
+        return 400, _error("invalid", error.problem, field=error.field, remedy=error.remedy)
+    if isinstance(error, NotFound):
+        return 404, _error("not_found", str(error))
+    if isinstance(error, Ambiguous):
+        return 409, _error("ambiguous", str(error), candidates=error.candidates)
+    if isinstance(error, Refused):
+        return 403, _error(error.code, error.problem, remedy=error.remedy)
+    if isinstance(error, Denied):
+        return 403, _error(error.reason.value, error.detail or error.reason.value)
+    if isinstance(error, Unreachable):
+        return 503, _error("unreachable", str(error))
+    if isinstance(error, StoreUnavailable):
+        return 503, _error("store_unavailable", "the records cannot be written", remedy="Check disk space and locks")
+    return 500, _error("failed", type(error).__name__)

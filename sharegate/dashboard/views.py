@@ -1,0 +1,161 @@
+"""Records as the owner's API shows them: short labels, states in one word, no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.issue import standing
+from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
+from sharegate.visits.join import badge
+from sharegate.visits.presence import Presence
+
+SHORTEST_LABEL = 4
+
+
+def short(id: str, others: Iterable[str]) -> str:
+    """The shortest prefix of at least four characters that no other id begins with."""
+    taken = [other for other in others if other != id]
+    for length in range(SHORTEST_LABEL, len(id)):
+        if not any(other.startswith(id[:length]) for other in taken):
+            return id[:length]
+    return id
+
+
+def link_state(link: Link, now: float) -> str:
+    if link.revoked is not None:
+        return "revoked"
+    if link.expires <= now:
+        return "expired"
+    return "paused" if link.paused else "active"
+
+
+class Views:
+    """Builds ShareView, LinkView, VisitView and KnockView."""
+
+    def __init__(
+        self,
+        store: ShareStore,
+        presence: Presence,
+        channels_of: Callable[[str], int],
+        role_sentence: Callable[[Role], str],
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._presence = presence
+        self._channels_of = channels_of
+        self._role_sentence = role_sentence
+        self._now = now
+
+    async def share_label(self, id: str) -> str:
+        return short(id, [share.id for share in await self._store.shares()])
+
+    async def knock_label(self, id: str) -> str:
+        return short(id, [knock.id for knock in await self._store.knocks(waiting_only=False)])
+
+    async def link_label(self, link: Link) -> str:
+        return f"{await self.share_label(link.share)}.{link.letter}"
+
+    async def visit_label(self, visit: Visit) -> str:
+        link = await self._store.link(visit.link)
+        return f"{await self.link_label(link)}{visit.number}" if link is not None else visit.id
+
+    async def share(self, share: Share) -> dict[str, Any]:
+        visits = await self._store.visits(share.id, open_only=True)
+        waiting = await self._store.knocks(share=share.id)
+        links = [await self.link(link, visits) for link in await self._store.links(share.id)]
+        return {
+            "id": share.id,
+            "label": await self.share_label(share.id),
+            "name": share.name,
+            "root": share.root,
+            "kind": share.kind.value,
+            "open_file": share.open_file,
+            "role": share.role.value,
+            "role_sentence": self._role_sentence(share.role),
+            "owner": share.owner,
+            "server": share.upstream,
+            "created": share.created,
+            "expires": share.expires,
+            "state": standing(share, self._now()),
+            "message": share.message,
+            "clients": share.clients,
+            "own_extensions": share.own_extensions,
+            "links": [link for link in links if link["kind"] != LinkKind.PREVIEW.value],
+            "visits_open": sum(1 for visit in visits if visit.kind is not VisitKind.PREVIEW),
+            "knocks": len(waiting),
+        }
+
+    async def link(self, link: Link, visits: list[Visit] | None = None) -> dict[str, Any]:
+        if visits is None:
+            visits = await self._store.visits(link.share, link=link.id, open_only=True)
+        seated = [v for v in visits if v.link == link.id and v.kind in (VisitKind.BROWSER, VisitKind.KNOCK)]
+        return {
+            "id": link.id,
+            "label": await self.link_label(link),
+            "share": link.share,
+            "name": link.name,
+            "kind": link.kind.value,
+            "state": link_state(link, self._now()),
+            "visits_max": link.visits,
+            "visits_used": len(seated),
+            "devices_max": link.devices,
+            "role": link.role.value if link.role else None,
+            "created": link.created,
+            "expires": link.expires,
+        }
+
+    async def visit(self, visit: Visit) -> dict[str, Any]:
+        link = await self._store.link(visit.link)
+        share = await self._store.share(visit.share)
+        seen = self._presence.of(visit.id)
+        siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
+        origin = await self._store.visit(visit.came_from) if visit.came_from else None
+        role = visit.role or (link.role if link else None) or (share.role if share else Role.VIEW)
+        open_now = visit.ended is None and visit.expires > self._now()
+        return {
+            "id": visit.id,
+            "label": await self.visit_label(visit),
+            "share": visit.share,
+            "link": visit.link,
+            "link_label": await self.link_label(link) if link else "",
+            "name": visit.name,
+            "badge": badge(link, visit) if link else "",
+            "kind": visit.kind.value,
+            "role": role.value,
+            "state": "open" if open_now else "ended",
+            "ended_reason": visit.ended_reason,
+            "since": visit.created,
+            "last_seen": seen.at if seen else visit.created,
+            "where": seen.where if seen and open_now else "",
+            "here": bool(seen and seen.pages and open_now),
+            "channels": self._channels_of(visit.id),
+            "devices": 1
+            + sum(1 for other in siblings if other.came_from == visit.id and other.kind is VisitKind.DEVICE),
+            "address": visit.address,
+            "agent": visit.agent,
+            "came_from": await self.visit_label(origin) if origin else "",
+        }
+
+    async def knock(self, knock: Knock) -> dict[str, Any]:
+        link = await self._store.link(knock.link)
+        share = await self._store.share(knock.share)
+        origin = await self._store.visit(knock.came_from) if knock.came_from else None
+        return {
+            "id": knock.id,
+            "label": await self.knock_label(knock.id),
+            "share": knock.share,
+            "share_name": share.name if share else "",
+            "link_label": await self.link_label(link) if link else "",
+            "link_name": link.name if link else "",
+            "name": knock.name,
+            "same_person": knock.same_person,
+            "by_address": knock.by_address,
+            "came_from": await self.visit_label(origin) if origin else "",
+            "came_from_name": origin.name if origin else "",
+            "since": knock.created,
+            "address": knock.address,
+            "agent": knock.agent,
+            "state": knock.state.value,
+        }

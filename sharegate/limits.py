@@ -1,0 +1,101 @@
+"""How much, how often: token buckets and counters with bounded memory, on an injected clock."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sharegate.errors import Denied, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`per` units each `seconds`, and at most `burst` at once."""
+
+    per: float
+    seconds: float
+    burst: float
+
+    @property
+    def speed(self) -> float:
+        return self.per / self.seconds
+
+
+class Buckets:
+    """One token bucket per key. The keys are chosen by strangers, so only the `remembered` most recent are kept:
+    forgetting a key that has been quiet longest gives it a full bucket back, never a smaller one."""
+
+    def __init__(self, rate: Rate, now: Callable[[], float], *, remembered: int = 20_000) -> None:
+        self._rate = rate
+        self._now = now
+        self._remembered = remembered
+        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str, amount: float, reason: Reason) -> None:
+        """Take `amount` or raise Denied(`reason`)."""
+        level = self._level(key)
+        if level < amount:
+            raise Denied(reason, f"more than {self._rate.per:g} per {self._rate.seconds:g} s")
+        self._put(key, level - amount)
+
+    def spend(self, key: str, amount: float) -> None:
+        """Take `amount` even into debt: for what is known only afterwards (bytes that were sent)."""
+        self._put(key, self._level(key) - amount)
+
+    def check(self, key: str, reason: Reason) -> None:
+        """Raise Denied(`reason`) while the key is in debt."""
+        if self._level(key) < 0:
+            raise Denied(reason, f"more than {self._rate.per:g} per {self._rate.seconds:g} s")
+
+    def wait(self, key: str, amount: float = 1) -> int:
+        """Whole seconds until `amount` can be taken, for Retry-After."""
+        missing = amount - self._level(key)
+        return max(1, int(missing / self._rate.speed) + 1) if missing > 0 else 0
+
+    def _level(self, key: str) -> float:
+        now = self._now()
+        level, since = self._levels.get(key, (self._rate.burst, now))
+        return min(self._rate.burst, level + max(0.0, now - since) * self._rate.speed)
+
+    def _put(self, key: str, level: float) -> None:
+        self._levels[key] = (level, self._now())
+        self._levels.move_to_end(key)
+        if len(self._levels) > self._remembered:
+            self._levels.popitem(last=False)
+
+
+def network(address: str) -> str:
+    """What counts as one place for limits: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:64]
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+class Running:
+    """How many things of one key run at the same time."""
+
+    def __init__(self, limit: int, reason: Reason) -> None:
+        self._limit = limit
+        self._reason = reason
+        self._counts: dict[str, int] = {}
+
+    def enter(self, key: str) -> None:
+        count = self._counts.get(key, 0)
+        if count >= self._limit:
+            raise Denied(self._reason, f"{self._limit} at once")
+        self._counts[key] = count + 1
+
+    def leave(self, key: str) -> None:
+        left = self._counts.get(key, 0) - 1
+        if left > 0:
+            self._counts[key] = left
+        else:
+            self._counts.pop(key, None)

@@ -1,0 +1,134 @@
+"""Token or visit cookie → Grant. Only this module makes a Grant.
+
+The order of the checks is the order of the words a person is told: what ended the whole share before what ended
+the link before what ended the visit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+
+from sharegate.errors import Denied, Reason
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Grant, Link, Role, Share, Visit
+from sharegate.shares.roles import RoleTable
+from sharegate.shares.tokens import ShareTokens
+
+
+def new_secret() -> str:
+    """A cookie's value: 256 random bits."""
+    return secrets.token_urlsafe(32)
+
+
+def secret_hash(value: str) -> str:
+    """What is stored of a cookie or code. The value is random, so a plain SHA-256 cannot be searched backwards."""
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def check_share(share: Share, now: float) -> None:
+    """Whether a share stands at all."""
+    if share.revoked is not None:
+        raise Denied(Reason.SHARE_REVOKED)
+    if share.expires <= now:
+        raise Denied(Reason.SHARE_EXPIRED)
+    if share.suspended:
+        raise Denied(Reason.ROOT_CHANGED)
+    if share.paused:
+        raise Denied(Reason.SHARE_PAUSED)
+
+
+def check_link(link: Link, now: float) -> None:
+    """Whether a link of a standing share stands."""
+    if link.revoked is not None:
+        raise Denied(Reason.LINK_REVOKED)
+    if link.expires <= now:
+        raise Denied(Reason.LINK_EXPIRED)
+    if link.paused:
+        raise Denied(Reason.LINK_PAUSED)
+
+
+def check_visit(visit: Visit, now: float) -> None:
+    """Whether a visit by a standing link is open."""
+    if visit.ended is not None or visit.expires <= now:
+        raise Denied(Reason.VISIT_ENDED, visit.ended_reason)
+
+
+class Authenticator:
+    """Knows who asks. Every answer is taken from the store as it is now: nothing is remembered between requests."""
+
+    def __init__(self, store: ShareStore, tokens: ShareTokens, roles: RoleTable, now: Callable[[], float]) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._roles = roles
+        self._now = now
+
+    async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str]) -> Grant:
+        """The grant of a visit, shown its cookie.
+
+        Raises Denied: `no_credential`, `ambiguous_credential` (two cookies of the name), `other_visit` (a cookie,
+        but not this visit's), or why share, link or visit ended. Without the right cookie nothing about the
+        visit can be learnt, not even whether there is one.
+        """
+        if not cookies:
+            raise Denied(Reason.NO_CREDENTIAL)
+        if len(cookies) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        visit = await self._store.visit(visit_id)
+        given = secret_hash(cookies[0])
+        if visit is None or visit.share != share_id or not hmac.compare_digest(visit.cookie_hash, given):
+            raise Denied(Reason.OTHER_VISIT)
+        return await self._grant(visit)
+
+    async def again(self, grant: Grant) -> Grant:
+        """The same visit as the store knows it now: for what was open or waiting in between."""
+        visit = await self._store.visit(grant.visit.id)
+        if visit is None:
+            raise Denied(Reason.VISIT_ENDED, "gone")
+        return await self._grant(visit)
+
+    async def by_link(self, token: str) -> tuple[Share, Link, bool]:
+        """Share and link of a share token, whatever state they are in: the door tells people what happened.
+
+        The third value says whether the token is the link's current one (False: it was replaced). Raises
+        Denied(`bad_credential`) for what we did not sign.
+        """
+        claims = self._tokens.verify(token)
+        link = await self._store.link(claims.link)
+        share = await self._store.share(claims.share)
+        if link is None or share is None or link.share != share.id:
+            raise Denied(Reason.BAD_CREDENTIAL, "no such link")
+        return share, link, claims.serial == link.serial
+
+    def check_standing(self, share: Share, link: Link) -> None:
+        """Denied unless a new visit by this link would be possible now (seats apart)."""
+        now = self._now()
+        check_share(share, now)
+        check_link(link, now)
+
+    async def _grant(self, visit: Visit) -> Grant:
+        share = await self._store.share(visit.share)
+        link = await self._store.link(visit.link)
+        if share is None or link is None or link.share != share.id:
+            raise Denied(Reason.OTHER_VISIT, "record gone")
+        now = self._now()
+        check_share(share, now)
+        check_link(link, now)
+        check_visit(visit, now)
+        role = self._role(share, link, visit)
+        return Grant(
+            share=share,
+            link=link,
+            visit=visit,
+            role=role,
+            capabilities=self._roles.capabilities(role),
+            expires=min(share.expires, link.expires, visit.expires),
+        )
+
+    def _role(self, share: Share, link: Link, visit: Visit) -> Role:
+        """A visit's or link's own role, never above the share's."""
+        wanted = visit.role or link.role or share.role
+        order = list(Role)
+        return min(wanted, share.role, key=order.index)

@@ -1,0 +1,409 @@
+"""Create a share, issue its links, change them, end them. Each call validates all of its input before it writes.
+
+Every write goes through the store, which tells the gate; open pages and channels end by that, whoever called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sharegate.errors import Denied, Invalid, NotFound, Refused
+from sharegate.names import MAX_MESSAGE, MAX_NAME, clean_message, clean_name
+from sharegate.paths import CanonicalPath, Place
+from sharegate.shares.authenticate import check_share
+from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
+from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, new_id
+from sharegate.shares.tokens import ShareTokens
+
+PREVIEW_SECONDS = 300.0
+MAX_LINKS = 500
+
+
+def own_words(field: str, text: object, longest: int, clean: Callable[[str], str]) -> str:
+    """What an owner wrote, cleaned; too long is told rather than cut, and empty stays empty."""
+    if not isinstance(text, str):
+        raise Invalid(field, "is not text", "Write it as text")
+    if len(text) > longest:
+        raise Invalid(field, f"is longer than {longest} characters", "Shorten it")
+    return clean(text) if text.strip() else ""
+
+
+def letters(count: int) -> str:
+    """The name of a share's `count`-th link (from 0): a, b, …, z, aa, ab, …"""
+    name = ""
+    count += 1
+    while count:
+        count, rest = divmod(count - 1, 26)
+        name = chr(ord("a") + rest) + name
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class NewLink:
+    """What an owner asks for when issuing a link. No `name` and not `anyone`: one person, name not known."""
+
+    name: str = ""
+    anyone: bool = False
+    visits: int | None = None
+    devices: int = 3
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewShare:
+    """What an owner asks for. `path` is relative to the server's root; `expires` None means the default."""
+
+    upstream: str
+    path: str
+    owner: str
+    role: str = "view"
+    expires: float | None = None
+    name: str = ""
+    message: str = ""
+    open_file: str = ""
+    clients: bool = False
+    own_extensions: bool = False
+    links: tuple[NewLink, ...] = (NewLink(),)
+
+
+class Issuer:
+    """The owner's verbs on shares and links."""
+
+    def __init__(
+        self, store: ShareStore, tokens: ShareTokens, look: RootLook, rules: HandOut, now: Callable[[], float]
+    ) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._look = look
+        self._rules = rules
+        self._now = now
+
+    async def create(self, new: NewShare) -> tuple[Share, list[Link], list[Share]]:
+        """The stored share, its links, and the standing shares that overlap with it."""
+        now = self._now()
+        role = self._role(new.role)
+        root = self._root(new.path)
+        facts = await self._look.look(new.upstream, root)
+        if facts is None:
+            raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
+        if facts.protected:
+            raise Refused("protected_path", f"{facts.protected} lies inside", "Share a folder that does not hold it")
+        open_file = self._open_file(new.open_file, root, facts.kind)
+        if new.clients:
+            raise Refused("clients_off", "links for programs are not available yet", "Leave --clients away")
+        if new.own_extensions and not self._rules.own_extensions:
+            raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
+        if not new.links:
+            raise Invalid("links", "a share needs a link", "Name a person or use --anyone")
+        share = Share(
+            id=new_id(),
+            upstream=new.upstream,
+            owner=new.owner,
+            root=str(root),
+            kind=facts.kind,
+            open_file=open_file,
+            role=role,
+            name=own_words("name", new.name, MAX_NAME, clean_name) or root.name,
+            message=own_words("message", new.message, MAX_MESSAGE, clean_message),
+            created=now,
+            expires=self._expires(new.expires, now),
+            own_extensions=new.own_extensions,
+            identity=facts.identity,
+        )
+        links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
+        overlaps = [other for other in await self._standing(new.upstream) if _overlap(share, other)]
+        await self._store.add_share(share, links)
+        return share, links, overlaps
+
+    async def add_link(self, share_id: str, new: NewLink) -> Link:
+        share = await self._share(share_id)
+        self._not_ended(share)
+        existing = await self._store.links(share.id)
+        link = self._link(share, new, letters(len(existing)), self._now())
+        if len(existing) >= MAX_LINKS:
+            raise Refused("too_many_links", f"a share has at most {MAX_LINKS} links", "Make another share")
+        await self._store.add_link(link)
+        return link
+
+    async def preview(self, share_id: str) -> Link:
+        """A link for the owner's own eyes: five minutes, counted nowhere."""
+        share = await self._share(share_id)
+        self._not_ended(share)
+        now = self._now()
+        existing = await self._store.links(share.id)
+        link = Link(
+            id=new_id(12),
+            share=share.id,
+            letter=letters(len(existing)),
+            kind=LinkKind.PREVIEW,
+            name="Preview",
+            visits=None,
+            devices=0,
+            created=now,
+            expires=min(now + PREVIEW_SECONDS, share.expires),
+        )
+        await self._store.add_link(link)
+        return link
+
+    def token(self, link: Link) -> str:
+        return self._tokens.mint(link)
+
+    async def replace(self, link_id: str) -> Link:
+        """A new URL for a link; the old URL stops, those inside stay."""
+        link = await self._link_record(link_id)
+        self._not_ended(link)
+        return await self._store.change_link(link.id, serial=link.serial + 1)
+
+    async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
+        """`role`, `expires`, `name`, `message`; the URL stays."""
+        share = await self._share(share_id)
+        self._not_ended(share)
+        fields: dict[str, Any] = {}
+        for field, value in changes.items():
+            if field == "role":
+                fields["role"] = self._role(value)
+            elif field == "expires":
+                fields["expires"] = self._expires(value, self._now())
+            elif field == "name":
+                fields["name"] = own_words("name", value, MAX_NAME, clean_name) or share.root_path.name
+            elif field == "message":
+                fields["message"] = own_words("message", value, MAX_MESSAGE, clean_message)
+            else:
+                raise Invalid(field, "cannot be changed", "Change role, expires, name or message")
+        if not fields:
+            raise Invalid("", "nothing to change", "Give role, expires, name or message")
+        changed = await self._store.change_share(share.id, **fields)
+        if "expires" in fields:
+            # Links that ended with the share follow it; a link with an end of its own keeps it.
+            for link in await self._store.links(share.id):
+                if link.expires == share.expires or link.expires > changed.expires:
+                    await self._store.change_link(link.id, expires=changed.expires)
+                    await self._follow(changed.id, link, changed.expires)
+        return changed
+
+    async def change_link(self, link_id: str, changes: dict[str, Any]) -> Link:
+        """`name`, `role`, `expires`, `visits`, `devices`; the URL stays."""
+        link = await self._link_record(link_id)
+        self._not_ended(link)
+        share = await self._share(link.share)
+        fields: dict[str, Any] = {}
+        for field, value in changes.items():
+            if field == "name":
+                fields["name"] = own_words("name", value, MAX_NAME, clean_name)
+            elif field == "role":
+                fields["role"] = None if value is None else self._role(value)
+            elif field == "expires":
+                fields["expires"] = min(self._expires(value, self._now()), share.expires)
+            elif field == "visits":
+                fields["visits"] = self._visits(value, open_link=link.kind is LinkKind.OPEN)
+            elif field == "devices":
+                fields["devices"] = self._devices(value)
+            else:
+                raise Invalid(field, "cannot be changed", "Change name, role, expires, visits or devices")
+        if not fields:
+            raise Invalid("", "nothing to change", "Give name, role, expires, visits or devices")
+        changed = await self._store.change_link(link.id, **fields)
+        if "expires" in fields:
+            await self._follow(share.id, link, changed.expires)
+        return changed
+
+    async def pause_share(self, share_id: str, *, paused: bool) -> Share:
+        share = await self._share(share_id)
+        self._not_ended(share)
+        return await self._store.change_share(share.id, paused=paused)
+
+    async def pause_link(self, link_id: str, *, paused: bool) -> Link:
+        link = await self._link_record(link_id)
+        self._not_ended(link)
+        return await self._store.change_link(link.id, paused=paused)
+
+    async def revoke_share(self, share_id: str) -> Share:
+        """For ever. Revoking what is revoked already is no fault: the first moment stays."""
+        share = await self._share(share_id)
+        if share.revoked is not None:
+            return share
+        return await self._store.change_share(share.id, revoked=self._now())
+
+    async def revoke_link(self, link_id: str) -> Link:
+        link = await self._link_record(link_id)
+        if link.revoked is not None:
+            return link
+        return await self._store.change_link(link.id, revoked=self._now())
+
+    async def confirm(self, share_id: str) -> Share:
+        """The owner says that what now stands at the root is what they share."""
+        share = await self._share(share_id)
+        self._not_ended(share)
+        facts = await self._look.look(share.upstream, share.root_path)
+        if facts is None or facts.kind is not share.kind:
+            raise Refused(
+                "root_changed",
+                f"there is no {share.kind.value} {share.root!r} on the server",
+                "Put it back, or revoke the share and make a new one",
+            )
+        if facts.protected:
+            raise Refused("protected_path", f"{facts.protected} lies inside", "Share a folder that does not hold it")
+        return await self._store.change_share(share.id, suspended=False, identity=facts.identity)
+
+    async def end_visit(self, visit_id: str, reason: str) -> Visit:
+        visit = await self._store.visit(visit_id)
+        if visit is None:
+            raise NotFound("visit", visit_id)
+        ids = [visit.id]
+        for other in await self._store.visits(visit.share, link=visit.link, open_only=True):
+            if other.came_from == visit.id and other.kind.value == "device":
+                ids.append(other.id)
+        await self._store.end_visits(ids, at=self._now(), reason=reason)
+        return await self._store.visit(visit_id) or visit
+
+    # -- checks of input ------------------------------------------------------------------------------------------
+
+    def _role(self, value: object) -> Role:
+        try:
+            role = Role(str(value))
+        except ValueError:
+            raise Invalid("role", f"{value!r} is no role", f"Choose from {', '.join(self._rules.roles)}") from None
+        if role not in self._rules.roles:
+            raise Refused(
+                "role_not_available",
+                f"sharing with the role {role.value} is not available yet",
+                f"Available: {', '.join(self._rules.roles)}",
+            )
+        return role
+
+    @staticmethod
+    def _root(path: str) -> CanonicalPath:
+        try:
+            root = CanonicalPath.from_body(path.strip("/"))
+        except Denied as denied:
+            raise Invalid("path", f"cannot be shared: {denied.detail}", "Name a plain folder or file") from None
+        if not root.segments:
+            raise Refused(
+                "root_of_server",
+                "this is the server's own root folder, which holds everything",
+                "Share a folder inside it",
+            )
+        if root.hidden:
+            raise Refused("hidden_path", "hidden folders and files are never shared", "Move it out of the dot folder")
+        return root
+
+    @staticmethod
+    def _open_file(value: str, root: CanonicalPath, kind: RootKind) -> str:
+        if not value:
+            return ""
+        if kind is RootKind.FILE:
+            raise Invalid("open", "a shared file opens itself", "Leave --open away")
+        try:
+            path = CanonicalPath.from_body(value)
+        except Denied as denied:
+            raise Invalid("open", f"is no path: {denied.detail}", "Name a file inside the folder") from None
+        if path.place(root) is not Place.INSIDE:
+            path = root.join(*path.segments)
+        if path.hidden or path.segments == root.segments:
+            raise Invalid("open", "is not a file inside the shared folder", "Name a file inside the folder")
+        return str(path)
+
+    def _expires(self, value: object, now: float) -> float:
+        if value is None:
+            return now + self._rules.default_expires_seconds
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Invalid("expires", "is not a moment", "Give seconds since the epoch")
+        if value <= now:
+            raise Invalid("expires", "lies in the past", "Choose a later moment")
+        longest = self._rules.max_expires_seconds
+        if value > now + longest:
+            raise Refused(
+                "expires_too_late", f"shares may last at most {longest / 86400:g} days here", "Choose an earlier moment"
+            )
+        return float(value)
+
+    def _visits(self, value: object, *, open_link: bool) -> int | None:
+        if value is None:
+            return None if open_link else 1
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise Invalid("visits", "is not a number of people, 1 or more", "Give a whole number")
+        if not open_link and value != 1:
+            raise Invalid("visits", "a link for one person has one visit", "Use --anyone for an open link")
+        if value > self._rules.max_visits:
+            raise Refused("too_many_visits", f"a link may admit at most {self._rules.max_visits} people here")
+        return value
+
+    def _devices(self, value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise Invalid("devices", "is not a number of devices, 0 or more", "Give a whole number")
+        if value > self._rules.max_devices:
+            raise Refused("too_many_devices", f"a person may add at most {self._rules.max_devices} devices here")
+        return value
+
+    def _link(self, share: Share, new: NewLink, letter: str, now: float) -> Link:
+        name = own_words("for", new.name, MAX_NAME, clean_name)
+        if new.anyone and not self._rules.anyone:
+            raise Refused("anyone_off", "open links are not permitted here", "Name a person with --for")
+        if new.anyone and name:
+            raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
+        visits = self._visits(new.visits, open_link=new.anyone)
+        if new.anyone and visits is None:
+            visits = self._rules.max_visits
+        expires = share.expires if new.expires is None else min(self._expires(new.expires, now), share.expires)
+        return Link(
+            id=new_id(12),
+            share=share.id,
+            letter=letter,
+            kind=LinkKind.OPEN if new.anyone else LinkKind.PERSON,
+            name=name,
+            visits=visits,
+            devices=self._devices(new.devices),
+            created=now,
+            expires=expires,
+        )
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    async def _share(self, id: str) -> Share:
+        share = await self._store.share(id)
+        if share is None:
+            raise NotFound("share", id)
+        return share
+
+    async def _link_record(self, id: str) -> Link:
+        link = await self._store.link(id)
+        if link is None:
+            raise NotFound("link", id)
+        return link
+
+    @staticmethod
+    def _not_ended(record: Share | Link) -> None:
+        if record.revoked is not None:
+            raise Refused("revoked", "it was revoked, which is for ever", "Make a new one")
+
+    async def _standing(self, upstream: str) -> list[Share]:
+        now = self._now()
+        return [
+            share
+            for share in await self._store.shares()
+            if share.upstream == upstream and share.revoked is None and share.expires > now
+        ]
+
+    async def _follow(self, share: str, link: Link, expires: float) -> None:
+        """Open visits whose end was the link's follow its new end."""
+        for visit in await self._store.visits(share, link=link.id, open_only=True):
+            if visit.expires == link.expires or visit.expires > expires:
+                await self._store.change_visit(visit.id, expires=expires)
+
+
+def _overlap(one: Share, other: Share) -> bool:
+    """Whether one root lies in the other (INSIDE or ANCESTOR)."""
+    return one.root_path.place(other.root_path) is not Place.OUTSIDE
+
+
+def standing(share: Share, now: float) -> str:
+    """One word for the state of a share."""
+    if share.revoked is not None:
+        return "revoked"
+    try:
+        check_share(share, now)
+    except Denied as denied:
+        return {"share_expired": "expired", "root_changed": "suspended"}.get(denied.reason.value, "paused")
+    return "active"

@@ -1,0 +1,197 @@
+"""The key ring: Ed25519 keys that sign share tokens, and the key that encrypts what the store keeps at rest.
+
+Keys are files of mode 0600 in a 0700 directory. One key is active (it signs), others are retired (they only verify).
+A key id is the start of the key's RFC 7638 thumbprint, so it cannot be chosen.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from sharegate.errors import Invalid
+
+KID = re.compile(r"[A-Za-z0-9_-]{12}\Z")
+
+
+class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+    created: float
+    retired: float | None = None
+
+
+class _Ring(msgspec.Struct, forbid_unknown_fields=True):
+    active: str
+    keys: dict[str, _Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One signing key as people may see it."""
+
+    kid: str
+    created: float
+    retired: float | None
+
+    @property
+    def state(self) -> str:
+        return "active" if self.retired is None else "retired"
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _jwk(public: Ed25519PublicKey) -> dict[str, str]:
+    raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return {"crv": "Ed25519", "kty": "OKP", "x": _b64(raw)}
+
+
+def key_id(public: Ed25519PublicKey) -> str:
+    """The first 12 characters of the RFC 7638 thumbprint."""
+    text = json.dumps(_jwk(public), sort_keys=True, separators=(",", ":"))
+    return _b64(hashlib.sha256(text.encode()).digest())[:12]
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a secret file so that no moment exists in which another user can read it or half of it stands there."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def private_directory(path: Path) -> Path:
+    """Make `path` a directory of mode 0700 that belongs to us, or say what is wrong with it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise Invalid(str(path), "is not a directory", "Remove it or choose another data_dir")
+    if found.st_uid != os.getuid():
+        raise Invalid(str(path), "belongs to another user", "Choose another data_dir")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+class KeyRing:
+    """Signing keys by key id, and which of them is active."""
+
+    def __init__(self, folder: Path, ring: _Ring, private: dict[str, Ed25519PrivateKey]) -> None:
+        self._folder = folder
+        self._ring = ring
+        self._private = private
+        self._public = {kid: key.public_key() for kid, key in private.items()}
+
+    @classmethod
+    def open(cls, folder: Path, now: float) -> KeyRing:
+        """Read the ring, or make one with a first key. Raises Invalid naming the file that is unusable."""
+        private_directory(folder)
+        index = folder / "ring.json"
+        if not index.exists():
+            if list(folder.glob("*.pem")):
+                raise Invalid(str(index), "is missing though keys lie beside it", "Restore it from a backup")
+            ring = cls(folder, _Ring(active="", keys={}), {})
+            ring.rotate(now)
+            return ring
+        try:
+            read = msgspec.json.decode(index.read_bytes(), type=_Ring)
+        except (msgspec.MsgspecError, OSError) as error:  # fails closed: no ring, no gate
+            raise Invalid(str(index), f"cannot be read ({error})", "Restore it from a backup") from None
+        private: dict[str, Ed25519PrivateKey] = {}
+        for kid in read.keys:
+            if not KID.match(kid):
+                raise Invalid(str(index), f"names a key {kid!r}", "Restore it from a backup")
+            private[kid] = cls._load(folder / f"{kid}.pem", kid)
+        if read.active not in private or read.keys[read.active].retired is not None:
+            raise Invalid(str(index), "has no active key", "Restore it from a backup")
+        return cls(folder, read, private)
+
+    @staticmethod
+    def _load(path: Path, kid: str) -> Ed25519PrivateKey:
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm, OSError):  # fails closed
+            raise Invalid(str(path), "is not a readable private key", "Restore it from a backup") from None
+        if not isinstance(key, Ed25519PrivateKey) or key_id(key.public_key()) != kid:
+            raise Invalid(str(path), "does not hold the key that its name says", "Restore it from a backup")
+        return key
+
+    def rotate(self, now: float) -> Key:
+        """Make a new active key; the former one is retired and goes on verifying."""
+        key = Ed25519PrivateKey.generate()
+        kid = key_id(key.public_key())
+        pem = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_private(self._folder / f"{kid}.pem", pem)
+        keys = {
+            name: _Entry(entry.created, entry.retired if entry.retired is not None else now)
+            for name, entry in self._ring.keys.items()
+        }
+        ring = _Ring(active=kid, keys={**keys, kid: _Entry(now)})
+        write_private(self._folder / "ring.json", msgspec.json.encode(ring))
+        self._ring = ring
+        self._private[kid] = key
+        self._public[kid] = key.public_key()
+        return Key(kid, now, None)
+
+    @property
+    def active(self) -> str:
+        return self._ring.active
+
+    def signing_key(self) -> Ed25519PrivateKey:
+        return self._private[self._ring.active]
+
+    def public(self, kid: str) -> Ed25519PublicKey | None:
+        return self._public.get(kid)
+
+    def listed(self) -> list[Key]:
+        """All keys as people may see them, oldest first."""
+        return [Key(kid, entry.created, entry.retired) for kid, entry in self._ring.keys.items()]
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys as a JWK set (RFC 7517), for `/.well-known/jwks.json`."""
+        return {
+            "keys": [
+                {**_jwk(self._public[kid]), "kid": kid, "use": "sig", "alg": "EdDSA"} for kid in sorted(self._public)
+            ]
+        }
+
+    def __repr__(self) -> str:
+        return f"<KeyRing {len(self._public)} keys, active {self._ring.active}>"
+
+
+def store_key(folder: Path) -> bytes:
+    """The 32 bytes that encrypt what the store keeps at rest; made on first use."""
+    path = private_directory(folder) / "store.key"
+    if not path.exists():
+        write_private(path, secrets.token_bytes(32))
+    data = path.read_bytes()
+    if len(data) != 32:
+        raise Invalid(str(path), "does not hold 32 bytes", "Restore it from a backup")
+    return data

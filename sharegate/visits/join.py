@@ -1,0 +1,477 @@
+"""The door: what a share token, a knock or a device code becomes.
+
+A GET of the door's page spends nothing and knows nothing, for the token is in the fragment. `about` creates nothing.
+Only `open`, `knock` and `device` write, each on a click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.errors import Denied, Invalid, Reason, StoreUnavailable
+from sharegate.limits import Buckets, Rate, network
+from sharegate.names import clean_name
+from sharegate.paths import CanonicalPath
+from sharegate.shares.authenticate import Authenticator, check_link, check_share, check_visit, new_secret, secret_hash
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import (
+    ALPHABET,
+    DeviceCode,
+    Grant,
+    Knock,
+    KnockState,
+    Link,
+    LinkKind,
+    Role,
+    RootKind,
+    Share,
+    Visit,
+    VisitKind,
+    new_id,
+)
+from sharegate.visits.passed_on import doubts
+
+DEVICE_CODE_SECONDS = 300.0
+WAITING_AT_A_LINK = 8
+JOINS = Rate(per=60, seconds=60, burst=30)
+FAILURES = Rate(per=20, seconds=60, burst=20)
+KNOCK_LASTS = 12 * 3600.0
+RECORDED = (
+    "when you come and go",
+    "which files you open",
+    "your network address (shortened) and your browser",
+)
+_SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Comer:
+    """Who stands at the door: the `sharegate-browser` cookie's value (or empty), address, agent."""
+
+    browser: str
+    address: str
+    agent: str
+
+    @property
+    def browser_hash(self) -> str:
+        return secret_hash(self.browser) if self.browser else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody is in. `cookie` and `browser` are secrets for Set-Cookie only."""
+
+    visit: Visit
+    share: Share
+    cookie: str
+    browser: str
+
+    @property
+    def base(self) -> str:
+        return f"/s/{self.share.id}/~{self.visit.id}/"
+
+    @property
+    def location(self) -> str:
+        return self.base + landing(self.share)
+
+    def __repr__(self) -> str:
+        return f"<Entry to visit {self.visit.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A knock as its own browser may see it. `browser` is a secret for Set-Cookie only; empty when known already."""
+
+    knock: str
+    state: KnockState
+    browser: str = ""
+    entry: Entry | None = None
+
+    def __repr__(self) -> str:
+        return f"<Waiting {self.knock} {self.state.value}>"
+
+
+def landing(share: Share) -> str:
+    """Where a visit begins, relative to its base: the file browser at the root, the file to open, or the one file."""
+    if share.kind is RootKind.FILE:
+        return "doc/tree/" + share.root_path.encoded
+    shown = CanonicalPath(tuple(share.open_file.split("/"))) if share.open_file else share.root_path
+    return "lab/tree/" + shown.encoded
+
+
+def badge(link: Link, visit: Visit) -> str:
+    """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
+    if link.kind is LinkKind.PREVIEW:
+        return "Preview"
+    if link.name and visit.name == link.name and visit.kind is not VisitKind.KNOCK:
+        return f"{link.name} · own link"
+    return f'says "{visit.name}"' if visit.name else "no name"
+
+
+class Door:
+    """Lets people in, or has them wait. `owner_name` is how the owner is called on the pages."""
+
+    def __init__(
+        self,
+        store: ShareStore,
+        authenticator: Authenticator,
+        trail: Recorder,
+        now: Callable[[], float],
+        *,
+        role_sentence: Callable[[Role], str],
+        shared_origin: bool = False,
+        joins: Rate = JOINS,
+        failures: Rate = FAILURES,
+    ) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._trail = trail
+        self._now = now
+        self._role_sentence = role_sentence
+        self._shared_origin = shared_origin
+        self._joins = Buckets(joins, now)
+        self._failures = Buckets(failures, now)
+
+    # -- what the door's page asks --------------------------------------------------------------------------------
+
+    async def about(self, token: str, comer: Comer) -> dict[str, object]:
+        """What a link is, for its holder: who shares what, until when, and what opening it would do now."""
+        self._joins.take(network(comer.address), 0.25, Reason.JOIN_LIMIT)
+        share, link, current = await self._by_link(token, comer)
+        why, at = self._ended(share, link, current)
+        role = min(link.role or share.role, share.role, key=list(Role).index)
+        if why in ("paused", "suspended"):
+            state = "paused"
+        elif why:
+            state = "ended"
+        else:
+            state = await self._seat_state(link, comer)
+        return {
+            "state": state,
+            "owner": share.owner,
+            "owner_badge": "",
+            "share": {
+                "name": share.name,
+                "kind": share.kind.value,
+                "folder": share.root_path.name,
+                "message": share.message,
+            },
+            "link": {"name": link.name, "kind": link.kind.value},
+            "role": role.value,
+            "role_sentence": self._role_sentence(role),
+            "expires": min(share.expires, link.expires),
+            "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
+            "ended_at": at,
+            "ended_why": why,
+            "ask_name": not link.name and link.kind is not LinkKind.PREVIEW,
+            "shared_origin": self._shared_origin,
+            "recorded": list(RECORDED),
+        }
+
+    async def open(self, token: str, name: str, comer: Comer) -> Entry:
+        """A click on Open: the first browser gets in, the same browser comes back into the same visit.
+
+        Raises Denied: `link_in_use` (one person's link, another browser), `seats_taken`, why it ended, limits.
+        """
+        self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
+        share, link, current = await self._by_link(token, comer)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        self._authenticator.check_standing(share, link)
+        mine = await self._visit_of(link, comer)
+        if mine is not None:
+            return await self._reenter(share, mine, comer)
+        if link.kind is LinkKind.PREVIEW:
+            visit_name, kind, seats = share.owner, VisitKind.PREVIEW, None
+            if await self._store.visits(share.id, link=link.id, open_only=True):
+                raise Denied(Reason.LINK_IN_USE)
+        else:
+            visit_name = link.name or clean_name(name)
+            kind, seats = VisitKind.BROWSER, link.visits
+        browser = comer.browser or new_secret()
+        cookie = new_secret()
+        visit = Visit(
+            id=new_id(),
+            share=share.id,
+            link=link.id,
+            number=0,
+            kind=kind,
+            name=visit_name,
+            cookie_hash=secret_hash(cookie),
+            browser_hash=secret_hash(browser),
+            created=self._now(),
+            expires=min(share.expires, link.expires),
+            address=comer.address,
+            agent=comer.agent[:200],
+        )
+        try:
+            visit = await self._store.open_visit(visit, seats=seats)
+        except Denied as denied:
+            reason = Reason.LINK_IN_USE if link.kind is LinkKind.PERSON else denied.reason
+            await self._record(Action.LINK_REFUSED, share, link, comer, reason=reason)
+            raise Denied(reason) from None
+        try:
+            await self._record(Action.LINK_JOINED, share, link, comer, visit=visit)
+        except StoreUnavailable:  # fails closed: nobody learnt the cookie; the seat is given back
+            await self._store.end_visits([visit.id], at=self._now(), reason="not recorded")
+            raise
+        return Entry(visit, share, cookie, browser)
+
+    # -- knocking -------------------------------------------------------------------------------------------------
+
+    async def knock_by_link(self, token: str, name: str, same_person: bool, comer: Comer) -> Waiting:
+        """Knock with a link that is in use, full, or ended but signed by us."""
+        self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
+        share, link, _ = await self._by_link(token, comer)
+        if link.kind is LinkKind.PREVIEW:
+            raise Denied(Reason.LINK_EXPIRED, "preview")
+        holders = [visit for visit in await self._store.visits(share.id, link=link.id) if visit.kind in _SEATED]
+        origin = holders[-1] if holders else None
+        return await self._knock(share, link, origin, name, same_person, comer, by_address=False)
+
+    async def knock_by_address(self, address: str, name: str, same_person: bool, comer: Comer) -> Waiting:
+        """Knock at the address of somebody's visit. An address that leads nowhere waits for ever, like any other
+        that nobody answers, so that guessing addresses tells nothing."""
+        self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
+        visit = await self._visit_at(address)
+        share = await self._store.share(visit.share) if visit else None
+        link = await self._store.link(visit.link) if visit else None
+        if visit is None or share is None or link is None:
+            clean_name(name)
+            return Waiting(new_id(), KnockState.WAITING, comer.browser or new_secret())
+        return await self._knock(share, link, visit, name, same_person, comer, by_address=True)
+
+    async def knock_state(self, knock_id: str, comer: Comer) -> Waiting:
+        """How a knock stands, for the browser that knocked; to everybody else every knock is waiting."""
+        self._joins.take(network(comer.address), 0.05, Reason.JOIN_LIMIT)
+        knock = await self._store.knock(knock_id)
+        if knock is None or not comer.browser or knock.browser_hash != comer.browser_hash:
+            return Waiting(knock_id, KnockState.WAITING)
+        if knock.state is KnockState.WAITING and knock.created + KNOCK_LASTS <= self._now():
+            return Waiting(knock.id, KnockState.GONE)
+        if knock.state is not KnockState.ADMITTED:
+            return Waiting(knock.id, knock.state)
+        visit = await self._store.visit(knock.visit)
+        share = await self._store.share(knock.share)
+        link = await self._store.link(knock.link)
+        if visit is None or share is None or link is None or visit.ended is not None:
+            return Waiting(knock.id, KnockState.GONE)
+        check_share(share, self._now())
+        check_link(link, self._now())
+        return Waiting(knock.id, KnockState.ADMITTED, entry=await self._reenter(share, visit, comer))
+
+    async def _knock(
+        self,
+        share: Share,
+        link: Link,
+        origin: Visit | None,
+        name: str,
+        same_person: bool,
+        comer: Comer,
+        *,
+        by_address: bool,
+    ) -> Waiting:
+        if share.revoked is not None or link.revoked is not None:
+            # For ever means for ever: there is nothing to be let into.
+            raise Denied(Reason.SHARE_REVOKED if share.revoked is not None else Reason.LINK_REVOKED)
+        said = (link.name or (origin.name if origin else "")) if same_person else ""
+        shown = said or clean_name(name)
+        for waiting in await self._store.knocks(share=share.id):
+            if waiting.link == link.id and comer.browser and waiting.browser_hash == comer.browser_hash:
+                return Waiting(waiting.id, KnockState.WAITING)
+        browser = comer.browser or new_secret()
+        knock = Knock(
+            id=new_id(),
+            share=share.id,
+            link=link.id,
+            name=shown,
+            same_person=same_person,
+            came_from=origin.id if origin else "",
+            by_address=by_address,
+            browser_hash=secret_hash(browser),
+            created=self._now(),
+            address=comer.address,
+            agent=comer.agent[:200],
+        )
+        await self._store.add_knock(knock, limit=WAITING_AT_A_LINK)
+        signs = doubts(origin, address=comer.address, agent=comer.agent, returning=bool(comer.browser))
+        how = "address opened elsewhere" if by_address else "link opened elsewhere"
+        if same_person:
+            how += ", says to be the same person"
+        await self._record(
+            Action.LINK_PASSED_ON,
+            share,
+            link,
+            comer,
+            came_from=origin.id if origin else "",
+            name=shown,
+            detail="; ".join((how, *signs)),
+        )
+        await self._record(
+            Action.KNOCK_MADE, share, link, comer, came_from=origin.id if origin else "", name=shown, detail=knock.id
+        )
+        return Waiting(knock.id, KnockState.WAITING, browser)
+
+    # -- own devices ----------------------------------------------------------------------------------------------
+
+    async def device_code(self, grant: Grant) -> tuple[str, float]:
+        """An 8-character code by which the same person enters on another device, and when it stops to work."""
+        self._joins.take("visit " + grant.visit.id, 5, Reason.JOIN_LIMIT)
+        if grant.visit.kind is VisitKind.PREVIEW or grant.link.devices == 0:
+            raise Denied(Reason.DEVICES_TAKEN, "no devices on this link")
+        owner_visit = grant.visit.came_from if grant.visit.kind is VisitKind.DEVICE else grant.visit.id
+        code = new_id(8).upper()
+        expires = min(self._now() + DEVICE_CODE_SECONDS, grant.expires)
+        await self._store.add_device_code(DeviceCode(code_hash=secret_hash(code), visit=owner_visit, expires=expires))
+        await self._trail.record(
+            AuditEvent(
+                action=Action.DEVICE_CODE_MADE,
+                actor="visitor",
+                share=grant.share.id,
+                link=grant.link.id,
+                visit=grant.visit.id,
+                name=grant.visit.name,
+            )
+        )
+        return code, expires
+
+    async def open_device(self, code: str, comer: Comer) -> Entry:
+        """Enter with a device code: one use, five minutes."""
+        place = network(comer.address)
+        self._joins.take(place, 1, Reason.JOIN_LIMIT)
+        self._failures.check(place, Reason.JOIN_LIMIT)
+        code = "".join(character for character in code.upper() if character.isalnum())
+        record = None
+        if len(code) == 8 and set(code.lower()) <= set(ALPHABET):
+            record = await self._store.device_code(secret_hash(code))
+        origin = await self._store.visit(record.visit) if record else None
+        share = await self._store.share(origin.share) if origin else None
+        link = await self._store.link(origin.link) if origin else None
+        if origin is None or share is None or link is None:
+            self._failures.spend(place, 2)
+            raise Denied(Reason.DEVICE_CODE_INVALID)
+        self._authenticator.check_standing(share, link)
+        check_visit(origin, self._now())
+        browser = comer.browser or new_secret()
+        cookie = new_secret()
+        visit = Visit(
+            id=new_id(),
+            share=share.id,
+            link=link.id,
+            number=0,
+            kind=VisitKind.DEVICE,
+            name=origin.name,
+            role=origin.role,
+            cookie_hash=secret_hash(cookie),
+            browser_hash=secret_hash(browser),
+            came_from=origin.id,
+            created=self._now(),
+            expires=origin.expires,
+            address=comer.address,
+            agent=comer.agent[:200],
+        )
+        try:
+            visit = await self._store.spend_device_code(secret_hash(code), visit, at=self._now(), devices=link.devices)
+        except Denied:
+            self._failures.spend(place, 2)
+            raise
+        await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
+        return Entry(visit, share, cookie, browser)
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    async def _by_link(self, token: str, comer: Comer) -> tuple[Share, Link, bool]:
+        place = network(comer.address)
+        self._failures.check(place, Reason.CREDENTIAL_LIMIT)
+        try:
+            return await self._authenticator.by_link(token)
+        except Denied:
+            self._failures.spend(place, 1)
+            raise
+
+    def _ended(self, share: Share, link: Link, current: bool) -> tuple[str, float]:
+        """Why a link does not let anybody in, in one word, and since when (0 unknown)."""
+        now = self._now()
+        try:
+            check_share(share, now)
+            check_link(link, now)
+        except Denied as denied:
+            word = denied.reason.value.partition("_")[2]
+            if denied.reason is Reason.ROOT_CHANGED:
+                return "suspended", 0.0
+            times = {
+                "revoked": share.revoked if share.revoked is not None else link.revoked,
+                "expired": min(share.expires, link.expires),
+            }
+            return word, times.get(word) or 0.0
+        return ("", 0.0) if current else ("replaced", 0.0)
+
+    async def _seat_state(self, link: Link, comer: Comer) -> str:
+        if await self._visit_of(link, comer) is not None:
+            return "reenter"
+        open_visits = await self._store.visits(link.share, link=link.id, open_only=True)
+        if link.kind is LinkKind.PREVIEW:
+            return "in_use" if open_visits else "open"
+        seated = sum(1 for visit in open_visits if visit.kind in _SEATED)
+        if link.visits is not None and seated >= link.visits:
+            return "in_use" if link.kind is LinkKind.PERSON else "full"
+        return "open"
+
+    async def _visit_of(self, link: Link, comer: Comer) -> Visit | None:
+        """The open visit that this browser has by this link."""
+        if not comer.browser:
+            return None
+        for visit in await self._store.visits(link.share, link=link.id, open_only=True):
+            if visit.browser_hash == comer.browser_hash and visit.expires > self._now():
+                return visit
+        return None
+
+    async def _visit_at(self, address: str) -> Visit | None:
+        parts = address.partition("?")[0].split("/")
+        if len(parts) < 4 or parts[0] != "" or parts[1] != "s" or not parts[3].startswith("~"):
+            return None
+        visit = await self._store.visit(parts[3][1:])
+        return visit if visit is not None and visit.share == parts[2] else None
+
+    async def _reenter(self, share: Share, visit: Visit, comer: Comer) -> Entry:
+        """A new cookie for the same visit: what was stolen before stops to work."""
+        cookie = new_secret()
+        visit = await self._store.change_visit(visit.id, cookie_hash=secret_hash(cookie))
+        link = await self._store.link(visit.link)
+        if link is None:
+            raise Invalid("link", "is gone")
+        await self._record(Action.LINK_REENTERED, share, link, comer, visit=visit)
+        return Entry(visit, share, cookie, comer.browser)
+
+    async def _record(
+        self,
+        action: Action,
+        share: Share,
+        link: Link,
+        comer: Comer,
+        *,
+        visit: Visit | None = None,
+        came_from: str = "",
+        name: str = "",
+        reason: Reason | None = None,
+        detail: str = "",
+    ) -> None:
+        await self._trail.record(
+            AuditEvent(
+                action=action,
+                outcome=Outcome.DENIED if reason else Outcome.ALLOWED,
+                actor="visitor" if visit else "stranger",
+                share=share.id,
+                link=link.id,
+                visit=visit.id if visit else "",
+                came_from=came_from or (visit.came_from if visit else ""),
+                reason=reason.value if reason else "",
+                detail=detail,
+                name=name or (visit.name if visit else ""),
+                address=comer.address,
+                agent=comer.agent,
+            )
+        )

@@ -1,0 +1,27 @@
+"""Signs that a link or an address came into other hands, and what speaks against it.
+
+A sign, not a proof: every passing on is recorded with the doubts that are known (DESIGN 3).
+"""
+
+from __future__ import annotations
+
+import re
+
+from sharegate.limits import network
+from sharegate.shares.model import Visit
+
+_ROBOT = re.compile(r"bot\b|crawl|spider|preview|scan|curl/|python-|wget|headless", re.IGNORECASE)
+
+
+def doubts(origin: Visit | None, *, address: str, agent: str, returning: bool) -> tuple[str, ...]:
+    """Reasons why this may not be another person: words for the trail and the owner's screen."""
+    found = []
+    if origin is not None and origin.address and network(origin.address) == network(address):
+        found.append("same network")
+    if origin is not None and origin.agent and origin.agent == agent:
+        found.append("same kind of browser")
+    if _ROBOT.search(agent):
+        found.append("looks like a robot")
+    if returning:
+        found.append("this browser has been here before")
+    return tuple(found)

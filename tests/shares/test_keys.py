@@ -1,0 +1,83 @@
+"""The key ring on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from sharegate.errors import Invalid
+from sharegate.shares.keys import KeyRing, store_key
+
+
+def test_a_ring_is_made_once_and_read_again(tmp_path: Path) -> None:
+    """The same keys come back, private to this account."""
+    first = KeyRing.open(tmp_path / "keys", 1.0)
+    again = KeyRing.open(tmp_path / "keys", 2.0)
+
+    assert first.active == again.active
+    assert first.jwks() == again.jwks()
+    assert (tmp_path / "keys").stat().st_mode & 0o077 == 0
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "keys").iterdir())
+
+
+def test_rotation_retires_the_former_key_and_keeps_it_for_verifying(tmp_path: Path) -> None:
+    """A retired key stays in the JWK set, a new one signs."""
+    ring = KeyRing.open(tmp_path, 1.0)
+    old = ring.active
+    new = ring.rotate(2.0)
+    read = KeyRing.open(tmp_path, 3.0)
+
+    assert new.kid != old
+    assert read.active == new.kid
+    assert {key.kid: key.state for key in read.listed()} == {old: "retired", new.kid: "active"}
+    assert {key["kid"] for key in read.jwks()["keys"]} == {old, new.kid}
+
+
+def test_no_private_part_is_shown(tmp_path: Path) -> None:
+    """Neither the repr nor the JWK set holds a private key."""
+    ring = KeyRing.open(tmp_path, 1.0)
+
+    assert "PRIVATE" not in repr(ring)
+    assert all(set(key) == {"crv", "kty", "x", "kid", "use", "alg"} for key in ring.jwks()["keys"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: (folder / "ring.json").write_text("{"),
+        lambda folder: (folder / "ring.json").write_text('{"active": "x", "keys": {}}'),
+        lambda folder: (folder / "ring.json").write_text(
+            '{"active": "../../../etc", "keys": {"../../../etc": {"created": 1}}}'
+        ),
+        lambda folder: (folder / "ring.json").unlink(),
+        lambda folder: next(folder.glob("*.pem")).write_text("not a key"),
+        lambda folder: next(folder.glob("*.pem")).unlink(),
+    ],
+)
+def test_a_damaged_ring_is_refused_with_the_file_and_nothing_is_made_anew(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+    """Fails closed: a new ring would silently end every link."""
+    KeyRing.open(tmp_path, 1.0)
+    damage(tmp_path)
+    before = sorted(file.name for file in tmp_path.iterdir())
+    with pytest.raises(Invalid) as caught:
+        KeyRing.open(tmp_path, 2.0)
+
+    assert str(tmp_path) in str(caught.value)
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+
+
+def test_a_key_under_another_name_is_refused(tmp_path: Path) -> None:
+    """A key file that was exchanged does not sign under the old name."""
+    ring = KeyRing.open(tmp_path / "a", 1.0)
+    other = KeyRing.open(tmp_path / "b", 1.0)
+    (tmp_path / "a" / f"{ring.active}.pem").write_bytes((tmp_path / "b" / f"{other.active}.pem").read_bytes())
+    with pytest.raises(Invalid):
+        KeyRing.open(tmp_path / "a", 2.0)
+
+
+def test_the_store_key_is_made_once(tmp_path: Path) -> None:
+    """32 random bytes; a file of another length is refused."""
+    assert store_key(tmp_path) == store_key(tmp_path)
+    assert len(store_key(tmp_path)) == 32
+    (tmp_path / "store.key").write_bytes(b"short")
+    with pytest.raises(Invalid):
+        store_key(tmp_path)
