@@ -8,7 +8,6 @@ from enum import StrEnum
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Capability, Role
 
-
 # The methods that a rule may name. OPTIONS is absent on purpose: Jupyter answers it without authentication.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 # Stands beside the methods for a GET that asks for a WebSocket (RFC 6455 section 4.1).
@@ -20,12 +19,15 @@ FILTERS = frozenset(
     {"checkpoints", "contents", "files", "kernel", "kernels", "kernelspecs", "page", "room", "session", "sessions"}
     | {"settings"}
 )
-# Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (JupyterLab
-# was measured to go on without a word); `global-awareness` and `events` are WebSockets.
+# Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (measured:
+# JupyterLab goes on without a word); `global-awareness` and `events` are WebSockets.
 LOCALS = frozenset(
-    {"absent", "empty-list", "empty-object", "events", "global-awareness", "me", "nbconvert-list", "no-content"}
-    | {"robots", "root-redirect", "settings-write", "status", "workspace", "workspace-list", "workspace-write"}
+    {"absent", "build-status", "empty-list", "empty-object", "events", "global-awareness", "kernelspecs", "me"}
+    | {"no-content", "robots", "root-redirect", "settings-write", "status", "version"}
+    | {"workspace", "workspace-list", "workspace-write"}
 )
+# Answers that are open WebSockets; every other answer is HTTP.
+CHANNELS = frozenset({"filter:kernel", "filter:room", "local:events", "local:global-awareness"})
 
 
 class AnswerKind(StrEnum):
@@ -86,7 +88,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request that the loader decides as the gate would for a share of `sub/shared`; `expect` is "allow" or a reason."""
+    """A request that the loader judges for a share of `sub/shared`; `expect` is "allow" or a reason."""
 
     role: Role
     method: str
