@@ -1,0 +1,320 @@
+"""Sending to a server: HTTP with streaming both ways, and opening WebSockets.
+
+The one place that knows the HTTP client. Its errors are translated here, once, and never carry its text: that
+text may hold headers, and with them the credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Body, Headers, NoBody
+from sharegate.upstream.address import address_of
+from sharegate.upstream.headers import outgoing_head
+from sharegate.upstream.interfaces import Incoming, Outgoing
+from sharegate.upstream.listening import vet_listener
+from sharegate.upstream.model import Upstream
+from sharegate.upstream.socket import Channel, UpstreamSocket
+
+MAX_MESSAGE = 64 * 1024 * 1024
+_READ_BUFFER = 64 * 1024
+_MAX_HEAD = 16 * 1024
+# Asking twice changes nothing at the upstream. PUT and DELETE are idempotent by their RFC, but not beside a
+# concurrent writer: the second try could overwrite what came between.
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOT_A_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_AUTO = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+
+Vet = Callable[[Upstream], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `first_byte` counts from the end of the request's body, `idle` between two pieces of a body (in
+    either direction, and only while the upstream is waited for), `closing` is for a WebSocket's goodbye."""
+
+    connect: float = 5.0
+    first_byte: float = 60.0
+    idle: float = 60.0
+    closing: float = 1.0
+
+
+class _Attempt:
+    """One try: whom for, and whether it went over a connection that an earlier request had used."""
+
+    __slots__ = ("reused", "upstream")
+
+    def __init__(self, upstream: Upstream) -> None:
+        self.upstream = upstream
+        self.reused = False
+
+
+class _Broken(Exception):
+    """The connection ended before an answer. `silent`: not one byte of it had come."""
+
+    def __init__(self, *, silent: bool) -> None:
+        super().__init__()
+        self.silent = silent
+
+
+class _Redirected(Exception):
+    """A WebSocket handshake was answered with a redirect."""
+
+
+_attempt: contextvars.ContextVar[_Attempt] = contextvars.ContextVar("sharegate_upstream_attempt")
+
+
+async def _one_try(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Around every single try: the library would repeat PUT and DELETE by itself, and follow a handshake's redirect."""
+    try:
+        answer = await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except aiohttp.ServerDisconnectedError as error:
+        # `message` is what had come of an unfinished head, or the library's own sentence when nothing had.
+        raise _Broken(silent=error.message == "Server disconnected") from None
+    except aiohttp.ClientOSError:
+        raise _Broken(silent=True) from None
+    if "Upgrade" in request.headers and 300 <= answer.status < 400:
+        answer.close()
+        raise _Redirected
+    return answer
+
+
+def _translated(error: Exception) -> Denied:
+    """What the gate calls an error of the client. Every unknown one fails closed as a bad answer."""
+    kind = type(error).__name__
+    match error:
+        case Denied():
+            return error
+        case aiohttp.ClientConnectorCertificateError():
+            return Denied(Reason.UPSTREAM_NOT_OURS, "certificate not valid for the server's name")
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            return Denied(Reason.UPSTREAM_BAD_ANSWER, kind)
+        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
+            return Denied(Reason.UPSTREAM_AWAY, kind)
+        case _Broken():
+            if error.silent:
+                return Denied(Reason.UPSTREAM_AWAY, "hung up without an answer")
+            return Denied(Reason.UPSTREAM_BAD_ANSWER, "hung up within its answer's head")
+        case TimeoutError():
+            return Denied(Reason.UPSTREAM_TIMEOUT, "no answer in time")
+        case _Redirected():
+            return Denied(Reason.UPSTREAM_BAD_ANSWER, "redirected a WebSocket")
+        case aiohttp.WSServerHandshakeError() if error.status in (403, 404):
+            return Denied(Reason.NOT_FOUND, f"the upstream refused the WebSocket with {error.status}")
+        case aiohttp.WSServerHandshakeError():
+            return Denied(Reason.UPSTREAM_BAD_ANSWER, f"WebSocket handshake answered with {error.status}")
+    return Denied(Reason.UPSTREAM_BAD_ANSWER, kind)
+
+
+class _Patience:
+    """The time left for the upstream's next step, moved on by the request's body; void once the head has come."""
+
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self._timeout = timeout
+        self._over = False
+
+    def within(self, seconds: float | None) -> None:
+        if not self._over and not self._timeout.expired():
+            now = asyncio.get_running_loop().time()
+            self._timeout.reschedule(None if seconds is None else now + seconds)
+
+    def over(self) -> None:
+        self._over = True
+
+
+class AiohttpForwarder:
+    """Implements Forwarder. One pool of connections for all upstreams; create and close it in one event loop.
+
+    `vet` is awaited before every new connection and raises Denied where the server's identity cannot be shown; a
+    pooled connection stays with the process that was vetted.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts = Timeouts(),
+        vet: Vet = vet_listener,
+        connections_per_server: int = 256,
+        max_message: int = MAX_MESSAGE,
+    ) -> None:
+        self._timeouts = timeouts
+        self._vet = vet
+        self._per_server = connections_per_server
+        self._max_message = max_message
+        self._http: aiohttp.ClientSession | None = None
+        self._channels: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        for session in (self._http, self._channels):
+            if session is not None:
+                await session.close()
+
+    def _session(self, per_server: int) -> aiohttp.ClientSession:
+        watch = aiohttp.TraceConfig()
+        watch.on_connection_create_start.append(self._connecting)
+        watch.on_connection_reuseconn.append(_reusing)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, limit_per_host=per_server, keepalive_timeout=15),
+            # An upstream's cookie must not be sent with somebody else's request.
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            skip_auto_headers=_AUTO,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
+            read_bufsize=_READ_BUFFER,
+            max_line_size=_MAX_HEAD,
+            max_field_size=_MAX_HEAD,
+            middlewares=(_one_try,),
+            trace_configs=[watch],
+            ws_response_class=Channel,
+        )
+
+    async def _connecting(self, *_: object) -> None:
+        attempt = _attempt.get()
+        attempt.reused = False
+        await self._vet(attempt.upstream)
+
+    async def forward(self, upstream: Upstream, outgoing: Outgoing) -> Incoming:
+        """Send and return when the head of the answer has come. What the request's body raises, this raises."""
+        address = address_of(upstream.url)
+        url = address.request_url(outgoing.path, outgoing.query)
+        head = outgoing_head(address, upstream.token, outgoing)
+        if self._http is None:
+            self._http = self._session(self._per_server)
+        body = b"" if isinstance(outgoing.body, NoBody) else outgoing.body
+        again = outgoing.method in _REPEATABLE and body == b""
+        while True:
+            attempt = _Attempt(upstream)
+            try:
+                answer = await self._ask(self._http, attempt, outgoing.method, url, head, body)
+            except _Broken as broken:
+                # An idle connection may be closed by the server while the request is on its way to it.
+                if again and attempt.reused and broken.silent:
+                    again = False
+                    continue
+                raise _translated(broken) from None
+            return self._incoming(answer)
+
+    async def _ask(
+        self,
+        session: aiohttp.ClientSession,
+        attempt: _Attempt,
+        method: str,
+        url: URL,
+        head: list[tuple[str, str]],
+        body: bytes | Body,
+    ) -> aiohttp.ClientResponse:
+        broken_body: list[Exception] = []
+        token = _attempt.set(attempt)
+        try:
+            async with asyncio.timeout(self._timeouts.connect + self._timeouts.first_byte) as timeout:
+                patience = _Patience(timeout)
+                data = body or None if isinstance(body, bytes) else self._pieces(body, patience, broken_body)
+                answer = await session.request(method, url, headers=head, data=data, allow_redirects=False)
+                patience.over()
+                return answer
+        except _Broken:
+            if broken_body:
+                raise broken_body[0] from None
+            raise
+        except (aiohttp.ClientError, Denied, OSError, ValueError) as error:
+            # `TimeoutError` is an OSError. Fails closed: there is no answer.
+            if broken_body:
+                raise broken_body[0] from None
+            raise _translated(error) from None
+        finally:
+            _attempt.reset(token)
+
+    async def _pieces(self, body: Body, patience: _Patience, broken: list[Exception]) -> AsyncIterator[bytes]:
+        try:
+            # Waiting for the visitor is the listener's business.
+            patience.within(None)
+            async for piece in body.stream():
+                if piece:
+                    patience.within(self._timeouts.idle)
+                    yield piece
+                    patience.within(None)
+        except Exception as error:
+            # The client wraps what it meets here; the caller has to see the original (`body_too_large`).
+            broken.append(error)
+            raise
+        patience.within(self._timeouts.first_byte)
+
+    def _incoming(self, answer: aiohttp.ClientResponse) -> Incoming:
+        fields = tuple(answer.headers.items())
+        if not 200 <= answer.status <= 599 or any(_NOT_A_VALUE.search(value) for _, value in fields):
+            answer.close()
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "status or header that is none")
+        idle = self._timeouts.idle
+
+        async def stream() -> AsyncIterator[bytes]:
+            try:
+                while True:
+                    async with asyncio.timeout(idle):
+                        piece = await answer.content.readany()
+                    if not piece:
+                        return
+                    yield piece
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                # Fails closed: a body that ends early must not look finished to the visitor.
+                raise _translated(error) from None
+            finally:
+                answer.close()
+
+        async def close() -> None:
+            answer.close()
+
+        return Incoming(answer.status, Headers(fields), stream, close)
+
+    async def connect(self, upstream: Upstream, outgoing: Outgoing) -> UpstreamSocket:
+        """Open a WebSocket. Denied(`not_found`) when the upstream refuses it with 403 or 404."""
+        address = address_of(upstream.url)
+        url = address.request_url(outgoing.path, outgoing.query)
+        head = outgoing_head(address, upstream.token, outgoing)
+        if self._channels is None:
+            # Channels live for hours: in a pool of their own they cannot keep requests from getting a connection.
+            self._channels = self._session(0)
+        token = _attempt.set(_Attempt(upstream))
+        try:
+            async with asyncio.timeout(self._timeouts.connect + self._timeouts.first_byte):
+                channel = await self._channels.ws_connect(
+                    url,
+                    headers=head,
+                    protocols=(outgoing.subprotocol,) if outgoing.subprotocol else (),
+                    # Compression would hide a message's size until it is in memory.
+                    compress=0,
+                    max_msg_size=self._max_message,
+                    heartbeat=None,
+                    autoclose=False,
+                    autoping=True,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=self._timeouts.closing),
+                )
+        except (_Broken, _Redirected, aiohttp.ClientError, Denied, OSError, ValueError) as error:
+            raise _translated(error) from None
+        finally:
+            _attempt.reset(token)
+        assert isinstance(channel, Channel)
+        return UpstreamSocket(channel, closing=self._timeouts.closing)
+
+
+async def _reusing(_session: aiohttp.ClientSession, _context: SimpleNamespace, _facts: object) -> None:
+    _attempt.get().reused = True
