@@ -1,0 +1,101 @@
+"""The one reading of a JSON body, and the limit on one that is passed through."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Body
+
+MAX_DEPTH = 100
+# JupyterLab hands its JSON to fetch() as a string without naming a type, so the browser calls it text/plain. Cross-site
+# forms can send that too; what stops them is the Origin check (DESIGN 6.9), not this list.
+_JSON_TYPES = frozenset({"", "application/json", "text/plain"})
+
+
+def read_json(data: bytes, content_type: str) -> dict[str, Any]:
+    """Parse a body that must be one JSON object. Raises Denied(`bad_body`).
+
+    Refused: a name given twice at any depth (the last would win upstream), NaN and infinities, bytes that are not
+    UTF-8, lone surrogates, more than MAX_DEPTH levels.
+    """
+    media, _, parameters = content_type.partition(";")
+    if media.strip().lower() not in _JSON_TYPES:
+        raise _bad("content type is not JSON")
+    if parameters and parameters.strip().lower().replace('"', "") != "charset=utf-8":
+        raise _bad("content type with parameters other than charset=utf-8")
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant)
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        raise _bad("not JSON in UTF-8") from None
+    except RecursionError:
+        raise _bad("nested too deeply") from None
+    except ValueError:
+        # Python refuses to read integers of more than 4300 digits.
+        raise _bad("a number too long to read") from None
+    if not isinstance(value, dict):
+        raise _bad("not a JSON object")
+    _check_depth(value)
+    return value
+
+
+def write_json(value: dict[str, Any]) -> bytes:
+    """What goes to the upstream: written from the checked value. Raises Denied(`bad_body`)."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8")
+    except ValueError:
+        # UnicodeEncodeError (a lone surrogate) is a ValueError, and so is 1e999, read as infinity.
+        raise _bad("a lone surrogate or a number out of range") from None
+
+
+class LimitedBody:
+    """A body that is passed through as it is, up to `limit` bytes."""
+
+    def __init__(self, body: Body, limit: int) -> None:
+        self._body = body
+        self._limit = limit
+
+    async def read(self, limit: int) -> bytes:
+        return await self._body.read(min(limit, self._limit))
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._body.stream():
+            size += len(part)
+            if size > self._limit:
+                raise Denied(Reason.BODY_TOO_LARGE)
+            yield part
+
+
+def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _bad("a name given twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise _bad(f"{name} is not JSON")
+
+
+def _check_depth(value: object) -> None:
+    """Level by level, so that the check itself cannot run out of stack."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        following: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                following.extend(item.values())
+            elif isinstance(item, list):
+                following.extend(item)
+        if not following:
+            return
+        level = following
+    raise _bad("nested too deeply")
+
+
+def _bad(detail: str) -> Denied:
+    return Denied(Reason.BAD_BODY, detail)

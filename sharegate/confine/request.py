@@ -1,0 +1,184 @@
+"""Where a request may reach: every path in its URL, query and body is proven to lie inside the share's root.
+
+What goes to the upstream is written anew from what was checked here; no byte of the visitor's own spelling is sent on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sharegate.confine.body import LimitedBody, read_json, write_json
+from sharegate.confine.fields import check_arguments, check_body, put
+from sharegate.confine.query import read_query
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Body
+from sharegate.paths import CanonicalPath, Place
+from sharegate.policy.model import Field, Match, ValueType
+from sharegate.shares.model import RootKind
+
+# Raises Denied(`link_out`) when the real path of these segments (relative to the server's root) leaves the share.
+DiskCheck = Callable[[tuple[str, ...]], Awaitable[None]]
+
+_READING = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A request whose every path lies inside the root (or, where its rule says so, on the way to it).
+
+    `segments` and `query` (decoded) are what is sent upstream, relative to its base URL. `body` is the JSON written
+    anew; for a raw body it is None and `stream` is the visitor's body, cut off past the rule's limit. `path` is
+    the request's main path relative to the server's root and `place` where it lies; without one, `place` is INSIDE.
+    `paths` has every path by where it stood (`url.path`, `query.path`, `body.copy_from`), `fields` every checked
+    value of query and body by its name in the rule, those included that are not sent on.
+    """
+
+    segments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = field(default=None, repr=False)
+    stream: Body | None = field(default=None, repr=False)
+    place: Place = Place.INSIDE
+    path: CanonicalPath | None = None
+    paths: dict[str, CanonicalPath] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def encoded(self) -> str:
+        """The path as it goes on the wire, relative to the upstream's base URL."""
+        return CanonicalPath(self.segments).encoded
+
+
+def place_of(path: CanonicalPath, root: CanonicalPath, kind: RootKind) -> Place:
+    """Where `path` lies. A shared file has no siblings and nothing below it; its directories are on the way to it."""
+    place = path.place(root)
+    if kind is RootKind.FILE and place is Place.INSIDE and path.segments != root.segments:
+        return Place.OUTSIDE
+    return place
+
+
+async def confine_request(
+    match: Match,
+    rest: CanonicalPath,
+    raw_query: str,
+    body: Body,
+    content_type: str,
+    grant_root: CanonicalPath,
+    root_kind: RootKind,
+    check_disk: DiskCheck,
+    *,
+    method: str,
+) -> Confined:
+    """Prove that a request stays inside. `rest` is its path below the visit's base, as `match` was made from.
+
+    Raises Denied: `bad_query`, `bad_body`, `body_too_large`, `bad_path` for what cannot be read or is not named by the
+    rule; `hidden_path`, `outside_root`, `link_out` for where it points. Capabilities are not judged here.
+    """
+    rule = match.rule
+    confine = _Confiner(grant_root, root_kind, reading=method in _READING)
+
+    for name in rule.url_paths:
+        # What ends the pattern is what the method acts on: DELETE of `{path*}/checkpoints/{id}` spares the path.
+        acts = method if rule.pattern and rule.pattern[-1].text == name else ""
+        confine.url(name, match.path(name), ancestors=rule.ancestors, method=acts)
+
+    query: list[tuple[str, str]] = []
+    for argument, text, value in check_arguments(read_query(raw_query), rule.query):
+        if argument.path and value is not None:
+            text = value = str(confine.named(f"query.{argument.name}", value, argument))
+        confine.fields[argument.name] = value
+        if not argument.drop:
+            query.append((argument.name, text))
+
+    content, stream = await _read_body(match, body, content_type, confine)
+
+    for path in confine.paths.values():
+        if confine.place(path) is Place.INSIDE:
+            await check_disk(path.segments)
+
+    main = next(iter(confine.paths.values()), None)
+    return Confined(
+        segments=rest.segments,
+        query=tuple(query),
+        body=content,
+        stream=stream,
+        place=Place.INSIDE if main is None else confine.place(main),
+        path=main,
+        paths=confine.paths,
+        fields=confine.fields,
+    )
+
+
+async def _read_body(
+    match: Match, body: Body, content_type: str, confine: _Confiner
+) -> tuple[bytes | None, Body | None]:
+    shape = match.rule.body
+    if shape.kind == "raw":
+        return None, LimitedBody(body, shape.max_bytes)
+    if shape.kind == "none":
+        try:
+            await body.read(0)
+        except Denied as denied:
+            if denied.reason is Reason.BODY_TOO_LARGE:
+                raise Denied(Reason.BAD_BODY, "a body where none belongs") from None
+            raise
+        return None, None
+    if shape.kind != "json":
+        raise Denied(Reason.BAD_BODY, f"the rule reads bodies as {shape.kind!r}, which nobody knows")
+    data = await body.read(shape.max_bytes)
+    given = check_body(read_json(data, content_type) if data else {}, shape.fields)
+    sent: dict[str, Any] = {}
+    for found, value in given:
+        if found.path and value is not None:
+            value = str(confine.named(f"body.{found.name}", value, found))
+        if found.name in confine.fields:
+            raise Denied(Reason.BAD_BODY, f"{found.name} is given in the query and in the body")
+        confine.fields[found.name] = value
+        if not found.drop:
+            put(sent, found.name, value)
+    # No body stays no body: some of Jupyter's handlers tell the two apart.
+    return (write_json(sent) if data else None), None
+
+
+class _Confiner:
+    """Collects the paths and values of one request, each path judged as it is added."""
+
+    def __init__(self, root: CanonicalPath, kind: RootKind, *, reading: bool) -> None:
+        self._root = root
+        self._kind = kind
+        self._reading = reading
+        self.paths: dict[str, CanonicalPath] = {}
+        self.fields: dict[str, Any] = {}
+
+    def place(self, path: CanonicalPath) -> Place:
+        return place_of(path, self._root, self._kind)
+
+    def url(self, name: str, path: CanonicalPath, *, ancestors: bool, method: str) -> None:
+        self._judge(f"url.{name}", path, ancestors=ancestors)
+        if path.segments != self._root.segments or method not in ("DELETE", "PATCH", "PUT"):
+            return
+        # Deleting, moving or overwriting the root is a change to the directory around it, which is outside. A shared
+        # file may be saved; a directory root cannot be.
+        if method != "PUT" or self._kind is RootKind.DIRECTORY:
+            raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
+
+    def named(self, key: str, value: Any, named_by: Field) -> CanonicalPath:
+        """A path in a query argument or body field."""
+        if not isinstance(value, str) or named_by.type not in (ValueType.STRING, ValueType.ANY):
+            raise Denied(Reason.BAD_PATH, f"{key} is not a path")
+        path = CanonicalPath.from_body(value)
+        self._judge(key, path, ancestors=named_by.ancestors)
+        if key.startswith("body.") and path.segments == self._root.segments and self._kind is RootKind.DIRECTORY:
+            # As a destination it would replace the root, as a source it would copy the root into itself.
+            raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
+        return path
+
+    def _judge(self, key: str, path: CanonicalPath, *, ancestors: bool) -> None:
+        if path.hidden:
+            raise Denied(Reason.HIDDEN_PATH, key)
+        place = self.place(path)
+        # An ancestor is looked at on the way to the root and never written to, whatever a rule says.
+        if place is Place.OUTSIDE or (place is Place.ANCESTOR and not (ancestors and self._reading)):
+            raise Denied(Reason.OUTSIDE_ROOT, key)
+        self.paths[key] = path

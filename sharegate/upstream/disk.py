@@ -1,0 +1,198 @@
+"""Symbolic links, seen through on the disk of a server that runs beside the gate (DESIGN 6.10, 6.12).
+
+What is *not* checked: the look happens before the upstream opens the file, so whoever can create links on that disk in
+between wins the race (the owner, a kernel; no `view` or `edit` visitor, because Jupyter's contents API makes no links).
+Hard links and mounts inside a root are inside. Names are compared as spelled: a disk that ignores case or Unicode form
+can only make the gate refuse more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import stat
+from collections import deque
+
+from sharegate.errors import Denied, Reason
+from sharegate.upstream.interfaces import Disk
+from sharegate.upstream.model import Upstream
+
+# As many as Linux follows (path_resolution(7)).
+MAX_LINKS = 40
+
+_MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
+
+
+class LocalDisk:
+    """Looks at the disk in a worker thread. Anything that cannot be looked at is refused: fails closed."""
+
+    async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+        """Denied(`link_out`) when the real path leaves the root's real path or crosses a hidden name on the way.
+
+        A path that does not exist yet is judged by its nearest existing ancestor, a dangling link by where it points:
+        writing through it would create that file.
+        """
+        await asyncio.to_thread(_check, _base(upstream), root, path)
+
+    async def inside_names(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which of `names` in `directory` really lie inside the root; none when the directory itself does not."""
+        return await asyncio.to_thread(_inside_names, _base(upstream), root, directory, names)
+
+    async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+        """(device, inode, is_directory) of the root; None when it is gone or has become a link.
+
+        Links above the root are followed (home directories are often reached through one): one that is turned to
+        another place shows as another inode.
+        """
+        return await asyncio.to_thread(_identity, _base(upstream), root)
+
+
+class NoDisk:
+    """For a server on another machine: checks nothing and filters nothing.
+
+    A symbolic link inside a shared root then leads wherever it points, as it does for the owner. SECURITY.md says so.
+    `identity` is always None, which for such a server means unknown, not gone.
+    """
+
+    async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+        return None
+
+    async def inside_names(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        return set(names)
+
+    async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+        return None
+
+
+class DiskByUpstream:
+    """LocalDisk for servers whose disk the gate can see, NoDisk for the others."""
+
+    def __init__(self) -> None:
+        self._near: Disk = LocalDisk()
+        self._far: Disk = NoDisk()
+
+    def _of(self, upstream: Upstream) -> Disk:
+        return self._near if upstream.local else self._far
+
+    async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+        await self._of(upstream).check_inside(upstream, root, path)
+
+    async def inside_names(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        return await self._of(upstream).inside_names(upstream, root, directory, names)
+
+    async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+        return await self._of(upstream).identity(upstream, root)
+
+
+def _base(upstream: Upstream) -> str:
+    if not os.path.isabs(upstream.root_dir):
+        # Asked about a disk that it cannot see: fails closed.
+        raise Denied(Reason.LINK_OUT, "the server's root directory is not known")
+    return upstream.root_dir
+
+
+def _check(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+    if path[: len(root)] != root:
+        raise Denied(Reason.LINK_OUT, "asked about a path outside the root")
+    real_root = _real_root(base, root)
+    _resolve(real_root, path[len(root) :], real_root)
+
+
+def _inside_names(base: str, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]) -> set[str]:
+    if directory[: len(root)] != root:
+        return set()
+    try:
+        real_root = _real_root(base, root)
+        real_directory = _resolve(real_root, directory[len(root) :], real_root)
+    except Denied:
+        return set()
+    inside: set[str] = set()
+    for name in names:
+        try:
+            _resolve(real_directory, (name,), real_root)
+        except Denied:
+            continue
+        inside.add(name)
+    return inside
+
+
+def _identity(base: str, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+    try:
+        found = os.lstat(os.path.join(base, *root))
+    except (OSError, ValueError):
+        # Gone, or not to be seen by the gate: the share is suspended, which is closed.
+        return None
+    if stat.S_ISLNK(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, stat.S_ISDIR(found.st_mode)
+
+
+def _real_root(base: str, root: tuple[str, ...]) -> str:
+    """The root's real path. A root that is itself a link is refused: it was none when it was shared."""
+    try:
+        real = os.path.join(os.path.realpath(os.path.join(base, *root[:-1]), strict=True), *root[-1:])
+        if root and stat.S_ISLNK(os.lstat(real).st_mode):
+            raise Denied(Reason.LINK_OUT, "the root has become a link")
+    except (OSError, ValueError):
+        raise Denied(Reason.LINK_OUT, "the root cannot be looked at") from None
+    return real
+
+
+def _resolve(start: str, names: tuple[str, ...], real_root: str) -> str:
+    """Follow `names` from the real directory `start` as the kernel would, and return where they lead.
+
+    Raises Denied(`link_out`) when that is outside `real_root`, or when the way crosses a hidden name below it, runs in
+    circles, or cannot be seen. os.path.realpath is not enough: it forgets which names a chain of links crossed.
+    """
+    current = start
+    ahead = deque(names)
+    links = 0
+    while ahead:
+        name = ahead.popleft()
+        if name in ("", "."):
+            continue
+        if name == "..":
+            current = os.path.dirname(current)
+            continue
+        candidate = os.path.join(current, name)
+        if name.startswith(".") and _within(candidate, real_root):
+            raise Denied(Reason.LINK_OUT, "a link leads through a hidden name")
+        target = _target(candidate)
+        if target is None:
+            current = candidate
+            continue
+        links += 1
+        if links > MAX_LINKS:
+            raise Denied(Reason.LINK_OUT, "links run in circles")
+        if target.startswith("/"):
+            current = "/"
+        ahead.extendleft(reversed(target.split("/")))
+    if not _within(current, real_root):
+        raise Denied(Reason.LINK_OUT, "a link leads out of the root")
+    return current
+
+
+def _target(path: str) -> str | None:
+    """Where a link points; None for what is no link or does not exist."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        if error.errno == errno.EINVAL or error.errno in _MISSING:
+            return None
+        raise Denied(
+            Reason.LINK_OUT, f"cannot be looked at: {errno.errorcode.get(error.errno or 0, 'error')}"
+        ) from None
+    except ValueError:
+        # A name that no disk can hold (a NUL).
+        raise Denied(Reason.LINK_OUT, "not a name on a disk") from None
+
+
+def _within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")
