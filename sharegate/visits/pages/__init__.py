@@ -1,0 +1,7 @@
+"""The pages a visitor meets outside JupyterLab, and the answer to whatever is refused."""
+
+from sharegate.visits.pages.assets import static_file
+from sharegate.visits.pages.refusal import negotiate, refusal
+from sharegate.visits.pages.render import Ended, Ending, address_page, ended_page, join_page
+
+__all__ = ["Ended", "Ending", "address_page", "ended_page", "join_page", "negotiate", "refusal", "static_file"]

@@ -1,0 +1,60 @@
+"""The door's style sheet, scripts and icon, under an address that is their content.
+
+One digest covers the whole set, so that a module may import its neighbour by a relative address and never meets one of
+another version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from sharegate.messages import Response
+
+BASE = "/join/static"
+
+_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+_HEADERS = (
+    ("Cache-Control", "public, max-age=31536000, immutable"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The files by name, and the digest of all of them."""
+
+    digest: str
+    files: dict[str, bytes]
+
+    def url(self, name: str) -> str:
+        """The address of a file. Raises KeyError for one that does not exist, when the page is rendered first."""
+        if name not in self.files:
+            raise KeyError(name)
+        return f"{BASE}/{self.digest}/{name}"
+
+
+@cache
+def assets() -> Assets:
+    """Read once: what is served and what the pages refer to are the same bytes for the life of the process."""
+    folder = Path(__file__).parent / "static"
+    files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in _TYPES}
+    digest = hashlib.sha256()
+    for name, content in files.items():
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return Assets(digest.hexdigest()[:20], files)
+
+
+def static_file(digest: str, name: str) -> Response | None:
+    """Answer `GET /join/static/<digest>/<name>`; None when there is no such file (the caller answers not_found)."""
+    known = assets()
+    if digest != known.digest or name not in known.files:
+        return None
+    content_type = _TYPES[Path(name).suffix]
+    return Response(200, (("Content-Type", content_type), *_HEADERS), known.files[name])

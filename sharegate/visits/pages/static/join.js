@@ -1,0 +1,195 @@
+// The page behind a link. The share token lives in this module's memory, from the fragment until the page goes: it is
+// put into no storage, no history entry, no element. Nothing is spent before the person clicks.
+
+import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell } from "./door.js";
+import { canKnock } from "./knock.js";
+import { distance, moment } from "./moments.js";
+
+const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+const CODE = /^[A-Za-z0-9]{8}$/;
+// What mail programs and people leave behind a pasted address.
+const TRAILING = /[\s.,;:!?'")\]>*]+$/;
+const LONGEST = 4096;
+
+let token = "";
+let code = "";
+let expires = 0;
+
+function take() {
+  const fragment = location.hash.slice(1);
+  if (location.hash || location.href.endsWith("#")) history.replaceState(null, "", location.pathname + location.search);
+  return fragment;
+}
+
+// Understand a fragment or what somebody typed: a token, a code, or neither.
+function read(text) {
+  const plain = text.replace(TRAILING, "");
+  if (plain.length > LONGEST) return {};
+  if (TOKEN.test(plain)) return { token: plain };
+  const short = plain.replace(/^code=/i, "").replace(/[\s\u2011-]/g, "");
+  return CODE.test(short) ? { code: short.toUpperCase() } : {};
+}
+
+async function begin(found, acted = false) {
+  token = found.token || "";
+  code = found.code || "";
+  tell({ reference: "no" });
+  if (code) return page("device", "another device", acted);
+  if (!token) return page("unknown", "nothing here", acted);
+  show("looking", acted);
+  return look(acted);
+}
+
+// Show a section that has no folder to name on its tab.
+function page(section, tab, acted = false) {
+  put("folder", tab);
+  show(section, acted);
+}
+
+async function look(acted) {
+  try {
+    picture(await ask("/join/about", { token }), acted);
+  } catch (problem) {
+    if (problem instanceof Problem && problem.code === "no_access") {
+      token = "";
+      reference(problem);
+      page("unknown", "nothing here", acted);
+    } else {
+      trouble(problem, acted);
+    }
+  }
+}
+
+function reference(problem) {
+  const id = problem instanceof Problem ? problem.id : "";
+  put("reference", id);
+  tell({ reference: id ? "yes" : "no" });
+}
+
+function trouble(problem, acted) {
+  const known = problem instanceof Problem && problem.code !== "offline";
+  put("problem", known ? problem.message : inWords(problem));
+  put("remedy", "Your link is fine, and nothing was opened.");
+  reference(problem);
+  page("problem", "not opened", acted);
+}
+
+const yes = (value) => (value ? "yes" : "no");
+
+// Fill the page with what the gate told about the link, and show the section of its state.
+function picture(about, acted) {
+  const owner = about.owner || "";
+  const share = about.share || {};
+  const link = about.link || {};
+  const file = share.kind === "file";
+  put("Who", owner || "Somebody");
+  put("who", owner || "the owner");
+  put("By", about.ended_by || owner || "The owner");
+  put("badge", about.owner_badge || "");
+  put("share", share.name || "");
+  put("message", share.message || "");
+  put("folder", `${share.folder || ""}${share.folder && !file ? "/" : ""}` || "\u00a0");
+  put("for", link.name || "");
+  put("role", about.role_sentence || about.role || "");
+  putList("recorded", about.recorded || []);
+  expires = Number(about.expires) || 0;
+  times();
+  put("ended", about.ended_at ? moment(about.ended_at) : "");
+  const why = about.ended_why || (about.state === "paused" ? "paused" : "");
+  tell({
+    state: about.state,
+    badge: yes(about.owner_badge && about.owner_badge !== owner),
+    named: yes(share.name),
+    kind: file ? "file" : "directory",
+    message: yes(share.message),
+    for: yes(link.name),
+    preview: yes(link.kind === "preview"),
+    ask: yes(about.ask_name),
+    shared_origin: yes(about.shared_origin),
+    recorded: yes((about.recorded || []).length),
+    why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
+    when: yes(about.ended_at),
+    patience: "short",
+  });
+  document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
+  const sections = { open: "offer", reenter: "offer", in_use: "in_use", full: "full", paused: "over", ended: "over" };
+  const section = sections[about.state];
+  if (section) show(section, acted);
+  else trouble(new Problem("fault", "The gate gave an answer that this page does not understand."), acted);
+}
+
+function times() {
+  if (!expires) return;
+  put("until", moment(expires));
+  put("distance", distance(expires));
+}
+
+// When the gate refuses what the page offered, the link's state has changed: look again instead of arguing.
+const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access)/;
+async function changed(problem) {
+  if (!(problem instanceof Problem) || !CHANGED.test(problem.code)) return false;
+  await look(true);
+  return true;
+}
+
+onSend(form("open"), "Opening…", async (element) => {
+  const field = element.querySelector("input[name=name]");
+  const name = field.closest("[hidden]") ? "" : field.value.trim();
+  try {
+    enter((await ask("/join", { token, name })).location);
+    return true;
+  } catch (problem) {
+    if (await changed(problem)) return false;
+    throw problem;
+  }
+});
+
+onSend(form("device"), "Opening…", async () => {
+  enter((await ask("/join/device", { code, name: "" })).location);
+  return true;
+});
+
+onSend(form("start"), "Looking…", async (element) => {
+  const field = element.querySelector("input");
+  const typed = field.value.trim();
+  if (!typed) throw new Problem("input", "Paste a link or type a code first.");
+  let found = read(typed);
+  if (/^https?:\/\//i.test(typed)) {
+    const address = URL.canParse(typed) ? new URL(typed) : null;
+    if (!address) throw new Problem("input", "This address is not complete.");
+    if (address.origin !== location.origin) {
+      throw new Problem("input", `This link leads to ${address.host}, not here. Open it in the address bar.`);
+    }
+    found = read(address.hash.slice(1));
+  }
+  if (!found.token && !found.code) throw new Problem("input", "This is neither a whole link nor an 8-character code.");
+  field.value = "";
+  await begin(found, true);
+});
+
+const knocking = (same, name) => ({ token, name, same_person: same });
+const unanswered = async (problem) => problem instanceof Problem && problem.code === "no_access" && changed(problem);
+for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
+
+// "I am Bo" says the name already; it stays theirs to change.
+form("in_use").addEventListener("change", (event) => {
+  const name = form("in_use").querySelector("input[name=name]");
+  const known = document.querySelector('[data-section="in_use"] [data-slot="for"]').textContent;
+  if (event.target.value === "same" && !name.value) name.value = known;
+  if (event.target.value === "other" && name.value === known) name.value = "";
+});
+
+document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", "a link", true));
+document.querySelector('[data-do="again"]').addEventListener("click", () => begin({ token, code }, true));
+// A link pasted over this page changes the fragment only and loads nothing.
+addEventListener("hashchange", () => {
+  const fragment = take();
+  if (fragment) begin(read(fragment));
+});
+// A page that the browser kept alive would still know the token.
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+setInterval(times, 30000);
+
+const fragment = take();
+if (fragment) begin(read(fragment));
+else page("start", "a link");
