@@ -49,6 +49,7 @@ class Action(StrEnum):
     KEY_RETIRED = "key.retired"
     GATE_STARTED = "gate.started"
     GATE_STOPPED = "gate.stopped"
+    TRAIL_GAP = "trail.gap"
 
 
 class Outcome(StrEnum):

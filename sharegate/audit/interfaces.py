@@ -10,8 +10,10 @@ from sharegate.audit.events import AuditEvent
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A filter over the trail; empty fields do not filter. `path` matches itself and everything below it."""
+    """A filter over the trail; empty fields do not filter. `path` matches itself and everything below it; `since` is
+    included, `until` is not; `after_seq` counts within each writer."""
 
+    writer: str = ""
     share: str = ""
     link: str = ""
     visit: str = ""
@@ -50,6 +52,9 @@ class AuditStore(Protocol):
         """Those that fit, by writer and seq (or newest first)."""
 
     async def writers(self) -> list[str]: ...
+
+    async def erase(self, query: Query) -> int:
+        """Blank `personal` of those that fit (`limit` does not apply); returns how many held something."""
 
 
 class Recorder(Protocol):
