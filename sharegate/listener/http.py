@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -105,7 +106,7 @@ class Listener:
     """One address that accepts connections and hands each request to `handle`."""
 
     def __init__(
-        self, handle: Handle, *, body_limit: int = 8 * 1024**3, access: Callable[[str], None] | None = None
+        self, handle: Handle, *, body_limit: int = 8 * 1024**3
     ) -> None:
         self._handle = handle
         self._app = web.Application(client_max_size=body_limit)
@@ -119,25 +120,12 @@ class Listener:
             shutdown_timeout=2.0,
             auto_decompress=False,
         )
-        self._sites: list[web.BaseSite] = []
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen on host:port (0: any free port); returns the port. Raises OSError."""
+    async def start(self, bound: socket.socket) -> None:
+        """Serve on a socket that listens already."""
         if self._runner.server is None:
             await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        self._sites.append(site)
-        server = site._server
-        sockets = getattr(server, "sockets", None) or []
-        return int(sockets[0].getsockname()[1])
-
-    async def start_unix(self, path: str) -> None:
-        if self._runner.server is None:
-            await self._runner.setup()
-        site = web.UnixSite(self._runner, path)
-        await site.start()
-        self._sites.append(site)
+        await web.SockSite(self._runner, bound).start()
 
     async def stop(self) -> None:
         await self._runner.cleanup()

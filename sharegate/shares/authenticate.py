@@ -82,6 +82,13 @@ class Authenticator:
             raise Denied(Reason.OTHER_VISIT)
         return await self._grant(visit)
 
+    async def holder(self, share_id: str, visit_id: str, cookies: list[str]) -> Visit | None:
+        """The visit whose cookie this is, ended or not; None without proof. Only for telling what happened."""
+        visit = await self._store.visit(visit_id)
+        if visit is None or visit.share != share_id or len(cookies) != 1:
+            return None
+        return visit if hmac.compare_digest(visit.cookie_hash, secret_hash(cookies[0])) else None
+
     async def again(self, grant: Grant) -> Grant:
         """The same visit as the store knows it now: for what was open or waiting in between."""
         visit = await self._store.visit(grant.visit.id)

@@ -12,7 +12,8 @@ export class Problem extends Error {
 }
 
 // POST JSON to the gate. Throws Problem: the gate's own error, `offline` when nothing answered.
-// The mode must stay "cors": with our no-referrer policy any other mode sends `Origin: null`, which the gate refuses.
+// The mode must stay "cors": under our no-referrer policy the Fetch standard makes any other mode send `Origin: null`,
+// which the gate refuses (Chromium is more lenient than the standard here).
 export async function ask(path, body) {
   let answer;
   try {
@@ -65,7 +66,10 @@ export function tell(more) {
 }
 
 export function put(slot, text) {
-  for (const element of document.querySelectorAll(`[data-slot="${slot}"]`)) element.textContent = text;
+  for (const element of document.querySelectorAll(`[data-slot="${slot}"]`)) {
+    // Writing the same words again would have some screen readers say them again.
+    if (element.textContent !== text) element.textContent = text;
+  }
 }
 
 export function putList(slot, items) {

@@ -1,0 +1,211 @@
+"""How a request that was decided is answered: forwarded, filtered, answered locally, or carried as a channel."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import urlsplit
+
+from sharegate.documents import Documents
+from sharegate.channels.registry import Channels
+from sharegate.confine.answer import check_status
+from sharegate.confine.contents import Setting
+from sharegate.confine.headers import request_headers, response_headers, rewritten
+from sharegate.confine.request import Confined
+from sharegate.confine.response import ANSWER_LIMITS, answer_locally, filter_answer
+from sharegate.lab import synthetic
+from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overlays
+from sharegate.lab.serve import LabServer
+from sharegate.messages import Answer, Request, Response, Socket, Upgrade
+from sharegate.policy.model import AnswerKind, Match, Rule
+from sharegate.shares.model import Grant
+from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
+from sharegate.upstream.model import Upstream
+from sharegate.upstream.roots import Roots
+from sharegate.visits.live import LivePages
+from sharegate.visits.presence import Presence
+
+_SETTINGS_LIMIT = 16 << 20
+Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
+
+
+class Answers:
+    """One per gate. Every method may raise Denied."""
+
+    def __init__(
+        self,
+        *,
+        forwarder: Forwarder,
+        roots: Roots,
+        lab: LabServer,
+        overlays: Overlays,
+        channels: Channels,
+        documents: Documents,
+        live_pages: LivePages,
+        presence: Presence,
+    ) -> None:
+        self._forwarder = forwarder
+        self._roots = roots
+        self._lab = lab
+        self._overlays = overlays
+        self._channels = channels
+        self._documents = documents
+        self._live_pages = live_pages
+        self._presence = presence
+        self._locals: dict[str, Local] = {
+            "workspace-list": self._workspace_list,
+            "workspace": self._workspace,
+            "workspace-write": self._workspace_write,
+            "settings-write": self._settings_write,
+            "events": self._events,
+            "global-awareness": self._global_awareness,
+        }
+
+    async def answer(
+        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream | None
+    ) -> Answer:
+        """Answer what was decided. `upstream` is None for local answers."""
+        rule = match.rule
+        if rule.answer is AnswerKind.LOCAL:
+            return await self._local(request, grant, match, confined)
+        assert upstream is not None, "only local answers go without an upstream"
+        if rule.answer is AnswerKind.FILTER and rule.answer_name == "room":
+            return await self._documents.open(grant, upstream, match, confined)
+        if rule.answer is AnswerKind.FILTER and rule.answer_name == "page":
+            tree = confined.path or grant.root
+            self._presence.touch(grant.visit.id, str(tree))
+            return await self._lab.page(grant, upstream, confined.segments, tree)
+        return await self._forward(request, grant, match, confined, upstream)
+
+    async def _forward(
+        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream
+    ) -> Response:
+        rule = match.rule
+
+        async def inside_names(directory: tuple[str, ...], names: list[str]) -> set[str]:
+            return await self._roots.inside_names(grant, upstream, directory, names)
+
+        setting = Setting(grant, confined, request.method, urlsplit(upstream.url).path, inside_names)
+        local = answer_locally(rule.answer_name, setting) if rule.answer is AnswerKind.FILTER else None
+        if local is not None:
+            return synthetic_json(local)
+        if rule.answer_name == "session":
+            await self._documents.check_exists(grant, upstream, confined)
+        sent = request_headers(request.headers, rule, rewritten_body=confined.body is not None)
+        incoming = await self._forwarder.forward(upstream, _outgoing(request, rule, confined, sent))
+        try:
+            check_status(incoming.status, reading=setting.reading, sent=sent)
+            headers = response_headers(
+                incoming.headers,
+                rule,
+                incoming.status,
+                upstream_url=upstream.url,
+                visit_base=grant.base,
+                path=confined.path,
+            )
+            if not rewritten(rule):
+                return self._stream(request, incoming, headers)
+            if rule.answer_name == "settings":
+                answer = await self._overlays.settings(grant, await incoming.read(_SETTINGS_LIMIT))
+                return answer
+            data = await incoming.read(ANSWER_LIMITS[rule.answer_name])
+            if incoming.status == 204:
+                return Response(204, headers)
+            body = await filter_answer(rule.answer_name, data, setting)
+            if rule.answer_name == "session":
+                await self._documents.learn(grant, upstream, confined, body)
+            return Response(incoming.status, headers, body if request.method != "HEAD" else b"")
+        except BaseException:
+            await incoming.close()
+            raise
+
+    @staticmethod
+    def _stream(request: Request, incoming: Incoming, headers: tuple[tuple[str, str], ...]) -> Response:
+        if request.method == "HEAD" or incoming.status in (204, 304):
+            return Response(incoming.status, headers, b"", incoming.close)
+        return Response(incoming.status, headers, incoming.stream(), incoming.close)
+
+    async def until_ended(self, grant: Grant, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces of a stream, broken off when the visit ends: ConnectionAbortedError then."""
+        async with self._channels.open(grant, kind="stream") as cut:
+            over = asyncio.ensure_future(cut.wait())
+            try:
+                while True:
+                    piece = asyncio.ensure_future(anext(stream, None))
+                    await asyncio.wait({piece, over}, return_when=asyncio.FIRST_COMPLETED)
+                    if over.done():
+                        piece.cancel()
+                        with contextlib.suppress(asyncio.CancelledError, Exception):
+                            await piece
+                        raise ConnectionAbortedError("the visit ended")
+                    part = piece.result()
+                    if part is None:
+                        return
+                    yield part
+            finally:
+                over.cancel()
+
+    # -- the gate's own channel -----------------------------------------------------------------------------------
+
+    async def live(self, grant: Grant) -> Upgrade:
+        """`-/live`: registered like every channel, so that what ends the visit ends it."""
+
+        async def serve(socket: Socket) -> None:
+            async with self._channels.open(grant, kind="live") as cut:
+                await self._live_pages.serve(grant, socket, cut)
+
+        return Upgrade(serve)
+
+    # -- local answers --------------------------------------------------------------------------------------------
+
+    async def _local(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Answer:
+        name = match.rule.answer_name
+        own = self._locals.get(name)
+        if own is not None:
+            return await own(request, grant, match, confined)
+        return synthetic.LOCAL[name](grant)
+
+    async def _workspace_list(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
+        return await self._overlays.workspaces(grant)
+
+    async def _workspace(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
+        return await self._overlays.workspace(grant, "/".join(match.parts["name"]))
+
+    async def _workspace_write(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
+        name = "/".join(match.parts["name"])
+        if request.method == "DELETE":
+            return await self._overlays.delete_workspace(grant, name)
+        return await self._overlays.put_workspace(grant, name, await _whole(confined, MAX_WORKSPACE_BYTES))
+
+    async def _settings_write(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
+        plugin = "/".join(match.parts["name"])
+        return await self._overlays.put_settings(grant, plugin, await _whole(confined, MAX_SETTINGS_BYTES * 2))
+
+    async def _events(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
+        return await self._documents.silent(grant)
+
+    async def _global_awareness(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
+        return await self._documents.private(grant)
+
+
+async def _whole(confined: Confined, limit: int) -> bytes:
+    if confined.stream is not None:
+        return await confined.stream.read(limit)
+    return confined.body or b""
+
+
+def _outgoing(request: Request, rule: Rule, confined: Confined, headers: tuple[tuple[str, str], ...]) -> Outgoing:
+    return Outgoing(
+        method=request.method,
+        path=confined.encoded,
+        query=confined.query,
+        headers=headers,
+        body=confined.stream if confined.stream is not None else (confined.body or b""),
+        credential=rule.credential,
+    )
+
+
+def synthetic_json(body: bytes) -> Response:
+    """JSON that the gate wrote itself."""
+    return Response(200, synthetic.JSON_HEADERS, body)

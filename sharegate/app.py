@@ -1,0 +1,354 @@
+"""The composition root: the only file that names concrete classes and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from sharegate.answers import Answers
+from sharegate.audit.announce import Announcing
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.export import describe
+from sharegate.audit.history import StoredHistory
+from sharegate.audit.trail import Trail
+from sharegate.channels.registry import Channels
+from sharegate.config import Config
+from sharegate.dashboard.api import Api, GateFacts
+from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.views import Views
+from sharegate.documents import Documents
+from sharegate.errors import Reason, Refused, StoreUnavailable
+from sharegate.gate import Gate, Limits
+from sharegate.lab.live import ServerState
+from sharegate.lab.overlay import Overlays
+from sharegate.lab.serve import LabServer
+from sharegate.limits import Buckets, Rate, Running
+from sharegate.listener.http import Listener
+from sharegate.policy.load import Policies, load_policies
+from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.issue import Issuer
+from sharegate.shares.keys import KeyRing, private_directory, store_key
+from sharegate.shares.tokens import ShareTokens
+from sharegate.stores.sqlite import SqliteStore
+from sharegate.upstream.directory import Directory, StateChange
+from sharegate.upstream.disk import DiskByUpstream
+from sharegate.upstream.file_ids import UpstreamFileIds
+from sharegate.upstream.forward import AiohttpForwarder
+from sharegate.upstream.interfaces import Incoming, Outgoing
+from sharegate.upstream.model import Upstream
+from sharegate.upstream.roots import Roots
+from sharegate.upstream.servers import OwnerServers
+from sharegate.visits.doorstep import Doorstep
+from sharegate.visits.join import Door
+from sharegate.visits.knocks import Knocks
+from sharegate.visits.live import LivePages
+from sharegate.visits.own import OwnAddresses
+from sharegate.visits.presence import Presence
+from sharegate.visits.site import Site
+from sharegate.visits.standing import Standing
+
+log = logging.getLogger("sharegate")
+
+Progress = Callable[[str], None]
+DRAIN_SECONDS = 2.0
+
+
+def _quiet(_: str) -> None:
+    """Progress that nobody wants."""
+
+
+@dataclass
+class RunningGate:
+    """A gate that serves. `config` has the ports that were really taken."""
+
+    config: Config
+    api: Api
+    servers: OwnerServers
+    gate: Gate
+
+    @property
+    def gate_url(self) -> str:
+        return self.config.gate_url
+
+    @property
+    def dashboard_url(self) -> str:
+        return self.config.dashboard_url
+
+    def drain(self) -> None:
+        """Let nobody in any more; what is open is closed when the context ends."""
+        self.gate.draining = True
+
+
+@dataclass(frozen=True)
+class _House:
+    """What a gate and an offline command have in common, assembled."""
+
+    config: Config
+    now: Callable[[], float]
+    store: SqliteStore
+    trail: Announcing
+    ring: KeyRing
+    policies: Policies
+    forwarder: AiohttpForwarder
+    directory: Directory
+    servers: OwnerServers
+    disk: DiskByUpstream
+    roots: Roots
+    tokens: ShareTokens
+    authenticator: Authenticator
+    channels: Channels
+    presence: Presence
+    api: Api
+
+
+@contextlib.asynccontextmanager
+async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> AsyncIterator[_House]:
+    """Open keys, store and trail; assemble; close in the opposite order. Raises Invalid, Faults, Refused."""
+    private_directory(config.data_dir)
+    policies = load_policies(extra=config.policy_dir)
+    async with contextlib.AsyncExitStack() as closing:
+        store = await SqliteStore.open(config.database, key=store_key(config.keys_dir))
+        closing.push_async_callback(store.close)
+        ring = KeyRing.open(config.keys_dir, now())
+        trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
+        await trail.open()
+        closing.push_async_callback(trail.close)
+        forwarder = await closing.enter_async_context(AiohttpForwarder())
+        directory = Directory(store, forwarder)
+        servers = OwnerServers(store, forwarder, config.owner)
+        disk = DiskByUpstream()
+        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path]
+        roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
+        tokens = ShareTokens(ring, now)
+        authenticator = Authenticator(store, tokens, policies.roles, now)
+        channels = Channels(
+            per_visit=config.channels_per_visit,
+            per_link=config.channels_per_link,
+            per_share=config.channels_per_share,
+            rooms_per_visit=config.rooms_per_visit,
+        )
+        presence = Presence(now)
+        views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
+        doctor = Doctor(config, store, servers, trail)
+        api = Api(
+            store=store,
+            upstreams=store,
+            history=StoredHistory(store, store),
+            trail=trail,
+            issuer=Issuer(store, tokens, roots, policies.sharing, now),
+            knocks=Knocks(store, policies.sharing, now),
+            servers=servers,
+            cutter=channels,
+            pages=presence.pages,
+            views=views,
+            ring=ring,
+            facts=GateFacts(
+                gate_url=config.gate_url,
+                dashboard_url=config.dashboard_url,
+                reach=config.reach,
+                owner=config.owner,
+                started=now(),
+                running=running,
+                warnings=doctor.warnings,
+                doctor=doctor.findings,
+            ),
+            describe=describe,
+            now=now,
+        )
+        trail.announce(api.happened)
+        closing.callback(store.subscribe(api.changed))
+        yield _House(
+            config,
+            now,
+            store,
+            trail,
+            ring,
+            policies,
+            forwarder,
+            directory,
+            servers,
+            disk,
+            roots,
+            tokens,
+            authenticator,
+            channels,
+            presence,
+            api,
+        )
+
+
+@contextlib.asynccontextmanager
+async def offline(config: Config, *, now: Callable[[], float] = time.time) -> AsyncIterator[Api]:
+    """The owner's API without a gate: for commands while none runs. Raises Refused(`gate_running`) when one does."""
+    async with _house(config, running=False, now=now) as house:
+        yield house.api
+
+
+@contextlib.asynccontextmanager
+async def running(
+    config: Config, *, progress: Progress = _quiet, now: Callable[[], float] = time.time
+) -> AsyncIterator[RunningGate]:
+    """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs."""
+    with contextlib.ExitStack() as sockets:
+        gate_sockets = [sockets.enter_context(_bound(config, host)) for host in _gate_hosts(config)]
+        config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
+        dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
+        config = replace(config, dashboard_port=dashboard.getsockname()[1])
+        async with _house(config, running=True, now=now) as house:
+            gate, background = _gate(house)
+            async with contextlib.AsyncExitStack() as closing:
+                listener = Listener(gate.handle)
+                closing.push_async_callback(listener.stop)
+                owner = OwnerListener(house.api, house.ring, _readiness(house))
+                closing.push_async_callback(owner.stop)
+                for each in gate_sockets:
+                    await listener.start(each)
+                await owner.start(dashboard, config.socket_path)
+                tasks = [asyncio.create_task(work) for work in background]
+                closing.push_async_callback(_stop, tasks)
+                closing.push_async_callback(_drain, gate, house.channels)
+                await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
+                progress(f"gate at {config.gate_url}")
+                yield RunningGate(config, house.api, house.servers, gate)
+                with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
+                    await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
+
+
+def _gate(house: _House) -> tuple[Gate, list[Awaitable[None]]]:
+    """The request path, and what runs beside it."""
+    config, now, store, trail = house.config, house.now, house.store, house.trail
+    site = Site.of(config.gate_url)
+
+    def server_state(upstream_id: str) -> ServerState:
+        return "away" if house.servers.is_away(upstream_id) else "here"
+
+    async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
+        return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
+
+    live_pages = LivePages(house.authenticator, house.presence, server_state, now)
+    door = Door(store, house.authenticator, trail, now, role_sentence=house.policies.roles.sentence)
+    own = OwnAddresses(store, house.authenticator, door, trail, site, now)
+    lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
+    documents = Documents(
+        forwarder=house.forwarder,
+        file_ids=UpstreamFileIds(house.directory, house.forwarder),
+        channels=house.channels,
+        disk=house.roots,
+        presence=house.presence,
+        trail=trail,
+        now=now,
+    )
+    answers = Answers(
+        forwarder=house.forwarder,
+        roots=house.roots,
+        lab=lab,
+        overlays=Overlays(store),
+        channels=house.channels,
+        documents=documents,
+        live_pages=live_pages,
+        presence=house.presence,
+    )
+    standing = Standing(
+        house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
+    )
+    store.subscribe(standing.changed)
+    gate = Gate(
+        site=site,
+        store=store,
+        authenticator=house.authenticator,
+        policy=house.policies.policy,
+        doorstep=Doorstep(door, site),
+        own=own,
+        upstreams=house.directory,
+        roots=house.roots,
+        answers=answers,
+        lab=lab,
+        presence=house.presence,
+        trail=trail,
+        limits=_limits(config, now),
+        now=now,
+    )
+
+    def server_changed(change: StateChange) -> None:
+        house.servers.seen(change)
+        live_pages.wake(upstream=change.upstream)
+
+    return gate, [standing.sweep(), house.directory.watch(server_changed), _keep(house)]
+
+
+def _limits(config: Config, now: Callable[[], float]) -> Limits:
+    megabytes = config.megabytes_per_minute * 1e6
+    return Limits(
+        requests=Buckets(Rate(config.requests_per_minute, 60, config.requests_per_minute), now),
+        bytes=Buckets(Rate(megabytes, 60, megabytes), now),
+        at_once=Running(config.requests_at_once, Reason.REQUEST_LIMIT),
+        strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
+    )
+
+
+async def _keep(house: _House) -> None:
+    """Once at the start and every hour: what nobody needs any more leaves the store."""
+    while True:
+        with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+            await house.store.prune(house.now(), personal_after=house.config.retention_days * 86400.0)
+        await asyncio.sleep(3600)
+
+
+def _readiness(house: _House) -> Callable[[], Awaitable[None]]:
+    async def ready() -> None:
+        await house.store.ready()
+        await house.trail.ready()
+
+    return ready
+
+
+async def _drain(gate: Gate, channels: Channels) -> None:
+    """Close what is open, so that pages know that the gate went and come back by themselves."""
+    gate.draining = True
+    channels.cut(reason=Reason.DRAINING)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await channels.drained()
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _gate_hosts(config: Config) -> list[str]:
+    return ["0.0.0.0"] if config.lan else [config.gate_host]  # noqa: S104 -- what `lan` asks for, in words
+
+
+def _bound(config: Config, host: str) -> socket.socket:
+    return _bind("gate_port", host, config.gate_port)
+
+
+def _bind(setting: str, host: str, port: int) -> socket.socket:
+    """A listening socket, taken before anything else is opened. Raises Refused naming the setting."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise Refused("no_address", f"{host} is no address of this computer ({error.strerror})", f"Check {setting}") from None
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(1024)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        reason = error.strerror or os.strerror(error.errno or 0)
+        raise Refused("port_taken", f"port {port} on {host}: {reason}", f"Stop what uses it, or set {setting}") from None
+    return bound
+

@@ -1,0 +1,43 @@
+"""Reading the trail: what the owner's API offers of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sharegate.audit.chain import opened, verify_store
+from sharegate.audit.events import AuditEvent
+from sharegate.audit.interfaces import AuditStore, Query
+from sharegate.audit.report import passed_on
+from sharegate.shares.interfaces import ShareStore
+
+
+class StoredHistory:
+    """Events in clear, the picture of passing on, and verification."""
+
+    def __init__(self, store: AuditStore, shares: ShareStore) -> None:
+        self._store = store
+        self._shares = shares
+
+    async def events(self, query: Query) -> list[AuditEvent]:
+        return [opened(sealed) for sealed in await self._store.read(query)]
+
+    async def passed_on(self, share: str) -> list[dict[str, Any]]:
+        """Who passed what on to whom, as plain values."""
+        found = []
+        after = 0
+        while page := await self._store.read(Query(share=share, after_seq=after, limit=5000)):
+            found += [opened(sealed) for sealed in page]
+            after = page[-1].seq
+        return passed_on(found)
+
+    async def verify(self) -> dict[str, Any]:
+        verdict = await verify_store(self._store)
+        return {
+            "intact": verdict.intact,
+            "events": verdict.events,
+            "erased": verdict.erased,
+            "text": str(verdict),
+            "faults": [str(broken) for broken in verdict.broken],
+            "limits": verdict.limits,
+            "heads": {writer: {"seq": seq, "digest": digest} for writer, (seq, digest) in verdict.heads.items()},
+        }

@@ -1,0 +1,138 @@
+"""The owner's two ways in: a Unix socket for the CLI, and a loopback address for health and keys.
+
+The socket lies in a 0700 directory and each connection's peer is checked to be this very user, so it needs no password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import stat
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from sharegate import __version__
+from sharegate.dashboard.api import Api
+from sharegate.errors import Refused, StoreUnavailable
+from sharegate.shares.keys import KeyRing, private_directory
+
+MAX_BODY = 1 << 20
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def peer_uid(connection: socket.socket) -> int | None:
+    """The user at the other end of a Unix socket; None where the system does not tell."""
+    if hasattr(socket, "SO_PEERCRED"):
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", data)[1])
+    if hasattr(os, "getpeereid"):
+        return int(os.getpeereid(connection.fileno())[0])
+    return None
+
+
+class OwnerListener:
+    """Serves the API on a Unix socket, and `/health`, `/ready`, `/.well-known/jwks.json` on the dashboard's address."""
+
+    def __init__(self, api: Api, ring: KeyRing, ready: Callable[[], Awaitable[None]]) -> None:
+        self._api = api
+        self._ring = ring
+        self._ready = ready
+        self._private = web.AppRunner(self._private_app(), access_log=None, shutdown_timeout=1.0)
+        self._public = web.AppRunner(self._public_app(), access_log=None, shutdown_timeout=1.0)
+        self._socket_path: Path | None = None
+
+    async def start(self, bound: socket.socket, socket_path: Path) -> None:
+        """Listen. Raises Refused when the socket's path is too long for the system."""
+        if len(os.fsencode(socket_path)) > 100:
+            raise Refused("socket_path", f"{socket_path} is too long for a socket", "Choose a shorter data_dir")
+        private_directory(socket_path.parent)
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(socket_path.lstat().st_mode):
+                socket_path.unlink()  # the store's lock says that no other gate runs on this data
+        await self._private.setup()
+        await web.UnixSite(self._private, str(socket_path)).start()
+        socket_path.chmod(0o600)
+        self._socket_path = socket_path
+        await self._public.setup()
+        await web.SockSite(self._public, bound).start()
+
+    async def stop(self) -> None:
+        await self._private.cleanup()
+        await self._public.cleanup()
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
+
+    # -- the Unix socket ------------------------------------------------------------------------------------------
+
+    def _private_app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_get("/api/v1/changes", self._changes)
+        app.router.add_route("*", "/{tail:.*}", self._call)
+        return app
+
+    @staticmethod
+    def _check_peer(request: web.Request) -> None:
+        connection = request.transport.get_extra_info("socket") if request.transport is not None else None
+        uid = peer_uid(connection) if connection is not None else None
+        # Unknown is refused as well: the directory's mode alone is not what we promise.
+        if uid is None or uid not in (os.getuid(), 0):
+            raise web.HTTPForbidden(text="")
+
+    async def _call(self, request: web.Request) -> web.Response:
+        self._check_peer(request)
+        body: dict[str, Any] | None = None
+        if request.can_read_body:
+            try:
+                read = json.loads(await request.read())
+            except (ValueError, RecursionError):
+                read = None
+            if not isinstance(read, dict):
+                error = {"code": "invalid", "message": "the body is no JSON object", "field": "", "remedy": ""}
+                return web.json_response({"error": {**error, "candidates": []}}, status=400, headers=_HEADERS)
+            body = read
+        status, answer = await self._api.call(request.method, request.path, dict(request.query), body)
+        return web.json_response(answer, status=status, headers=_HEADERS)
+
+    async def _changes(self, request: web.Request) -> web.StreamResponse:
+        self._check_peer(request)
+        response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            async for change in self._api.changes():
+                await response.write(json.dumps(change).encode() + b"\n")
+        return response
+
+    # -- the dashboard's address ----------------------------------------------------------------------------------
+
+    def _public_app(self) -> web.Application:
+        app = web.Application(client_max_size=1024)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._is_ready)
+        app.router.add_get("/.well-known/jwks.json", self._jwks)
+        return app
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": __version__}, headers=_HEADERS)
+
+    async def _is_ready(self, request: web.Request) -> web.Response:
+        try:
+            await self._ready()
+        except StoreUnavailable:
+            return web.json_response({"status": "not ready"}, status=503, headers=_HEADERS)
+        return web.json_response({"status": "ready"}, headers=_HEADERS)
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        return web.json_response(self._ring.jwks(), headers=_HEADERS)

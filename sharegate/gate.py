@@ -1,0 +1,365 @@
+"""The way of a request (DESIGN 4). `_visit` reads top to bottom and serves HTTP and WebSocket alike.
+
+    record (trail opens) → CanonicalPath.parse → authenticate → Grant → policy.match → Rule → confine.request
+      → capability → target → swap credential → forward | relay | answer locally → confine.response → trail closes
+
+Nothing is allowed that no rule names. Each step returns what the next one needs, or raises Denied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from sharegate.answers import Answers
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.confine.request import Confined, confine_request
+from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
+from sharegate.lab.serve import LabServer
+from sharegate.limits import Buckets, Running, network
+from sharegate.messages import Answer, Request, Response, Upgrade
+from sharegate.paths import CanonicalPath, split_target
+from sharegate.policy.match import Policy
+from sharegate.policy.model import AnswerKind, Match
+from sharegate.shares.authenticate import Authenticator, check_share
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Grant, new_id
+from sharegate.upstream.interfaces import UpstreamDirectory
+from sharegate.upstream.model import Upstream
+from sharegate.visits import cookies
+from sharegate.visits.doorstep import Doorstep
+from sharegate.visits.own import OwnAddresses
+from sharegate.visits.pages import address_page, negotiate, refusal
+from sharegate.visits.presence import Presence
+from sharegate.visits.site import Site
+
+log = logging.getLogger("sharegate.gate")
+
+# A person who navigates somewhere without the right cookie is shown the door, whoever they are.
+_STRANGER = frozenset({Reason.NO_CREDENTIAL, Reason.BAD_CREDENTIAL, Reason.AMBIGUOUS_CREDENTIAL, Reason.OTHER_VISIT})
+# A person whose visit is over is told what happened.
+_OVER = frozenset(
+    {Reason.VISIT_ENDED, Reason.LINK_REVOKED, Reason.LINK_EXPIRED, Reason.LINK_PAUSED, Reason.SHARE_REVOKED}
+    | {Reason.SHARE_EXPIRED, Reason.SHARE_PAUSED, Reason.ROOT_CHANGED}
+)
+_WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
+
+
+class StrangerTrail(Recorder, Protocol):
+    """The trail, with its quota for strangers."""
+
+    async def stranger_denied(self, reason: Reason, address: str, agent: str = "") -> None: ...
+
+
+class Roots(Protocol):
+    """Whether a share's root is still what was shared (DESIGN 6.12)."""
+
+    async def check(self, grant: Grant, upstream: Upstream) -> None:
+        """Denied(`root_changed`), after the share was suspended."""
+
+    async def inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> None:
+        """Denied(`link_out`) when the real path leaves the root."""
+
+
+@dataclass(slots=True)
+class Act:
+    """One request on its way into the trail. `id` stands on the page of a refusal and in the trail."""
+
+    began: float
+    id: str
+    grant: Grant | None = None
+    rule: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a visit may use, and how often strangers may be refused."""
+
+    requests: Buckets
+    bytes: Buckets
+    at_once: Running
+    strangers: Buckets
+
+
+class Gate:
+    """Decides every request of visitors. Collaborators are handed in by app.py."""
+
+    def __init__(
+        self,
+        *,
+        site: Site,
+        store: ShareStore,
+        authenticator: Authenticator,
+        policy: Policy,
+        doorstep: Doorstep,
+        own: OwnAddresses,
+        upstreams: UpstreamDirectory,
+        roots: Roots,
+        answers: Answers,
+        lab: LabServer,
+        presence: Presence,
+        trail: StrangerTrail,
+        limits: Limits,
+        now: Callable[[], float],
+    ) -> None:
+        self._site = site
+        self._store = store
+        self._authenticator = authenticator
+        self.policy = policy
+        self._doorstep = doorstep
+        self._own = own
+        self._upstreams = upstreams
+        self._roots = roots
+        self._answers = answers
+        self._lab = lab
+        self._presence = presence
+        self._trail = trail
+        self._limits = limits
+        self._now = now
+        self.draining = False
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer anything. Raises nothing but cancellation."""
+        act = Act(time.perf_counter(), new_id(8))
+        try:
+            return await self._route(request, act)
+        except Denied as denied:
+            return await self._refuse(request, denied, act)
+        except StoreUnavailable:  # fails closed
+            return await self._refuse(request, Denied(Reason.STORE_UNAVAILABLE), act)
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # fails closed: a fault of ours opens nothing and tells nothing
+            log.exception("fault while answering %s", request)
+            return refusal(MEANINGS[Reason.STORE_UNAVAILABLE], act.id, negotiate(request.headers) == "html")
+
+    async def _route(self, request: Request, act: Act) -> Answer:
+        if self.draining:
+            raise Denied(Reason.DRAINING)
+        self._site.check_host(request.headers)
+        raw_path, raw_query = split_target(request.target)
+        path = CanonicalPath.parse(raw_path)
+        match path.segments:
+            case ():
+                return Response(302, (("Location", "/join"), ("Cache-Control", "no-store")))
+            case ("robots.txt",):
+                return Response(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n")
+            case ("join", *below):
+                return await self._doorstep.answer(request, tuple(below))
+            case ("s", share, "-", "static", *below):
+                return await self._static(request, share, tuple(below))
+            case ("s", share, visit, "-", "ended") if visit.startswith("~") and request.method == "GET":
+                return await self._own.ended(request, share, visit[1:])
+            case ("s", _, visit, *_) if visit.startswith("~"):
+                return await self._visit(request, path, raw_query, act)
+            case ("s", _, *_):
+                raise Denied(*self._program(request))
+            case _:
+                raise Denied(Reason.NOT_FOUND, "no address of the gate")
+
+    async def _visit(self, request: Request, path: CanonicalPath, raw_query: str, act: Act) -> Answer:
+        grant = await self._authenticate(request, path)
+        act.grant = grant
+        self._site.check_source(request)
+        self._limits.requests.take(grant.visit.id, 1, Reason.REQUEST_LIMIT)
+        self._limits.bytes.check(grant.visit.id, Reason.BYTES_LIMIT)
+        self._presence.touch(grant.visit.id)
+        rest = path.under(3)
+        if rest.segments[:1] == ("-",):
+            return await self._own_address(request, grant, rest, act)
+
+        match = self.policy.match(request.method, rest.segments, request.upgrade, grant.role)
+        act.rule = match.rule.id
+        act.path = str(rest)
+        upstream = await self._target(grant, match)
+        confined = await self._confine(request, grant, match, rest, raw_query, upstream)
+        act.path = str(confined.path) if confined.path is not None else str(rest)
+        if match.rule.capability is not None and not grant.allows(match.rule.capability):
+            raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
+
+        self._limits.at_once.enter(grant.visit.id)
+        try:
+            answer = await self._answers.answer(request, grant, match, confined, upstream)
+            # What was waiting while the visit ended is not answered.
+            await self._authenticator.again(grant)
+        finally:
+            self._limits.at_once.leave(grant.visit.id)
+        return await self._close(request, answer, act)
+
+    async def _authenticate(self, request: Request, path: CanonicalPath) -> Grant:
+        """The visit's own cookie, and no other credential beside it."""
+        shown = cookies.values(request.headers, cookies.VISIT)
+        grant = await self._authenticator.by_cookie(path.segments[1], path.segments[2][1:], shown)
+        if "Authorization" in request.headers:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "cookie and token together")
+        return grant
+
+    async def _target(self, grant: Grant, match: Match) -> Upstream | None:
+        if match.rule.answer is AnswerKind.LOCAL:
+            return None
+        upstream = await self._upstreams.find(grant.share.upstream)
+        await self._roots.check(grant, upstream)
+        return upstream
+
+    async def _confine(
+        self,
+        request: Request,
+        grant: Grant,
+        match: Match,
+        rest: CanonicalPath,
+        raw_query: str,
+        upstream: Upstream | None,
+    ) -> Confined:
+        async def check_disk(segments: tuple[str, ...]) -> None:
+            if upstream is not None:
+                await self._roots.inside(grant, upstream, segments)
+
+        return await confine_request(
+            match,
+            rest,
+            raw_query,
+            request.body,
+            request.headers.get("Content-Type"),
+            grant.root,
+            grant.share.kind,
+            check_disk,
+            method=request.method,
+        )
+
+    async def _own_address(self, request: Request, grant: Grant, rest: CanonicalPath, act: Act) -> Answer:
+        act.rule = "own"
+        act.path = str(rest)
+        if request.upgrade and rest.segments == ("-", "live"):
+            return await self._answers.live(grant)
+        return await self._own.answer(request, grant, rest.segments[1:])
+
+    async def _static(self, request: Request, share_id: str, below: tuple[str, ...]) -> Response:
+        """Files of JupyterLab itself: the same for everybody, never with a credential, for a share that stands."""
+        share = await self._store.share(share_id)
+        if share is None:
+            raise Denied(Reason.NOT_FOUND, "no such share")
+        try:
+            check_share(share, self._now())
+        except Denied as denied:
+            raise Denied(Reason.NOT_FOUND, denied.reason.value) from None
+        return await self._lab.static(share, lambda: self._upstreams.find(share.upstream), below, request)
+
+    @staticmethod
+    def _program(request: Request) -> tuple[Reason, str]:
+        """The address for programs: links with `clients`, which are not given out yet."""
+        if "Sec-Fetch-Mode" in request.headers or "Cookie" in request.headers:
+            return Reason.BROWSER_ON_PROGRAM_ADDRESS, "browser"
+        return Reason.NO_CREDENTIAL, "address for programs"
+
+    # -- the trail closes -----------------------------------------------------------------------------------------
+
+    async def _close(self, request: Request, answer: Answer, act: Act) -> Answer:
+        """Record the answer: a whole one now, a stream when it has ended, a channel by what opens and closes it."""
+        if isinstance(answer, Upgrade):
+            return answer
+        if isinstance(answer.body, bytes):
+            await self._answered(request, act, answer.status, len(answer.body))
+            return answer
+        sent = 0
+        stream, former, grant = answer.body, answer.done, act.grant
+        assert grant is not None, "only a visit is answered by a stream"
+
+        async def counted():  # type: ignore[no-untyped-def]  -- an async generator, typed by Response.body
+            nonlocal sent
+            async for part in self._answers.until_ended(grant, stream):
+                sent += len(part)
+                self._limits.bytes.spend(grant.visit.id, len(part))
+                yield part
+
+        async def done() -> None:
+            if former is not None:
+                await former()
+            await self._answered(request, act, answer.status, sent, spent=True)
+
+        return Response(answer.status, answer.headers, counted(), done)
+
+    async def _answered(self, request: Request, act: Act, status: int, size: int, *, spent: bool = False) -> None:
+        grant = act.grant
+        if grant is None:
+            return
+        if not spent:
+            self._limits.bytes.spend(grant.visit.id, size)
+        try:
+            await self._trail.record(
+                AuditEvent(
+                    action=Action.REQUEST_ANSWERED,
+                    actor="visitor",
+                    share=grant.share.id,
+                    link=grant.link.id,
+                    visit=grant.visit.id,
+                    rule=act.rule,
+                    method=request.method,
+                    path=act.path,
+                    status=status,
+                    bytes_out=size,
+                    duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                    address=request.peer,
+                ),
+                durable=request.method not in ("GET", "HEAD"),
+            )
+        except StoreUnavailable:
+            if not spent:  # fails closed; a stream that is over cannot be taken back, and the trail is unhealthy now
+                raise
+
+    # -- refusing -------------------------------------------------------------------------------------------------
+
+    async def _refuse(self, request: Request, denied: Denied, act: Act) -> Response:
+        reason = await self._record_refusal(request, denied, act)
+        meaning = MEANINGS[reason]
+        html = negotiate(request.headers) == "html"
+        if html and request.method in ("GET", "HEAD"):
+            segments = request.target.partition("?")[0].split("/")
+            below_visit = len(segments) > 3 and segments[1] == "s" and segments[3].startswith("~")
+            if below_visit and reason in _STRANGER:
+                return address_page()
+            if below_visit and reason in _OVER:
+                return await self._own.ended(request, segments[2], segments[3][1:])
+        return refusal(meaning, act.id, html, _WAIT.get(reason, 10 if meaning.status == 429 else None))
+
+    async def _record_refusal(self, request: Request, denied: Denied, act: Act) -> Reason:
+        """Record it, and return the reason that is told: a refusal that cannot be recorded is a fault of the store."""
+        grant = act.grant
+        try:
+            if grant is None:
+                place = network(request.peer)
+                try:
+                    self._limits.strangers.take(place, 1, Reason.CREDENTIAL_LIMIT)
+                except Denied as limited:
+                    await self._trail.stranger_denied(limited.reason, request.peer)
+                    return limited.reason if denied.reason in _STRANGER else denied.reason
+                await self._trail.stranger_denied(denied.reason, request.peer, request.headers.get("User-Agent"))
+                return denied.reason
+            await self._trail.record(
+                AuditEvent(
+                    action=Action.CHANNEL_REFUSED if request.upgrade else Action.REQUEST_DENIED,
+                    outcome=Outcome.DENIED,
+                    actor="visitor",
+                    share=grant.share.id,
+                    link=grant.link.id,
+                    visit=grant.visit.id,
+                    reason=denied.reason.value,
+                    rule=act.rule,
+                    method=request.method,
+                    path=act.path,
+                    status=MEANINGS[denied.reason].status,
+                    duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                    detail=f"{act.id} {denied.detail}".strip(),
+                    name=grant.visit.name,
+                    address=request.peer,
+                    agent=request.headers.get("User-Agent"),
+                )
+            )
+        except StoreUnavailable:  # fails closed: refused either way
+            return Reason.STORE_UNAVAILABLE
+        return denied.reason

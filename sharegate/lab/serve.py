@@ -1,0 +1,147 @@
+"""Pages and static files of a visitor's JupyterLab: fetched from the upstream where needed, never passed through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from sharegate.errors import Denied, Reason
+from sharegate.lab.config import Addresses
+from sharegate.lab.page import MAX_PAGE, PageSource, read_page, render_page
+from sharegate.lab.static import MAX_ASSET, OWN, Asset, OwnAssets, StaticCache, static_answer, upstream_path
+from sharegate.messages import Headers, Request, Response
+from sharegate.paths import CanonicalPath
+from sharegate.shares.model import Grant, Share
+
+_DIGESTS = 64
+
+
+class Served(Protocol):
+    """The upstream as this module needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
+class Fetched(Protocol):
+    """What came back."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
+
+    async def read(self, limit: int) -> bytes: ...
+
+    @property
+    def stream(self) -> Callable[[], AsyncIterator[bytes]]: ...
+    @property
+    def close(self) -> Callable[[], Awaitable[None]]: ...
+
+
+class Fetch(Protocol):
+    """GET of an encoded path below the upstream's base; with or without the upstream's credential."""
+
+    async def __call__(self, upstream: Served, path: str, *, credential: bool) -> Fetched: ...
+
+
+class LabServer:
+    """One per gate."""
+
+    def __init__(self, fetch: Fetch, origin: str, secret_of: Callable[[Served], str]) -> None:
+        self._fetch = fetch
+        self._origin = origin
+        self._secret_of = secret_of
+        self._cache = StaticCache()
+        self._own = OwnAssets()
+        self._digests: OrderedDict[str, str] = OrderedDict()
+        self._loading: dict[tuple[str, str, str], asyncio.Future[Asset]] = {}
+
+    async def page(self, grant: Grant, upstream: Served, segments: tuple[str, ...], tree: CanonicalPath) -> Response:
+        """The visitor's page for `/lab…` or `/doc…`. `segments` and `tree` are confined already."""
+        single = segments[:1] == ("doc",)
+        workspace = segments[2] if segments[1:2] == ("workspaces",) and len(segments) > 2 else "default"
+        source = await self._source(upstream, single)
+        addresses = Addresses(base=grant.base, static=f"/s/{grant.share.id}/-/static/{source.digest}/")
+        share_base = f"/s/{grant.share.id}/"
+        page = render_page(
+            source,
+            grant=grant,
+            addresses=addresses,
+            origin=self._origin,
+            page_script=self._own.address(share_base, "page.js"),
+            page_style=self._own.address(share_base, "page.css"),
+            tree_path=str(tree),
+            workspace=workspace,
+            mode="single-document" if single else "multiple-document",
+            secrets_of_upstream=(self._secret_of(upstream),),
+        )
+        return Response(200, page.headers, page.body)
+
+    async def collaboration(self, upstream: Served) -> bool:
+        """Whether documents are live there, as its own page says."""
+        return (await self._source(upstream, single=False)).collaboration
+
+    async def static(
+        self, share: Share, upstream: Callable[[], Awaitable[Served]], segments: tuple[str, ...], request: Request
+    ) -> Response:
+        """`/s/<share>/-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else."""
+        if request.method not in ("GET", "HEAD") or len(segments) < 2:
+            raise Denied(Reason.NOT_FOUND, "no static address")
+        head = request.method == "HEAD"
+        digest, rest = segments[0], segments[1:]
+        if rest[0] == OWN:
+            own = self._own.find(digest, rest)
+            if own is None:
+                raise Denied(Reason.NOT_FOUND, "no such asset")
+            return static_answer(own, request.headers, head=head)
+        path = upstream_path(rest)
+        current = self._digests.get(share.upstream) == digest
+        asset = self._cache.get(share.upstream, digest, path) if current else None
+        if asset is None:
+            asset = await self._load(share.upstream, digest, rest, path, upstream)
+            current = self._digests.get(share.upstream) == digest
+        return static_answer(asset, request.headers, head=head, immutable=current)
+
+    async def _source(self, upstream: Served, single: bool) -> PageSource:
+        # The page of the server's root says the same for every document, so no path of the share goes upstream here.
+        answer = await self._fetch(upstream, "doc" if single else "lab", credential=True)
+        body = await answer.read(MAX_PAGE)
+        if answer.status != 200:
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, f"page answered {answer.status}")
+        source = read_page(body, urlsplit(upstream.url).path)
+        self._digests[upstream.id] = source.digest
+        self._digests.move_to_end(upstream.id)
+        if len(self._digests) > _DIGESTS:
+            self._digests.popitem(last=False)
+        return source
+
+    async def _load(
+        self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Callable[[], Awaitable[Served]]
+    ) -> Asset:
+        """Fetch once for all who ask at the same time."""
+        key = (id, digest, path)
+        waiting = self._loading.get(key)
+        if waiting is not None:
+            return await asyncio.shield(waiting)
+        loading = asyncio.ensure_future(self._load_now(id, digest, rest, path, await upstream()))
+        self._loading[key] = loading
+        loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _load_now(self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Served) -> Asset:
+        if id not in self._digests:
+            # After a restart of the gate a page may ask for its files before anybody loaded a page anew.
+            await self._source(upstream, single=False)
+        answer = await self._fetch(upstream, CanonicalPath(rest).encoded, credential=False)
+        body = await answer.read(MAX_ASSET)
+        if answer.status != 200:
+            raise Denied(Reason.NOT_FOUND, f"static file answered {answer.status}")
+        if self._digests.get(id) != digest:
+            return Asset.of(path, body)
+        return self._cache.put(id, digest, path, body)

@@ -1,0 +1,121 @@
+"""What stands at a share's root, now and when it was shared (DESIGN 6.12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.errors import Denied, Reason
+from sharegate.paths import CanonicalPath
+from sharegate.shares.interfaces import RootFacts, ShareStore
+from sharegate.shares.model import Grant, RootIdentity, RootKind
+from sharegate.upstream.interfaces import Disk, Forwarder, Outgoing, UpstreamDirectory
+from sharegate.upstream.model import Upstream
+
+_MODEL_LIMIT = 1 << 20
+
+
+class _Model(msgspec.Struct):
+    type: str
+
+
+class Roots:
+    """Looks at roots: on the disk where the server runs on this machine, else through its contents API.
+
+    `protected` are files and folders that must never lie inside a share (keys, store, socket).
+    """
+
+    def __init__(
+        self,
+        store: ShareStore,
+        directory: UpstreamDirectory,
+        forwarder: Forwarder,
+        disk: Disk,
+        trail: Recorder,
+        protected: Callable[[], list[Path]],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._forwarder = forwarder
+        self._disk = disk
+        self._trail = trail
+        self._protected = protected
+
+    async def look(self, upstream_id: str, root: CanonicalPath) -> RootFacts | None:
+        """For sharing and confirming. Raises Denied(`upstream_away` …) when the server cannot be asked."""
+        upstream = await self._directory.find(upstream_id)
+        if not upstream.local:
+            kind = await self._kind(upstream, root)
+            return None if kind is None else RootFacts(kind)
+        found = await self._disk.identity(upstream, root.segments)
+        if found is None:
+            return None
+        device, inode, directory = found
+        return RootFacts(
+            kind=RootKind.DIRECTORY if directory else RootKind.FILE,
+            identity=RootIdentity(device, inode),
+            protected=self._held(Path(upstream.root_dir, *root.segments)),
+        )
+
+    async def check(self, grant: Grant, upstream: Upstream) -> None:
+        """Suspend the share and raise Denied(`root_changed`) when another file or folder stands at its root."""
+        known = grant.share.identity
+        if known is None or not upstream.local:
+            return
+        found = await self._disk.identity(upstream, grant.root.segments)
+        directory = grant.share.kind is RootKind.DIRECTORY
+        # A file is replaced by each atomic save, so a shared file is known by its kind alone.
+        same = found is not None and (found == (known.device, known.inode, True) if directory else found[2] is False)
+        if same:
+            return
+        await self._store.change_share(grant.share.id, suspended=True)
+        await self._trail.record(
+            AuditEvent(
+                action=Action.SHARE_SUSPENDED,
+                outcome=Outcome.DENIED,
+                actor="gate",
+                share=grant.share.id,
+                reason=Reason.ROOT_CHANGED.value,
+                detail="nothing is there" if found is None else "something else is there",
+            )
+        )
+        raise Denied(Reason.ROOT_CHANGED)
+
+    async def inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> None:
+        """Denied(`link_out`) when the real path leaves the root."""
+        await self._disk.check_inside(upstream, self._root_of(grant), path)
+
+    async def inside_names(
+        self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which names of a listing really lie inside."""
+        return await self._disk.inside_names(upstream, self._root_of(grant), directory, names)
+
+    @staticmethod
+    def _root_of(grant: Grant) -> tuple[str, ...]:
+        return grant.root.segments
+
+    def _held(self, root: Path) -> str:
+        real = root.resolve()
+        for path in self._protected():
+            where = path.resolve()
+            if where == real or real in where.parents:
+                return str(path)
+        return ""
+
+    async def _kind(self, upstream: Upstream, root: CanonicalPath) -> RootKind | None:
+        answer = await self._forwarder.forward(
+            upstream, Outgoing("GET", f"api/contents/{root.encoded}", query=(("content", "0"),))
+        )
+        data = await answer.read(_MODEL_LIMIT)
+        if answer.status != 200:
+            return None
+        try:
+            model = msgspec.json.decode(data, type=_Model)
+        except msgspec.MsgspecError:
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "contents model") from None
+        return RootKind.DIRECTORY if model.type == "directory" else RootKind.FILE

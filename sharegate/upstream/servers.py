@@ -1,0 +1,146 @@
+"""The owner's servers: which one holds a path, how one is recorded, what is known of each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from sharegate.errors import Denied, Invalid, Reason, Refused, Unreachable
+from sharegate.shares.model import new_id
+from sharegate.upstream.address import parse_address
+from sharegate.upstream.directory import StateChange, UpstreamState
+from sharegate.upstream.discover import FoundServer, as_upstream, holding, running_servers
+from sharegate.upstream.interfaces import Forwarder, UpstreamStore
+from sharegate.upstream.model import Credential, Upstream
+from sharegate.upstream.probe import probe
+
+_ADVICE = "Start JupyterLab in that folder, or let `sharegate up PATH` start it"
+
+
+class OwnerServers:
+    """Records servers and remembers how they were last seen."""
+
+    def __init__(
+        self,
+        store: UpstreamStore,
+        forwarder: Forwarder,
+        owner: str,
+        *,
+        found: Callable[[], list[FoundServer]] = running_servers,
+    ) -> None:
+        self._store = store
+        self._forwarder = forwarder
+        self._owner = owner
+        self._found = found
+        self._away: dict[str, Reason] = {}
+        self._collaboration: dict[str, bool] = {}
+
+    def seen(self, change: StateChange) -> None:
+        """Called by the directory's watch."""
+        if change.state is UpstreamState.AWAY:
+            self._away[change.upstream] = change.reason or Reason.UPSTREAM_AWAY
+        else:
+            self._away.pop(change.upstream, None)
+
+    def state(self, upstream: Upstream) -> str:
+        """`here`, `away` or `not_ours`."""
+        reason = self._away.get(upstream.id)
+        if reason is None:
+            return "here"
+        return "not_ours" if reason is Reason.UPSTREAM_NOT_OURS else "away"
+
+    def collaboration(self, upstream: Upstream) -> bool | None:
+        return self._collaboration.get(upstream.id)
+
+    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
+        """The recorded or running server that holds `path`, and the path relative to its root.
+
+        `path` is absolute, or relative to the root of `server` (needed when several are recorded). Raises Invalid
+        naming what to do, Unreachable when no server holds it.
+        """
+        known = await self._store.upstreams()
+        if server:
+            chosen = [one for one in known if one.id == server or one.name == server]
+            if len(chosen) != 1:
+                raise Invalid("server", f"{server!r} is no server here", "`sharegate server list` shows them")
+            known = chosen
+        if os.path.isabs(path):
+            return await self._by_disk(path, known, fixed=bool(server))
+        if len(known) != 1:
+            remedy = "Give an absolute path, or name the server" if known else _ADVICE
+            raise Invalid("path", "is relative, and it is not clear to which server", remedy)
+        return known[0], path
+
+    async def _by_disk(self, path: str, known: list[Upstream], *, fixed: bool) -> tuple[Upstream, str]:
+        # The path's own last part may be a link, which is no root; what leads there may be reached by one.
+        wanted = Path(path)
+        real = Path(os.path.realpath(wanted.parent)) / wanted.name if wanted.name else Path(os.path.realpath(wanted))
+        holders = [one for one in known if one.root_dir and real.is_relative_to(one.root_dir)]
+        if not fixed:
+            running = await asyncio.to_thread(self._found)
+            found = holding(real, running)
+            deeper = found is not None and all(
+                len(Path(found.root_dir).parts) > len(Path(one.root_dir).parts) for one in holders
+            )
+            if found is not None and deeper:
+                holders = [await self.record(found)]
+        if not holders:
+            raise Unreachable(f"no running Jupyter server holds {path}. {_ADVICE}")
+        best = max(holders, key=lambda one: len(Path(one.root_dir).parts))
+        below = real.relative_to(best.root_dir)
+        return best, "" if below == Path(".") else below.as_posix()
+
+    async def record(self, found: FoundServer, name: str = "") -> Upstream:
+        """Record a running server, or bring the record of the same root and user up to date."""
+        for one in await self._store.upstreams():
+            if one.root_dir == found.root_dir and one.uid in (found.uid, -1):
+                upstream = as_upstream(found, id=one.id, name=one.name, owner=one.owner)
+                break
+        else:
+            name = name or Path(found.root_dir).name or found.root_dir
+            upstream = as_upstream(found, id=new_id(), name=name[:60], owner=self._owner)
+        await self._store.put_upstream(upstream)
+        await self.look(upstream)
+        return upstream
+
+    async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream:
+        """Record a server by its address. Raises Invalid or Unreachable unless it answers and takes the token."""
+        address = parse_address(url if url.endswith("/") else url + "/")
+        real = ""
+        if root_dir:
+            if not os.path.isdir(root_dir) or not os.path.isabs(root_dir):
+                raise Invalid("root_dir", f"{root_dir!r} is no folder on this computer", "Give its absolute path")
+            real = os.path.realpath(root_dir)
+        if len(token) > 4096 or not token.isprintable():
+            raise Invalid("token", "is no token of a Jupyter server", "Copy it from `jupyter server list`")
+        for one in await self._store.upstreams():
+            if one.url == address.url:
+                raise Refused("server_known", f"this server is recorded already as {one.name}")
+        upstream = Upstream(
+            id=new_id(),
+            name=(name or Path(real).name or address.authority)[:60],
+            owner=self._owner,
+            url=address.url,
+            root_dir=real,
+            token=Credential(token),
+        )
+        try:
+            probed = await probe(self._forwarder, upstream)
+        except Denied as denied:
+            raise Unreachable(f"no Jupyter server answers at {address.url} ({denied.reason.value})") from None
+        if not probed.admitted:
+            raise Invalid("token", "is not taken by the server", "Copy it from `jupyter server list`")
+        await self._store.put_upstream(upstream)
+        self._collaboration[upstream.id] = probed.collaboration
+        return upstream
+
+    async def look(self, upstream: Upstream) -> bool | None:
+        """Ask whether it collaborates; None when it does not answer."""
+        try:
+            probed = await probe(self._forwarder, upstream)
+        except Denied:
+            return None
+        self._collaboration[upstream.id] = probed.collaboration
+        return probed.collaboration

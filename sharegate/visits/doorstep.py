@@ -1,0 +1,149 @@
+"""HTTP at the door: `/join` and below. Reads strictly, answers through the pages; join.py decides."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar
+
+import msgspec
+
+from sharegate.errors import Denied, Invalid, Reason
+from sharegate.messages import Request, Response
+from sharegate.visits import cookies
+from sharegate.visits.join import Comer, Door, Entry, Waiting
+from sharegate.visits.pages import join_page, static_file
+from sharegate.visits.site import Site
+
+MAX_BODY = 8192
+_T = TypeVar("_T")
+_JSON = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+)
+
+
+class _Token(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+
+
+class _Open(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+    name: str = ""
+
+
+class _Knock(msgspec.Struct, forbid_unknown_fields=True):
+    token: str = ""
+    address: str = ""
+    name: str = ""
+    same_person: bool = False
+
+
+class _KnockState(msgspec.Struct, forbid_unknown_fields=True):
+    knock: str
+
+
+class _Device(msgspec.Struct, forbid_unknown_fields=True):
+    code: str
+    name: str = ""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name twice")
+    return found
+
+
+async def _read(request: Request, kind: type[_T]) -> _T:
+    """The JSON body as `kind`. Denied(`bad_body`) names no value: it may be a token."""
+    if request.headers.get("Content-Type").partition(";")[0].strip().lower() != "application/json":
+        raise Denied(Reason.BAD_BODY, "not application/json")
+    data = await request.body.read(MAX_BODY)
+    try:
+        return msgspec.convert(json.loads(data, object_pairs_hook=_unique), kind)
+    except (ValueError, RecursionError, msgspec.ValidationError):  # fails closed
+        raise Denied(Reason.BAD_BODY, f"no {kind.__name__.strip('_').lower()} in JSON") from None
+
+
+class Doorstep:
+    """Answers everything at `/join`."""
+
+    def __init__(self, door: Door, site: Site) -> None:
+        self._door = door
+        self._site = site
+
+    async def answer(self, request: Request, segments: tuple[str, ...]) -> Response:
+        """`segments` are those below `/join`."""
+        if request.method in ("GET", "HEAD"):
+            if segments == ():
+                return join_page()
+            if len(segments) == 3 and segments[0] == "static":
+                found = static_file(segments[1], segments[2])
+                if found is not None:
+                    return found
+            raise Denied(Reason.NOT_FOUND)
+        if request.method != "POST":
+            raise Denied(Reason.NO_RULE, request.method[:20])
+        self._site.check_origin(request)
+        self._site.check_source(request)
+        comer = self._comer(request)
+        if segments == ("about",):
+            return _json(await self._door.about((await _read(request, _Token)).token, comer))
+        if segments == ():
+            opened = await _read(request, _Open)
+            return self._enter(await self._named(self._door.open, opened.token, opened.name, comer))
+        if segments == ("knock",):
+            return await self._knock(await _read(request, _Knock), comer)
+        if segments == ("knock", "state"):
+            return self._waiting(await self._door.knock_state((await _read(request, _KnockState)).knock, comer))
+        if segments == ("device",):
+            return self._enter(await self._door.open_device((await _read(request, _Device)).code, comer))
+        raise Denied(Reason.NOT_FOUND)
+
+    async def _knock(self, asked: _Knock, comer: Comer) -> Response:
+        if bool(asked.token) == bool(asked.address):
+            raise Denied(Reason.BAD_BODY, "either token or address")
+        knock = self._door.knock_by_link if asked.token else self._door.knock_by_address
+        return self._waiting(
+            await self._named(knock, asked.token or asked.address, asked.name, asked.same_person, comer)
+        )
+
+    @staticmethod
+    async def _named(call: Any, *arguments: Any) -> Any:
+        """A name without a visible character is the visitor's slip, not an attack."""
+        try:
+            return await call(*arguments)
+        except Invalid as invalid:
+            raise Denied(Reason.BAD_BODY, f"{invalid.field}: {invalid.problem}") from None
+
+    def _comer(self, request: Request) -> Comer:
+        known = cookies.values(request.headers, cookies.BROWSER)
+        if len(known) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        agent = request.headers.get("User-Agent")
+        return Comer(browser=known[0] if known else "", address=request.peer, agent=agent[:400])
+
+    def _enter(self, entry: Entry) -> Response:
+        return _json({"location": entry.location}, *self._set(entry))
+
+    def _waiting(self, waiting: Waiting) -> Response:
+        told: dict[str, Any] = {"knock": waiting.knock, "state": waiting.state.value}
+        if waiting.entry is not None:
+            return _json({**told, "location": waiting.entry.location}, *self._set(waiting.entry))
+        extra = [cookies.set_browser(waiting.browser, secure=self._site.secure)] if waiting.browser else []
+        return _json(told, *extra)
+
+    def _set(self, entry: Entry) -> list[tuple[str, str]]:
+        lasting = entry.visit.expires - entry.visit.created
+        secure = self._site.secure
+        return [
+            cookies.set_visit(entry.cookie, base=entry.base, lasting=lasting, secure=secure),
+            cookies.set_browser(entry.browser, secure=secure),
+        ]
+
+
+def _json(value: dict[str, Any], *extra: tuple[str, str]) -> Response:
+    return Response(200, (*_JSON, *extra), json.dumps(value).encode())

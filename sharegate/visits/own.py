@@ -1,0 +1,86 @@
+"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`, `-/ended`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
+from sharegate.errors import Denied, Reason
+from sharegate.lab.device import device_answer
+from sharegate.messages import Request, Response
+from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Grant
+from sharegate.visits import cookies
+from sharegate.visits.join import Door
+from sharegate.visits.pages import Ended, Ending, ended_page
+from sharegate.visits.site import Site
+
+
+class OwnAddresses:
+    """Answers what concerns the visit itself; the live channel is the gate's."""
+
+    def __init__(
+        self,
+        store: ShareStore,
+        authenticator: Authenticator,
+        door: Door,
+        trail: Recorder,
+        site: Site,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._door = door
+        self._trail = trail
+        self._site = site
+        self._now = now
+
+    async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
+        """`segments` are those below `-`. Origin and Fetch Metadata were judged."""
+        if request.method == "POST" and segments == ("leave",):
+            await self._store.end_visits([grant.visit.id], at=self._now(), reason="left")
+            await self._trail.record(
+                AuditEvent(
+                    action=Action.VISIT_LEFT,
+                    actor="visitor",
+                    share=grant.share.id,
+                    link=grant.link.id,
+                    visit=grant.visit.id,
+                    name=grant.visit.name,
+                )
+            )
+            # The cookie stays: it opens nothing any more, and proves to the page that follows whose visit it was.
+            return Response(204, (("Cache-Control", "no-store"),))
+        if request.method == "POST" and segments == ("device",):
+            code, expires = await self._door.device_code(grant)
+            return device_answer(
+                code=code,
+                address=f"{self._site.origin}/join",
+                url=f"{self._site.origin}/join#code={code}",
+                expires=expires,
+            )
+        raise Denied(Reason.NOT_FOUND, "no address of the gate")
+
+    async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
+        """What happened to a visit, for the browser that held it; anybody else reads that it is over."""
+        visit = await self._authenticator.holder(share_id, visit_id, cookies.values(request.headers, cookies.VISIT))
+        share = await self._store.share(share_id) if visit is not None else None
+        link = await self._store.link(visit.link) if visit is not None else None
+        if visit is None or share is None or link is None:
+            return ended_page(Ending())
+        why, at, whole = Ended.UNKNOWN, 0.0, False
+        try:
+            self._authenticator.check_standing(share, link)
+            if visit.ended is not None:
+                at = visit.ended
+                why = Ended.LEFT if visit.ended_reason == "left" else Ended.ENDED
+        except Denied as denied:
+            why = Ended.of(denied.reason.value)
+            whole = denied.reason.value.startswith("share") or denied.reason is Reason.ROOT_CHANGED
+            if why is Ended.REVOKED:
+                at = (share.revoked if whole else link.revoked) or 0.0
+            elif why is Ended.EXPIRED:
+                at = share.expires if whole else link.expires
+        return ended_page(Ending(why=why, owner=share.owner, share=share.name, at=at, whole_share=whole))
