@@ -1,0 +1,77 @@
+"""The records in memory, as of the last commit: what every request reads, in microseconds and without a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from sharegate.shares.model import Knock, KnockState, Link, Share, Visit
+from sharegate.stores.writer import Written
+from sharegate.upstream.model import Upstream
+
+
+class _Dated(Protocol):
+    @property
+    def created(self) -> float: ...
+
+
+R = TypeVar("R", bound=_Dated)
+
+
+def _oldest_first(records: Iterable[R]) -> list[R]:
+    return sorted(records, key=lambda record: record.created)  # stable: equal times stay in order of arrival
+
+
+@dataclass(slots=True)
+class Mirror:
+    """Shares, links, visits, knocks and upstreams by id, links and visits also by what they belong to."""
+
+    shares: dict[str, Share] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    visits: dict[str, Visit] = field(default_factory=dict)
+    knocks: dict[str, Knock] = field(default_factory=dict)
+    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
+    _visits_of: dict[str, dict[str, Visit]] = field(default_factory=dict)
+    _visits_by: dict[str, dict[str, Visit]] = field(default_factory=dict)
+
+    def apply(self, written: Iterable[Written]) -> None:
+        for one in written:
+            match one.record:
+                case Share() as share:
+                    self.shares[one.id] = share
+                case Link() as link:
+                    self.links[one.id] = link
+                    self._links_of.setdefault(link.share, {})[one.id] = link
+                case Visit() as visit:
+                    self.visits[one.id] = visit
+                    self._visits_of.setdefault(visit.share, {})[one.id] = visit
+                    self._visits_by.setdefault(visit.link, {})[one.id] = visit
+                case Knock() as knock:
+                    self.knocks[one.id] = knock
+                case Upstream() as upstream:
+                    self.upstreams[one.id] = upstream
+                case _ if one.kind == "knock":
+                    self.knocks.pop(one.id, None)
+                case _:  # nothing else is ever removed
+                    self.upstreams.pop(one.id, None)
+
+    def links_of(self, share: str) -> list[Link]:
+        return _oldest_first(self._links_of.get(share, {}).values())
+
+    def visits_of(self, share: str, link: str | None, open_only: bool) -> list[Visit]:
+        found = self._visits_of.get(share, {}) if link is None else self._visits_by.get(link, {})
+        return _oldest_first(
+            visit for visit in found.values() if visit.share == share and not (open_only and visit.ended is not None)
+        )
+
+    def knocks_of(self, share: str | None, waiting_only: bool) -> list[Knock]:
+        return _oldest_first(
+            knock
+            for knock in self.knocks.values()
+            if (share is None or knock.share == share) and (not waiting_only or knock.state is KnockState.WAITING)
+        )
+
+    def all_shares(self) -> list[Share]:
+        return _oldest_first(self.shares.values())

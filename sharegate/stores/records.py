@@ -1,0 +1,230 @@
+"""The decisions that must be atomic, as work for the writer: read, decide and write on one connection.
+
+Each function is called inside a transaction and a savepoint; what it raises undoes what it wrote.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any, TypeVar
+
+import msgspec
+
+from sharegate.errors import Denied, NotFound, Reason
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
+from sharegate.stores.writer import Written
+
+R = TypeVar("R", Share, Link, Visit, Knock)
+S = TypeVar("S", bound=msgspec.Struct)
+
+SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
+_TABLES: dict[type[Any], tuple[str, str]] = {
+    Share: ("share", "shares"),
+    Link: ("link", "links"),
+    Visit: ("visit", "visits"),
+    Knock: ("knock", "knocks"),
+}
+# What names a record or says where it belongs never changes.
+FIXED = frozenset({"id", "share", "link", "letter", "number", "created"})
+
+
+def columns(record: Share | Link | Visit | Knock) -> dict[str, Any]:
+    """A record's row."""
+    body = encoded(record)
+    match record:
+        case Share():
+            return {"id": record.id, "body": body}
+        case Link():
+            return {"id": record.id, "share": record.share, "letter": record.letter, "body": body}
+        case Visit():
+            return {
+                "id": record.id,
+                "share": record.share,
+                "link": record.link,
+                "number": record.number,
+                "kind": record.kind.value,
+                "came_from": record.came_from,
+                "expires": record.expires,
+                "ended": record.ended,
+                "body": body,
+            }
+        case Knock():
+            return {
+                "id": record.id,
+                "link": record.link,
+                "state": record.state.value,
+                "created": record.created,
+                "body": body,
+            }
+
+
+def read_back(record: S) -> S:
+    """The record as it will be read from the file. Raises TypeError for a field of a wrong type."""
+    try:
+        return msgspec.json.decode(msgspec.json.encode(record), type=type(record))
+    except msgspec.ValidationError as error:
+        raise TypeError(f"{type(record).__name__}: {error}") from None
+
+
+def encoded(record: msgspec.Struct) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def find(connection: sqlite3.Connection, type: type[R], id: str) -> R:
+    """Raises NotFound."""
+    kind, table = _TABLES[type]
+    row = connection.execute(f"SELECT body FROM {table} WHERE id = ?", (id,)).fetchone()  # noqa: S608 -- our own names
+    if row is None:
+        raise NotFound(kind, id)
+    return msgspec.json.decode(row[0], type=type)
+
+
+def add(connection: sqlite3.Connection, written: list[Written], record: R) -> R:
+    """Raises ValueError (an IntegrityError inside the writer) when the id, letter or number is taken."""
+    kind, table = _TABLES[record.__class__]
+    record = read_back(record)
+    row: dict[str, Any] = columns(record)
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 -- our own names
+    written.append(Written(kind, record.id, record))
+    return record
+
+
+def change(connection: sqlite3.Connection, written: list[Written], type: type[R], id: str, fields: dict[str, Any]) -> R:
+    """Replace fields. Raises NotFound, and TypeError for a field that the record has not, or of a wrong type."""
+    unknown = sorted(set(fields) - set(type.__struct_fields__))
+    fixed = sorted(set(fields) & FIXED)
+    if unknown or fixed:
+        raise TypeError(f"{type.__name__} has no field to change named {', '.join(unknown + fixed)}")
+    record = read_back(msgspec.structs.replace(find(connection, type, id), **fields))
+    kind, table = _TABLES[type]
+    row: dict[str, Any] = columns(record)
+    assignments = ", ".join(f"{name} = ?" for name in row)
+    connection.execute(f"UPDATE {table} SET {assignments} WHERE id = ?", (*row.values(), id))  # noqa: S608 -- our own names
+    written.append(Written(kind, id, record))
+    return record
+
+
+def add_share(connection: sqlite3.Connection, written: list[Written], share: Share, links: list[Link]) -> None:
+    add(connection, written, share)
+    for link in links:
+        if link.share != share.id:
+            raise ValueError(f"link {link.id} belongs to share {link.share}, not to {share.id}")
+        add(connection, written, link)
+
+
+def add_link(connection: sqlite3.Connection, written: list[Written], link: Link) -> None:
+    find(connection, Share, link.share)
+    add(connection, written, link)
+
+
+def open_visit(connection: sqlite3.Connection, written: list[Written], visit: Visit, seats: int | None) -> Visit:
+    """A visit of a kind that holds no seat is never refused one. `visit.created` is the time now."""
+    link = find(connection, Link, visit.link)
+    if link.share != visit.share:
+        raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
+    if seats is not None and visit.kind in SEATED:
+        (taken,) = connection.execute(
+            "SELECT count(*) FROM visits WHERE link = ? AND kind IN (?, ?) AND ended IS NULL AND expires > ?",
+            (visit.link, *(kind.value for kind in SEATED), visit.created),
+        ).fetchone()
+        if taken >= seats:
+            raise Denied(Reason.SEATS_TAKEN, f"{taken} of {seats}")
+    (highest,) = connection.execute("SELECT max(number) FROM visits WHERE link = ?", (visit.link,)).fetchone()
+    return add(connection, written, msgspec.structs.replace(visit, number=(highest or 0) + 1))
+
+
+def end_visits(
+    connection: sqlite3.Connection, written: list[Written], ids: list[str], at: float, reason: str
+) -> list[Visit]:
+    ended = []
+    for id in dict.fromkeys(ids):
+        row = connection.execute("SELECT 1 FROM visits WHERE id = ? AND ended IS NULL", (id,)).fetchone()
+        if row is not None:
+            ended.append(change(connection, written, Visit, id, {"ended": at, "ended_reason": reason}))
+    return ended
+
+
+def add_knock(connection: sqlite3.Connection, written: list[Written], knock: Knock, limit: int) -> None:
+    link = find(connection, Link, knock.link)
+    if link.share != knock.share or knock.state is not KnockState.WAITING:
+        raise ValueError("a new knock waits, at a link of its share")
+    (waiting,) = connection.execute(
+        "SELECT count(*) FROM knocks WHERE link = ? AND state = 'waiting'", (knock.link,)
+    ).fetchone()
+    if waiting >= limit:
+        raise Denied(Reason.JOIN_LIMIT, f"{waiting} knocks wait at this link")
+    add(connection, written, knock)
+
+
+def decide_knock(
+    connection: sqlite3.Connection, written: list[Written], id: str, state: KnockState, at: float, visit: Visit | None
+) -> Knock:
+    knock = find(connection, Knock, id)
+    if knock.state is not KnockState.WAITING:
+        raise ValueError(f"knock {id} was decided already: {knock.state.value}")
+    if state is KnockState.WAITING or (state is KnockState.ADMITTED) != (visit is not None):
+        raise ValueError("a knock is admitted with a visit, or refused or gone without one")
+    if visit is None:
+        return change(connection, written, Knock, id, {"state": state, "decided": at})
+    if (visit.share, visit.link) != (knock.share, knock.link):
+        raise ValueError("the visit is not of the link that was knocked at")
+    opened = open_visit(connection, written, visit, None)
+    return change(connection, written, Knock, id, {"state": state, "decided": at, "visit": opened.id})
+
+
+def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:
+    find(connection, Visit, code.visit)
+    connection.execute(
+        "INSERT INTO device_codes (code_hash, expires, body) VALUES (?, ?, ?)",
+        (code.code_hash, code.expires, encoded(read_back(code))),
+    )
+
+
+def spend_device_code(
+    connection: sqlite3.Connection, written: list[Written], code_hash: str, visit: Visit, at: float, devices: int
+) -> Visit:
+    """A device of a device counts as one of the person's first visit, so that devices cannot multiply."""
+    row = connection.execute("SELECT body FROM device_codes WHERE code_hash = ?", (code_hash,)).fetchone()
+    if row is None:
+        raise Denied(Reason.DEVICE_CODE_INVALID)
+    code = msgspec.json.decode(row[0], type=DeviceCode)
+    origin = find(connection, Visit, code.visit)
+    if code.expires <= at or origin.ended is not None or origin.expires <= at:
+        raise Denied(Reason.DEVICE_CODE_INVALID, "expired, or of a visit that has ended")
+    person = origin.came_from if origin.kind is VisitKind.DEVICE else origin.id
+    (held,) = connection.execute(
+        "SELECT count(*) FROM visits WHERE link = ? AND kind = ? AND came_from = ? AND ended IS NULL AND expires > ?",
+        (origin.link, VisitKind.DEVICE.value, person, at),
+    ).fetchone()
+    if held >= devices:
+        raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
+    connection.execute("DELETE FROM device_codes WHERE code_hash = ?", (code_hash,))
+    device = msgspec.structs.replace(
+        visit,
+        kind=VisitKind.DEVICE,
+        came_from=person,
+        link=origin.link,
+        share=origin.share,
+        role=origin.role,
+        name=origin.name,
+        expires=origin.expires,
+    )
+    return open_visit(connection, written, device, None)
+
+
+def put_overlay(
+    connection: sqlite3.Connection, visit: str, kind: str, name: str, data: bytes | None, items: int, total_bytes: int
+) -> None:
+    """The limits are those of one visit and one kind."""
+    find(connection, Visit, visit)
+    key = (visit, kind, name)
+    if data is None:
+        connection.execute("DELETE FROM overlays WHERE visit = ? AND kind = ? AND name = ?", key)
+        return
+    count, size = connection.execute(
+        "SELECT count(*), coalesce(sum(length(data)), 0) FROM overlays WHERE visit = ? AND kind = ? AND name != ?", key
+    ).fetchone()
+    if count + 1 > items or size + len(data) > total_bytes:
+        raise Denied(Reason.OVERLAY_LIMIT, f"{count + 1} entries, {size + len(data)} bytes")
+    connection.execute("INSERT OR REPLACE INTO overlays (visit, kind, name, data) VALUES (?, ?, ?, ?)", (*key, data))

@@ -1,0 +1,54 @@
+"""What is forgotten and when. Who came by which link is kept; where from and with what is not kept for ever.
+
+The trail has a retention of its own (AuditStore.erase).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from sharegate.shares.model import Visit
+from sharegate.stores import records
+from sharegate.stores.writer import Written
+
+DAY = 86400.0
+# An ended visit never opens again; an expired one does when its owner extends it.
+OVERLAYS_AFTER_END = 1 * DAY
+OVERLAYS_AFTER_EXPIRY = 30 * DAY
+# Whoever knocked may come back to see the answer.
+KNOCKS_KEPT = 30 * DAY
+ADDRESSES_KEPT = 90 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many entries went; `visits` lost their address and agent only."""
+
+    codes: int = 0
+    overlays: int = 0
+    knocks: int = 0
+    visits: int = 0
+
+
+def prune(connection: sqlite3.Connection, written: list[Written], now: float) -> Pruned:
+    codes = connection.execute("DELETE FROM device_codes WHERE expires <= ?", (now,)).rowcount
+    overlays = connection.execute(
+        "DELETE FROM overlays WHERE visit IN (SELECT id FROM visits WHERE ended <= ? OR expires <= ?)",
+        (now - OVERLAYS_AFTER_END, now - OVERLAYS_AFTER_EXPIRY),
+    ).rowcount
+    knocks = [id for (id,) in connection.execute("SELECT id FROM knocks WHERE created <= ?", (now - KNOCKS_KEPT,))]
+    for id in knocks:
+        connection.execute("DELETE FROM knocks WHERE id = ?", (id,))
+        written.append(Written("knock", id, None))
+    visits = [
+        id
+        for (id,) in connection.execute(
+            "SELECT id FROM visits WHERE (ended <= ?1 OR expires <= ?1)"
+            " AND (json_extract(body, '$.address') != '' OR json_extract(body, '$.agent') != '')",
+            (now - ADDRESSES_KEPT,),
+        )
+    ]
+    for id in visits:
+        records.change(connection, written, Visit, id, {"address": "", "agent": ""})
+    return Pruned(codes, overlays, len(knocks), len(visits))

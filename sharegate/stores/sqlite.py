@@ -1,0 +1,282 @@
+"""ShareStore, UpstreamStore and AuditStore on one SQLite file (DESIGN 7).
+
+Writes go through one thread and are committed in groups, `synchronous=FULL`; records are read from a mirror in memory
+that changes only after a commit. The trail, overlays and device codes are read from the file on a second connection.
+Any failure of SQLite becomes StoreUnavailable, and neither the file nor the mirror has changed then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sharegate.audit.interfaces import Query, Sealed
+from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.shares.interfaces import Change
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
+from sharegate.stores import records, trail_table
+from sharegate.stores.crypt import CredentialBox
+from sharegate.stores.files import connect, load, private
+from sharegate.stores.lock import ProcessLock
+from sharegate.stores.mirror import Mirror
+from sharegate.stores.retention import Pruned, prune
+from sharegate.stores.writer import Writer, Written
+from sharegate.upstream.model import Credential, Upstream
+
+T = TypeVar("T")
+
+
+async def open_sqlite(path: str | os.PathLike[str], *, key: bytes) -> SqliteStore:
+    """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials.
+
+    Raises Refused (`store_in_use`, `store_newer`, `store_foreign`, `store_exposed`) and StoreUnavailable.
+    """
+    file = Path(path).absolute()
+    box = CredentialBox(key)
+    return await asyncio.to_thread(_opened, file, box, asyncio.get_running_loop())
+
+
+def _opened(file: Path, box: CredentialBox, loop: asyncio.AbstractEventLoop) -> SqliteStore:
+    with contextlib.ExitStack() as opened:
+        try:
+            private(file)
+            lock = ProcessLock.take(file.with_name(file.name + ".lock"))
+            opened.callback(lock.release)
+            writing = connect(file)
+            opened.callback(writing.close)
+            mirror = load(writing, box)
+            reading = connect(file, read_only=True)
+            opened.callback(reading.close)
+        except (sqlite3.Error, OSError) as error:  # fails closed
+            raise StoreUnavailable(f"the store {file} cannot be opened: {error}") from error
+        store = SqliteStore(file, box, lock, writing, reading, mirror, loop)
+        opened.pop_all()
+        return store
+
+
+class SqliteStore:
+    """Made by `open_sqlite`, used on the event loop that opened it."""
+
+    def __init__(
+        self,
+        path: Path,
+        box: CredentialBox,
+        lock: ProcessLock,
+        writing: sqlite3.Connection,
+        reading: sqlite3.Connection,
+        mirror: Mirror,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.path = path
+        self._box = box
+        self._lock = lock
+        self._reading = reading
+        self._memory = mirror
+        self._loop = loop
+        self._listeners: dict[object, Callable[[Change], None]] = {}
+        self._writer = Writer(writing, path, self._committed, loop)
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="sharegate store reader")
+        self._closed = False
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    @property
+    def _mirror(self) -> Mirror:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return self._memory
+
+    async def share(self, id: str) -> Share | None:
+        return self._mirror.shares.get(id)
+
+    async def link(self, id: str) -> Link | None:
+        return self._mirror.links.get(id)
+
+    async def visit(self, id: str) -> Visit | None:
+        return self._mirror.visits.get(id)
+
+    async def knock(self, id: str) -> Knock | None:
+        return self._mirror.knocks.get(id)
+
+    async def shares(self) -> list[Share]:
+        return self._mirror.all_shares()
+
+    async def links(self, share: str) -> list[Link]:
+        return self._mirror.links_of(share)
+
+    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
+        return self._mirror.visits_of(share, link, open_only)
+
+    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
+        return self._mirror.knocks_of(share, waiting_only)
+
+    async def add_share(self, share: Share, links: list[Link]) -> None:
+        await self._writer.run(lambda connection, written: records.add_share(connection, written, share, links))
+
+    async def add_link(self, link: Link) -> None:
+        await self._writer.run(lambda connection, written: records.add_link(connection, written, link))
+
+    async def change_share(self, id: str, **fields: Any) -> Share:
+        return await self._writer.run(
+            lambda connection, written: records.change(connection, written, Share, id, fields)
+        )
+
+    async def change_link(self, id: str, **fields: Any) -> Link:
+        return await self._writer.run(lambda connection, written: records.change(connection, written, Link, id, fields))
+
+    async def change_visit(self, id: str, **fields: Any) -> Visit:
+        return await self._writer.run(
+            lambda connection, written: records.change(connection, written, Visit, id, fields)
+        )
+
+    async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
+        return await self._writer.run(lambda connection, written: records.open_visit(connection, written, visit, seats))
+
+    async def end_visits(self, ids: list[str], *, at: float, reason: str) -> list[Visit]:
+        return await self._writer.run(
+            lambda connection, written: records.end_visits(connection, written, ids, at, reason)
+        )
+
+    async def add_knock(self, knock: Knock, *, limit: int) -> None:
+        await self._writer.run(lambda connection, written: records.add_knock(connection, written, knock, limit))
+
+    async def decide_knock(self, id: str, *, state: str, at: float, visit: Visit | None = None) -> Knock:
+        decided = KnockState(state)
+        return await self._writer.run(
+            lambda connection, written: records.decide_knock(connection, written, id, decided, at, visit)
+        )
+
+    async def add_device_code(self, code: DeviceCode) -> None:
+        await self._writer.run(lambda connection, _: records.add_device_code(connection, code))
+
+    async def device_code(self, code_hash: str) -> DeviceCode | None:
+        row = await self._read(
+            lambda reading: reading.execute(
+                "SELECT body FROM device_codes WHERE code_hash = ?", (code_hash,)
+            ).fetchone()
+        )
+        return msgspec.json.decode(row[0], type=DeviceCode) if row is not None else None
+
+    async def spend_device_code(self, code_hash: str, visit: Visit, *, at: float, devices: int) -> Visit:
+        return await self._writer.run(
+            lambda connection, written: records.spend_device_code(connection, written, code_hash, visit, at, devices)
+        )
+
+    async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
+        rows = await self._read(
+            lambda reading: reading.execute(
+                "SELECT name, data FROM overlays WHERE visit = ? AND kind = ? ORDER BY name", (visit, kind)
+            ).fetchall()
+        )
+        return dict(rows)
+
+    async def put_overlay(
+        self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
+    ) -> None:
+        await self._writer.run(
+            lambda connection, _: records.put_overlay(connection, visit, kind, name, data, items, total_bytes)
+        )
+
+    # -- servers --------------------------------------------------------------------------------------------------
+
+    async def upstreams(self) -> list[Upstream]:
+        return list(self._mirror.upstreams.values())
+
+    async def put_upstream(self, upstream: Upstream) -> None:
+        token = self._box.seal(upstream.token.secret, upstream=upstream.id, url=upstream.url)
+        body = records.encoded(records.read_back(msgspec.structs.replace(upstream, token=Credential(""))))
+
+        def work(connection: sqlite3.Connection, written: list[Written]) -> None:
+            connection.execute(
+                "INSERT INTO upstreams (id, body, token) VALUES (?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET body = excluded.body, token = excluded.token",
+                (upstream.id, body, token),
+            )
+            written.append(Written("upstream", upstream.id, upstream))
+
+        await self._writer.run(work)
+
+    async def remove_upstream(self, id: str) -> None:
+        """Raises NotFound."""
+
+        def work(connection: sqlite3.Connection, written: list[Written]) -> None:
+            if not connection.execute("DELETE FROM upstreams WHERE id = ?", (id,)).rowcount:
+                raise NotFound("server", id)
+            written.append(Written("upstream", id, None))
+
+        await self._writer.run(work)
+
+    # -- trail ----------------------------------------------------------------------------------------------------
+
+    async def append(self, events: list[Sealed]) -> None:
+        """Raises ValueError when an event does not follow the last one of its writer."""
+        await self._writer.run(lambda connection, _: trail_table.append(connection, events))
+
+    async def head(self, writer: str) -> tuple[int, str]:
+        return await self._read(lambda reading: trail_table.head(reading, writer))
+
+    async def read(self, query: Query) -> list[Sealed]:
+        return await self._read(lambda reading: trail_table.read(reading, query))
+
+    async def writers(self) -> list[str]:
+        return await self._read(trail_table.writers)
+
+    async def erase(self, query: Query) -> int:
+        """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
+        return await self._writer.run(lambda connection, _: trail_table.erase(connection, query), scrub=True)
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    async def prune(self, now: float) -> Pruned:
+        """Forget what nobody needs any more; retention.py has the periods. The trail is not touched."""
+        return await self._writer.run(lambda connection, written: prune(connection, written, now), scrub=True)
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop after each commit, in commit order, before the writer's caller goes on."""
+        token = object()
+        self._listeners[token] = listener
+        return lambda: self._listeners.pop(token, None) and None
+
+    async def ready(self) -> None:
+        """Writes and commits one row, so that a full disk is seen before it matters. Raises StoreUnavailable."""
+        await self._writer.run(lambda connection, _: connection.execute("UPDATE beat SET count = count + 1"))
+
+    async def close(self) -> None:
+        """Finish what was asked before, then let go of the file. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._writer.close()
+        await asyncio.to_thread(self._reader.shutdown)
+        self._reading.close()
+        self._lock.release()
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _committed(self, written: list[Written]) -> None:
+        self._memory.apply(written)
+        for one in written:
+            for listener in list(self._listeners.values()):
+                try:
+                    listener(Change(one.kind, one.id))
+                except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
+                    self._loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            return await self._loop.run_in_executor(self._reader, work, self._reading)
+        except (sqlite3.Error, msgspec.DecodeError) as error:  # fails closed
+            raise StoreUnavailable(f"the store cannot be read: {error}") from error
+
+    def __repr__(self) -> str:
+        return f"<SqliteStore {self.path}>"

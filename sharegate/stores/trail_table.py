@@ -1,0 +1,92 @@
+"""The trail's table: appended to, read by filters, and blanked where retention says so. Never changed otherwise."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from sharegate.audit.interfaces import Query, Sealed
+
+_COLUMNS = "writer, seq, previous, digest, body, personal"
+
+
+def append(connection: sqlite3.Connection, events: list[Sealed]) -> None:
+    """Raises ValueError when an event does not follow the last one of its writer."""
+    heads: dict[str, tuple[int, str]] = {}
+    for event in events:
+        last = heads.get(event.writer) or head(connection, event.writer)
+        if (event.seq, event.previous) != (last[0] + 1, last[1]):
+            raise ValueError(f"event {event.seq} of {event.writer} does not follow event {last[0]}")
+        heads[event.writer] = (event.seq, event.digest)
+    connection.executemany(
+        f"INSERT INTO trail ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 -- our own names
+        [(one.writer, one.seq, one.previous, one.digest, one.body.decode(), one.personal) for one in events],
+    )
+
+
+def head(connection: sqlite3.Connection, writer: str) -> tuple[int, str]:
+    row = connection.execute(
+        "SELECT seq, digest FROM trail WHERE writer = ? ORDER BY seq DESC LIMIT 1", (writer,)
+    ).fetchone()
+    return (row[0], row[1]) if row is not None else (0, "")
+
+
+def read(connection: sqlite3.Connection, query: Query) -> list[Sealed]:
+    where, values = _where(query)
+    order = "at DESC, writer, seq DESC" if query.newest_first else "writer, seq"
+    columns = "writer, seq, previous, digest, CAST(body AS BLOB), CAST(personal AS BLOB)"
+    sql = f"SELECT {columns} FROM trail WHERE {where} ORDER BY {order}"  # noqa: S608 -- our own names
+    if query.limit:
+        sql += " LIMIT ?"
+        values.append(query.limit)
+    return [_sealed(row) for row in connection.execute(sql, values)]
+
+
+def writers(connection: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT DISTINCT writer FROM trail ORDER BY writer")]
+
+
+def erase(connection: sqlite3.Connection, query: Query) -> int:
+    where, values = _where(query)
+    return connection.execute(
+        f"UPDATE trail SET personal = x'' WHERE personal != x'' AND {where}",  # noqa: S608 -- our own names
+        values,
+    ).rowcount
+
+
+def _where(query: Query) -> tuple[str, list[Any]]:
+    parts: list[str] = ["1"]
+    values: list[Any] = []
+    for column in ("writer", "share", "link", "visit", "reason", "action", "outcome"):
+        wanted = getattr(query, column)
+        if wanted:
+            parts.append(f"{column} = ?")
+            values.append(str(wanted))
+    if query.path:
+        # Whole segments, and no LIKE: a path may hold its wildcards.
+        below = query.path.rstrip("/") + "/"
+        parts.append("(path = ? OR substr(path, 1, ?) = ?)")
+        values += [query.path.rstrip("/"), len(below), below]
+    if query.since:
+        parts.append("at >= ?")
+        values.append(query.since)
+    if query.until:
+        parts.append("at < ?")
+        values.append(query.until)
+    if query.after_seq:
+        parts.append("seq > ?")
+        values.append(query.after_seq)
+    return " AND ".join(parts), values
+
+
+def _sealed(row: tuple[Any, ...]) -> Sealed:
+    writer, seq, previous, digest, body, personal = row
+    # Whoever altered the file may have altered a value's type too; `verify` is to say so, not to stumble.
+    return Sealed(
+        writer=str(writer),
+        seq=seq if isinstance(seq, int) else 0,
+        previous=str(previous),
+        digest=str(digest),
+        body=body or b"",
+        personal=personal or b"",
+    )
