@@ -1,0 +1,88 @@
+// The one WebSocket between this page and the gate (words: sharegate/lab/live.py), and how the network looks from here.
+"use strict";
+
+const SILENCE = 50_000;
+const ENDED = { 4403: "closed", 4408: "share_expired", 4410: "visit_ended" };
+
+// `hear(word)` gets each message; `link(state)` gets "here", "unreachable" (the gate does not answer) or "offline".
+export function connect(base, { hear, link }) {
+  const address = new URL(base + "-/live", location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+  let socket = null;
+  let tries = 0;
+  let waiting = 0;
+  let silence = 0;
+  let state = "joining";
+
+  function become(next) {
+    if (next === state) return;
+    state = next;
+    link(next);
+  }
+
+  function listen() {
+    clearTimeout(silence);
+    silence = setTimeout(() => socket?.close(), SILENCE);
+  }
+
+  function open() {
+    clearTimeout(waiting);
+    waiting = 0;
+    const mine = (socket = new WebSocket(address));
+    mine.onmessage = (event) => {
+      if (mine !== socket) return;
+      tries = 0;
+      listen();
+      become("here");
+      hear(JSON.parse(event.data));
+    };
+    mine.onclose = (event) => {
+      if (mine !== socket) return;
+      clearTimeout(silence);
+      socket = null;
+      if (ENDED[event.code]) return hear({ type: "ended", reason: ENDED[event.code] });
+      again();
+    };
+    listen();
+  }
+
+  async function again() {
+    tries += 1;
+    // The first break is often a blip: nothing is said about it until a second try has failed as well.
+    const answer = await ask();
+    if (answer) return hear(answer);
+    if (tries > 1) become(navigator.onLine ? "unreachable" : "offline");
+    const pause = Math.min(15_000, 400 * 2 ** Math.min(tries, 6));
+    waiting = setTimeout(open, pause * (0.75 + Math.random() / 2));
+  }
+
+  // A refused upgrade tells a script nothing, so the gate is asked in plain HTTP whether the visit still stands.
+  async function ask() {
+    try {
+      const answer = await fetch(base + "api/me", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      if (![401, 403, 404, 410].includes(answer.status)) return null;
+      const body = await answer.json().catch(() => ({}));
+      const said = (key) => (typeof body[key] === "string" ? body[key] : "");
+      return { type: "ended", reason: said("reason") || said("code") || "closed", sentence: said("message") };
+    } catch {
+      return null; // no answer is no verdict: the page goes on waiting
+    }
+  }
+
+  function soon() {
+    if (waiting) {
+      tries = Math.min(tries, 1);
+      open();
+    }
+  }
+  window.addEventListener("online", soon);
+  window.addEventListener("offline", () => state === "unreachable" && become("offline"));
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && soon());
+  open();
+
+  return {
+    say(word) {
+      if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(word));
+    },
+  };
+}

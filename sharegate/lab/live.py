@@ -1,0 +1,124 @@
+"""The words of `-/live`, the one WebSocket between the gate and page.js.
+
+Text frames, one JSON object each, told apart by `type`. The gate speaks first.
+
+To the page
+    {"type":"hello","role":"view","expires":1800000000.0,"now":...,"server":"here","collaboration":true}
+    {"type":"beat"}                               every 20 s: a page that hears nothing for 50 s connects anew
+    {"type":"server","state":"away"}              here | away | restarting
+    {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
+    {"type":"role","role":"view"}                 the page loads itself again
+    {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
+    {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
+
+From the page
+    {"type":"here","path":"sub/nb.ipynb"}         which document is in front ("" for none)
+
+After `ended` the gate closes with 4403 (revoked, paused, refused), 4408 (expired) or 4410 (left, visit ended). A page
+that sees one of these codes without the message treats it as `ended` all the same: it fails towards the notice.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.messages import Frame, FrameKind
+
+MAX_FROM_PAGE = 4096
+BEAT_SECONDS = 20.0
+
+ServerState = Literal["here", "away", "restarting"]
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
+    role: str
+    expires: float
+    now: float
+    server: ServerState = "here"
+    collaboration: bool = True
+
+
+class Beat(msgspec.Struct, frozen=True, tag="beat"):
+    pass
+
+
+class Server(msgspec.Struct, frozen=True, tag="server"):
+    state: ServerState
+
+
+class Expiring(msgspec.Struct, frozen=True, tag="expiring", kw_only=True):
+    expires: float
+    now: float
+
+
+class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
+    role: str
+
+
+class Changed(msgspec.Struct, frozen=True, tag="changed"):
+    """`stamp` is the contents API's `last_modified`, as text."""
+
+    path: str
+    stamp: str
+
+
+class Ended(msgspec.Struct, frozen=True, tag="ended", kw_only=True):
+    reason: str
+    sentence: str
+    advice: str = ""
+
+
+class Here(msgspec.Struct, frozen=True, tag="here", forbid_unknown_fields=True):
+    path: str
+
+
+ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Ended
+FromPage = Here
+
+_decoder = msgspec.json.Decoder(FromPage)
+
+_ASK_OWNER = "If you need it again, ask {owner} for a new link."
+_ADVICE: dict[Reason, str] = {
+    Reason.SHARE_PAUSED: "{owner} can resume it. The same link will work again then.",
+    Reason.LINK_PAUSED: "{owner} can resume it. The same link will work again then.",
+    Reason.ROOT_CHANGED: "The folder was moved or replaced. {owner} has been told; the same link may work again later.",
+    Reason.VISIT_ENDED: "You can open your link again to come back.",
+    Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
+    Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
+}
+_CODES = {
+    Reason.LINK_EXPIRED: 4408,
+    Reason.SHARE_EXPIRED: 4408,
+    Reason.VISIT_ENDED: 4410,
+}
+
+
+def to_page(message: ToPage) -> Frame:
+    return Frame(FrameKind.TEXT, msgspec.json.encode(message))
+
+
+def from_page(frame: Frame) -> FromPage:
+    """Read one frame; Denied(`bad_frame`) for anything but a small, well-formed word of the list above."""
+    if frame.kind is not FrameKind.TEXT or len(frame.data) > MAX_FROM_PAGE:
+        raise Denied(Reason.BAD_FRAME, "not a small text frame")
+    try:
+        return _decoder.decode(frame.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        # Fails closed: an unreadable word ends the channel.
+        raise Denied(Reason.BAD_FRAME, "not a word of the live channel") from None
+
+
+def ended(reason: Reason, owner: str) -> Ended:
+    """What a page is told when `reason` ends its visit, in words for the person in front of it."""
+    meaning = MEANINGS[reason]
+    return Ended(
+        reason=meaning.public, sentence=meaning.sentence, advice=_ADVICE.get(reason, _ASK_OWNER).format(owner=owner)
+    )
+
+
+def close_code(reason: Reason) -> int:
+    """The WebSocket close code that goes with `reason` (DESIGN 6.15)."""
+    return _CODES.get(reason, 4403)

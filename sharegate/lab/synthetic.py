@@ -1,0 +1,128 @@
+"""Local answers: what a normal JupyterLab asks and a visitor may not have gets a small true-looking answer, no denial.
+
+`LOCAL` maps the names that the route table uses (`local:<name>`) to functions of a grant. What a visit keeps for itself
+(workspaces, settings) is in overlay.py, because it needs the store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from sharegate.messages import Response
+from sharegate.shares.model import Grant, RootKind
+
+_COLOURS = 7  # JupyterLab's theme defines --jp-collaborator-color1 ... 7
+_SAFE = "/!$&'()*+,;=:@~"
+_EPOCH = "1970-01-01T00:00:00.000000Z"
+
+JSON_HEADERS = (
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+def json_bytes(value: Any) -> bytes:
+    """Compact JSON of any size of number; a lone surrogate, which UTF-8 cannot carry, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def json_answer(value: Any, status: int = 200) -> Response:
+    return Response(status, JSON_HEADERS, json_bytes(value))
+
+
+def no_content(grant: Grant | None = None) -> Response:
+    return Response(204, (("Cache-Control", "no-store"),))
+
+
+def empty_list(grant: Grant | None = None) -> Response:
+    return json_answer([])
+
+
+def empty_object(grant: Grant | None = None) -> Response:
+    return json_answer({})
+
+
+def absent(grant: Grant | None = None) -> Response:
+    """What JupyterLab asks for and does without: a plain 404, which is no denial."""
+    return json_answer({"message": "There is nothing here.", "reason": None}, status=404)
+
+
+def identity(grant: Grant) -> dict[str, Any]:
+    """Who the visitor is to others in the document: the gate's word, the same for the whole visit."""
+    name = grant.visit.name or grant.link.name or "Visitor"
+    number = hashlib.sha256(grant.visit.id.encode()).digest()[0] % _COLOURS + 1
+    return {
+        "username": f"sharegate-{grant.visit.id}",
+        "name": name,
+        "display_name": name,
+        "initials": initials(name),
+        "avatar_url": None,
+        "color": f"var(--jp-collaborator-color{number})",
+    }
+
+
+def initials(name: str) -> str:
+    """At most two capitals: of the first and the last word."""
+    words = [word for word in name.split() if word[:1].isalnum()]
+    if not words:
+        return name[:1].upper()
+    ends = words if len(words) == 1 else (words[0], words[-1])
+    return "".join(word[0].upper() for word in ends)
+
+
+def me(grant: Grant) -> Response:
+    """`GET /api/me`: the visit's identity; nothing about it can be changed from inside."""
+    return json_answer({"identity": identity(grant), "permissions": {"updatable_fields": []}})
+
+
+def status(grant: Grant) -> Response:
+    """`GET /api/status`: nothing of the owner's activity."""
+    return json_answer({"connections": 0, "kernels": 0, "last_activity": _EPOCH, "started": _EPOCH})
+
+
+def kernelspecs(grant: Grant) -> Response:
+    """`GET /api/kernelspecs` for a role that runs nothing."""
+    return json_answer({"default": "", "kernelspecs": {}})
+
+
+def landing(grant: Grant) -> str:
+    """Where a visit starts, relative to its base: the shared file, the file to open, or the folder; percent-encoded."""
+    share = grant.share
+    path = quote(share.root, safe=_SAFE)
+    if share.kind is RootKind.FILE:
+        return f"doc/tree/{path}"
+    if share.open_file:
+        open_file = quote(share.open_file, safe=_SAFE)
+        return f"lab/tree/{path}/{open_file}"
+    return f"lab/tree/{path}"
+
+
+def root_redirect(grant: Grant) -> Response:
+    """The visit's base, `/lab` and `/doc` lead to where it starts."""
+    return Response(302, (("Location", grant.base + landing(grant)), ("Cache-Control", "no-store")))
+
+
+def robots(grant: Grant | None = None) -> Response:
+    return Response(
+        200,
+        (("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "max-age=86400")),
+        b"User-agent: *\nDisallow: /\n",
+    )
+
+
+LOCAL: dict[str, Callable[[Grant], Response]] = {
+    "absent": absent,
+    "empty-list": empty_list,
+    "empty-object": empty_object,
+    "me": me,
+    "nbconvert-list": empty_object,
+    "no-content": no_content,
+    "robots": robots,
+    "root-redirect": root_redirect,
+    "status": status,
+}
