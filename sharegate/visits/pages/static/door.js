@@ -147,7 +147,8 @@ function missing(element) {
     return { field: choices[0], words: "Say first who you are." };
   }
   const name = element.querySelector("input[name=name]");
-  if (name && visible(name) && !name.value.trim()) return { field: name, words: "Type your name first." };
+  // The gate judges names; this spares a person who typed nothing visible the round trip.
+  if (name && visible(name) && !/[\p{L}\p{N}\p{P}\p{S}]/u.test(name.value)) return { field: name, words: "Type your name first." };
   return null;
 }
 
