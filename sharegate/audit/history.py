@@ -7,7 +7,7 @@ from typing import Any
 from sharegate.audit.chain import opened, verify_store
 from sharegate.audit.events import AuditEvent
 from sharegate.audit.interfaces import AuditStore, Query
-from sharegate.audit.report import passed_on
+from sharegate.audit.report import passed_on, plain
 from sharegate.shares.interfaces import ShareStore
 
 
@@ -24,11 +24,12 @@ class StoredHistory:
     async def passed_on(self, share: str) -> list[dict[str, Any]]:
         """Who passed what on to whom, as plain values."""
         found = []
-        after = 0
-        while page := await self._store.read(Query(share=share, after_seq=after, limit=5000)):
-            found += [opened(sealed) for sealed in page]
-            after = page[-1].seq
-        return passed_on(found)
+        for writer in await self._store.writers():
+            after = 0
+            while page := await self._store.read(Query(writer=writer, share=share, after_seq=after, limit=5000)):
+                found += [opened(sealed) for sealed in page]
+                after = page[-1].seq
+        return plain(passed_on(found))
 
     async def verify(self) -> dict[str, Any]:
         verdict = await verify_store(self._store)

@@ -1,0 +1,179 @@
+"""The trail for other programs and for people: JSON lines, CSV, and one sentence per event."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.chain import erased, opened
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Sealed
+from sharegate.audit.strangers import TOTAL
+from sharegate.errors import MEANINGS, Reason
+
+# The order is a promise to whoever reads the file with a program: new columns come last.
+COLUMNS = (
+    "writer",
+    "seq",
+    "time",
+    "action",
+    "outcome",
+    "actor",
+    "name",
+    "share",
+    "link",
+    "visit",
+    "came_from",
+    "reason",
+    "rule",
+    "method",
+    "path",
+    "status",
+    "bytes_in",
+    "bytes_out",
+    "duration_ms",
+    "count",
+    "detail",
+    "address",
+    "agent",
+    "at",
+    "erased",
+    "digest",
+)
+# What a spreadsheet takes for a formula (OWASP "CSV Injection"), the full-width forms included.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def rows(sealed: Iterable[Sealed]) -> Iterator[dict[str, Any]]:
+    """One plain mapping per event, keys as COLUMNS. `time` is ISO 8601 (UTC), `erased`: personal values are gone."""
+    for one in sealed:
+        event = opened(one)
+        row: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__}
+        row["action"], row["outcome"] = event.action.value, event.outcome.value
+        row["writer"], row["digest"], row["erased"] = one.writer, one.digest, erased(one)
+        row["time"] = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        yield {name: row[name] for name in COLUMNS}
+
+
+def json_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
+    """One JSON object per line (with its line feed)."""
+    for row in rows(sealed):
+        yield msgspec.json.encode(row).decode() + "\n"
+
+
+def csv_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
+    """RFC 4180 with a header. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    for row in rows(sealed):
+        yield _taken(buffer)
+        writer.writerow([_harmless(value) for value in row.values()])
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return "'" + value
+    return value
+
+
+# {who}: the visitor or whoever acted; {path}, {detail}: as recorded; {because}: the reason's sentence.
+_SENTENCES: dict[Action, str] = {
+    Action.SHARE_CREATED: "{owner} shared a folder{with_detail}",
+    Action.SHARE_CHANGED: "{owner} changed what is shared{with_detail}",
+    Action.SHARE_PAUSED: "{owner} paused sharing; everybody is out",
+    Action.SHARE_RESUMED: "{owner} resumed sharing",
+    Action.SHARE_SUSPENDED: "Sharing was suspended: the folder is not the one that was shared",
+    Action.SHARE_CONFIRMED: "{owner} confirmed the folder; sharing goes on",
+    Action.SHARE_REVOKED: "{owner} ended sharing for good",
+    Action.LINK_CREATED: "{owner} made a link{for_name}",
+    Action.LINK_CHANGED: "{owner} changed a link{for_name}{with_detail}",
+    Action.LINK_PAUSED: "{owner} paused a link{for_name}",
+    Action.LINK_RESUMED: "{owner} resumed a link{for_name}",
+    Action.LINK_REPLACED: "{owner} replaced a link{for_name}; the old one stopped working",
+    Action.LINK_REVOKED: "{owner} ended a link{for_name} for good",
+    Action.LINK_JOINED: "{who} opened the link and came in",
+    Action.LINK_REENTERED: "{who} opened the link again in the same browser",
+    Action.LINK_REFUSED: "{who} opened a link and was not let in{because}",
+    Action.LINK_PASSED_ON: "A link or address seems to have been passed on{to_name}{with_detail}",
+    Action.KNOCK_MADE: "{who} knocked and waits",
+    Action.KNOCK_ADMITTED: "{owner} let {whom} in",
+    Action.KNOCK_REFUSED: "{owner} did not let {whom} in",
+    Action.DEVICE_CODE_MADE: "{who} asked for a code to add another device",
+    Action.DEVICE_ADDED: "{who} came in on another device",
+    Action.VISIT_ENDED: "The visit of {whom} was ended{because}{with_detail}",
+    Action.VISIT_LEFT: "{who} left",
+    Action.REQUEST_ANSWERED: "{who} {did}",
+    Action.REQUEST_DENIED: "{who} was refused{at_path}{because}",
+    Action.STRANGER_DENIED: "Somebody without a link was refused{times}{at_path}{because}",
+    Action.CHANNEL_OPENED: "{who} opened{a_path}",
+    Action.CHANNEL_CLOSED: "{who} closed{a_path}{with_detail}",
+    Action.CHANNEL_REFUSED: "{who} was refused a live connection{at_path}{because}",
+    Action.CHANNEL_SUMMARY: "{who} followed{a_path}",
+    Action.UPSTREAM_ADDED: "{owner} added a Jupyter server{with_detail}",
+    Action.UPSTREAM_REMOVED: "{owner} removed a Jupyter server{with_detail}",
+    Action.UPSTREAM_LOST: "The Jupyter server stopped answering{with_detail}",
+    Action.UPSTREAM_BACK: "The Jupyter server answers again{with_detail}",
+    Action.KEY_ADDED: "A signing key was added{with_detail}",
+    Action.KEY_RETIRED: "A signing key was retired{with_detail}",
+    Action.GATE_STARTED: "sharegate started{with_detail}",
+    Action.GATE_STOPPED: "sharegate stopped{with_detail}",
+    Action.TRAIL_GAP: "{count} acts could not be recorded and were refused",
+}
+_ACTORS = {
+    "owner": "The owner",
+    "admin": "An admin",
+    "visitor": "A visitor",
+    "stranger": "Somebody",
+    "gate": "sharegate",
+}
+
+
+def describe(event: AuditEvent) -> str:
+    """The event as one sentence in people's words, for a terminal. Its strings are bounded already."""
+    parts = {
+        "who": event.name or _ACTORS[event.actor],
+        "whom": event.name or "a visitor",
+        "owner": _ACTORS[event.actor],
+        "for_name": f" for {event.name}" if event.name else "",
+        "to_name": f" to {event.name}" if event.name else "",
+        "at_path": f" at {event.path}" if event.path else "",
+        "a_path": f" {event.path}" if event.path else " a document",
+        "with_detail": f" ({event.detail})" if event.detail else "",
+        "because": _because(event.reason),
+        "times": f" {event.count} more times" if event.count > 1 and event.detail != TOTAL else "",
+        "count": str(event.count),
+        "did": _did(event),
+    }
+    if event.action is Action.STRANGER_DENIED and event.detail == TOTAL:
+        return f"{event.count} further refusals of people without a link."
+    sentence = _SENTENCES[event.action].format_map(parts)
+    if event.outcome is Outcome.FAILED and event.action is not Action.TRAIL_GAP:
+        sentence += ", which failed"
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def _did(event: AuditEvent) -> str:
+    verb = "asked for" if event.method in ("", "GET", "HEAD") else "changed"
+    return f"{verb} {event.path or 'a page'}"
+
+
+def _because(reason: str) -> str:
+    try:
+        sentence = MEANINGS[Reason(reason)].sentence
+    except ValueError:
+        return f" ({reason})" if reason else ""  # a reason of a newer or older version
+    return f": {sentence[0].lower()}{sentence[1:].rstrip('.')} ({reason})"
