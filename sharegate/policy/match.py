@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from sharegate.errors import Denied, NotFound, Reason
-from sharegate.policy.model import WEBSOCKET, AnswerKind, Match, Part, Rule
+from sharegate.policy.model import METHODS, WEBSOCKET, AnswerKind, Match, Part, Rule
 from sharegate.shares.model import Role
 
 # The positions that a route's named parts took in a path: (start, end) each, in the order of the pattern.
@@ -91,9 +91,10 @@ class Policy:
 
         Case counts, in the path and in the method. The capability is not judged here (DESIGN 4: confinement first).
         """
-        call = WEBSOCKET if websocket and method == "GET" else method
-        if websocket and method != "GET":
-            raise Denied(Reason.NO_RULE, "an upgrade that is not a GET")
+        # WEBSOCKET is our own word: a request whose method is spelt so is no upgrade.
+        if method not in (METHODS if not websocket else {"GET"}):
+            raise Denied(Reason.NO_RULE, "a method that no rule can name")
+        call = WEBSOCKET if websocket else method
         for rule, parts in self.route(segments):
             if call in rule.calls and rule.serves(role):
                 if rule.answer is AnswerKind.DENY:

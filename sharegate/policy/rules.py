@@ -73,6 +73,7 @@ class RuleReader:
         if not read.known(value, _KEYS, f"rule {id!r}", frozenset({"route", "answer", "examples"})):
             return None
         kind, name = self._answer(value)
+        answered = len(self._faults.faults) == before
         calls, pattern = self._route(value, kind)
         parts = {part.text: part for part in pattern if part.is_name}
         rule = Rule(
@@ -95,6 +96,8 @@ class RuleReader:
             source=value.where,
             **self._headers(value, kind),
         )
+        if not answered:
+            return None  # what a rule needs depends on its answer: more faults would be noise
         wanted = "route_denied" if kind is AnswerKind.DENY else "allow"
         if rule.examples and not any(example.expect == wanted for example in rule.examples):
             self._faults.add(value.where, f"no example of rule {id!r} expects {wanted}")
