@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,6 +11,8 @@ from sharegate.errors import Denied, Reason
 
 # Not decoded, not understood, passed on as it is: a notebook's content keeps every digit and every order of keys.
 Raw = msgspec.Raw
+
+T = TypeVar("T")
 
 _DONE = frozenset({200, 201, 202, 204})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -56,7 +58,7 @@ def read_list(data: bytes | Raw) -> list[Raw]:
 
 def read_value(data: bytes | Raw) -> Any:
     """Any JSON value. Raises Denied(`upstream_bad_answer`)."""
-    return _decode(data, Any)
+    return _decode(data, object)
 
 
 def text_of(values: dict[str, Raw], name: str) -> str:
@@ -76,13 +78,13 @@ def unusable(detail: str) -> Denied:
     return Denied(Reason.UPSTREAM_BAD_ANSWER, detail)
 
 
-def _decode(data: bytes | Raw, kind: Any) -> Any:
+def _decode(data: bytes | Raw, kind: type[T]) -> T:
     try:
         try:
             return msgspec.json.decode(data, type=kind)
         except msgspec.DecodeError:
-            # A file whose name is not UTF-8 comes as a lone surrogate, which msgspec rightly refuses. It becomes U+FFFD:
-            # nobody can ask for that name, and the rest of the listing stays readable.
+            # A file whose name is not UTF-8 comes as a lone surrogate, which msgspec rightly refuses. It becomes
+            # U+FFFD, so that the rest of the listing stays readable; what is broken otherwise stays refused.
             return msgspec.json.decode(_ESCAPES.sub(_mend, bytes(data)), type=kind)
     except (msgspec.DecodeError, RecursionError):
         raise unusable("not the JSON that was expected") from None

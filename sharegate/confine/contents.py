@@ -98,6 +98,9 @@ async def _listing(content: Raw, directory: CanonicalPath, setting: Setting) -> 
         # What cannot be named in a request, or claims to lie elsewhere, is no entry of this directory.
         if path is None or path.hidden or path.segments[:-1] != directory.segments or not path.segments:
             continue
+        # A name that was not UTF-8 cannot be asked for either (answer.py).
+        if "\ufffd" in path.name:
+            continue
         if read_value(model.get("type", Raw(b"null"))) in _TYPES:
             entries[path.name] = {**_shown(model, path, setting.grant), "content": None}
     inside = await setting.inside_names(directory.segments, list(entries))
