@@ -42,5 +42,5 @@ class Announcing:
             except Exception:  # fails open: the event is recorded, only the screen misses it
                 log.exception("announcing %s", event.action.value)
 
-    async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", path: str = "") -> None:
-        await self._trail.stranger_denied(reason, address, agent=agent, path=path)
+    async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None:
+        await self._trail.stranger_denied(reason, address, agent=agent, detail=detail)

@@ -62,7 +62,7 @@ def passed_on(events: Iterable[AuditEvent], *, everybody: bool = False) -> list[
     A passing on whose origin is not known is a tree of its own (its `visit` and `came_from` are empty).
     """
     reading = _Reading()
-    for event in sorted(events, key=lambda event: event.at):
+    for event in sorted(events, key=lambda event: (event.at, event.seq)):
         reading.take(event)
     trees = reading.trees()
     return [tree for tree in trees if everybody or tree.onward or tree.how not in (Arrival.JOINED, Arrival.DEVICE)]
