@@ -31,11 +31,15 @@ export function keepPlace(app, visit, tell) {
       return; // not ours any more: start at the top
     }
     if (spot?.base !== visit.base) return;
-    await app.restored;
-    const widget = documents(app).find((one) => one.context.path === spot.path);
-    if (!widget) return;
-    await widget.context.ready;
-    await goTo(widget, spot);
+    // The document opens some time after the layout is back; a person who is quicker than that is left alone.
+    for (let look = 0; look < 60; look += 1) {
+      const widget = documents(app).find((one) => one.context.path === spot.path);
+      if (widget) {
+        await widget.context.ready;
+        return goTo(widget, spot);
+      }
+      await new Promise((done) => setTimeout(done, 250));
+    }
   }
 
   async function goTo(widget, spot) {

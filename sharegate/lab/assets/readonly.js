@@ -139,11 +139,15 @@ function lock(widget) {
 }
 
 function lockEditor(editor) {
+  if (locked.has(editor)) return;
+  locked.add(editor);
+  // JupyterLab sets an editor's options anew whenever a setting changes: each time with this one in it.
+  const { setOption, setOptions } = editor;
+  editor.setOption = (name, value) => setOption.call(editor, name, name === "readOnly" ? true : value);
+  if (setOptions) editor.setOptions = (options) => setOptions.call(editor, { ...options, readOnly: true });
   editor.setOption("readOnly", true);
-  const node = editor.host?.querySelector(".cm-content");
-  node?.setAttribute("aria-readonly", "true");
   // No keyboard that slides up on a phone for a text that takes no typing.
-  node?.setAttribute("inputmode", "none");
+  editor.host?.querySelector(".cm-content")?.setAttribute("inputmode", "none");
 }
 
 function lockNotebook(panel) {
