@@ -8,12 +8,12 @@ Nothing is allowed that no rule names. Each step returns what the next one needs
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import unquote
 
 from sharegate.answers import Answers
 from sharegate.audit.events import Action, AuditEvent, Outcome
@@ -53,7 +53,7 @@ _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAV
 class StrangerTrail(Recorder, Protocol):
     """The trail, with its quota for strangers."""
 
-    async def stranger_denied(self, reason: Reason, address: str, agent: str = "") -> None: ...
+    async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None: ...
 
 
 class Roots(Protocol):
@@ -128,13 +128,12 @@ class Gate:
         """Answer anything. Raises nothing but cancellation."""
         act = Act(time.perf_counter(), new_id(8))
         try:
-            return await self._route(request, act)
-        except Denied as denied:
-            return await self._refuse(request, denied, act)
-        except StoreUnavailable:  # fails closed
-            return await self._refuse(request, Denied(Reason.STORE_UNAVAILABLE), act)
-        except asyncio.CancelledError:
-            raise
+            try:
+                return await self._route(request, act)
+            except Denied as denied:
+                return await self._refuse(request, denied, act)
+            except StoreUnavailable:  # fails closed
+                return await self._refuse(request, Denied(Reason.STORE_UNAVAILABLE), act)
         except Exception:  # fails closed: a fault of ours opens nothing and tells nothing
             log.exception("fault while answering %s", request)
             return refusal(MEANINGS[Reason.STORE_UNAVAILABLE], act.id, negotiate(request.headers) == "html")
@@ -164,7 +163,7 @@ class Gate:
                 raise Denied(Reason.NOT_FOUND, "no address of the gate")
 
     async def _visit(self, request: Request, path: CanonicalPath, raw_query: str, act: Act) -> Answer:
-        grant = await self._authenticate(request, path)
+        grant = await self._authenticate(request, path, raw_query)
         act.grant = grant
         self._site.check_source(request)
         self._limits.requests.take(grant.visit.id, 1, Reason.REQUEST_LIMIT)
@@ -192,11 +191,13 @@ class Gate:
             self._limits.at_once.leave(grant.visit.id)
         return await self._close(request, answer, act)
 
-    async def _authenticate(self, request: Request, path: CanonicalPath) -> Grant:
+    async def _authenticate(self, request: Request, path: CanonicalPath, raw_query: str) -> Grant:
         """The visit's own cookie, and no other credential beside it."""
         shown = cookies.values(request.headers, cookies.VISIT)
         grant = await self._authenticator.by_cookie(path.segments[1], path.segments[2][1:], shown)
-        if "Authorization" in request.headers:
+        # Upstream a `token` argument would win over our header.
+        named = (unquote(pair.partition("=")[0]) for pair in raw_query.split("&"))
+        if "Authorization" in request.headers or "token" in named:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "cookie and token together")
         return grant
 
@@ -338,7 +339,8 @@ class Gate:
                 except Denied as limited:
                     await self._trail.stranger_denied(limited.reason, request.peer)
                     return limited.reason if denied.reason in _STRANGER else denied.reason
-                await self._trail.stranger_denied(denied.reason, request.peer, request.headers.get("User-Agent"))
+                agent = request.headers.get("User-Agent")
+                await self._trail.stranger_denied(denied.reason, request.peer, agent=agent, detail=denied.detail)
                 return denied.reason
             await self._trail.record(
                 AuditEvent(

@@ -18,7 +18,7 @@ import msgspec
 
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
-from sharegate.audit.interfaces import AuditStore, Query, Recorder
+from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
@@ -104,7 +104,6 @@ class Api:
         *,
         store: ShareStore,
         upstreams: UpstreamStore,
-        audit_store: AuditStore,
         history: History,
         trail: Recorder,
         issuer: Issuer,
@@ -120,7 +119,6 @@ class Api:
     ) -> None:
         self._store = store
         self._upstreams = upstreams
-        self._audit_store = audit_store
         self._history = history
         self._trail = trail
         self._issuer = issuer

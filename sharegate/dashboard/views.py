@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sharegate.errors import Denied
+from sharegate.shares.authenticate import check_link, check_share, check_visit
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
@@ -113,7 +115,7 @@ class Views:
         siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = visit.role or (link.role if link else None) or (share.role if share else Role.VIEW)
-        open_now = visit.ended is None and visit.expires > self._now()
+        open_now = self._open(share, link, visit)
         return {
             "id": visit.id,
             "label": await self.visit_label(visit),
@@ -137,6 +139,19 @@ class Views:
             "agent": visit.agent,
             "came_from": await self.visit_label(origin) if origin else "",
         }
+
+    def _open(self, share: Share | None, link: Link | None, visit: Visit) -> bool:
+        """Whether the visit's cookie would let somebody in now."""
+        if share is None or link is None:
+            return False
+        now = self._now()
+        try:
+            check_share(share, now)
+            check_link(link, now)
+            check_visit(visit, now)
+        except Denied:
+            return False
+        return True
 
     async def knock(self, knock: Knock) -> dict[str, Any]:
         link = await self._store.link(knock.link)

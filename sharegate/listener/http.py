@@ -153,6 +153,7 @@ class Listener:
     async def _respond(self, request: web.Request, answer: Response) -> web.StreamResponse:
         try:
             response = web.StreamResponse(status=answer.status)
+            response.headers["Server"] = "sharegate"
             for name, value in answer.headers:
                 response.headers.add(name, value)
             if isinstance(answer.body, bytes):

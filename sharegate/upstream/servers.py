@@ -44,6 +44,9 @@ class OwnerServers:
         else:
             self._away.pop(change.upstream, None)
 
+    def is_away(self, id: str) -> bool:
+        return id in self._away
+
     def state(self, upstream: Upstream) -> str:
         """`here`, `away` or `not_ours`."""
         reason = self._away.get(upstream.id)

@@ -1,0 +1,185 @@
+"""A real gate in front of a real Jupyter server, and visitors who ask it anything, byte for byte."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sharegate import app, config
+from sharegate.demo.visitor import RobotVisitor
+from sharegate.upstream.discover import FoundServer
+from sharegate.upstream.model import Credential
+from tests.real.jupyter import JupyterServer
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    def header(self, name: str) -> str:
+        return next((value for key, value in self.headers if key.lower() == name.lower()), "")
+
+    @property
+    def public(self) -> str:
+        """The public code of a refusal; empty when it was none."""
+        try:
+            return str(self.json["error"]["code"])
+        except (ValueError, TypeError, KeyError):
+            return ""
+
+
+@dataclass
+class Inside:
+    """A visitor who is in, with the cookie in hand."""
+
+    gate: Gatehouse
+    share: dict[str, Any]
+    link: dict[str, Any]
+    base: str
+    cookie: str
+    browser: str = ""
+
+    async def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+        """Send exactly this target below the visit, with the visit's cookie and a page's own headers."""
+        return await self.gate.raw(method, self.base + path, {**self.manners(method), **(headers or {})}, body)
+
+    def manners(self, method: str) -> dict[str, str]:
+        manners = {
+            "Cookie": f"sharegate-visit={self.cookie}",
+            "Sec-Fetch-Site": "same-origin",
+            "Sec-Fetch-Mode": "cors",
+        }
+        if method not in ("GET", "HEAD"):
+            manners["Origin"] = self.gate.origin
+        return manners
+
+    async def upgrade(self, path: str, *, headers: dict[str, str] | None = None) -> int:
+        """Ask for a WebSocket and return the status; 101 means that it was opened (and is closed again)."""
+        asked = {
+            **self.manners("GET"),
+            "Origin": self.gate.origin,
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            **(headers or {}),
+        }
+        return (await self.gate.raw("GET", self.base + path, asked)).status
+
+
+@dataclass
+class Gatehouse:
+    running: app.RunningGate
+    jupyter: JupyterServer
+    data_dir: Path
+    robots: list[RobotVisitor] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return self.running.gate_url
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
+        """The owner's API; fails the test on an error."""
+        status, answer = await self.running.api.call(method, "/api/v1/" + path, query, body)
+        assert status == 200, answer
+        return answer
+
+    async def share(self, path: str = "sub/shared", **more: Any) -> dict[str, Any]:
+        """`{"share", "links", …}` for a folder or file below the server's root."""
+        return await self.call("POST", "shares", {"path": str(self.jupyter.root / path), **more})
+
+    async def visit(self, made: dict[str, Any] | None = None, number: int = 0, name: str = "Ann") -> Inside:
+        """Enter by a link of a share (a new one of `sub/shared` when none is given)."""
+        made = made or await self.share(**{"for": [name]})
+        link = made["links"][number]
+        token = urlsplit(link["url"]).fragment
+        reply = await self.post("/join", {"token": token, "name": name})
+        assert reply.status == 200, reply.body
+        cookies = dict(
+            value.partition(";")[0].split("=", 1) for key, value in reply.headers if key.lower() == "set-cookie"
+        )
+        base = "/".join(reply.json["location"].split("/")[:4]) + "/"
+        return Inside(self, made["share"], link, base, cookies["sharegate-visit"], cookies["sharegate-browser"])
+
+    async def robot(self, made: dict[str, Any], number: int = 0, name: str = "Robo") -> RobotVisitor:
+        robot = RobotVisitor(name, made["links"][number]["url"])
+        self.robots.append(robot)
+        return robot
+
+    async def post(self, path: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Reply:
+        manners = {"Origin": self.origin, "Content-Type": "application/json", **(headers or {})}
+        return await self.raw("POST", path, manners, json.dumps(body).encode())
+
+    async def raw(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+        """One request on a connection of its own, the target sent as it is."""
+        port = self.running.config.gate_port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26)
+        try:
+            fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **(headers or {})}
+            if body or method in ("POST", "PUT", "PATCH"):
+                fields.setdefault("Content-Length", str(len(body)))
+            head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+            writer.write(head.encode("utf-8", "surrogateescape") + body)
+            async with asyncio.timeout(60):
+                return await _read(reader, method)
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def events(self, **query: str) -> list[dict[str, Any]]:
+        return list((await self.call("GET", "audit", None, **query))["events"])
+
+    async def denials(self, share: str = "") -> list[str]:
+        """The reasons of all refusals so far of this share's visitors."""
+        return [event["reason"] for event in await self.events(outcome="denied", share=share)]
+
+
+async def _read(reader: asyncio.StreamReader, method: str) -> Reply:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    lines = head.split("\r\n")
+    status = int(lines[0].split(" ")[1])
+    headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:] if line)]
+    found = {name.lower(): value for name, value in headers}
+    if status == 101 or method == "HEAD" or status in (204, 304):
+        return Reply(status, headers, b"")
+    if found.get("transfer-encoding") == "chunked":
+        body = b""
+        while size := int((await reader.readline()).strip() or b"0", 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        return Reply(status, headers, body)
+    if "content-length" in found:
+        return Reply(status, headers, await reader.readexactly(int(found["content-length"])))
+    return Reply(status, headers, await reader.read())
+
+
+@contextlib.asynccontextmanager
+async def gatehouse(folder: Path, jupyter: JupyterServer, **settings: Any) -> AsyncIterator[Gatehouse]:
+    """A gate on free ports with its data below `folder`, which knows `jupyter`."""
+    values = {"data_dir": str(folder / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga", **settings}
+    loaded = config.load(None, {}, values)
+    async with app.running(loaded) as running:
+        await running.servers.record(
+            FoundServer(
+                jupyter.url, Credential(jupyter.token), str(jupyter.root.resolve()), jupyter.process.pid, os.getuid()
+            )
+        )
+        house = Gatehouse(running, jupyter, folder / "gate")
+        try:
+            yield house
+        finally:
+            for robot in house.robots:
+                await robot.close()
