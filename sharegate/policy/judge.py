@@ -17,7 +17,8 @@ from sharegate.policy.model import Field, Match, Rule
 from sharegate.shares.model import Role
 from sharegate.shares.roles import RoleTable
 
-_CACHE_BUSTER = re.compile(r"[0-9]+=?")
+# What the gate leaves out of every query: cache busters, and `token`, which is never sent on.
+_LEFT_OUT = re.compile(r"[0-9]{1,20}=?|[_t]=[0-9]{1,20}|token(=.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _check_inside(path: CanonicalPath, root: CanonicalPath, ancestors: bool) -> 
 
 def _check_query(rule: Rule, query: str, root: CanonicalPath | None) -> None:
     fields = {field.name: field for field in rule.query}
-    wanted = [part for part in query.split("&") if part and not _CACHE_BUSTER.fullmatch(part)]
+    wanted = [part for part in query.split("&") if part and not _LEFT_OUT.fullmatch(part)]
     seen: set[str] = set()
     for name, value in parse_qsl("&".join(wanted), keep_blank_values=True):
         field = fields.get(name)

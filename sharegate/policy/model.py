@@ -22,9 +22,8 @@ FILTERS = frozenset(
 # Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (measured:
 # JupyterLab goes on without a word); `global-awareness` and `events` are WebSockets.
 LOCALS = frozenset(
-    {"absent", "build-status", "empty-list", "empty-object", "events", "global-awareness", "kernelspecs", "me"}
-    | {"no-content", "robots", "root-redirect", "settings-write", "status", "version"}
-    | {"workspace", "workspace-list", "workspace-write"}
+    {"absent", "empty-list", "empty-object", "events", "global-awareness", "me", "nbconvert-list", "no-content"}
+    | {"robots", "root-redirect", "settings-write", "status", "workspace", "workspace-list", "workspace-write"}
 )
 # Answers that are open WebSockets; every other answer is HTTP.
 CHANNELS = frozenset({"filter:kernel", "filter:room", "local:events", "local:global-awareness"})

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.errors import Faults
+from sharegate.confine.request import confine_request
+from sharegate.errors import Denied, Faults
+from sharegate.messages import NoBody
+from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.judge import judge
 from sharegate.policy.load import EXAMPLE_ROOT, Policies, builtin_policies, load_policies
-from sharegate.policy.model import CHANNELS, FILTERS, LOCALS, AnswerKind
-from sharegate.shares.model import Capability, Role
+from sharegate.policy.model import CHANNELS, FILTERS, LOCALS, AnswerKind, Example
+from sharegate.shares.model import Capability, Role, RootKind
 
 GOOD = """\
 rules:
@@ -361,6 +364,33 @@ def test_every_rule_has_examples_and_they_hold(builtin: Policies) -> None:
         for one in rule.examples:
             found = judge(builtin.policy, builtin.roles, one.role, one.method, one.target, one.websocket, EXAMPLE_ROOT)
             assert (found.word, found.rule in (None, rule)) == (one.expect, True), one
+
+
+async def test_the_gates_own_confinement_agrees_with_the_examples(builtin: Policies) -> None:
+    """What the loader judges of an example is what confine.request decides for the same request."""
+
+    async def no_disk(segments: tuple[str, ...]) -> None:
+        return None
+
+    async def decide(one: Example) -> str:
+        try:
+            path, query = split_target(one.target)
+            rest = CanonicalPath.parse(path)
+            match = builtin.policy.match(one.method, rest.segments, one.websocket, one.role)
+            await confine_request(
+                match, rest, query, NoBody(), "", EXAMPLE_ROOT, RootKind.DIRECTORY, no_disk, method=one.method
+            )
+        except Denied as denied:
+            return denied.reason.value
+        held = match.rule.capability in builtin.roles.capabilities(one.role)
+        return "allow" if held else "capability_missing"
+
+    for rule in builtin.policy.rules:
+        for one in rule.examples:
+            found = await decide(one)
+            if found == "bad_body" and any(field.required for field in rule.body.fields):
+                continue  # an example has no body
+            assert found == one.expect, one
 
 
 def test_every_named_answer_is_used(builtin: Policies) -> None:
