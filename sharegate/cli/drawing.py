@@ -1,0 +1,231 @@
+"""The live screen as lines of text for a terminal of a given size. Pure: the same values draw the same lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from sharegate.cli import words
+from sharegate.cli.moments import span
+from sharegate.cli.output import shown
+from sharegate.cli.screen import Board, Json, Mode, Screen
+
+Line = Text
+_SEEN_NOW = 90.0
+
+
+def draw(board: Board, screen: Screen, width: int, height: int) -> list[Line]:
+    """At most `height` lines, none wider than `width` cells."""
+    width, height = max(20, width), max(4, height)
+    head = _header(board, width)
+    foot = _footer(board, screen, width)
+    room = height - len(head) - len(foot) - 1
+    if room < 4:  # a sliver of a terminal: what cannot be answered later comes first
+        head, room = head[:1], height - 1 - len(foot)
+    if screen.mode is Mode.CHOOSE:
+        body = _choices(screen, width, room)
+    elif screen.mode is Mode.SURE:
+        body = [_line(piece, width, "bold") for piece in _wrapped(screen.choices[0].sure, width - 1)][:room]
+    else:
+        body = _sections(board, screen, width, room)
+    lines = [*head, *([Text("")] if room >= 4 else []), *body]
+    lines += [Text("")] * (height - len(foot) - len(lines))
+    return [*lines[: height - len(foot)], *foot]
+
+
+# -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _header(board: Board, width: int) -> list[Line]:
+    gate = board.gate
+    reach = {
+        "this computer": "this computer only",
+        "local network": "your local network",
+        "public": "anybody with a link",
+    }.get(str(gate.get("reach")), shown(gate.get("reach")))
+    lines = [
+        _columns(width, ("sharegate", 10, "bold cyan"), (f"{shown(gate.get('gate_url'))} · {reach}", 0, "bold")),
+    ]
+    servers = gate.get("servers") or []
+    for server in servers[:3]:
+        state = words.server_state(server)
+        style = "green" if server.get("state") == "here" else "yellow"
+        lines.append(_columns(width, ("Jupyter", 10, "dim"), (f"{shown(server.get('name'), 40)} · {state}", 0, style)))
+    if not servers:
+        lines.append(_columns(width, ("Jupyter", 10, "dim"), ("no server is known yet", 0, "yellow")))
+    lines += [
+        _columns(width, ("!", 10, "yellow"), (shown(warning), 0, "yellow"))
+        for warning in (gate.get("warnings") or [])[:2]
+    ]
+    return lines
+
+
+def _footer(board: Board, screen: Screen, width: int) -> list[Line]:
+    keys: tuple[tuple[str, str], ...]
+    if screen.mode is Mode.CHOOSE:
+        keys = (("↑↓ 1-9", "choose"), ("Enter", "take"), ("Esc", "back"))
+    elif screen.mode is Mode.SURE:
+        keys = (("y", "yes"), ("n", "no"))
+    else:
+        keys = (("a", "admit"), ("r", "refuse"), ("x", "end"), ("p", "pause/resume"), ("o", "open lab"), ("q", "leave"))
+    line = Text(no_wrap=True)
+    for key, word in keys:
+        if cell_len(line.plain) + len(key) + len(word) + 3 > width:
+            break
+        line.append(f" {key} ", "reverse").append(f" {word}  ")
+    line.rstrip()
+    return [*([_line(screen.note, width, "bold yellow")] if screen.note else []), line]
+
+
+def _choices(screen: Screen, width: int, room: int) -> list[Line]:
+    lines = [_line(screen.heading, width, "bold")]
+    space = max(1, room - 2)
+    first = max(0, min(screen.cursor - space // 2, len(screen.choices) - space))
+    for at, act in enumerate(screen.choices[first : first + space], first):
+        number = str(at + 1) if at < 9 else " "
+        style = "reverse" if at == screen.cursor else ""
+        lines.append(_line(f" {number} {act.title}", width, style))
+    hidden = len(screen.choices) - len(lines) + 1
+    if hidden > 0:
+        lines.append(_line(f"   {hidden} more (↑↓)", width, "dim"))
+    return lines
+
+
+def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]:
+    door = [_knock(knock, board, width) for knock in board.knocks]
+    links = [line for share in board.shares for line in _share(share, board, width)]
+    here = [_visit(visit, board, width) for visit in board.visits]
+    lately = [_happening(at, text, board, width) for at, text in reversed(board.happenings)]
+    parts = [
+        ("AT THE DOOR", door, "bold yellow", 0),
+        (
+            "LINKS",
+            links or [_line("Nothing is shared. In another terminal: sharegate share PATH --for NAME", width)],
+            "bold",
+            0,
+        ),
+        ("HERE", here or [_line("Nobody is here.", width, "dim")], "bold", min(screen.scroll, max(0, len(here) - 1))),
+        ("LATELY", lately or [_line("Nothing has happened yet.", width, "dim")], "bold", 0),
+    ]
+    parts = [part for part in parts if part[0] != "AT THE DOOR" or part[1]]
+    counts = {"AT THE DOOR": len(door), "HERE": len(here)}
+    sizes = _sizes([len(lines) - scroll for _, lines, _, scroll in parts], room - 2 * len(parts) + 1)
+    drawn: list[Line] = []
+    for (title, lines, style, scroll), size in zip(parts, sizes, strict=True):
+        if size == 0:
+            continue
+        if drawn:
+            drawn.append(Text(""))
+        count = counts.get(title, 0)
+        drawn.append(_line(f"{title} ({count})" if count else title, width, style))
+        left = lines[scroll:]
+        if len(left) > size and title != "LATELY":
+            more = f"  and {len(left) - size + 1} more" + (" (↑↓)" if title == "HERE" else "")
+            left = [*left[: size - 1], _line(more, width, "dim")]
+        drawn += left[:size]
+    return drawn
+
+
+def _sizes(wanted: list[int], room: int) -> list[int]:
+    """Share `room` lines: a line or two for each, then one by one to whoever wants more, first come first."""
+    sizes = [0] * len(wanted)
+    for _ in range(max(0, room)):
+        hungry = [at for at, want in enumerate(wanted) if sizes[at] < want]
+        if not hungry:
+            break
+        # Even shares; where they are equal, the earlier section (who waits at the door) comes first.
+        sizes[min(hungry, key=lambda at: (sizes[at], at))] += 1
+    return sizes
+
+
+def _knock(knock: Json, board: Board, width: int) -> Line:
+    return _columns(width, (words.knock(knock), 0, "yellow"), (span(board.now - float(knock["since"])), 12, "dim"))
+
+
+def _share(share: Json, board: Board, width: int) -> Iterator[Line]:
+    wide = width >= 76
+    left = span(float(share["expires"]) - board.now)
+    state = shown(share["state"])
+    yield _columns(
+        width,
+        (share["label"], 10, "bold"),
+        (words.folder(share), 0, "" if state == "active" else "dim"),
+        *([(words.can(share), 14, "")] if wide else []),
+        (left if state == "active" else state, 12, "" if state == "active" else "yellow"),
+        (f"{share['visits_open']} inside" if share["visits_open"] else "", 10, "green"),
+    )
+    for link in share["links"]:
+        if link["state"] in ("revoked", "expired"):
+            continue
+        paused = link["state"] == "paused"
+        yield _columns(
+            width,
+            (f"  .{link['label'].rpartition('.')[2]}", 10, "dim"),
+            (words.whom(link), 0, "dim" if paused else ""),
+            ("paused" if paused else "", 12, "yellow"),
+            (words.seats(link), 10, "green" if link["visits_used"] else "dim"),
+        )
+
+
+def _visit(visit: Json, board: Board, width: int) -> Line:
+    away = board.now - float(visit.get("last_seen") or 0)
+    here = bool(visit.get("here", away < _SEEN_NOW))
+    where = shown(visit.get("where"))
+    seen = "now" if here else f"{span(away)} ago".replace("less than a minute ago", "just now")
+    return _columns(
+        width,
+        (visit["label"], 10, "bold"),
+        (words.visitor(visit), 0, "green" if here else "dim"),
+        # The end of a path says more than its beginning.
+        (_tail(where, max(12, width // 3)), max(12, width // 3), ""),
+        (seen, 15 if width >= 76 else 10, "dim"),
+    )
+
+
+def _happening(at: float, text: str, board: Board, width: int) -> Line:
+    return _columns(width, (f"{datetime.fromtimestamp(at, board.zone):%H:%M:%S}", 10, "dim"), (shown(text), 0, ""))
+
+
+# -- lines ------------------------------------------------------------------------------------------------------------
+
+
+def _line(text: str, width: int, style: str = "") -> Line:
+    return Text(_fit(text, width), style=style, no_wrap=True)
+
+
+def _columns(width: int, *cells: tuple[str, int, str]) -> Line:
+    """Cells of (text, width, style) with a space between them; the one of width 0 takes what is left."""
+    spare = width - sum(cell[1] for cell in cells) - (len(cells) - 1)
+    line = Text(no_wrap=True)
+    for at, (text, size, style) in enumerate(cells):
+        if at:
+            line.append(" ")
+        room = size or max(1, spare)
+        line.append(set_cell_size(_fit(text, room), room), style)
+    line.rstrip()
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _fit(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+
+
+def _tail(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return "…" + text
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > width:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines

@@ -1,0 +1,259 @@
+"""`audit …`: the history of what happened, who passed a link on, export and verification."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from sharegate.cli import moments
+from sharegate.cli.command import Cli, command, find
+from sharegate.cli.control import Control, Json, api_path
+from sharegate.cli.output import shown
+from sharegate.cli.problems import FAILED
+from sharegate.errors import Invalid
+
+_PAGE = 1000
+# The order is a promise to programs that read the file; it is that of sharegate.audit.export without the chain's own.
+COLUMNS = (
+    "seq", "time", "action", "outcome", "actor", "name", "share", "link", "visit", "came_from", "reason", "rule",
+    "method", "path", "status", "bytes_in", "bytes_out", "duration_ms", "count", "detail", "address", "agent", "at",
+)  # fmt: skip
+_NUMBERS = frozenset({"seq", "status", "bytes_in", "bytes_out", "duration_ms", "count", "at"})
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Format(StrEnum):
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+ShareRef = Annotated[str, typer.Option("--share", metavar="ID", help="Only this share.")]
+LinkRef = Annotated[str, typer.Option("--link", metavar="ID", help="Only this link.")]
+VisitRef = Annotated[str, typer.Option("--visit", metavar="ID", help="Only this visit.")]
+PathFilter = Annotated[str, typer.Option("--path", metavar="PATH", help="Only this file or folder, and below it.")]
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="CODE", help="Only refusals for this reason, e.g. outside_root.")
+]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="WHEN", help="From then on: 2h (ago), yesterday, 2026-11-20.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Up to then.")]
+
+
+def add(app: typer.Typer) -> None:
+    audit = typer.Typer(help="The history: what happened, who passed a link on, and whether it is intact.")
+    command(
+        audit,
+        "show",
+        examples=(
+            "sharegate audit show --share k7f2 --since 2h",
+            "sharegate audit show --visit k7f2.a1 --path lectures/week3",
+            "sharegate audit show --reason outside_root",
+        ),
+    )(show)
+    command(audit, "passed-on", examples=("sharegate audit passed-on", "sharegate audit passed-on --share k7f2"))(
+        passed_on
+    )
+    command(
+        audit,
+        "export",
+        examples=(
+            "sharegate audit export --format csv --output history.csv",
+            "sharegate audit export --since 7d > history.jsonl",
+        ),
+    )(export)
+    command(audit, "verify", examples=("sharegate audit verify", "sharegate audit verify --json"))(verify)
+    app.add_typer(audit, name="audit", rich_help_panel="Look")
+
+
+async def _filters(
+    cli: Cli,
+    control: Control,
+    share: str,
+    link: str,
+    visit: str,
+    path: str,
+    reason: str,
+    since: str | None,
+    until: str | None,
+) -> Json:
+    query: Json = {"path": path, "reason": reason}
+    for kind, ref in (("share", share), ("link", link), ("visit", visit)):
+        if ref:
+            query[kind] = (await find(control, ref, kind)).id
+    for name, text in (("since", since), ("until", until)):
+        if text is not None:
+            query[name] = repr(moments.parse_past(text, now=cli.now(), zone=cli.zone, field=f"--{name}"))
+    return query
+
+
+async def show(
+    cli: Cli,
+    share: ShareRef = "",
+    link: LinkRef = "",
+    visit: VisitRef = "",
+    path: PathFilter = "",
+    reason: Reason = "",
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10000, help="The newest N.")] = 50,
+) -> None:
+    """What happened, the newest last."""
+    async with cli.control() as control:
+        query = await _filters(cli, control, share, link, visit, path, reason, since, until)
+        answer = await control.call("GET", api_path("audit"), query={**query, "limit": limit, "newest": 1})
+    answer["events"].reverse()
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    if not answer["events"]:
+        cli.output.say("Nothing is recorded that fits.")
+        return
+    rows = [
+        (
+            _time(event, cli),
+            {"denied": "refused", "failed": "failed"}.get(str(event.get("outcome")), ""),
+            shown(event.get("text") or event.get("action")),
+        )
+        for event in answer["events"]
+    ]
+    cli.output.table(("WHEN", "", "WHAT"), rows)
+    if len(rows) == limit:
+        cli.output.note(f"The newest {limit} are shown. More: --limit N, or `sharegate audit export`.")
+
+
+def _time(event: Json, cli: Cli) -> str:
+    return f"{datetime.fromtimestamp(float(event.get('at') or 0), cli.zone):%Y-%m-%d %H:%M:%S}"
+
+
+async def passed_on(cli: Cli, share: ShareRef = "") -> None:
+    """Who passed a link, or the address of a page, on to whom."""
+    async with cli.control() as control:
+        query = {"share": (await find(control, share, "share")).id} if share else {}
+        answer = await control.call("GET", api_path("audit", "passed-on"), query=query)
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    if not answer["people"]:
+        cli.output.say("Nothing was passed on, as far as the gate can see.")
+    for person, depth in _people(answer["people"]):
+        at = f"{_time(person, cli)}  " if person.get("at") else ""
+        cli.output.say(f"{at}{'   ' * max(depth - 1, 0)}{'-> ' if depth else ''}{shown(person.get('words'))}")
+    if answer["people"]:
+        cli.output.note("These are signs, not proofs: the same person may have used another browser.")
+
+
+def _people(trees: list[Json]) -> list[tuple[Json, int]]:
+    """People with their depth, each before those to whom they passed it. Iterative: chains may be long."""
+    found = []
+    stack = [(tree, 0) for tree in reversed(trees)]
+    while stack:
+        person, depth = stack.pop()
+        found.append((person, depth))
+        stack += [(child, depth + 1) for child in reversed(person.get("onward") or [])]
+    return found
+
+
+async def export(
+    cli: Cli,
+    share: ShareRef = "",
+    link: LinkRef = "",
+    visit: VisitRef = "",
+    path: PathFilter = "",
+    reason: Reason = "",
+    since: Since = None,
+    until: Until = None,
+    form: Annotated[Format, typer.Option("--format", help="JSON lines, or CSV for a spreadsheet.")] = Format.JSONL,
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="A new file, else stdout.")] = None,
+) -> None:
+    """The history for other programs, oldest first. It holds names and addresses of visitors."""
+    written = 0
+    with ExitStack() as closing:
+        file: TextIO = sys.stdout
+        if output is not None:
+            file = closing.enter_context(_new_file(output))
+        elif cli.as_json:
+            raise Invalid("--output", "is needed with --json, whose one document goes to stdout", "Name a file")
+        async with cli.control() as control:
+            query = await _filters(cli, control, share, link, visit, path, reason, since, until)
+            if form is Format.CSV:
+                file.write(_csv(COLUMNS))
+            async for event in _pages(control, query):
+                row = _row(event)
+                file.write(
+                    _csv(_harmless(row[name]) for name in COLUMNS) if form is Format.CSV else json.dumps(row) + "\n"
+                )
+                written += 1
+    if cli.as_json:
+        cli.output.document({"events": written, "file": str(output), "format": form.value})
+    else:
+        cli.output.note(
+            f"{written} event{'' if written == 1 else 's'} exported" + (f" to {output}." if output else ".")
+        )
+
+
+def _new_file(path: Path) -> TextIO:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        raise Invalid("--output", f"{path} exists already", "Name a new file") from None
+    except OSError as error:
+        raise Invalid("--output", f"{path} cannot be written ({error.strerror})", "Name another file") from None
+    return os.fdopen(handle, "w", encoding="utf-8", newline="")
+
+
+async def _pages(control: Control, query: Json) -> AsyncIterator[Json]:
+    after = None
+    while True:
+        answer = await control.call("GET", api_path("audit"), query={**query, "limit": _PAGE, "after_seq": after})
+        for event in answer["events"]:
+            yield event
+        after = answer.get("next_after")
+        if not after:
+            return
+
+
+def _row(event: Json) -> Json:
+    at = float(event.get("at") or 0)
+    time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    default: dict[str, Any] = {"outcome": "allowed", "count": 1}
+    row = {name: event.get(name, default.get(name, 0 if name in _NUMBERS else "")) for name in COLUMNS}
+    return row | {"time": time}
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _csv(cells: Any) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue()
+
+
+async def verify(cli: Cli) -> None:
+    """Check that nothing in the history was changed or left out. Exit code 1 when something was."""
+    async with cli.control() as control:
+        answer = await control.call("GET", api_path("audit", "verify"))
+    if cli.as_json:
+        cli.output.document(answer)
+    else:
+        cli.output.say(shown(answer.get("text")) or "", "bold green" if answer["intact"] else "bold red")
+        for fault in answer.get("faults") or []:
+            cli.output.say(f"  {shown(fault)}")
+        if answer.get("limits"):
+            cli.output.note(shown(answer["limits"], 1000))
+    if not answer["intact"]:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,265 @@
+"""Commands on what was given: list, change, pause, resume, revoke, end, confirm, admit, refuse."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from sharegate.cli import moments, words
+from sharegate.cli.command import Cli, Found, command, find
+from sharegate.cli.control import Control, Json, api_path
+from sharegate.cli.output import shown
+from sharegate.cli.problems import Usage
+from sharegate.cli.sharing import PANEL, Ref
+from sharegate.errors import Refused
+
+PEOPLE = "People at the door and inside"
+_PLACES = {"share": "shares", "link": "links", "visit": "visits", "knock": "knocks"}
+
+
+def add(app: typer.Typer) -> None:
+    command(
+        app,
+        "list",
+        panel=PANEL,
+        examples=("sharegate list", "sharegate list --urls", "sharegate list --all --json"),
+    )(list_shares)
+    command(
+        app,
+        "change",
+        panel=PANEL,
+        examples=(
+            "sharegate change k7f2 --expires 2w",
+            'sharegate change k7f2.a --name "Ann B."',
+            'sharegate change k7f2 --message "Please read section 2"',
+        ),
+    )(change)
+    command(app, "pause", panel=PANEL, examples=("sharegate pause k7f2", "sharegate pause Ann"))(pause)
+    command(app, "resume", panel=PANEL, examples=("sharegate resume k7f2", "sharegate resume k7f2.a"))(resume)
+    command(app, "revoke", panel=PANEL, examples=("sharegate revoke k7f2.a", "sharegate revoke k7f2 --yes"))(revoke)
+    command(app, "confirm", panel=PANEL, examples=("sharegate confirm k7f2",))(confirm)
+    command(app, "admit", panel=PEOPLE, examples=("sharegate admit q3mk", "sharegate admit Eve --role view"))(admit)
+    command(app, "refuse", panel=PEOPLE, examples=("sharegate refuse q3mk", "sharegate refuse Eve"))(refuse)
+    command(app, "end", panel=PEOPLE, examples=("sharegate end k7f2.a1", "sharegate end Eve --yes"))(end)
+
+
+async def list_shares(
+    cli: Cli,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")] = False,
+    urls: Annotated[bool, typer.Option("--urls", help="The links' addresses; whoever sees them can use them.")] = False,
+) -> None:
+    """What you share, with whom, until when, and how many are inside."""
+    async with cli.control() as control:
+        answer = await control.call("GET", api_path("shares"), query={"all": "1" if everything else ""})
+        links = [link for share in answer["shares"] for link in share["links"]]
+        if urls:
+            for link in links:
+                if link["state"] in ("active", "paused"):
+                    link |= await control.call("GET", api_path("links", link["id"], "url"))
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    if not answer["shares"]:
+        cli.output.say("You share nothing.")
+        cli.output.note("Give a link: sharegate share PATH --for NAME")
+    elif urls:
+        _list_addresses(cli, links)
+    else:
+        rows = [row for share in answer["shares"] for row in _rows(share, cli)]
+        cli.output.table(("ID", "FOLDER OR PERSON", "CAN", "UNTIL", "INSIDE", "STATE"), rows)
+    if not control.live:
+        cli.output.warn("No gate is running: nobody can enter until `sharegate up` runs.")
+
+
+def _rows(share: Json, cli: Cli) -> list[list[str]]:
+    inside = words.count(int(share["visits_open"]), "visitor") if share["visits_open"] else "-"
+    knocks = f", {words.count(share['knocks'], 'knock')}" if share["knocks"] else ""
+    now = cli.now()
+    return [
+        [
+            share["label"],
+            words.folder(share),
+            words.can(share),
+            words.until(share, now, cli.zone),
+            inside + knocks,
+            shown(share["state"]),
+        ],
+        *(
+            [
+                link["label"],
+                f"  {words.whom(link)}",
+                words.can(share, link),
+                words.until(link, now, cli.zone) if link["expires"] < share["expires"] else "",
+                words.seats(link),
+                shown(link["state"]),
+            ]
+            for link in share["links"]
+        ),
+    ]
+
+
+def _list_addresses(cli: Cli, links: list[Json]) -> None:
+    rows = [(link["label"], words.whom(link), str(link.get("url") or shown(link["state"]))) for link in links]
+    if not cli.output.terminal:
+        cli.output.table(("ID", "FOR", "LINK"), rows)
+        return
+    for label, who, address in rows:
+        cli.output.say(f"{label}  {who}", "bold")
+        cli.output.say(f"  {address}")
+
+
+async def change(
+    cli: Cli,
+    ref: Ref,
+    role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help="view; more comes later.")] = None,
+    expires: Annotated[
+        str | None, typer.Option("--expires", metavar="WHEN", help='2h, 7d, "fri 17:00", a date.')
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="TEXT", help="Its name, or whom the link is for.")
+    ] = None,
+    message: Annotated[
+        str | None, typer.Option("--message", metavar="TEXT", help="A share's word to visitors.")
+    ] = None,
+    visits: Annotated[
+        int | None, typer.Option("--visits", metavar="N", min=1, help="A link's number of people.")
+    ] = None,
+    devices: Annotated[
+        int | None, typer.Option("--devices", metavar="N", min=1, help="A link's devices per person.")
+    ] = None,
+    clients: Annotated[
+        bool | None, typer.Option("--clients/--no-clients", help="Whether programs may use a share.")
+    ] = None,
+) -> None:
+    """Change a share or a link. Its address stays the same, and those inside notice at once."""
+    refuse_role(role)
+    asked: Json = {
+        "role": role,
+        "expires": moments.parse(expires, now=cli.now(), zone=cli.zone) if expires is not None else None,
+        "name": name,
+        "message": message,
+        "visits": visits,
+        "devices": devices,
+        "clients": clients,
+    }
+    body = {field: value for field, value in asked.items() if value is not None}
+    if not body:
+        raise Usage("", "nothing to change was named", "For example --expires 2w")
+    async with cli.control() as control:
+        found = await find(control, ref, "share", "link")
+        wrong = sorted(set(body) & ({"visits", "devices"} if found.kind == "share" else {"message", "clients"}))
+        if wrong:
+            other = "link" if found.kind == "share" else "share"
+            raise Usage(f"--{wrong[0]}", f"is for a {other}, and {found.label} is a {found.kind}", f"Name a {other}")
+        answer = await control.call("PATCH", api_path(_PLACES[found.kind], found.id), body=body)
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    record = answer[found.kind]
+    cli.output.say(f"Changed {found.words}. Its address stays the same.")
+    if "expires" in body:
+        cli.output.say(f"Until {words.until(record, cli.now(), cli.zone)}.")
+
+
+def refuse_role(role: str | None) -> None:
+    """Only viewing exists so far. Raises Refused for the others, Usage for what is no role."""
+    if role in ("edit", "run"):
+        raise Refused(
+            "role_not_available", f"the role {role} is not available yet: links are for viewing only", "Use --role view"
+        )
+    if role not in (None, "view"):
+        raise Usage("--role", f"{role!r} is no role", "Use view")
+
+
+async def pause(cli: Cli, ref: Ref) -> None:
+    """Close a share or a link for a while: everyone is out, the addresses are kept."""
+    async with cli.control() as control:
+        found, answer = await _act(control, ref, "pause", "share", "link")
+    _tell(
+        cli, answer, f"Paused {found.words}", f"The addresses are kept. Open it again: sharegate resume {found.label}"
+    )
+
+
+async def resume(cli: Cli, ref: Ref) -> None:
+    """Open a paused share or link again. The same addresses work."""
+    async with cli.control() as control:
+        found, answer = await _act(control, ref, "resume", "share", "link")
+    _tell(cli, answer, f"Resumed {found.words}", "The same addresses work again.")
+
+
+async def revoke(cli: Cli, ref: Ref) -> None:
+    """End a share, a link or a visit for ever. Open pages close at once; your server runs on."""
+    async with cli.control() as control:
+        found = await find(control, ref, "share", "link", "visit")
+        if found.kind == "visit":
+            await _end_visit(cli, control, found)
+            return
+        what = "all links of this share stop" if found.kind == "share" else "its address stops"
+        cli.confirm(f"Revoke {found.words} for ever: {what} working.")
+        answer = await control.call("POST", api_path(_PLACES[found.kind], found.id, "revoke"))
+    _tell(cli, answer, f"Revoked {found.words}")
+
+
+async def confirm(cli: Cli, ref: Ref) -> None:
+    """Say that a suspended share's folder is still the one you mean, after it was renamed or replaced."""
+    async with cli.control() as control:
+        found = await find(control, ref, "share")
+        cli.confirm(f"Share what now lies at {shown(found.title) or found.label} under the same links.")
+        answer = await control.call("POST", api_path("shares", found.id, "confirm"))
+    _tell(cli, answer, f"Confirmed {found.words}", "The same addresses work again.")
+
+
+async def admit(
+    cli: Cli,
+    ref: Ref,
+    role: Annotated[
+        str | None, typer.Option("--role", metavar="ROLE", help="What they may do on this visit: view.")
+    ] = None,
+) -> None:
+    """Let somebody in who knocked, for this visit."""
+    refuse_role(role)
+    async with cli.control() as control:
+        found = await find(control, ref, "knock")
+        answer = await control.call("POST", api_path("knocks", found.id, "admit"), body={"role": role})
+    _tell(cli, answer, f"Admitted {shown(found.title, 60) or found.label} for this visit")
+
+
+async def refuse(cli: Cli, ref: Ref) -> None:
+    """Do not let somebody in who knocked."""
+    async with cli.control() as control:
+        found, answer = await _act(control, ref, "refuse", "knock")
+    _tell(cli, answer, f"Refused {shown(found.title, 60) or found.label}")
+
+
+async def end(cli: Cli, ref: Ref) -> None:
+    """End one visit: its pages close at once and its seat is free. The link stays valid."""
+    async with cli.control() as control:
+        await _end_visit(cli, control, await find(control, ref, "visit"))
+
+
+async def _end_visit(cli: Cli, control: Control, found: Found) -> None:
+    cli.confirm(f"End the visit of {shown(found.title, 60) or found.label} ({found.label}).")
+    answer = await control.call("POST", api_path("visits", found.id, "end"))
+    link = found.label.rstrip("0123456789")
+    _tell(
+        cli,
+        answer,
+        f"Ended the visit of {shown(found.title, 60) or found.label}",
+        f"The link stays valid and its seat is free. To end the link too: sharegate revoke {link}",
+    )
+
+
+async def _act(control: Control, ref: str, verb: str, *kinds: str) -> tuple[Found, Json]:
+    found = await find(control, ref, *kinds)
+    return found, await control.call("POST", api_path(_PLACES[found.kind], found.id, verb))
+
+
+def _tell(cli: Cli, answer: dict[str, Any], done: str, more: str = "") -> None:
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    how = words.ended(answer.get("ended"))
+    cli.output.say(f"{done}: {how}." if how else f"{done}.")
+    if more:
+        cli.output.note(more)

@@ -1,0 +1,237 @@
+"""What the live screen is about and what a key does to it. No terminal in here: values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from enum import Enum
+from typing import Any
+
+from sharegate.cli import words
+from sharegate.cli.output import shown
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What the gate says now. `happenings` are (moment, sentence), oldest first.
+
+    `fresh` are knocks that have been on the screen too briefly to be meant by a key. `cuts` tells whether leaving the
+    screen ends the gate (`up`) or not (`watch`); `lab` whether a JupyterLab that `up` started would end with it.
+    """
+
+    gate: Json = field(default_factory=dict)
+    shares: tuple[Json, ...] = ()
+    visits: tuple[Json, ...] = ()
+    knocks: tuple[Json, ...] = ()
+    happenings: tuple[tuple[float, str], ...] = ()
+    now: float = 0.0
+    zone: tzinfo = UTC
+    fresh: frozenset[str] = frozenset()
+    cuts: bool = False
+    lab: bool = False
+
+    @property
+    def inside(self) -> int:
+        return sum(1 for visit in self.visits if visit.get("kind") != "preview")
+
+
+class Verb(Enum):
+    """What a key asks the gate for. The value is the API's folder and verb; `screen` is answered here."""
+
+    ADMIT = ("knocks", "admit")
+    REFUSE = ("knocks", "refuse")
+    END = ("visits", "end")
+    REVOKE_LINK = ("links", "revoke")
+    REVOKE_SHARE = ("shares", "revoke")
+    PAUSE_LINK = ("links", "pause")
+    PAUSE_SHARE = ("shares", "pause")
+    RESUME_LINK = ("links", "resume")
+    RESUME_SHARE = ("shares", "resume")
+    LEAVE = ("screen", "leave")
+    OPEN_LAB = ("screen", "open_lab")
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something to do; `title` says it in words, `sure` is the question before it (empty: none is asked)."""
+
+    verb: Verb
+    id: str = ""
+    title: str = ""
+    sure: str = ""
+
+
+class Mode(Enum):
+    WATCH = "watch"
+    CHOOSE = "choose"
+    SURE = "sure"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What the keys mean at the moment. `choices` are fixed while choosing, so that a list which moves meanwhile does
+    not slip another person under a finger."""
+
+    mode: Mode = Mode.WATCH
+    heading: str = ""
+    choices: tuple[Act, ...] = ()
+    cursor: int = 0
+    scroll: int = 0
+    note: str = ""
+
+
+LOOK_FIRST = "Somebody has just come to the door. Look, then press the key again."
+
+
+def press(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
+    """The screen after a key, and what is to be done."""
+    if screen.mode is Mode.SURE:
+        return _sure(screen, key)
+    if screen.mode is Mode.CHOOSE:
+        return _choose(screen, key)
+    screen = replace(screen, note="")
+    match key:
+        case "a" | "r":
+            return _door(screen, key, board)
+        case "x":
+            return _offer(screen, "End which visit, link or share?", _ends(board), "There is nothing to end.")
+        case "p":
+            return _offer(screen, "Pause or resume what?", _pauses(board), "There is nothing to pause.")
+        case "o":
+            return screen, Act(Verb.OPEN_LAB)
+        case "q":
+            return _leave(screen, board)
+        case "down" | "page-down":
+            most = max(0, len(board.visits) - 1)
+            return replace(screen, scroll=min(most, screen.scroll + (10 if key == "page-down" else 1))), None
+        case "up" | "page-up":
+            return replace(screen, scroll=max(0, screen.scroll - (10 if key == "page-up" else 1))), None
+    return screen, None
+
+
+def _door(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
+    verb = Verb.ADMIT if key == "a" else Verb.REFUSE
+    if not board.knocks:
+        return replace(screen, note="Nobody is at the door."), None
+    if any(knock["id"] in board.fresh for knock in board.knocks):
+        return replace(screen, note=LOOK_FIRST), None
+    acts = tuple(Act(verb, str(knock["id"]), words.knock(knock)) for knock in board.knocks)
+    if len(acts) == 1:
+        return screen, acts[0]
+    heading = "Admit whom?" if verb is Verb.ADMIT else "Refuse whom?"
+    return Screen(Mode.CHOOSE, heading, acts, scroll=screen.scroll), None
+
+
+def _ends(board: Board) -> tuple[Act, ...]:
+    visits = [
+        Act(
+            Verb.END,
+            str(visit["id"]),
+            f"visit {visit['label']}  {words.visitor(visit)}",
+            f"End the visit of {words.visitor(visit)}? Their link stays valid.",
+        )
+        for visit in board.visits
+    ]
+    links = []
+    for share in board.shares:
+        what = words.folder(share)
+        links += [
+            Act(
+                Verb.REVOKE_LINK,
+                str(link["id"]),
+                f"link {link['label']}  {words.whom(link)}, {what}",
+                f"Revoke the link of {words.whom(link)} for ever?",
+            )
+            for link in share["links"]
+            if link["state"] in ("active", "paused")
+        ]
+        title = f"share {share['label']}  {what}, all its links"
+        links.append(Act(Verb.REVOKE_SHARE, str(share["id"]), title, f"Revoke {what} with all its links for ever?"))
+    return (*visits, *links)
+
+
+def _pauses(board: Board) -> tuple[Act, ...]:
+    acts = []
+    for share in board.shares:
+        paused = share["state"] == "paused"
+        if share["state"] in ("active", "paused"):
+            verb = Verb.RESUME_SHARE if paused else Verb.PAUSE_SHARE
+            word = "resume" if paused else "pause"
+            acts.append(Act(verb, str(share["id"]), f"{word} share {share['label']}  {words.folder(share)}"))
+        for link in share["links"]:
+            if link["state"] in ("active", "paused"):
+                paused = link["state"] == "paused"
+                verb = Verb.RESUME_LINK if paused else Verb.PAUSE_LINK
+                word = "resume" if paused else "pause"
+                acts.append(Act(verb, str(link["id"]), f"{word} link {link['label']}  {words.whom(link)}"))
+    return tuple(acts)
+
+
+def _offer(screen: Screen, heading: str, acts: tuple[Act, ...], nothing: str) -> tuple[Screen, Act | None]:
+    if not acts:
+        return replace(screen, note=nothing), None
+    return Screen(Mode.CHOOSE, heading, acts, scroll=screen.scroll), None
+
+
+def _leave(screen: Screen, board: Board) -> tuple[Screen, Act | None]:
+    leave = Act(Verb.LEAVE)
+    if not board.cuts or not (board.inside or board.lab):
+        return screen, leave
+    return Screen(Mode.SURE, choices=(replace(leave, sure=f"Leave? {leaving(board)}"),), scroll=screen.scroll), None
+
+
+def leaving(board: Board, *, done: bool = False) -> str:
+    """What becomes of visitors (and of the JupyterLab) when the screen is left."""
+    if not board.cuts:
+        return "The gate goes on running; your visitors stay."
+    sentences = []
+    if board.inside:
+        were = ("was" if board.inside == 1 else "were") if done else ("is" if board.inside == 1 else "are")
+        sentences.append(
+            f"{words.count(board.inside, 'visitor')} {were} cut off; links stay valid for when you run "
+            "`sharegate up` again."
+        )
+    else:
+        sentences.append("Nobody is inside. Links stay valid for when you run `sharegate up` again.")
+    if board.lab:
+        sentences.append("The JupyterLab that was started for you " + ("has stopped." if done else "stops too."))
+    return " ".join(sentences)
+
+
+def _choose(screen: Screen, key: str) -> tuple[Screen, Act | None]:
+    last = len(screen.choices) - 1
+    steps = {"down": 1, "up": -1, "page-down": 10, "page-up": -10}
+    if key in ("escape", "q"):
+        return Screen(scroll=screen.scroll), None
+    if key in steps:
+        return replace(screen, cursor=max(0, min(last, screen.cursor + steps[key]))), None
+    chosen = screen.cursor if key == "enter" else int(key) - 1 if key.isdecimal() and key != "0" else -1
+    if not 0 <= chosen <= last:
+        return screen, None
+    act = screen.choices[chosen]
+    if act.sure:
+        return Screen(Mode.SURE, choices=(act,), scroll=screen.scroll), None
+    return Screen(scroll=screen.scroll), act
+
+
+def _sure(screen: Screen, key: str) -> tuple[Screen, Act | None]:
+    if key == "y":
+        return Screen(scroll=screen.scroll), screen.choices[0]
+    if key in ("n", "escape", "q"):
+        return Screen(scroll=screen.scroll, note="Nothing was changed."), None
+    return screen, None
+
+
+def told(act: Act, answer: Json) -> str:
+    """What the screen says when an act is done."""
+    done = {
+        Verb.ADMIT: "Admitted",
+        Verb.REFUSE: "Refused",
+        Verb.END: "Ended",
+        Verb.REVOKE_LINK: "Revoked",
+        Verb.REVOKE_SHARE: "Revoked",
+    }.get(act.verb, "Done")
+    how = words.ended(answer.get("ended")) if answer.get("ended") else ""
+    return f"{done}: {shown(act.title)}" + (f"; {how}" if how else "")

@@ -1,0 +1,143 @@
+"""`config …` and `policy …`: settings and rules, read and explained without a gate."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sharegate.cli.command import Cli, command
+from sharegate.cli.output import shown
+from sharegate.cli.problems import USAGE
+from sharegate.config import SETTINGS
+from sharegate.shares.model import Role
+
+PolicyDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy-dir", metavar="DIR", help="Your own policy files, in place of the built-in ones of the same name."
+    ),
+]
+
+
+def add(app: typer.Typer) -> None:
+    config = typer.Typer(help="The gate's settings.")
+    command(config, "show", examples=("sharegate config show", "sharegate config show --config gate.toml --json"))(show)
+    command(config, "check", examples=("sharegate config check --config gate.toml",))(check)
+    app.add_typer(config, name="config", rich_help_panel="Look")
+    policy = typer.Typer(help="The rules: what a visitor's request may do.")
+    command(policy, "check", examples=("sharegate policy check", "sharegate policy check --policy-dir policies"))(
+        check_policy
+    )
+    command(
+        policy,
+        "explain",
+        examples=(
+            "sharegate policy explain GET /api/contents/lectures --root lectures",
+            "sharegate policy explain PUT /api/contents/lectures/a.ipynb --role edit",
+            "sharegate policy explain WEBSOCKET /api/collaboration/room/json:notebook:abc",
+        ),
+    )(explain)
+    command(policy, "docs", examples=("sharegate policy docs > policy.md",))(docs)
+    app.add_typer(policy, name="policy", rich_help_panel="Look")
+
+
+def show(cli: Cli) -> None:
+    """Every setting with its value and what it means."""
+    values = cli.config().as_dict()
+    if cli.as_json:
+        cli.output.document(values)
+        return
+    rows = [(setting.name, _value(values.get(setting.name)), setting.sentence) for setting in SETTINGS]
+    cli.output.table(("SETTING", "VALUE", "MEANING"), rows)
+    cli.output.note("Set one in the file of --config (TOML), or as SHAREGATE_NAME in the environment.")
+
+
+def _value(value: Any) -> str:
+    if value in (None, ""):
+        return "-"
+    return str(value).lower() if isinstance(value, bool) else shown(value)
+
+
+def check(cli: Cli) -> None:
+    """Read the settings and report everything that is wrong with them together. Exit code 2 when something is."""
+    config = cli.config()
+    if cli.as_json:
+        cli.output.document({"sound": True, "gate_url": config.gate_url, "reach": config.reach})
+    else:
+        cli.output.say("The settings are sound.")
+        cli.output.note(f"Visitors would reach the gate at {config.gate_url} ({config.reach}).")
+
+
+def check_policy(cli: Cli, policy_dir: PolicyDir = None) -> None:
+    """Read the rules, run their examples, and report every fault with file and line. Exit code 2 when there is one."""
+    from sharegate.policy import explain as policy
+
+    result = policy.check(policy_dir or cli.config().policy_dir)
+    if cli.as_json:
+        faults = [{"field": fault.field, "problem": fault.problem, "remedy": fault.remedy} for fault in result.faults]
+        cli.output.document({**dataclasses.asdict(result), "faults": faults, "sound": result.sound})
+    elif result.sound:
+        cli.output.say("The rules are sound.")
+        cli.output.note(
+            f"{result.rules} rules, {result.denied_by_name} of them deny by name; {result.examples} examples hold."
+        )
+    else:
+        for fault in result.faults:
+            cli.output.note(f"Error: {shown(fault, 500)}", "")
+    if not result.sound:
+        raise typer.Exit(USAGE)
+
+
+def explain(
+    cli: Cli,
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="GET, PUT, …, or WEBSOCKET.")],
+    target: Annotated[
+        str, typer.Argument(metavar="PATH", help="The request's address as Jupyter knows it, with its query.")
+    ],
+    role: Annotated[Role, typer.Option("--role", help="As which role.")] = Role.VIEW,
+    root: Annotated[
+        str, typer.Option("--root", metavar="FOLDER", help="Also judge where paths point, for this folder.")
+    ] = "",
+    policy_dir: PolicyDir = None,
+) -> None:
+    """Say how a visitor's request would be answered, by which rule, and why."""
+    from sharegate.policy import explain as policy
+    from sharegate.policy.load import load_policies
+
+    policies = load_policies(extra=policy_dir or cli.config().policy_dir)
+    found = policy.explain(policies, role, method.upper(), target, root)
+    if cli.as_json:
+        cli.output.document(dataclasses.asdict(found))
+        return
+    cli.output.say(f"{found.outcome}: {found.sentence}", "bold")
+    held = {True: "held", False: "not held", None: ""}[found.held]
+    rows = [
+        ("rule", f"{found.rule}  {found.route}".strip()),
+        ("source", found.source),
+        ("answer", found.answer),
+        ("needs", f"{found.capability} ({held} by {found.role.value})" if found.capability else ""),
+        ("detail", found.detail),
+        ("why", found.why),
+        ("paths", "judged for " + root if found.confined else "not judged: name the shared folder with --root"),
+    ]
+    for name, value in rows:
+        if value:
+            cli.output.say(f"  {name:7} {shown(value, 500)}")
+    for other in found.others:
+        cli.output.say(f"  {'also':7} {shown(other)}")
+
+
+def docs(cli: Cli, policy_dir: PolicyDir = None) -> None:
+    """Print the page that documents all rules (Markdown)."""
+    from sharegate.policy import explain as policy
+    from sharegate.policy.load import load_policies
+
+    policies = load_policies(extra=policy_dir or cli.config().policy_dir)
+    page = policy.docs(policies.policy, policies.roles)
+    if cli.as_json:
+        cli.output.document({"markdown": page})
+    else:
+        cli.output.say(page.rstrip("\n"))

@@ -1,0 +1,227 @@
+"""`share`, `preview`, `replace`: commands that hand out a link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from sharegate.cli import moments, qr, words
+from sharegate.cli.command import Cli, command, find
+from sharegate.cli.control import Control, api_path
+from sharegate.cli.output import shown
+from sharegate.errors import Invalid, Refused
+
+PANEL = "Give and take away"
+_NOT_YET = "is not available yet"
+
+
+def add(app: typer.Typer) -> None:
+    command(
+        app,
+        "share",
+        panel=PANEL,
+        examples=(
+            "sharegate share lectures/week3 --for Ann",
+            'sharegate share lectures/week3 --for Ann --for Bo --expires "fri 17:00"',
+            "sharegate share analysis.ipynb --anyone --visits 20 --expires 2h",
+            "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
+        ),
+    )(share)
+    command(
+        app,
+        "preview",
+        panel=PANEL,
+        examples=("sharegate preview k7f2", "sharegate preview lectures/week3"),
+    )(preview)
+    command(app, "replace", panel=PANEL, examples=("sharegate replace k7f2.a", "sharegate replace Ann"))(replace)
+
+
+Ref = Annotated[str, typer.Argument(metavar="ID", help="A short id such as k7f2, or a name that only one thing has.")]
+QrFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--qr", metavar="FILE.png", help="Also write the link as a QR code; with several links, one file each."
+    ),
+]
+NoQr = Annotated[bool, typer.Option("--no-qr", help="Show no QR code at the terminal.")]
+
+
+async def share(
+    cli: Cli,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder, or one file, of a running Jupyter server.")],
+    people: Annotated[
+        list[str] | None,
+        typer.Option("--for", metavar="NAME", help="Whom a link is for; repeat it for several people."),
+    ] = None,
+    anyone: Annotated[bool, typer.Option("--anyone", help="One link for whoever has it.")] = False,
+    visits: Annotated[
+        int | None, typer.Option("--visits", metavar="N", min=1, help="How many people the link lets in at a time.")
+    ] = None,
+    devices: Annotated[
+        int, typer.Option("--devices", metavar="N", min=1, help="How many devices a person may use.")
+    ] = 3,
+    edit: Annotated[bool, typer.Option("--edit", help="Not available yet: visitors could change text.")] = False,
+    run: Annotated[bool, typer.Option("--run", help="Not available yet: visitors could run code.")] = False,
+    expires: Annotated[
+        str | None,
+        typer.Option("--expires", metavar="WHEN", help='Until when: 2h, 7d, "fri 17:00", 2026-12-24. Default: 7d.'),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What visitors see the folder called.")] = "",
+    message: Annotated[
+        str, typer.Option("--message", metavar="TEXT", help="A word to visitors, shown at the door.")
+    ] = "",
+    open_file: Annotated[
+        str, typer.Option("--open", metavar="FILE", help="The file of the folder to begin with.")
+    ] = "",
+    clients: Annotated[bool, typer.Option("--clients", help="Programs may use the link too.")] = False,
+    own_extensions: Annotated[
+        bool, typer.Option("--own-extensions", help="Your JupyterLab extensions run in visitors' pages.")
+    ] = False,
+    server: Annotated[
+        str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
+    ] = "",
+    qr_file: QrFile = None,
+    no_qr: NoQr = False,
+) -> None:
+    """Give a link to one folder, or one file, of your running Jupyter server.
+
+    Whoever has the link sees that folder and nothing else, until it expires or you revoke it. A link is for one person
+    unless you say --anyone. In a pipe, only the links go to stdout, one on a line.
+    """
+    _refuse_other_roles(edit, run)
+    if anyone and people:
+        raise Invalid("--anyone", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
+    if qr_file is not None:
+        qr.check_file(qr_file)
+    body: dict[str, Any] = {
+        "path": path if server else os.path.abspath(os.path.expanduser(path)),
+        "server": server,
+        "role": "view",
+        "expires": moments.parse(expires, now=cli.now(), zone=cli.zone) if expires is not None else None,
+        "name": name,
+        "message": message,
+        "for": people or [],
+        "anyone": anyone,
+        "visits": visits,
+        "devices": devices,
+        "open_file": open_file,
+        "clients": clients,
+        "own_extensions": own_extensions,
+    }
+    async with cli.control() as control:
+        if server:
+            body["server"] = (await find(control, server, "server")).id
+        answer = await control.call("POST", api_path("shares"), body=body)
+    if qr_file is not None:
+        _write_codes(cli, answer["links"], qr_file)
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    for link in answer["links"]:
+        _hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
+    if len(answer["links"]) == 1 and not no_qr:
+        _show_code(cli, answer["links"][0]["url"], asked=qr_file is not None)
+    _after(cli, answer, live=control.live)
+
+
+def _refuse_other_roles(edit: bool, run: bool) -> None:
+    if edit:
+        raise Refused(
+            "role_not_available",
+            f"--edit {_NOT_YET}: this version gives links for viewing only",
+            "Leave it out; links that you give now can be changed later without a new address",
+        )
+    if run:
+        raise Refused(
+            "role_not_available",
+            f"--run {_NOT_YET}: visitors' code needs confined kernels, and without them it would run as you",
+            "Leave it out; links that you give now can be changed later without a new address",
+        )
+
+
+def _hand_out(cli: Cli, sentence: str, link: dict[str, Any]) -> None:
+    """A link for a person: sentence and address at a terminal; in a pipe the address alone is on stdout."""
+    if not cli.output.terminal:
+        cli.output.note(sentence)
+        cli.output.say(str(link["url"]))
+        return
+    cli.output.say(Text(sentence, style="bold"))
+    cli.output.say()
+    cli.output.say(Text(f"  {link['url']}", style="cyan"))
+    cli.output.say()
+
+
+def _show_code(cli: Cli, address: str, *, asked: bool) -> None:
+    if not cli.output.terminal:
+        return
+    size = shutil.get_terminal_size()
+    code = None
+    if not cli.output.console.no_color:
+        # Six lines stay for the sentence and the address above it.
+        code = qr.for_terminal(address, width=size.columns, height=size.lines - 6)
+    if code is not None:
+        cli.output.show(code)
+    elif not asked:
+        cli.output.note("No QR code: it does not fit here. --qr FILE.png writes it to a file.")
+
+
+def _write_codes(cli: Cli, links: list[dict[str, Any]], file: Path) -> None:
+    for link in links:
+        target = file if len(links) == 1 else file.with_stem(f"{file.stem}-{link['label']}")
+        qr.write_file(str(link["url"]), target)
+        cli.output.note(f"QR code for {words.whom(link)}: {target}")
+
+
+def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
+    share, links = answer["share"], answer["links"]
+    if not live:
+        cli.output.warn("No gate is running: the links are valid, but nobody can enter until `sharegate up` runs.")
+    for warning in answer.get("warnings") or []:
+        if live or "until the gate runs" not in warning:
+            cli.output.warn(shown(warning))
+    for other in answer.get("overlaps") or []:
+        cli.output.warn(f"{other['label']} shares {words.folder(other)} too: ending one does not end the other.")
+    if share.get("own_extensions"):
+        cli.output.warn("Your own JupyterLab extensions run in visitors' pages: share so only with people you trust.")
+    if any(link["kind"] == "person" for link in links):
+        cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")
+    cli.output.note(
+        f"See who is there: sharegate watch    Pause: sharegate pause {share['label']}"
+        f"    End it: sharegate revoke {share['label']}"
+    )
+
+
+async def preview(cli: Cli, ref: Ref) -> None:
+    """See a share as its visitors do: a link for you, for five minutes, counted nowhere."""
+    async with cli.control() as control:
+        found = await find(control, ref, "share")
+        answer = await control.call("POST", api_path("shares", found.id, "preview"))
+        _tell_link(cli, answer, f"Your preview of {shown(found.title) or found.label}, for five minutes:", control)
+
+
+async def replace(cli: Cli, ref: Ref, qr_file: QrFile = None, no_qr: NoQr = False) -> None:
+    """Give a link a new address. Those inside stay; the old address stops working."""
+    if qr_file is not None:
+        qr.check_file(qr_file)
+    async with cli.control() as control:
+        found = await find(control, ref, "link")
+        answer = await control.call("POST", api_path("links", found.id, "replace"))
+        if qr_file is not None:
+            _write_codes(cli, [answer["link"]], qr_file)
+        _tell_link(cli, answer, f"The new address of {found.words}; the old one stops working:", control)
+    if not cli.as_json and not no_qr:
+        _show_code(cli, answer["link"]["url"], asked=qr_file is not None)
+
+
+def _tell_link(cli: Cli, answer: dict[str, Any], sentence: str, control: Control) -> None:
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    _hand_out(cli, sentence, answer["link"])
+    if not control.live:
+        cli.output.warn("No gate is running: nobody can enter until `sharegate up` runs.")

@@ -1,0 +1,250 @@
+"""`up`, `serve`, `watch`, `demo`: the commands that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import logging
+import sys
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sharegate.cli import words
+from sharegate.cli.attach import attached
+from sharegate.cli.command import Cli, command, until_signalled
+from sharegate.cli.control import Control, DirectControl, api_path, control_for
+from sharegate.cli.live import LiveScreen
+from sharegate.cli.output import shown
+from sharegate.cli.problems import Usage
+from sharegate.cli.screen import leaving
+from sharegate.config import Config
+from sharegate.errors import Invalid, Refused, Unreachable
+from sharegate.upstream.discover import FoundServer, runtime_directories
+
+PANEL = "Run"
+SHARE_MENU = "JupyterLab's own Share menu still gives the all-access link to everything. Use `sharegate share` instead."
+CLOSED = "The gate is closed. Links stay valid for when it runs again."
+
+Lan = Annotated[bool | None, typer.Option("--lan", help="Visitors in the local network may come in.")]
+PublicUrl = Annotated[
+    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, when TLS stands in front.")
+]
+Insecure = Annotated[bool | None, typer.Option("--insecure", help="Accept plain http off this computer.")]
+Host = Annotated[str | None, typer.Option("--host", metavar="NAME", help="This computer's name or address in links.")]
+Port = Annotated[
+    int | None, typer.Option("--port", metavar="N", help="The gate's port; the same again keeps links alive.")
+]
+
+
+def add(app: typer.Typer) -> None:
+    command(app, "demo", panel=PANEL, examples=("sharegate demo",))(demo)
+    command(
+        app,
+        "up",
+        panel=PANEL,
+        examples=(
+            "sharegate up",
+            "sharegate up ~/lectures",
+            "sharegate up ~/lectures --public-url https://share.example.org",
+            "sharegate up --lan --host 192.168.1.20 --insecure",
+        ),
+    )(up)
+    command(
+        app,
+        "serve",
+        panel=PANEL,
+        examples=(
+            "sharegate serve --config /etc/sharegate/gate.toml",
+            "sharegate serve --public-url https://share.example.org",
+        ),
+    )(serve)
+    command(
+        app, "watch", panel="People at the door and inside", examples=("sharegate watch", "sharegate watch --json")
+    )(watch)
+
+
+def _settings(cli: Cli, **given: Any) -> Config:
+    overrides = {name: value for name, value in given.items() if value is not None}
+    return cli.config(**overrides)
+
+
+async def up(
+    cli: Cli,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = Path(),
+    lan: Lan = None,
+    public_url: PublicUrl = None,
+    insecure: Insecure = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Open the gate in front of your Jupyter server, and watch who comes.
+
+    Finds the running server that holds PATH, or starts JupyterLab there. Nothing is shared by itself: give links with
+    `sharegate share` in another terminal. At a terminal it becomes your live screen; leaving it closes the gate, and
+    links work again when you run it again.
+    """
+    folder = path.expanduser()
+    if not folder.exists():
+        raise Invalid("path", f"there is no {folder}", "Name a folder that exists")
+    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    screen = None
+    async with _open_gate(cli, config) as (gate, stop), attached(folder, gate.servers, stop, cli.output.note) as own:
+        if own is not None:
+            control = DirectControl(gate.api, live=True)
+            await _introduce(cli, control, own.server)
+            if _interactive(cli):
+                screen = LiveScreen(
+                    control,
+                    cli.output.console,
+                    sys.stdin.fileno(),
+                    zone=cli.zone,
+                    now=cli.now,
+                    cuts=True,
+                    lab=own.started,
+                    open_lab=_opener(own.server),
+                )
+                await screen.run(stop)
+            else:
+                await stop.wait()
+            gate.drain()
+    cli.output.note(leaving(screen.board, done=True) if screen else CLOSED, "")
+
+
+@contextlib.asynccontextmanager
+async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[Any, asyncio.Event]]:
+    """A running gate, and the event that says to stop. Refused when one runs already with these records."""
+    from sharegate.app import running
+
+    with contextlib.suppress(Unreachable):
+        async with control_for(config, gate_needed=True) as control:
+            facts = await control.call("GET", api_path("gate"))
+            raise Refused(
+                "gate_running",
+                f"a gate runs already at {shown(facts.get('gate_url'))} (process {shown(facts.get('pid'))})",
+                "Watch it with `sharegate watch`; share with `sharegate share PATH`",
+            )
+    logging.basicConfig(level=config.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    async with until_signalled() as stop, running(config, progress=_quiet) as gate:
+        try:
+            yield gate, stop
+        finally:
+            gate.drain()
+
+
+def _quiet(_: str) -> None:
+    """The addresses are told once, in full, when everything runs."""
+
+
+async def _introduce(cli: Cli, control: Control, found: FoundServer | None) -> None:
+    """Where visitors and the owner go, and what may be wrong."""
+    facts = await control.call("GET", api_path("gate"))
+    if cli.as_json:
+        cli.output.document(facts)
+        sys.stdout.flush()
+        return
+    cli.output.say(f"Visitors come in at {facts['gate_url']} ({words_of_reach(facts)}).")
+    for server in facts["servers"]:
+        cli.output.say(f"Jupyter server {shown(server['name'], 60)}: {words.server_state(server)}.")
+    if found is not None:
+        cli.output.say(f"Your JupyterLab: {found.url}lab (its token: jupyter server list)")
+    for warning in facts["warnings"]:
+        cli.output.warn(shown(warning))
+    if found is not None:
+        cli.output.warn(SHARE_MENU)
+    cli.output.note("Nothing is shared by itself. In another terminal: sharegate share PATH --for NAME")
+    sys.stdout.flush()
+
+
+def words_of_reach(facts: dict[str, Any]) -> str:
+    return {"this computer": "this computer only", "local network": "the local network"}.get(
+        str(facts.get("reach")), shown(facts.get("reach"))
+    )
+
+
+def _interactive(cli: Cli) -> bool:
+    return cli.output.terminal and sys.stdin.isatty()
+
+
+def _opener(found: FoundServer) -> Callable[[], str]:
+    """Open the server in the owner's browser by the file that Jupyter keeps for that: the token stays out of argv."""
+
+    def open_lab() -> str:
+        for directory in runtime_directories():
+            page = directory / f"jpserver-{found.pid}-open.html"
+            if page.is_file():
+                if webbrowser.open(page.as_uri()):
+                    return "Your JupyterLab opens in the browser."
+                return f"No browser could be started. Open {page}"
+        return f"Open {found.url}lab; `jupyter server list` shows its token."
+
+    return open_lab
+
+
+async def serve(
+    cli: Cli,
+    lan: Lan = None,
+    public_url: PublicUrl = None,
+    insecure: Insecure = None,
+    host: Host = None,
+    port: Port = None,
+) -> None:
+    """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded."""
+    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    async with _open_gate(cli, config) as (gate, stop):
+        await _introduce(cli, DirectControl(gate.api, live=True), None)
+        await stop.wait()
+    cli.output.note(CLOSED)
+
+
+async def watch(cli: Cli) -> None:
+    """Watch a running gate: who is here and where, who knocks. Keys answer; leaving changes nothing.
+
+    In a pipe it prints a line for each thing that happens, with --json a JSON object on each line.
+    """
+    async with cli.control(gate_needed=True) as control, until_signalled() as stop:
+        if _interactive(cli):
+            screen = LiveScreen(control, cli.output.console, sys.stdin.fileno(), zone=cli.zone, now=cli.now)
+            await screen.run(stop)
+            cli.output.note(leaving(screen.board), "")
+            return
+        lines = asyncio.create_task(_lines(cli, control))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({lines, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if lines.done():
+                lines.result()
+        finally:
+            for task in (lines, stopped):
+                task.cancel()
+            await asyncio.gather(lines, stopped, return_exceptions=True)
+
+
+async def _lines(cli: Cli, control: Control) -> None:
+    from datetime import datetime
+
+    async for change in control.changes():
+        if cli.as_json:
+            cli.output.json_line(change)
+        elif change.get("text"):
+            cli.output.say(f"{datetime.fromtimestamp(float(change['at']), cli.zone):%H:%M:%S}  {shown(change['text'])}")
+            sys.stdout.flush()
+
+
+async def demo(cli: Cli) -> None:
+    """See the whole product in a minute, with a sample project and a robot visitor.
+
+    It starts a JupyterLab of its own on a sample folder, a gate with records of its own, and a robot who visits by a
+    real link. Your files, settings, servers and shares are not touched, and everything is removed when you leave.
+    """
+    run = getattr(importlib.import_module("sharegate.demo"), "run", None)
+    if run is None:
+        raise Usage("demo", "is not part of this installation", "Use `sharegate up`")
+    result = run(cli)
+    if inspect.isawaitable(result):
+        await result

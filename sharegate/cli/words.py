@@ -1,0 +1,95 @@
+"""Sentences of the command line about links, folders, visitors. Plain values in, text out."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Any
+
+from sharegate.cli.moments import echo
+from sharegate.cli.output import shown
+
+Json = dict[str, Any]
+
+CAN = {"view": "can view", "edit": "can edit text", "run": "can run code"}
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number} {what if number == 1 else many or what + 's'}"
+
+
+def folder(share: Json) -> str:
+    """The share as its owner knows it: `week3 (lectures/week3)`, or only the path when they say the same."""
+    root, name = shown(share.get("root")), shown(share.get("name"), 60)
+    return f"{name} ({root})" if name and name not in (root, root.rsplit("/", 1)[-1]) else root
+
+
+def whom(link: Json) -> str:
+    """Whom a link is for."""
+    if link.get("kind") == "preview":
+        return "you (preview)"
+    if link.get("kind") == "open":
+        most = link.get("visits_max")
+        return f"anyone, at most {count(int(most), 'visitor')}" if most else "anyone"
+    return shown(link.get("name"), 60) or "one person"
+
+
+def seats(link: Json) -> str:
+    """How many are in, of how many."""
+    used, most = int(link.get("visits_used") or 0), link.get("visits_max")
+    return f"{used} of {most} in" if most else f"{used} in"
+
+
+def can(share: Json, link: Json | None = None) -> str:
+    role = (link or {}).get("role") or share.get("role") or ""
+    return CAN.get(str(role), shown(role))
+
+
+def until(record: Json, now: float, zone: tzinfo) -> str:
+    return echo(float(record.get("expires") or 0), now=now, zone=zone)
+
+
+def gives(share: Json, link: Json, now: float, zone: tzinfo) -> str:
+    """`Ann can view lectures/week3 until Fri 27 Nov 2026, 17:00 CET (in 4 days).`"""
+    first = min(share, link, key=lambda record: float(record.get("expires") or 0))
+    who = whom(link)
+    return f"{who[:1].upper()}{who[1:]} {can(share, link)} {folder(share)} until {until(first, now, zone)}."
+
+
+def ended(result: object) -> str:
+    """`closed 1 page and 2 connections in 41 ms`; that nobody was inside where that is known."""
+    if not isinstance(result, dict):
+        return ""
+    pages, channels, visits = (int(result.get(name) or 0) for name in ("pages", "channels", "visits"))
+    if not (pages or channels):
+        return f"{count(visits, 'visit')} ended, nothing was open" if visits else "nobody was inside"
+    took = float(result.get("took_ms") or 0)
+    return f"closed {count(pages, 'page')} and {count(channels, 'connection')} in {took:.0f} ms"
+
+
+def knock(one: Json) -> str:
+    """`Eve is at the door with Bo's link`, and where it seems to come from."""
+    name = shown(one.get("name"), 60)
+    owner = shown(one.get("link_name"), 60)
+    link = f"{owner}'s link" if owner else f"link {shown(one.get('link_label'), 20)}"
+    if one.get("same_person"):
+        says = f"Somebody who says to be {owner or 'the same person'}" + (f' ("{name}")' if name else "")
+    else:
+        says = f'"{name}"' if name else "Somebody"
+    way = "the address of a page of" if one.get("by_address") else "with"
+    text = f"{says} is at the door {way} {link}"
+    return f"{text} (came from {shown(one.get('came_from'), 20)})" if one.get("came_from") else text
+
+
+def visitor(visit: Json) -> str:
+    """The visitor's badge, with how many devices."""
+    devices = int(visit.get("devices") or 1)
+    text = shown(visit.get("badge") or visit.get("name") or "a visitor", 80)
+    return f"{text}, {devices} devices" if devices > 1 else text
+
+
+def server_state(server: Json) -> str:
+    """A Jupyter server's state in people's words."""
+    states = {"here": "running", "away": "not running", "not_ours": "another program took its port"}
+    text = states.get(str(server.get("state")), shown(server.get("state")))
+    return f"{text}, without live collaboration" if server.get("collaboration") is False else text
