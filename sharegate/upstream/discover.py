@@ -122,6 +122,9 @@ def parse_server_file(name: str, data: bytes) -> FoundServer | None:
         address = parse_address(f"{'https' if info.secure else 'http'}://{host}:{info.port}{base}")
     except Invalid:
         return None
+    if address.host != host.strip("[]").lower() or address.port != info.port:
+        # The host name held a separator and moved the border to the port or the path.
+        return None
     return FoundServer(
         url=address.url,
         token=Credential(info.token),

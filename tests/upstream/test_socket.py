@@ -1,0 +1,472 @@
+"""Tests of upstream/socket.py and of opening WebSockets, against the real server and one that lies."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Frame, FrameKind
+from sharegate.upstream.forward import AiohttpForwarder, Timeouts
+from sharegate.upstream.interfaces import Outgoing
+from sharegate.upstream.model import Upstream
+from sharegate.upstream.socket import UpstreamSocket, sendable
+from tests.upstream.scripted import SECRET, Recorder, Script, ok, saying, scripted
+
+CHANNEL = Outgoing("GET", "api/x")
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def frame(opcode: int, data: bytes = b"", *, fin: bool = True) -> bytes:
+    """One unmasked frame (RFC 6455 section 5.2)."""
+    first = (0x80 if fin else 0) | opcode
+    if len(data) < 126:
+        return bytes([first, len(data)]) + data
+    if len(data) < 65536:
+        return bytes([first, 126]) + struct.pack(">H", len(data)) + data
+    return bytes([first, 127]) + struct.pack(">Q", len(data)) + data
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """The next frame of a client: opcode and unmasked data."""
+    first, second = await reader.readexactly(2)
+    assert second & 0x80, "a client masks"
+    size = second & 0x7F
+    if size == 126:
+        (size,) = struct.unpack(">H", await reader.readexactly(2))
+    elif size == 127:
+        (size,) = struct.unpack(">Q", await reader.readexactly(8))
+    mask = await reader.readexactly(4)
+    data = await reader.readexactly(size)
+    return first & 0x0F, bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
+
+
+def accepting(talk: Talk, *more: bytes) -> Script:
+    async def script(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await record.head(reader)
+        key = dict(record.fields())["sec-websocket-key"].encode()
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        lines = (
+            b"HTTP/1.1 101 Switching Protocols",
+            b"Upgrade: websocket",
+            b"Connection: Upgrade",
+            b"Sec-WebSocket-Accept: " + accept,
+            *more,
+        )
+        writer.write(b"\r\n".join(lines) + b"\r\n\r\n")
+        await talk(reader, writer)
+
+    return script
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while True:
+        opcode, data = await read_frame(reader)
+        writer.write(frame(opcode, data))
+        await writer.drain()
+        if opcode == 8:
+            return
+
+
+async def keep_open(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(-1)
+
+
+# the real server
+
+
+async def room_of(forwarder: AiohttpForwarder, real: Upstream) -> Outgoing:
+    answer = await forwarder.forward(
+        real,
+        Outgoing("PUT", "api/collaboration/session/sub/shared/nb.ipynb", body=b'{"format":"json","type":"notebook"}'),
+    )
+    facts = json.loads(await answer.read(4096))
+    # The colons as they are: the handler reads the undecoded path, `%3A` would name a bare room without a file.
+    room = f"api/collaboration/room/json:notebook:{facts['fileId']}"
+    return Outgoing("GET", room, (("sessionId", facts["sessionId"]),))
+
+
+@pytest.mark.real
+async def test_a_room_of_the_real_server_speaks_through_the_socket(patient: AiohttpForwarder, real: Upstream) -> None:
+    """Binary messages come and go: the server greets with its sync step 1 and sends the document."""
+    socket = await patient.connect(real, await room_of(patient, real))
+    greeting = await asyncio.wait_for(socket.receive(), 20)
+    assert (greeting.kind, greeting.data[:2]) == (FrameKind.BINARY, b"\x00\x00")
+    await socket.send(Frame.binary(b"\x00\x00\x01\x00"))
+    # In step 2 when the room had loaded the document already, else in an update that follows.
+    while b"print(6*7)" not in (await asyncio.wait_for(socket.receive(), 20)).data:
+        pass
+    await socket.close(1000, "done")
+    assert (await socket.receive()).code == 1006
+    with pytest.raises(ConnectionError):
+        await socket.send(Frame.binary(b"x"))
+
+
+@pytest.mark.real
+async def test_the_real_server_refuses_a_channel_without_credential(patient: AiohttpForwarder, real: Upstream) -> None:
+    """403 and 404 of the handshake are `not_found`."""
+    room = await room_of(patient, real)
+    for outgoing in (
+        Outgoing("GET", room.path, room.query, credential=False),
+        Outgoing("GET", "api/kernels/11111111-2222-3333-4444-555555555555/channels"),
+        Outgoing("GET", "no/such/route"),
+    ):
+        with pytest.raises(Denied) as denied:
+            await patient.connect(real, outgoing)
+        assert denied.value.reason is Reason.NOT_FOUND
+
+
+# the handshake
+
+
+async def test_the_handshake_carries_the_credential_in_its_header_only(forwarder: AiohttpForwarder) -> None:
+    """No token in the URL, no Origin, no compression offer, nothing of the visitor's handshake."""
+    theirs = (("Origin", "https://evil"), ("Sec-WebSocket-Extensions", "permessage-deflate"), ("Cookie", "a=b"))
+    async with scripted(accepting(echo, b"Sec-WebSocket-Protocol: v1.kernel")) as server:
+        outgoing = Outgoing("GET", "api/k%20x", (("session_id", "1"),), theirs, subprotocol="v1.kernel")
+        socket = await forwarder.connect(server.upstream, outgoing)
+        assert socket.subprotocol == "v1.kernel"
+        socket.abort()
+        sent = dict(server.fields())
+        assert server.lines()[0] == "GET /base/api/k%20x?session_id=1 HTTP/1.1"
+    assert sent.pop("sec-websocket-key")
+    assert sent == {
+        "host": f"127.0.0.1:{server.port}",
+        "authorization": f"token {SECRET}",
+        "accept-encoding": "identity",
+        "upgrade": "websocket",
+        "connection": "Upgrade",
+        "sec-websocket-version": "13",
+        "sec-websocket-protocol": "v1.kernel",
+    }
+
+
+async def test_attack_a_redirected_handshake_is_not_followed(forwarder: AiohttpForwarder) -> None:
+    """The library would go on to the new address by itself, credential and all."""
+    async with scripted(accepting(echo)) as other:
+        text = f"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:{other.port}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        async with scripted(saying(text)) as server:
+            with pytest.raises(Denied) as denied:
+                await forwarder.connect(server.upstream, CHANNEL)
+        assert denied.value.reason is Reason.UPSTREAM_BAD_ANSWER
+        assert other.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (ok(), Reason.UPSTREAM_BAD_ANSWER),
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", Reason.NOT_FOUND),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", Reason.NOT_FOUND),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", Reason.UPSTREAM_BAD_ANSWER),
+        (
+            b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+            Reason.UPSTREAM_BAD_ANSWER,
+        ),
+        (b"garbage\r\n\r\n", Reason.UPSTREAM_BAD_ANSWER),
+        (b"", Reason.UPSTREAM_AWAY),
+    ],
+)
+async def test_a_refused_handshake_is_translated(forwarder: AiohttpForwarder, text: bytes, reason: Reason) -> None:
+    """Each answer that is no upgrade has its reason."""
+    async with scripted(saying(text, then_close=True)) as server:
+        with pytest.raises(Denied) as denied:
+            await forwarder.connect(server.upstream, CHANNEL)
+    assert denied.value.reason is reason
+
+
+async def test_a_handshake_without_an_answer_times_out() -> None:
+    """A server that takes the connection and says nothing is `upstream_timeout`."""
+
+    async def quiet(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+
+    async with AiohttpForwarder(timeouts=Timeouts(connect=0.2, first_byte=0.2)) as hasty, scripted(quiet) as server:
+        with pytest.raises(Denied) as denied:
+            await hasty.connect(server.upstream, CHANNEL)
+    assert denied.value.reason is Reason.UPSTREAM_TIMEOUT
+
+
+# messages
+
+
+async def test_messages_pass_both_ways_unchanged(forwarder: AiohttpForwarder) -> None:
+    """Binary, text and empty messages of any size keep kind and bytes."""
+    async with scripted(accepting(echo)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        for message in (
+            Frame.binary(b"\x00\xff"),
+            Frame.text("häßlich ☃"),
+            Frame.binary(b""),
+            Frame.text(""),
+            Frame.binary(bytes(range(256)) * 1000),
+        ):
+            await socket.send(message)
+            assert await asyncio.wait_for(socket.receive(), 5) == message
+        await socket.close(1000)
+
+
+async def test_fragments_are_joined_and_pings_answered(forwarder: AiohttpForwarder) -> None:
+    """The gate sees whole messages; a ping between fragments is answered and not shown."""
+    pongs: list[tuple[int, bytes]] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(2, b"one ", fin=False) + frame(9, b"hey") + frame(0, b"two"))
+        pongs.append(await read_frame(reader))
+        writer.write(frame(2, b"after"))
+        await keep_open(reader, writer)
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        assert (await socket.receive()).data == b"one two"
+        assert (await asyncio.wait_for(socket.receive(), 5)).data == b"after"
+        assert pongs == [(10, b"hey")]
+        socket.abort()
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "reason"),
+    [
+        (struct.pack(">H", 1003) + b'{"reason":"unknown_session"}', 1003, '{"reason":"unknown_session"}'),
+        (struct.pack(">H", 4403) + "vorbei ☃".encode(), 4403, "vorbei ☃"),
+        (b"", 1005, ""),
+    ],
+)
+async def test_an_upstreams_close_comes_with_code_and_reason(
+    forwarder: AiohttpForwarder, data: bytes, code: int, reason: str
+) -> None:
+    """The handshake is finished towards the upstream, then nothing more is received or sent."""
+    answers: list[tuple[int, bytes]] = []
+    answered = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(8, data))
+        answers.append(await read_frame(reader))
+        answered.set()
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        assert await asyncio.wait_for(socket.receive(), 5) == Frame.close(code, reason)
+        await asyncio.wait_for(answered.wait(), 5)
+        assert answers[0][0] == 8
+        assert await socket.receive() == Frame.close(1006)
+        with pytest.raises(ConnectionError):
+            await socket.send(Frame.text("x"))
+
+
+async def test_a_broken_connection_is_1006(forwarder: AiohttpForwarder) -> None:
+    """An end without a close frame is no orderly close, even though the TCP connection ended in order."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(2, b"last"))
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        assert (await socket.receive()).data == b"last"
+        assert (await asyncio.wait_for(socket.receive(), 5)).code == 1006
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (frame(1, b"\xff\xfe"), 1007),
+        (frame(3, b"x"), 1002),
+        (frame(2, b"x" * 5000), 1009),
+        (frame(8, b"\x03"), 1002),
+        (b"\xc2\x01x", 1002),
+    ],
+    ids=["not utf-8", "unknown opcode", "too large", "broken close", "compressed without agreement"],
+)
+async def test_attack_a_lying_frame_ends_the_channel(raw: bytes, code: int) -> None:
+    """The channel ends with the code of the violation and the connection is dropped."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await keep_open(reader, writer)
+
+    async with AiohttpForwarder(max_message=4096) as small, scripted(accepting(talk)) as server:
+        socket = await small.connect(server.upstream, CHANNEL)
+        assert (await asyncio.wait_for(socket.receive(), 15)).code == code
+        assert (await socket.receive()).code == 1006
+
+
+# ending it from our side
+
+
+async def test_closing_tells_the_upstream_code_and_reason(forwarder: AiohttpForwarder) -> None:
+    """The upstream reads the close frame; a reader that waits meanwhile is woken."""
+    closes: list[tuple[int, bytes]] = []
+    done = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opcode, data = await read_frame(reader)
+        closes.append((opcode, data))
+        writer.write(frame(8, data))
+        done.set()
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        waiting = asyncio.create_task(socket.receive())
+        await asyncio.sleep(0)
+        await socket.close(4403, "revoked")
+        await asyncio.wait_for(done.wait(), 5)
+        assert closes == [(8, struct.pack(">H", 4403) + b"revoked")]
+        assert (await asyncio.wait_for(waiting, 5)).kind is FrameKind.CLOSE
+
+
+async def test_attack_an_upstream_that_keeps_talking_cannot_delay_the_close(forwarder: AiohttpForwarder) -> None:
+    """close() gives up after its time and drops the connection."""
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                writer.write(frame(2, b"more"))
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        finally:
+            gone.set()
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        await asyncio.wait_for(socket.close(1000), 5)
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_abort_drops_the_connection_at_once_and_wakes_everybody(forwarder: AiohttpForwarder) -> None:
+    """A waiting receive() ends with 1006, a stalled send() with ConnectionError; the upstream sees the end."""
+    gone = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        while not writer.transport.is_closing():
+            writer.write(b"")
+            await asyncio.sleep(0.05)
+            writer.transport.resume_reading() if stop.is_set() else None
+            if stop.is_set():
+                try:
+                    await reader.read(-1)
+                finally:
+                    gone.set()
+                return
+
+    stop = asyncio.Event()
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        receiving = asyncio.create_task(socket.receive())
+
+        async def flood() -> None:
+            while True:
+                await socket.send(Frame.binary(b"x" * 65536))
+
+        sending = asyncio.create_task(flood())
+        await asyncio.sleep(0.3)
+        assert not sending.done() and not receiving.done()
+        socket.abort()
+        socket.abort()
+        assert (await asyncio.wait_for(receiving, 5)).code == 1006
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(sending, 5)
+        stop.set()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_sending_to_a_server_that_does_not_read_waits(forwarder: AiohttpForwarder) -> None:
+    """Pressure comes back: what is not taken is not piled up in the gate."""
+    sent = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()
+        await asyncio.Event().wait()
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+
+        async def flood() -> None:
+            nonlocal sent
+            for _ in range(1024):
+                await socket.send(Frame.binary(b"x" * 65536))
+                sent += 65536
+
+        task = asyncio.create_task(flood())
+        last = -1
+        while sent != last:
+            last = sent
+            await asyncio.sleep(0.2)
+        assert not task.done()
+        assert sent < 16 * 1024 * 1024
+        socket.abort()
+        with pytest.raises(ConnectionError):
+            await task
+
+
+async def test_a_stalled_relay_does_not_grow_memory(forwarder: AiohttpForwarder) -> None:
+    """While nobody receives, the server gets rid of a few of its 64 MB of messages."""
+    written = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal written
+        writer.transport.set_write_buffer_limits(high=65536)
+        for _ in range(1024):
+            writer.write(frame(2, b"x" * 65536))
+            await writer.drain()
+            written += 65536
+        await keep_open(reader, writer)
+
+    async with scripted(accepting(talk)) as server:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        await socket.receive()
+        last = -1
+        while written != last:
+            last = written
+            await asyncio.sleep(0.2)
+        assert written < 16 * 1024 * 1024
+        for _ in range(1023):
+            await socket.receive()
+        assert written == 1024 * 65536
+        socket.abort()
+
+
+async def test_ended_channels_give_their_connections_back(forwarder: AiohttpForwarder) -> None:
+    """However a channel ends, the pool does not go on counting it."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(8, struct.pack(">H", 1000)))
+        await keep_open(reader, writer)
+
+    async def held() -> int:
+        assert forwarder._channels is not None
+        connector = forwarder._channels.connector
+        assert connector is not None
+        return len(connector._acquired)
+
+    async with scripted(accepting(talk)) as server, scripted(accepting(echo)) as other:
+        sockets: list[UpstreamSocket] = []
+        sockets.append(await forwarder.connect(server.upstream, CHANNEL))
+        sockets.append(await forwarder.connect(other.upstream, CHANNEL))
+        sockets.append(await forwarder.connect(other.upstream, CHANNEL))
+        assert await held() == 3
+        await sockets[0].receive()
+        await sockets[1].close(1000)
+        sockets[2].abort()
+        assert await held() == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "sent"), [(1000, 1000), (4403, 4403), (1005, 1000), (1006, 1001), (1015, 1001), (0, 1011), (70000, 1011)]
+)
+def test_only_codes_that_may_stand_on_the_wire_are_sent(code: int, sent: int) -> None:
+    """Codes that stand for something unsaid are replaced (RFC 6455 section 7.4.1)."""
+    assert sendable(code, "")[0] == sent
+
+
+def test_a_long_reason_is_cut_between_characters() -> None:
+    """A control frame has room for 123 bytes of reason."""
+    _, text = sendable(1000, "é" * 100)
+    assert text == "é".encode() * 61
