@@ -135,7 +135,7 @@ class Authenticator:
         )
 
     def _role(self, share: Share, link: Link, visit: Visit) -> Role:
-        """A visit's or link's own role, never above the share's."""
-        wanted = visit.role or link.role or share.role
+        """A visit's or link's own role, never above the share's, and never one that this version does not hand out."""
         order = list(Role)
-        return min(wanted, share.role, key=order.index)
+        wanted = order.index(min(visit.role or link.role or share.role, share.role, key=order.index))
+        return next((role for role in reversed(order[: wanted + 1]) if self._roles.available(role)), Role.VIEW)
