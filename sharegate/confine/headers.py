@@ -46,7 +46,7 @@ _NEVER_SENT = frozenset(
 )
 _NEVER_SENT_PREFIXES = (
     *("proxy-", "sec-", "x-auth", "x-client", "x-csrf", "x-forward", "x-http-method", "x-method", "x-real"),
-    *("x-remote", "x-user", "x-xsrf", "cf-", "access-control-"),
+    *("x-jupyter", "x-remote", "x-user", "x-xsrf", "cf-", "access-control-"),
 )
 _NEVER_PASSED = frozenset(
     {

@@ -39,7 +39,16 @@ IDENTITY = [
     *("Forwarded", "X-Forwarded-For", "x_forwarded_for", "X-Forwarded_Host", "X-Forwarded-Proto", "Via"),
     *("X-Real-IP", "X_REAL_IP", "Remote-User", "REMOTE_USER", "X-Remote-User", "X-Client-IP", "True-Client-IP"),
     *("X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Method-Override", "X-Auth-Request-User"),
-    *("CF-Connecting-IP", "Origin", "Referer", "Host", "Service-Worker", "Sec-Fetch-Site", "Sec-WebSocket-Key"),
+    *(
+        "CF-Connecting-IP",
+        "X-Jupyter-User",
+        "Origin",
+        "Referer",
+        "Host",
+        "Service-Worker",
+        "Sec-Fetch-Site",
+        "Sec-WebSocket-Key",
+    ),
     *("Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect", "Content-Length", "Keep-Alive"),
 ]
 TRUST = [

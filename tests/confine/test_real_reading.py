@@ -13,15 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
+from sharegate.confine.answer import check_status
 from sharegate.confine.contents import Setting
+from sharegate.confine.headers import request_headers
 from sharegate.confine.request import Confined
 from sharegate.confine.response import answer_locally, filter_answer
 from sharegate.errors import Denied
+from sharegate.messages import Headers
 from sharegate.paths import Place
 from sharegate.shares.model import RootKind
 from sharegate.upstream.disk import LocalDisk
 from sharegate.upstream.model import Upstream
-from tests.confine.rules import FILES, READ, ROOT, confine, grant
+from tests.confine.rules import FILES, READ, ROOT, SESSION, confine, grant, setting
 from tests.real.jupyter import JupyterServer
 
 pytestmark = pytest.mark.real
@@ -286,3 +289,24 @@ def test_shared_file_against_the_real_server(jupyter: JupyterServer) -> None:
     model = json.loads(asyncio.run(go()))
     assert (model["type"], model["writable"], model["hash_algorithm"]) == ("notebook", False, "sha256")
     assert model["content"]["cells"][0]["source"] == "# Shared notebook"
+
+
+def test_real_document_session_passes_its_filter(jupyter: JupyterServer) -> None:
+    """jupyter-collaboration's answer has the four fields, for the format and type that were asked for."""
+
+    async def go() -> dict[str, str]:
+        body = {"format": "json", "type": "notebook"}
+        target = "/api/collaboration/session/sub%2Fshared%2Fnb.ipynb"
+        confined = await confine(SESSION, target, body, content_type="text/plain;charset=UTF-8")
+        headers = {
+            "Authorization": f"token {jupyter.token}",
+            **dict(request_headers(Headers(), SESSION, rewritten_body=True)),
+        }
+        url = URL(jupyter.url + confined.encoded, encoded=True)
+        async with aiohttp.ClientSession() as session, session.put(url, data=confined.body, headers=headers) as answer:
+            check_status(answer.status, reading=False, sent=())
+            data = await answer.read()
+        return json.loads(await filter_answer("session", data, setting("sub/shared/nb.ipynb", fields=confined.fields)))
+
+    found = asyncio.run(go())
+    assert set(found) == {"format", "type", "fileId", "sessionId"} and found["type"] == "notebook"
