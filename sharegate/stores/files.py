@@ -53,6 +53,7 @@ def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
             connection.execute("PRAGMA query_only = ON")
             # An altered text must be readable for `audit verify` to find it.
             connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            connection.execute("SELECT count FROM beat").fetchone()  # opens file and log now, not at the first question
             return connection
         for pragma in (
             "synchronous = FULL",

@@ -14,10 +14,11 @@ from sharegate.errors import Refused
 APPLICATION_ID = 0x73676174
 
 
-def _from_body(field: str, kind: str) -> str:
+def _from_body(field: str, kind: str, usual: str = "NULL") -> str:
     # Computed from the body that the chain's hash covers, so that a filter cannot be made to miss an event by altering
     # a column beside it. A body that is no JSON (altered) matches no filter and is found by `audit verify`.
-    return f"{field} {kind} GENERATED ALWAYS AS (CASE WHEN json_valid(body) THEN json_extract(body, '$.{field}') END)"
+    value = f"coalesce(json_extract(body, '$.{field}'), {usual})"
+    return f"{field} {kind} GENERATED ALWAYS AS (CASE WHEN json_valid(body) THEN {value} END)"
 
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -38,8 +39,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE trail (writer TEXT NOT NULL, seq INTEGER NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL,"
         " body TEXT NOT NULL, personal BLOB NOT NULL, "
         + ", ".join(
-            [_from_body("at", "REAL")]
-            + [_from_body(field, "TEXT") for field in ("share", "link", "visit", "path", "reason", "action", "outcome")]
+            [_from_body("at", "REAL"), _from_body("outcome", "TEXT", "'allowed'")]  # the body leaves out what is usual
+            + [_from_body(field, "TEXT") for field in ("share", "link", "visit", "path", "reason", "action")]
         )
         + ", PRIMARY KEY (writer, seq))",
         "CREATE INDEX trail_at ON trail (at)",

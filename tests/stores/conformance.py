@@ -1,0 +1,512 @@
+"""What every store promises. A store's test module subclasses these and provides two fixtures:
+
+`store`: an empty one, closed afterwards; `reopened`: closes that and opens it anew, as after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+
+from sharegate.audit.chain import erased, opened, seal, verify_store
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import AuditStore, Query, Sealed
+from sharegate.audit.trail import Trail
+from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.shares.interfaces import Change, ShareStore
+from sharegate.shares.model import KnockState, Role, RootIdentity, VisitKind
+from sharegate.upstream.interfaces import UpstreamStore
+from tests.conftest import Clock
+from tests.stores.records import LATER, START, a_code, a_device, a_knock, a_link, a_share, a_visit, an_upstream
+
+
+class Store(ShareStore, UpstreamStore, AuditStore, Protocol):
+    """All that one store file holds."""
+
+
+Reopen = Callable[[], Awaitable[Store]]
+
+
+class ShareContract:
+    """Shares, links, visits, knocks, devices, overlays, servers."""
+
+    @pytest.fixture(autouse=True)
+    async def _planted(self, store: Store) -> None:
+        await store.add_share(a_share(), [a_link()])
+
+    # -- shares and links
+
+    async def test_a_share_and_its_links_are_there_together(self, store: Store) -> None:
+        """What was stored is read back equal, by id and by what it belongs to."""
+        assert await store.share("s1") == a_share()
+        assert await store.link("l1") == a_link()
+        assert await store.shares() == [a_share()]
+        assert await store.links("s1") == [a_link()]
+        assert (await store.share("x"), await store.link("x"), await store.links("x")) == (None, None, [])
+
+    async def test_everything_survives_a_restart(self, store: Store, reopened: Reopen) -> None:
+        """Every kind of record with every kind of field is the same after the store was opened anew."""
+        full = a_share("s2", identity=RootIdentity(7, 2**53), revoked=START + 1.5, role=Role.EDIT, name="Ünïcode 👩‍🔬")
+        await store.add_share(full, [a_link("l2", share="s2", role=Role.VIEW, visits=None)])
+        visit = await store.open_visit(a_visit(), seats=1)
+        await store.add_knock(a_knock(), limit=5)
+        await store.put_overlay("v1", "workspace", "default", b"\x00\xff", items=1, total_bytes=9)
+        await store.add_device_code(a_code())
+        await store.put_upstream(an_upstream())
+        again = await reopened()
+        assert await again.shares() == [a_share(), full]
+        assert await again.links("s2") == [a_link("l2", share="s2", role=Role.VIEW, visits=None)]
+        assert await again.visits("s1") == [visit]
+        assert await again.knocks() == [a_knock()]
+        assert await again.overlay("v1", "workspace") == {"default": b"\x00\xff"}
+        assert await again.device_code("h1") == a_code()
+        assert [one.token.secret for one in await again.upstreams()] == ["raw server token"]
+
+    async def test_a_taken_id_or_letter_changes_nothing(self, store: Store) -> None:
+        """A share whose second link clashes is not stored at all."""
+        with pytest.raises(ValueError):
+            await store.add_share(a_share(name="other"), [])
+        with pytest.raises(ValueError):
+            await store.add_share(a_share("s2"), [a_link("l2", share="s2"), a_link("l1", share="s2")])
+        with pytest.raises(ValueError):
+            await store.add_link(a_link("l3", letter="1"))
+        assert await store.shares() == [a_share()]
+        assert (await store.link("l2"), await store.links("s2"), await store.links("s1")) == (None, [], [a_link()])
+
+    async def test_a_link_belongs_to_a_share_that_exists(self, store: Store) -> None:
+        """No link hangs in the air, and no link of another share comes with a new one."""
+        with pytest.raises(NotFound):
+            await store.add_link(a_link("l2", share="nowhere"))
+        with pytest.raises(ValueError):
+            await store.add_share(a_share("s2"), [a_link("l2", share="s1")])
+        assert await store.link("l2") is None
+
+    async def test_lists_are_oldest_first(self, store: Store) -> None:
+        """By creation, in order of arrival where that is equal; revoked shares too."""
+        await store.add_share(a_share("s3", created=START + 9), [])
+        await store.add_share(a_share("s2", created=START - 9, revoked=START), [])
+        await store.add_link(a_link("l9", created=START))
+        await store.add_link(a_link("l8", created=START))
+        assert [share.id for share in await store.shares()] == ["s2", "s1", "s3"]
+        assert [link.id for link in await store.links("s1")] == ["l1", "l9", "l8"]
+
+    async def test_a_change_returns_what_is_stored(self, store: Store, reopened: Reopen) -> None:
+        """Fields are replaced, the others stay, values have their types."""
+        share = await store.change_share("s1", paused=True, role="edit")
+        link = await store.change_link("l1", serial=2, name="Ann")
+        assert (share.paused, share.role, share.root) == (True, Role.EDIT, "project")
+        assert isinstance(share.role, Role)
+        assert await store.share("s1") == share
+        assert await store.link("l1") == link == a_link(serial=2, name="Ann")
+        again = await reopened()
+        assert (await again.share("s1"), await again.link("l1")) == (share, link)
+
+    @pytest.mark.parametrize(
+        "fields", [{"pausd": True}, {"id": "s9"}, {"created": 1.0}, {"paused": "yes"}, {"expires": None}]
+    )
+    async def test_a_change_of_a_field_that_is_none_is_refused(self, store: Store, fields: dict[str, Any]) -> None:
+        """Unknown fields, fixed fields and wrong types are a mistake of the caller, and nothing changes."""
+        with pytest.raises(TypeError):
+            await store.change_share("s1", **{"name": "new"} | fields)
+        assert await store.share("s1") == a_share()
+
+    async def test_a_change_of_nothing_that_exists(self, store: Store) -> None:
+        """Unknown ids raise NotFound, whatever the kind."""
+        for change in (store.change_share, store.change_link, store.change_visit):
+            with pytest.raises(NotFound):
+                await change("nowhere", name="x")
+
+    # -- visits and seats
+
+    async def test_race_for_seats(self, store: Store) -> None:
+        """A hundred browsers at once for ten seats: ten get in, numbered 1 to 10, and ninety are told why not."""
+        results = await asyncio.gather(
+            *(store.open_visit(a_visit(f"v{i}"), seats=10) for i in range(100)), return_exceptions=True
+        )
+        refused = [result for result in results if isinstance(result, Denied)]
+        assert sorted(visit.number for visit in await store.visits("s1", link="l1")) == list(range(1, 11))
+        assert len(refused) == 90 and {denied.reason for denied in refused} == {Reason.SEATS_TAKEN}
+
+    async def test_only_browsers_and_admitted_knocks_hold_seats(self, store: Store) -> None:
+        """Devices, previews and programs neither take a seat nor need one."""
+        for kind in (VisitKind.DEVICE, VisitKind.PREVIEW, VisitKind.CLIENT):
+            await store.open_visit(a_visit(f"v-{kind}", kind=kind), seats=None)
+        await store.open_visit(a_visit("b"), seats=1)
+        await store.open_visit(a_visit("c", kind=VisitKind.CLIENT), seats=1)
+        for kind in (VisitKind.BROWSER, VisitKind.KNOCK):
+            with pytest.raises(Denied, match="seats_taken"):
+                await store.open_visit(a_visit(f"w-{kind}", kind=kind), seats=1)
+
+    async def test_ending_and_expiry_free_a_seat(self, store: Store, clock: Clock) -> None:
+        """Whoever left or ran out makes room; numbers are never given twice."""
+        await store.open_visit(a_visit("v1", created=clock(), expires=clock() + 60), seats=1)
+        clock.forward(59)
+        with pytest.raises(Denied):
+            await store.open_visit(a_visit("v2", created=clock()), seats=1)
+        clock.forward(1)
+        assert (await store.open_visit(a_visit("v3", created=clock()), seats=1)).number == 2
+        await store.end_visits(["v3"], at=clock(), reason="left")
+        assert (await store.open_visit(a_visit("v4", created=clock()), seats=1)).number == 3
+
+    async def test_seats_are_those_of_one_link(self, store: Store) -> None:
+        """Another link of the share has seats and numbers of its own."""
+        await store.add_link(a_link("l2"))
+        await store.open_visit(a_visit("v1"), seats=1)
+        assert (await store.open_visit(a_visit("v2", link="l2"), seats=1)).number == 1
+        assert [visit.id for visit in await store.visits("s1")] == ["v1", "v2"]
+        assert [visit.id for visit in await store.visits("s1", link="l2")] == ["v2"]
+
+    async def test_a_visit_belongs_to_a_link_of_its_share(self, store: Store) -> None:
+        """Neither an unknown link nor one of another share takes visits."""
+        await store.add_share(a_share("s2"), [])
+        with pytest.raises(NotFound):
+            await store.open_visit(a_visit(link="nowhere"), seats=None)
+        with pytest.raises(ValueError):
+            await store.open_visit(a_visit(share="s2"), seats=None)
+        assert await store.visit("v1") is None
+
+    async def test_ending_tells_who_ended_by_this_call(self, store: Store, clock: Clock) -> None:
+        """Visits that ended before, unknown ones and repetitions are left alone."""
+        for id in ("v1", "v2", "v3"):
+            await store.open_visit(a_visit(id), seats=None)
+        await store.end_visits(["v1"], at=clock(), reason="left")
+        ended = await store.end_visits(["v1", "v2", "v2", "nowhere"], at=clock() + 5, reason="link_revoked")
+        assert [(visit.id, visit.ended, visit.ended_reason) for visit in ended] == [("v2", clock() + 5, "link_revoked")]
+        assert (await store.visit("v1")).ended_reason == "left"  # type: ignore[union-attr]
+        assert [visit.id for visit in await store.visits("s1", open_only=True)] == ["v3"]
+
+    async def test_two_who_end_the_same_visit(self, store: Store) -> None:
+        """Exactly one of many concurrent calls ended it."""
+        await store.open_visit(a_visit(), seats=None)
+        results = await asyncio.gather(*(store.end_visits(["v1"], at=START, reason=str(i)) for i in range(20)))
+        assert [len(result) for result in results].count(1) == 1
+
+    # -- knocks
+
+    async def test_knocks_wait_up_to_a_limit(self, store: Store) -> None:
+        """Of many who knock at one link at once, the limit wait; another link has its own."""
+        results = await asyncio.gather(
+            *(store.add_knock(a_knock(f"k{i}"), limit=3) for i in range(20)), return_exceptions=True
+        )
+        assert sum(isinstance(one, Denied) and one.reason is Reason.JOIN_LIMIT for one in results) == 17
+        await store.add_link(a_link("l2"))
+        await store.add_knock(a_knock("k-other", link="l2"), limit=3)
+        assert len(await store.knocks()) == 4
+        assert len(await store.knocks(share="s1")) == 4 and await store.knocks(share="s2") == []
+
+    async def test_admitting_opens_a_visit_outside_the_seats(self, store: Store, clock: Clock) -> None:
+        """The knock names its visit, which is numbered and there although the link is full."""
+        await store.open_visit(a_visit("v1"), seats=1)
+        await store.add_knock(a_knock(), limit=5)
+        visit = a_visit("v2", kind=VisitKind.KNOCK)
+        knock = await store.decide_knock("k1", state="admitted", at=clock(), visit=visit)
+        assert (knock.state, knock.decided, knock.visit) == (KnockState.ADMITTED, clock(), "v2")
+        assert (await store.visit("v2")).number == 2  # type: ignore[union-attr]
+        assert await store.knocks() == [] and await store.knocks(waiting_only=False) == [knock]
+
+    async def test_a_knock_is_decided_once(self, store: Store) -> None:
+        """Of concurrent answers one counts; the visit of a loser does not exist."""
+        await store.add_knock(a_knock(), limit=5)
+        results = await asyncio.gather(
+            store.decide_knock("k1", state="refused", at=START),
+            *(store.decide_knock("k1", state="admitted", at=START, visit=a_visit(f"v{i}")) for i in range(5)),
+            return_exceptions=True,
+        )
+        assert [isinstance(result, ValueError) for result in results].count(False) == 1
+        knock = await store.knock("k1")
+        assert knock is not None
+        assert [visit.id for visit in await store.visits("s1")] == ([knock.visit] if knock.visit else [])
+        with pytest.raises(NotFound):
+            await store.decide_knock("nowhere", state="refused", at=START)
+
+    @pytest.mark.parametrize("state", ["waiting", "admitted", "let in"])
+    async def test_an_answer_that_is_none_is_refused(self, store: Store, state: str) -> None:
+        """Admitting needs a visit, waiting is no answer, and the list is closed."""
+        await store.add_knock(a_knock(), limit=5)
+        with pytest.raises(ValueError):
+            await store.decide_knock("k1", state=state, at=START)
+        assert await store.knock("k1") == a_knock()
+
+    async def test_attack_admitted_into_another_share(self, store: Store) -> None:
+        """A visit of another share or link is no answer to this knock."""
+        await store.add_share(a_share("s2"), [a_link("l2", share="s2")])
+        await store.add_knock(a_knock(), limit=5)
+        with pytest.raises(ValueError):
+            await store.decide_knock("k1", state="admitted", at=START, visit=a_visit(share="s2", link="l2"))
+        assert (await store.knock("k1"), await store.visit("v1")) == (a_knock(), None)
+
+    # -- devices
+
+    async def test_a_device_code_works_once(self, store: Store) -> None:
+        """Of concurrent uses one gets in, as a device of the code's visit, with its name, role, link and expiry."""
+        await store.open_visit(a_visit(name="Ann", role=Role.EDIT), seats=1)
+        await store.add_device_code(a_code())
+        results = await asyncio.gather(
+            *(
+                store.spend_device_code("h1", a_device(f"d{i}", link="x", expires=1.0), at=START, devices=3)
+                for i in range(10)
+            ),
+            return_exceptions=True,
+        )
+        (device,) = (result for result in results if not isinstance(result, BaseException))
+        assert (device.kind, device.came_from, device.link, device.share) == (VisitKind.DEVICE, "v1", "l1", "s1")
+        assert (device.name, device.role, device.expires) == ("Ann", Role.EDIT, LATER)
+        refused = [one.reason for one in results if isinstance(one, Denied)]
+        assert refused == [Reason.DEVICE_CODE_INVALID] * 9
+        assert await store.device_code("h1") is None
+
+    async def test_a_device_code_ends(self, store: Store, clock: Clock) -> None:
+        """Unknown, expired and orphaned codes are one answer."""
+        await store.open_visit(a_visit(), seats=1)
+        await store.add_device_code(a_code("h1", expires=clock() + 300))
+        await store.add_device_code(a_code("h2", expires=clock() + 900))
+        clock.forward(300)
+        for code in ("h1", "nowhere"):
+            with pytest.raises(Denied, match="device_code_invalid"):
+                await store.spend_device_code(code, a_device(), at=clock(), devices=3)
+        await store.end_visits(["v1"], at=clock(), reason="left")
+        with pytest.raises(Denied, match="device_code_invalid"):
+            await store.spend_device_code("h2", a_device(), at=clock(), devices=3)
+        assert await store.visit("d1") is None
+
+    async def test_devices_are_counted_per_person(self, store: Store) -> None:
+        """The limit counts open devices of one visit; a device of a device counts as the person's."""
+        await store.open_visit(a_visit(), seats=1)
+        for i, origin in enumerate(["v1", "d0", "d0"]):
+            await store.add_device_code(a_code(f"h{i}", visit=origin))
+            if i < 2:
+                device = await store.spend_device_code(f"h{i}", a_device(f"d{i}"), at=START, devices=2)
+                assert device.came_from == "v1"
+        with pytest.raises(Denied, match="devices_taken"):
+            await store.spend_device_code("h2", a_device("d2"), at=START, devices=2)
+        await store.end_visits(["d1"], at=START, reason="left")
+        await store.spend_device_code("h2", a_device("d2"), at=START, devices=2)
+
+    # -- overlays
+
+    async def test_overlays_are_per_visit_and_kind(self, store: Store) -> None:
+        """What one visit keeps is not seen by another, nor under another kind."""
+        await store.open_visit(a_visit("v1"), seats=None)
+        await store.open_visit(a_visit("v2"), seats=None)
+        await store.put_overlay("v1", "workspace", "a", b"1", items=2, total_bytes=10)
+        await store.put_overlay("v1", "settings", "a", b"2", items=2, total_bytes=10)
+        await store.put_overlay("v2", "workspace", "a", b"3", items=2, total_bytes=10)
+        assert await store.overlay("v1", "workspace") == {"a": b"1"}
+        assert await store.overlay("v1", "settings") == {"a": b"2"}
+        assert await store.overlay("v2", "workspace") == {"a": b"3"}
+
+    async def test_overlays_are_limited(self, store: Store) -> None:
+        """Entries and bytes are limited; replacing counts the new value only, deleting makes room."""
+        await store.open_visit(a_visit(), seats=None)
+
+        async def put(name: str, data: bytes | None) -> None:
+            await store.put_overlay("v1", "workspace", name, data, items=2, total_bytes=10)
+
+        await put("a", b"123456")
+        await put("a", b"1234567890")
+        with pytest.raises(Denied, match="overlay_limit"):
+            await put("a", b"1234567890x")
+        await put("a", b"12345")
+        await put("b", b"12345")
+        with pytest.raises(Denied, match="overlay_limit"):
+            await put("c", b"")
+        await put("a", None)
+        await put("a", None)
+        await put("c", b"12345")
+        assert await store.overlay("v1", "workspace") == {"b": b"12345", "c": b"12345"}
+        with pytest.raises(NotFound):
+            await store.put_overlay("nowhere", "workspace", "a", b"", items=2, total_bytes=10)
+
+    # -- servers
+
+    async def test_servers_are_stored_replaced_and_removed(self, store: Store) -> None:
+        """One record per id; the credential comes back and is in no repr."""
+        await store.put_upstream(an_upstream())
+        await store.put_upstream(an_upstream(url="http://127.0.0.1:9999/"))
+        (upstream,) = await store.upstreams()
+        assert (upstream.url, upstream.token.secret) == ("http://127.0.0.1:9999/", "raw server token")
+        assert "raw server token" not in repr(upstream)
+        await store.remove_upstream("u1")
+        assert await store.upstreams() == []
+        with pytest.raises(NotFound):
+            await store.remove_upstream("u1")
+
+    # -- subscribers
+
+    async def test_subscribers_learn_of_each_change_after_it_can_be_read(self, store: Store) -> None:
+        """In commit order, before the caller goes on; a refused write tells nobody; unsubscribing works."""
+        heard: list[tuple[str, str]] = []
+
+        def listen(change: Change) -> None:
+            heard.append((change.kind, change.id))
+
+        stop = store.subscribe(listen)
+        await store.add_share(a_share("s2"), [a_link("l2", share="s2")])
+        assert heard == [("share", "s2"), ("link", "l2")]
+        heard.clear()
+        with pytest.raises(ValueError):
+            await store.add_link(a_link("l2"))
+        await store.open_visit(a_visit(), seats=1)
+        await store.end_visits(["v1"], at=START, reason="left")
+        await store.add_knock(a_knock(), limit=1)
+        await store.put_upstream(an_upstream())
+        await store.remove_upstream("u1")
+        assert heard == [("visit", "v1"), ("visit", "v1"), ("knock", "k1"), ("upstream", "u1"), ("upstream", "u1")]
+        stop()
+        stop()
+        await store.change_share("s1", paused=True)
+        assert len(heard) == 5
+
+    async def test_a_cancelled_caller_does_not_undo_or_hide_its_write(self, store: Store, reopened: Reopen) -> None:
+        """What was on its way to the disk arrives there and in what is read."""
+        task = asyncio.create_task(store.change_share("s1", revoked=START))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await store.ready()
+        assert (await store.share("s1")).revoked == START  # type: ignore[union-attr]
+        assert (await (await reopened()).share("s1")).revoked == START  # type: ignore[union-attr]
+
+    async def test_a_closed_store_answers_nothing(self, store: Store) -> None:
+        """Reads and writes fail closed after close, and closing twice is harmless."""
+        await store.close()
+        await store.close()
+        for ask in (store.share("s1"), store.shares(), store.change_share("s1", paused=True), store.head("gate")):
+            with pytest.raises(StoreUnavailable):
+                await ask
+        with pytest.raises(StoreUnavailable):
+            await store.ready()
+
+
+class AuditContract:
+    """The trail's sequence."""
+
+    @staticmethod
+    def chain(count: int, writer: str = "gate", **fields: Any) -> list[Sealed]:
+        sealed: list[Sealed] = []
+        for i in range(count):
+            event = AuditEvent(action=Action.REQUEST_ANSWERED, actor="visitor", at=START + i, name="Ann")
+            event = msgspec.structs.replace(
+                event, **{key: value(i) if callable(value) else value for key, value in fields.items()}
+            )
+            sealed.append(seal(event, writer=writer, seq=i + 1, previous=sealed[-1].digest if sealed else ""))
+        return sealed
+
+    async def test_what_was_appended_is_read_back(self, store: Store, reopened: Reopen) -> None:
+        """Byte for byte, in order, after a restart too."""
+        sealed = self.chain(5)
+        assert await store.head("gate") == (0, "") and await store.writers() == []
+        await store.append(sealed[:3])
+        await store.append(sealed[3:])
+        assert await store.read(Query()) == sealed
+        assert await store.head("gate") == (5, sealed[4].digest)
+        again = await reopened()
+        assert await again.read(Query()) == sealed and await again.writers() == ["gate"]
+
+    async def test_an_append_is_all_or_nothing(self, store: Store) -> None:
+        """A batch with one event that does not follow is refused whole."""
+        sealed = self.chain(4)
+        await store.append(sealed[:1])
+        for batch in (
+            sealed[2:],
+            [sealed[1], sealed[3]],
+            sealed[:1],
+            [msgspec.structs.replace(sealed[1], previous="")],
+        ):
+            with pytest.raises(ValueError):
+                await store.append(batch)
+        assert await store.read(Query()) == sealed[:1]
+        await store.append(sealed[1:])
+
+    async def test_writers_have_sequences_of_their_own(self, store: Store) -> None:
+        """Two writers do not disturb each other."""
+        a, b = self.chain(3, "a"), self.chain(2, "b")
+        await asyncio.gather(store.append(b), store.append(a))
+        assert await store.read(Query()) == a + b
+        assert await store.read(Query(writer="b")) == b
+        assert (await store.head("a"))[0] == 3 and (await store.head("b"))[0] == 2
+        assert (await verify_store(store)).intact
+
+    @pytest.mark.parametrize(
+        ("query", "seqs"),
+        [
+            (Query(share="s0"), [1, 3, 5]),
+            (Query(link="l1"), [1, 2, 3, 4, 5, 6]),
+            (Query(visit="nobody"), []),
+            (Query(path="a"), [1, 2, 6]),
+            (Query(path="a/"), [1, 2, 6]),
+            (Query(path="a/b"), [2]),
+            (Query(path="a%"), [4]),
+            (Query(path="a_"), []),
+            (Query(reason="no_rule", outcome="denied"), [2]),
+            (Query(action="request.answered"), [1, 2, 3, 4, 5, 6]),
+            (Query(action="link.joined"), []),
+            (Query(since=START + 2, until=START + 4), [3, 4]),
+            (Query(after_seq=4), [5, 6]),
+            (Query(limit=2), [1, 2]),
+            (Query(newest_first=True, limit=2), [6, 5]),
+            (Query(share="s0", after_seq=1, newest_first=True), [5, 3]),
+        ],
+    )
+    async def test_filters(self, store: Store, query: Query, seqs: list[int]) -> None:
+        """Each filter narrows; a path matches whole segments and has no wildcards."""
+        paths = ["a", "a/b", "ab", "a%", "", "a/c"]
+        await store.append(
+            self.chain(
+                6,
+                share=lambda i: f"s{i % 2}",
+                link="l1",
+                path=paths.__getitem__,
+                reason=lambda i: "no_rule" if i == 1 else "",
+                outcome=lambda i: Outcome.DENIED if i == 1 else Outcome.ALLOWED,
+            )
+        )
+        if query.outcome == "":
+            assert [one.seq for one in await store.read(query)] == seqs
+            return
+        assert [one.seq for one in await store.read(query)] == seqs
+
+    async def test_the_default_outcome_can_be_asked_for(self, store: Store) -> None:
+        """An outcome that is left out of the body, because it is the usual one, is found all the same."""
+        await store.append(self.chain(2, outcome=lambda i: Outcome.DENIED if i else Outcome.ALLOWED))
+        assert [one.seq for one in await store.read(Query(outcome="allowed"))] == [1]
+
+    async def test_erasing_leaves_the_chain_intact(self, store: Store) -> None:
+        """The values of those that fit are gone for good, the others stay, and the count is right."""
+        await store.append(self.chain(6, visit=lambda i: f"v{i % 2}"))
+        assert await store.erase(Query(visit="v1", until=START + 4)) == 2
+        assert await store.erase(Query(visit="v1", until=START + 4)) == 0
+        sealed = await store.read(Query())
+        assert [erased(one) for one in sealed] == [False, True, False, True, False, False]
+        assert [opened(one).name for one in sealed][:2] == ["Ann", ""]
+        verdict = await verify_store(store)
+        assert verdict.intact and verdict.erased == 2
+
+    async def test_a_long_trail_is_verified_in_pages(self, store: Store) -> None:
+        """More events than a page holds."""
+        await store.append(self.chain(4500))
+        verdict = await verify_store(store)
+        assert verdict.intact and verdict.events == 4500
+
+    async def test_the_trail_works_on_it(self, store: Store, reopened: Reopen, clock: Clock) -> None:
+        """Concurrent acts of a real trail, across a restart, are one intact chain."""
+        for round in range(2):
+            trail = Trail(store, writer="gate", clock=clock)
+            await trail.open()
+            await asyncio.gather(
+                *(
+                    trail.record(
+                        AuditEvent(action=Action.LINK_JOINED, actor="visitor", detail=f"{round} {i}"),
+                        durable=i % 2 == 0,
+                    )
+                    for i in range(50)
+                )
+            )
+            await trail.close()
+            store = await reopened()
+        verdict = await verify_store(store)
+        assert verdict.intact and verdict.events == 100

@@ -1,0 +1,50 @@
+"""Records for the tests of stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit, VisitKind
+from sharegate.upstream.model import Credential, Upstream
+
+START = 1_800_000_000.0
+LATER = START + 86400.0
+
+
+def a_share(id: str = "s1", **fields: Any) -> Share:
+    return Share(
+        **{"id": id, "upstream": "u1", "owner": "ann", "root": "project", "created": START, "expires": LATER} | fields
+    )
+
+
+def a_link(id: str = "l1", **fields: Any) -> Link:
+    return Link(**{"id": id, "share": "s1", "letter": id[-1], "created": START, "expires": LATER} | fields)
+
+
+def a_visit(id: str = "v1", **fields: Any) -> Visit:
+    return Visit(**{"id": id, "share": "s1", "link": "l1", "number": 0, "created": START, "expires": LATER} | fields)
+
+
+def a_knock(id: str = "k1", **fields: Any) -> Knock:
+    return Knock(**{"id": id, "share": "s1", "link": "l1", "name": "Eve", "created": START} | fields)
+
+
+def a_device(id: str = "d1", **fields: Any) -> Visit:
+    return a_visit(id, **{"kind": VisitKind.DEVICE} | fields)
+
+
+def a_code(code_hash: str = "h1", **fields: Any) -> DeviceCode:
+    return DeviceCode(**{"code_hash": code_hash, "visit": "v1", "expires": START + 300} | fields)
+
+
+def an_upstream(id: str = "u1", **fields: Any) -> Upstream:
+    return Upstream(
+        **{
+            "id": id,
+            "name": "lab",
+            "owner": "ann",
+            "url": "http://127.0.0.1:8888/",
+            "token": Credential("raw server token"),
+        }
+        | fields
+    )
