@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
@@ -23,6 +24,8 @@ def draw(board: Board, screen: Screen, width: int, height: int) -> list[Line]:
     head = _header(board, width)
     foot = _footer(board, screen, width)
     room = height - len(head) - len(foot) - 1
+    if room < 9:
+        head, room = head[:2], height - len(head[:2]) - len(foot) - 1
     if room < 4:  # a sliver of a terminal: what cannot be answered later comes first
         head, room = head[:1], height - 1 - len(foot)
     if screen.mode is Mode.CHOOSE:
@@ -64,19 +67,18 @@ def _header(board: Board, width: int) -> list[Line]:
 
 
 def _footer(board: Board, screen: Screen, width: int) -> list[Line]:
-    keys: tuple[tuple[str, str], ...]
+    keys: list[tuple[str, str]]
     if screen.mode is Mode.CHOOSE:
-        keys = (("↑↓ 1-9", "choose"), ("Enter", "take"), ("Esc", "back"))
+        keys = [("↑↓ 1-9", "choose"), ("Enter", "take"), ("Esc", "back")]
     elif screen.mode is Mode.SURE:
-        keys = (("y", "yes"), ("n", "no"))
+        keys = [("y", "yes"), ("n", "no")]
     else:
-        keys = (("a", "admit"), ("r", "refuse"), ("x", "end"), ("p", "pause/resume"), ("o", "open lab"), ("q", "leave"))
-    line = Text(no_wrap=True)
-    for key, word in keys:
-        if cell_len(line.plain) + len(key) + len(word) + 3 > width:
-            break
-        line.append(f" {key} ", "reverse").append(f" {word}  ")
-    line.rstrip()
+        keys = [("a", "admit"), ("r", "refuse"), ("x", "end"), ("p", "pause"), ("o", "open lab"), ("q", "leave")]
+    # What does not fit goes by how easily it is missed: the lab can be opened elsewhere, leaving must be findable.
+    while sum(len(key) + len(word) + 5 for key, word in keys) - 2 > width and len(keys) > 2:
+        del keys[-2]
+    line = Text("  ").join(Text.assemble((f" {key} ", "reverse"), f" {word}") for key, word in keys)
+    line.truncate(width, overflow="ellipsis")
     return [*([_line(screen.note, width, "bold yellow")] if screen.note else []), line]
 
 
@@ -94,39 +96,44 @@ def _choices(screen: Screen, width: int, room: int) -> list[Line]:
     return lines
 
 
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    lines: list[Line]
+    style: str = "bold"
+    count: int = 0
+    more: str = ""  # how to see the rest
+
+
 def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]:
     door = [_knock(knock, board, width) for knock in board.knocks]
     links = [line for share in board.shares for line in _share(share, board, width)]
     here = [_visit(visit, board, width) for visit in board.visits]
+    seen = here[min(screen.scroll, max(0, len(here) - 1)) :]
     lately = [_happening(at, text, board, width) for at, text in reversed(board.happenings)]
-    parts = [
-        ("AT THE DOOR", door, "bold yellow", 0),
-        (
-            "LINKS",
-            links or [_line("Nothing is shared. In another terminal: sharegate share PATH --for NAME", width)],
-            "bold",
-            0,
+    sections = [
+        *([_Section("AT THE DOOR", door, "bold yellow", len(door))] if door else []),
+        _Section(
+            "LINKS", links or [_line("Nothing is shared. Elsewhere: sharegate share PATH --for NAME", width, "dim")]
         ),
-        ("HERE", here or [_line("Nobody is here.", width, "dim")], "bold", min(screen.scroll, max(0, len(here) - 1))),
-        ("LATELY", lately or [_line("Nothing has happened yet.", width, "dim")], "bold", 0),
+        _Section("HERE", seen or [_line("Nobody is here.", width, "dim")], count=len(here), more=" (↑↓)"),
+        _Section("LATELY", lately or [_line("Nothing has happened yet.", width, "dim")]),
     ]
-    parts = [part for part in parts if part[0] != "AT THE DOOR" or part[1]]
-    counts = {"AT THE DOOR": len(door), "HERE": len(here)}
-    sizes = _sizes([len(lines) - scroll for _, lines, _, scroll in parts], room - 2 * len(parts) + 1)
+    # Each section needs a heading, a line, and a line before it; what can be read elsewhere gives way first.
+    for droppable in ("LATELY", "LINKS", "HERE"):
+        if 3 * len(sections) - 1 > room and len(sections) > 1:
+            sections = [section for section in sections if section.title != droppable]
+    sizes = _sizes([len(section.lines) for section in sections], room - 2 * len(sections) + 1)
     drawn: list[Line] = []
-    for (title, lines, style, scroll), size in zip(parts, sizes, strict=True):
-        if size == 0:
-            continue
-        if drawn:
-            drawn.append(Text(""))
-        count = counts.get(title, 0)
-        drawn.append(_line(f"{title} ({count})" if count else title, width, style))
-        left = lines[scroll:]
-        if len(left) > size and title != "LATELY":
-            more = f"  and {len(left) - size + 1} more" + (" (↑↓)" if title == "HERE" else "")
-            left = [*left[: size - 1], _line(more, width, "dim")]
-        drawn += left[:size]
-    return drawn
+    for section, size in zip(sections, sizes, strict=True):
+        heading = f"{section.title} ({section.count})" if section.count else section.title
+        drawn += [*([Text("")] if drawn else []), _line(heading, width, section.style)]
+        lines = section.lines
+        if len(lines) > size >= 2 and section.title != "LATELY":
+            more = f"  and {len(lines) - size + 1} more{section.more}"
+            lines = [*lines[: size - 1], _line(more, width, "dim")]
+        drawn += lines[: max(size, 0)]
+    return drawn[:room]
 
 
 def _sizes(wanted: list[int], room: int) -> list[int]:
@@ -142,12 +149,12 @@ def _sizes(wanted: list[int], room: int) -> list[int]:
 
 
 def _knock(knock: Json, board: Board, width: int) -> Line:
-    return _columns(width, (words.knock(knock), 0, "yellow"), (span(board.now - float(knock["since"])), 12, "dim"))
+    return _columns(width, (words.knock(knock), 0, "yellow"), (_brief(board.now - float(knock["since"])), 12, "dim"))
 
 
 def _share(share: Json, board: Board, width: int) -> Iterator[Line]:
     wide = width >= 76
-    left = span(float(share["expires"]) - board.now)
+    left = _brief(float(share["expires"]) - board.now)
     state = shown(share["state"])
     yield _columns(
         width,
@@ -174,7 +181,7 @@ def _visit(visit: Json, board: Board, width: int) -> Line:
     away = board.now - float(visit.get("last_seen") or 0)
     here = bool(visit.get("here", away < _SEEN_NOW))
     where = shown(visit.get("where"))
-    seen = "now" if here else f"{span(away)} ago".replace("less than a minute ago", "just now")
+    seen = "now" if here else f"{_brief(away)} ago"
     return _columns(
         width,
         (visit["label"], 10, "bold"),
@@ -208,6 +215,10 @@ def _columns(width: int, *cells: tuple[str, int, str]) -> Line:
     line.rstrip()
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+def _brief(seconds: float) -> str:
+    return span(seconds).replace("less than a minute", "<1 minute")
 
 
 def _fit(text: str, width: int) -> str:

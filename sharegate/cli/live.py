@@ -28,6 +28,7 @@ LOOK_SECONDS = 0.6
 # The gate is asked again at most this often, however much happens.
 REREAD_SECONDS = 0.2
 _KEPT = 200
+_RECALLED = 20
 
 
 class LiveScreen:
@@ -61,6 +62,7 @@ class LiveScreen:
     async def run(self, stop: asyncio.Event) -> None:
         """Show until `stop` is set or the owner leaves. Raises Unreachable when the gate ends meanwhile."""
         await self._read()
+        await self._recall()
         with (
             Live(
                 console=self._console, screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
@@ -101,6 +103,15 @@ class LiveScreen:
             await self._read()
             self._drawn.set()
             await asyncio.sleep(REREAD_SECONDS)
+
+    async def _recall(self) -> None:
+        """What happened before the screen was opened."""
+        try:
+            answer = await self._control.call("GET", api_path("audit"), query={"newest": 1, "limit": _RECALLED})
+        except ApiError:
+            return  # shown empty: the screen is for what happens now
+        for event in reversed(answer["events"]):
+            self._happenings.append((float(event.get("at") or 0), shown(event.get("text"))))
 
     async def _read(self) -> None:
         gate = await self._control.call("GET", api_path("gate"))

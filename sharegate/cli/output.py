@@ -99,7 +99,6 @@ def _console(stream: TextIO, terminal: bool) -> Console:
     return Console(
         file=stream,
         force_terminal=terminal,
-        force_interactive=False,
         color_system="auto" if terminal else None,
         highlight=False,
         markup=False,

@@ -55,12 +55,14 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something to do; `title` says it in words, `sure` is the question before it (empty: none is asked)."""
+    """Something to do. `title` names it in a list, `sure` is the question before it (empty: none is asked), `done`
+    what is said afterwards."""
 
     verb: Verb
     id: str = ""
     title: str = ""
     sure: str = ""
+    done: str = ""
 
 
 class Mode(Enum):
@@ -117,7 +119,11 @@ def _door(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
         return replace(screen, note="Nobody is at the door."), None
     if any(knock["id"] in board.fresh for knock in board.knocks):
         return replace(screen, note=LOOK_FIRST), None
-    acts = tuple(Act(verb, str(knock["id"]), words.knock(knock)) for knock in board.knocks)
+    word = "Admitted" if verb is Verb.ADMIT else "Refused"
+    acts = tuple(
+        Act(verb, str(one["id"]), words.knock(one), done=f"{word} {shown(one.get('name'), 60) or 'them'}")
+        for one in board.knocks
+    )
     if len(acts) == 1:
         return screen, acts[0]
     heading = "Admit whom?" if verb is Verb.ADMIT else "Refuse whom?"
@@ -131,6 +137,7 @@ def _ends(board: Board) -> tuple[Act, ...]:
             str(visit["id"]),
             f"visit {visit['label']}  {words.visitor(visit)}",
             f"End the visit of {words.visitor(visit)}? Their link stays valid.",
+            f"Ended the visit of {words.visitor(visit)}",
         )
         for visit in board.visits
     ]
@@ -143,30 +150,36 @@ def _ends(board: Board) -> tuple[Act, ...]:
                 str(link["id"]),
                 f"link {link['label']}  {words.whom(link)}, {what}",
                 f"Revoke the link of {words.whom(link)} for ever?",
+                f"Revoked the link of {words.whom(link)}",
             )
             for link in share["links"]
             if link["state"] in ("active", "paused")
         ]
         title = f"share {share['label']}  {what}, all its links"
-        links.append(Act(Verb.REVOKE_SHARE, str(share["id"]), title, f"Revoke {what} with all its links for ever?"))
+        sure = f"Revoke {what} with all its links for ever?"
+        links.append(Act(Verb.REVOKE_SHARE, str(share["id"]), title, sure, f"Revoked {what}"))
     return (*visits, *links)
 
 
 def _pauses(board: Board) -> tuple[Act, ...]:
     acts = []
     for share in board.shares:
-        paused = share["state"] == "paused"
-        if share["state"] in ("active", "paused"):
-            verb = Verb.RESUME_SHARE if paused else Verb.PAUSE_SHARE
-            word = "resume" if paused else "pause"
-            acts.append(Act(verb, str(share["id"]), f"{word} share {share['label']}  {words.folder(share)}"))
-        for link in share["links"]:
-            if link["state"] in ("active", "paused"):
-                paused = link["state"] == "paused"
-                verb = Verb.RESUME_LINK if paused else Verb.PAUSE_LINK
-                word = "resume" if paused else "pause"
-                acts.append(Act(verb, str(link["id"]), f"{word} link {link['label']}  {words.whom(link)}"))
-    return tuple(acts)
+        acts.append(
+            _toggle(share, Verb.PAUSE_SHARE, Verb.RESUME_SHARE, f"share {share['label']}  {words.folder(share)}")
+        )
+        acts += [
+            _toggle(link, Verb.PAUSE_LINK, Verb.RESUME_LINK, f"link {link['label']}  {words.whom(link)}")
+            for link in share["links"]
+        ]
+    return tuple(act for act in acts if act is not None)
+
+
+def _toggle(record: Json, pause: Verb, resume: Verb, what: str) -> Act | None:
+    if record["state"] == "active":
+        return Act(pause, str(record["id"]), f"pause {what}", done=f"Paused {what}")
+    if record["state"] == "paused":
+        return Act(resume, str(record["id"]), f"resume {what}", done=f"Resumed {what}")
+    return None
 
 
 def _offer(screen: Screen, heading: str, acts: tuple[Act, ...], nothing: str) -> tuple[Screen, Act | None]:
@@ -226,12 +239,5 @@ def _sure(screen: Screen, key: str) -> tuple[Screen, Act | None]:
 
 def told(act: Act, answer: Json) -> str:
     """What the screen says when an act is done."""
-    done = {
-        Verb.ADMIT: "Admitted",
-        Verb.REFUSE: "Refused",
-        Verb.END: "Ended",
-        Verb.REVOKE_LINK: "Revoked",
-        Verb.REVOKE_SHARE: "Revoked",
-    }.get(act.verb, "Done")
     how = words.ended(answer.get("ended")) if answer.get("ended") else ""
-    return f"{done}: {shown(act.title)}" + (f"; {how}" if how else "")
+    return f"{act.done}: {how}" if how else act.done

@@ -73,7 +73,7 @@ def knock(one: Json) -> str:
     owner = shown(one.get("link_name"), 60)
     link = f"{owner}'s link" if owner else f"link {shown(one.get('link_label'), 20)}"
     if one.get("same_person"):
-        says = f"Somebody who says to be {owner or 'the same person'}" + (f' ("{name}")' if name else "")
+        says = f"Somebody who says they are {owner or 'the same person'}" + (f' ("{name}")' if name else "")
     else:
         says = f'"{name}"' if name else "Somebody"
     way = "the address of a page of" if one.get("by_address") else "with"
