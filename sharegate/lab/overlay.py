@@ -23,7 +23,7 @@ MAX_WORKSPACE_BYTES = 1 << 20
 MAX_SETTINGS = 200
 MAX_SETTINGS_BYTES = 256 << 10
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}\Z")
-_PLUGIN = re.compile(r"[A-Za-z0-9@._/-]{1,120}:[A-Za-z0-9._-]{1,80}\Z")
+_PLUGIN = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._/-]{0,120}:[A-Za-z0-9._-]{1,80}\Z")
 MAX_DEPTH = 60
 
 # For every visitor: the server must not be asked to call out, and no tool may nag about what is not theirs.

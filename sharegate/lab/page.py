@@ -52,8 +52,11 @@ class PageSource:
     @property
     def collaboration(self) -> bool:
         """Whether documents are shared live (jupyter-collaboration is installed and on)."""
-        installed = any(entry.get("name") == COLLABORATION_EXTENSIONS[0] for entry in self._federated)
-        return installed and self.config.get("disableRTC") is not True
+        needed = COLLABORATION_EXTENSIONS[0]
+        off = self.config.get("disabledExtensions")
+        installed = any(entry.get("name") == needed for entry in self._federated)
+        switched_off = isinstance(off, list) and needed in off
+        return installed and not switched_off and self.config.get("disableRTC") is not True
 
     @property
     def _federated(self) -> list[dict[str, Any]]:
@@ -193,7 +196,7 @@ def content_security_policy(grant: Grant, addresses: Addresses, origin: str, non
             "frame-src 'self' blob:",
             "worker-src 'none'",
             "object-src 'none'",
-            "base-uri 'none'",
+            "base-uri 'self'",
             "form-action 'self'",
             "frame-ancestors 'none'",
         )

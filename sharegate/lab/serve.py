@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -12,48 +12,25 @@ from sharegate.errors import Denied, Reason
 from sharegate.lab.config import Addresses
 from sharegate.lab.page import MAX_PAGE, PageSource, read_page, render_page
 from sharegate.lab.static import MAX_ASSET, OWN, Asset, OwnAssets, StaticCache, static_answer, upstream_path
-from sharegate.messages import Headers, Request, Response
+from sharegate.messages import Request, Response
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant, Share
+from sharegate.upstream.interfaces import Incoming
+from sharegate.upstream.model import Upstream
 
 _DIGESTS = 64
-
-
-class Served(Protocol):
-    """The upstream as this module needs it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-
-
-class Fetched(Protocol):
-    """What came back."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Headers: ...
-
-    async def read(self, limit: int) -> bytes: ...
-
-    @property
-    def stream(self) -> Callable[[], AsyncIterator[bytes]]: ...
-    @property
-    def close(self) -> Callable[[], Awaitable[None]]: ...
 
 
 class Fetch(Protocol):
     """GET of an encoded path below the upstream's base; with or without the upstream's credential."""
 
-    async def __call__(self, upstream: Served, path: str, *, credential: bool) -> Fetched: ...
+    async def __call__(self, upstream: Upstream, path: str, *, credential: bool) -> Incoming: ...
 
 
 class LabServer:
     """One per gate."""
 
-    def __init__(self, fetch: Fetch, origin: str, secret_of: Callable[[Served], str]) -> None:
+    def __init__(self, fetch: Fetch, origin: str, secret_of: Callable[[Upstream], str]) -> None:
         self._fetch = fetch
         self._origin = origin
         self._secret_of = secret_of
@@ -62,7 +39,7 @@ class LabServer:
         self._digests: OrderedDict[str, str] = OrderedDict()
         self._loading: dict[tuple[str, str, str], asyncio.Future[Asset]] = {}
 
-    async def page(self, grant: Grant, upstream: Served, segments: tuple[str, ...], tree: CanonicalPath) -> Response:
+    async def page(self, grant: Grant, upstream: Upstream, segments: tuple[str, ...], tree: CanonicalPath) -> Response:
         """The visitor's page for `/lab…` or `/doc…`. `segments` and `tree` are confined already."""
         single = segments[:1] == ("doc",)
         workspace = segments[2] if segments[1:2] == ("workspaces",) and len(segments) > 2 else "default"
@@ -83,12 +60,12 @@ class LabServer:
         )
         return Response(200, page.headers, page.body)
 
-    async def collaboration(self, upstream: Served) -> bool:
+    async def collaboration(self, upstream: Upstream) -> bool:
         """Whether documents are live there, as its own page says."""
         return (await self._source(upstream, single=False)).collaboration
 
     async def static(
-        self, share: Share, upstream: Callable[[], Awaitable[Served]], segments: tuple[str, ...], request: Request
+        self, share: Share, upstream: Callable[[], Awaitable[Upstream]], segments: tuple[str, ...], request: Request
     ) -> Response:
         """`/s/<share>/-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else."""
         if request.method not in ("GET", "HEAD") or len(segments) < 2:
@@ -108,7 +85,7 @@ class LabServer:
             current = self._digests.get(share.upstream) == digest
         return static_answer(asset, request.headers, head=head, immutable=current)
 
-    async def _source(self, upstream: Served, single: bool) -> PageSource:
+    async def _source(self, upstream: Upstream, single: bool) -> PageSource:
         # The page of the server's root says the same for every document, so no path of the share goes upstream here.
         answer = await self._fetch(upstream, "doc" if single else "lab", credential=True)
         body = await answer.read(MAX_PAGE)
@@ -122,7 +99,7 @@ class LabServer:
         return source
 
     async def _load(
-        self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Callable[[], Awaitable[Served]]
+        self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Callable[[], Awaitable[Upstream]]
     ) -> Asset:
         """Fetch once for all who ask at the same time."""
         key = (id, digest, path)
@@ -134,7 +111,7 @@ class LabServer:
         loading.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(loading)
 
-    async def _load_now(self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Served) -> Asset:
+    async def _load_now(self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Upstream) -> Asset:
         if id not in self._digests:
             # After a restart of the gate a page may ask for its files before anybody loaded a page anew.
             await self._source(upstream, single=False)

@@ -218,15 +218,19 @@ const MAY_RETURN = new Set(["share_paused", "link_paused", "share_suspended"]);
 // The last thing: JupyterLab and everything it showed is taken out of the page.
 export function showEnd(visit, word) {
   const { owner } = visit;
-  const left = word.reason === "left";
-  const sentence = left ? `${visit.name} is still shared with you.` : word.sentence || "Sharing was closed while you were here.";
-  const advice = left ? "Open your link again in this browser to come back." : word.advice || `If you need it again, ask ${owner}.`;
-  const heading = el("h1", { tabindex: "-1" }, (HEADINGS[word.reason] ?? (() => "This share is closed"))(owner));
+  const known = HEADINGS[word.reason];
+  const heading = el("h1", { tabindex: "-1" }, known ? known(owner) : "This share is closed");
+  // A heading that says what happened needs no sentence that says it again.
+  const lines = word.reason === "left"
+    ? ["Open your link again in this browser to come back."]
+    : [known ? "" : word.sentence, word.advice || `If you need it again, ask ${owner}.`].filter(Boolean);
+  const time = new Date().toLocaleTimeString([], { timeStyle: "short" });
+  lines.push(`This page closed at ${time}.`);
   const notice = el(
     "main",
     { id: "sharegate-end" },
     el("div", { class: "sg-tab" }, visit.name),
-    el("section", {}, heading, el("p", {}, sentence), el("p", { class: "sg-small" }, advice)),
+    el("section", {}, heading, ...lines.map((line, at) => el("p", at ? { class: "sg-small" } : {}, line))),
   );
   if (MAY_RETURN.has(word.reason)) {
     notice.lastChild.append(row(plain("Try again", () => location.reload(), "sg-main")));

@@ -48,10 +48,14 @@ const RUNNING = /^(notebook:(run-|restart|interrupt)|runmenu:|kernelmenu:(restar
 const DOCUMENT_EDITOR = ".jp-Notebook .cm-content, .jp-FileEditor .cm-content";
 const EMPTY_MENUS = ["jp-mainmenu-run", "jp-mainmenu-kernel"];
 
+// One file has no neighbours, so there is no way out of the single-document view.
+const ONLY_FOLDERS = ["application:set-mode", "application:toggle-mode", "docmanager:open-browser-tab"];
+
 const mayUse = (id) =>
   !NOT_READING.has(id) && (exact.has(id) || beginnings.some((start) => id.startsWith(start)));
 
 export function makeReadOnly(app, visit, toast) {
+  if (visit.kind === "file") ONLY_FOLDERS.forEach((id) => NOT_READING.add(id));
   const said = new Set();
   function once(kind, sentence) {
     if (said.has(kind)) return;
@@ -83,8 +87,7 @@ function limitCommands(commands, refuseRun) {
   commands.execute = (id, args) => {
     if (mayUse(id)) return execute.call(commands, id, args);
     if (RUNNING.test(id)) refuseRun();
-    (window.sgRefused ??= []).push(id);
-    return Promise.resolve(undefined);
+      return Promise.resolve(undefined);
   };
   commands.notifyCommandChanged();
 }
@@ -133,6 +136,8 @@ function lock(widget) {
     }
   };
 
+  // Their tools change or run something; what a reader needs of them is in the menus.
+  if (content.model?.cells || content.editor) widget.toolbar?.hide();
   if (content.model?.cells) lockNotebook(widget);
   else if (content.editor) lockEditor(content.editor);
   else content.ready?.then?.(() => content.editor && lockEditor(content.editor));
@@ -152,7 +157,6 @@ function lockEditor(editor) {
 
 function lockNotebook(panel) {
   const notebook = panel.content;
-  panel.toolbar?.hide();
   const lockCell = (cell) => {
     if (locked.has(cell)) return;
     locked.add(cell);

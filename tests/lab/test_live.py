@@ -1,0 +1,76 @@
+"""The words of the live channel."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.lab import live
+from sharegate.messages import Frame
+
+
+def test_what_the_docstring_shows_is_what_is_sent() -> None:
+    """The shapes in the module's docstring are those on the wire."""
+    hello = json.loads(live.to_page(live.Hello(role="view", expires=2.0, now=1.0)).data)
+    ended = json.loads(live.to_page(live.ended(Reason.SHARE_PAUSED, "Ann")).data)
+
+    assert hello == {
+        "type": "hello",
+        "role": "view",
+        "expires": 2.0,
+        "now": 1.0,
+        "server": "here",
+        "collaboration": True,
+    }
+    assert json.loads(live.to_page(live.Beat()).data) == {"type": "beat"}
+    assert json.loads(live.to_page(live.Server("away")).data) == {"type": "server", "state": "away"}
+    assert ended["reason"] == "share_paused"
+    assert "Ann can resume it" in ended["advice"]
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_can_end_a_page(reason: Reason) -> None:
+    """Whatever ends a visit has a public word, a sentence, an advice and a close code for programs."""
+    word = live.ended(reason, "Ann {x}")
+
+    assert word.reason == MEANINGS[reason].public
+    assert word.sentence
+    assert "Ann {x}" in word.advice or "link again" in word.advice
+    assert live.close_code(reason) in (4403, 4408, 4410)
+
+
+def test_expiry_and_leaving_have_their_own_codes() -> None:
+    """4408 is expired, 4410 ended, 4403 everything else."""
+    assert live.close_code(Reason.SHARE_EXPIRED) == 4408
+    assert live.close_code(Reason.VISIT_ENDED) == 4410
+    assert live.close_code(Reason.SHARE_REVOKED) == 4403
+
+
+def test_a_page_says_where_it_is() -> None:
+    """The one word of a page."""
+    assert live.from_page(Frame.text('{"type":"here","path":"sub/nb.ipynb"}')) == live.Here("sub/nb.ipynb")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame.binary(b'{"type":"here","path":""}'),
+        Frame.text(""),
+        Frame.text("[]"),
+        Frame.text('{"type":"hello"}'),
+        Frame.text('{"type":"here"}'),
+        Frame.text('{"type":"here","path":1}'),
+        Frame.text('{"type":"here","path":"","more":1}'),
+        Frame.text('{"type":"here","path":"' + "x" * 5000 + '"}'),
+        Frame.text("[" * 4000),
+        Frame.close(1000),
+    ],
+)
+def test_attack_other_frames(frame: Frame) -> None:
+    """Anything else closes the channel."""
+    with pytest.raises(Denied) as caught:
+        live.from_page(frame)
+
+    assert caught.value.reason is Reason.BAD_FRAME
