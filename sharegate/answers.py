@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
-from sharegate.documents import Documents
 from sharegate.channels.registry import Channels
 from sharegate.confine.answer import check_status
 from sharegate.confine.contents import Setting
 from sharegate.confine.headers import request_headers, response_headers, rewritten
 from sharegate.confine.request import Confined
 from sharegate.confine.response import ANSWER_LIMITS, answer_locally, filter_answer
+from sharegate.documents import Documents
 from sharegate.errors import Denied, Reason
 from sharegate.lab import synthetic
 from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overlays
@@ -96,7 +96,7 @@ class Answers:
         if local is not None:
             return synthetic_json(local)
         if rule.answer_name == "session":
-            await self._documents.check_exists(grant, upstream, confined)
+            await self._documents.check_session(grant, upstream, confined)
         sent = request_headers(request.headers, rule, rewritten_body=confined.body is not None)
         incoming = await self._forwarder.forward(upstream, _outgoing(request, rule, confined, sent))
         try:
@@ -119,7 +119,7 @@ class Answers:
                 return Response(204, headers)
             body = await filter_answer(rule.answer_name, data, setting)
             if rule.answer_name == "session":
-                await self._documents.learn(grant, upstream, confined, body)
+                self._documents.learn_session(upstream, confined, body)
             return Response(incoming.status, headers, body if request.method != "HEAD" else b"")
         except BaseException:
             await incoming.close()
@@ -188,10 +188,10 @@ class Answers:
         return await self._overlays.put_settings(grant, plugin, await _whole(confined, MAX_SETTINGS_BYTES * 2))
 
     async def _events(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
-        return await self._documents.silent(grant)
+        return self._documents.silent(grant)
 
     async def _global_awareness(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
-        return await self._documents.private(grant)
+        return self._documents.private(grant)
 
 
 async def _whole(confined: Confined, limit: int) -> bytes:

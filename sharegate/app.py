@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 
 from sharegate.answers import Answers
@@ -16,6 +16,7 @@ from sharegate.audit.announce import Announcing
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
 from sharegate.audit.history import StoredHistory
+from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
@@ -36,7 +37,7 @@ from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.tokens import ShareTokens
-from sharegate.stores.sqlite import SqliteStore
+from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.file_ids import UpstreamFileIds
@@ -114,7 +115,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
-        store = await SqliteStore.open(config.database, key=store_key(config.keys_dir))
+        store = await open_sqlite(config.database, key=store_key(config.keys_dir))
         closing.push_async_callback(store.close)
         ring = KeyRing.open(config.keys_dir, now())
         trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
@@ -221,7 +222,7 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _gate(house: _House) -> tuple[Gate, list[Awaitable[None]]]:
+def _gate(house: _House) -> tuple[Gate, list[Coroutine[None, None, None]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site.of(config.gate_url)
@@ -243,7 +244,6 @@ def _gate(house: _House) -> tuple[Gate, list[Awaitable[None]]]:
         disk=house.roots,
         presence=house.presence,
         trail=trail,
-        now=now,
     )
     answers = Answers(
         forwarder=house.forwarder,
@@ -297,7 +297,8 @@ async def _keep(house: _House) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store."""
     while True:
         with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
-            await house.store.prune(house.now(), personal_after=house.config.retention_days * 86400.0)
+            await house.store.prune(house.now())
+            await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
         await asyncio.sleep(3600)
 
 
@@ -340,7 +341,9 @@ def _bind(setting: str, host: str, port: int) -> socket.socket:
         )[0]
         bound = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise Refused("no_address", f"{host} is no address of this computer ({error.strerror})", f"Check {setting}") from None
+        raise Refused(
+            "no_address", f"{host} is no address of this computer ({error.strerror})", f"Check {setting}"
+        ) from None
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
@@ -349,6 +352,7 @@ def _bind(setting: str, host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         reason = error.strerror or os.strerror(error.errno or 0)
-        raise Refused("port_taken", f"port {port} on {host}: {reason}", f"Stop what uses it, or set {setting}") from None
+        raise Refused(
+            "port_taken", f"port {port} on {host}: {reason}", f"Stop what uses it, or set {setting}"
+        ) from None
     return bound
-

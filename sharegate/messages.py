@@ -140,9 +140,11 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """The answer 101: the listener accepts the WebSocket, then awaits `serve` with the visitor's end."""
+    """The answer 101: the listener accepts the WebSocket, then awaits `serve` with the visitor's end; when it cannot
+    (the visitor is gone already) it awaits `abandon`. One of the two is always called."""
 
     serve: Callable[[Socket], Awaitable[None]]
+    abandon: Callable[[], Awaitable[None]] | None = None
     subprotocol: str = ""
     headers: tuple[tuple[str, str], ...] = ()
 

@@ -105,9 +105,7 @@ def _pass_by(transport: asyncio.Transport | None) -> None:
 class Listener:
     """One address that accepts connections and hands each request to `handle`."""
 
-    def __init__(
-        self, handle: Handle, *, body_limit: int = 8 * 1024**3
-    ) -> None:
+    def __init__(self, handle: Handle, *, body_limit: int = 8 * 1024**3) -> None:
         self._handle = handle
         self._app = web.Application(client_max_size=body_limit)
         self._app.router.add_route("*", "/{tail:.*}", self._serve, expect_handler=self._expect)
@@ -195,7 +193,12 @@ class Listener:
             socket.headers.add(name, value)
         mine: Socket = _VisitorSocket(request, socket)
         try:
-            await socket.prepare(request)
+            try:
+                await socket.prepare(request)
+            except BaseException:
+                if answer.abandon is not None:
+                    await asyncio.shield(answer.abandon())
+                raise
             await answer.serve(mine)
         finally:
             if not socket.closed:

@@ -85,6 +85,14 @@ class Roots:
         )
         raise Denied(Reason.ROOT_CHANGED)
 
+    async def check_share_root(self, grant: Grant) -> None:
+        """The same for something that is open; a server that is away cannot be looked at, and answers nobody anyway."""
+        try:
+            upstream = await self._directory.find(grant.share.upstream)
+        except Denied:
+            return
+        await self.check(grant, upstream)
+
     async def inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> None:
         """Denied(`link_out`) when the real path leaves the root."""
         await self._disk.check_inside(upstream, self._root_of(grant), path)
