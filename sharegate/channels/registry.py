@@ -1,0 +1,165 @@
+"""What is open now: every channel and every HTTP answer in flight, so that it can be cut at once.
+
+Open here *before* the upstream is asked: a revocation while the upstream's connection is still being made then finds
+the channel and cuts it, and the relay never starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.messages import Frame
+from sharegate.shares.model import Grant
+
+Kind = Literal["room", "local", "live", "stream"]
+MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
+
+_EXPIRED = {Reason.LINK_EXPIRED, Reason.SHARE_EXPIRED}
+# The visit may come back by itself: the page connects anew, as it does when a server restarts.
+_PASSING = {
+    Reason.DRAINING,
+    Reason.UPSTREAM_AWAY,
+    Reason.UPSTREAM_TIMEOUT,
+    Reason.UPSTREAM_NOT_OURS,
+    Reason.UPSTREAM_BAD_ANSWER,
+    Reason.STORE_UNAVAILABLE,
+}
+
+
+def close_frame(kind: Kind, reason: Reason) -> Frame:
+    """How a channel of `kind` is closed for `reason` (DESIGN 6.15).
+
+    A document's provider gives up only on 1003 with this JSON (docprovider `_onConnectionClosed`: it shows
+    `errorReason` and disposes of the document when the dialog is answered; until then, and on every other code,
+    y-websocket connects anew). 1012 is "service restart" and means exactly that.
+    """
+    meaning = MEANINGS[reason]
+    if reason in _PASSING:
+        return Frame.close(1012, meaning.public)
+    if kind == "room":
+        words = {"reason": "unknown_session", "reloadable": True, "errorReason": meaning.sentence}
+        return Frame.close(1003, json.dumps(words, separators=(",", ":")))
+    if reason in _EXPIRED:
+        return Frame.close(4408, meaning.public)
+    return Frame.close(4410 if reason is Reason.VISIT_ENDED else 4403, meaning.public)
+
+
+class Cut:
+    """The string on which one open thing hangs. Cut once; the first reason stands."""
+
+    __slots__ = ("_event", "kind", "reason")
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.reason: Reason | None = None
+        self._event = asyncio.Event()
+
+    def cut(self, reason: Reason) -> bool:
+        """Synchronous: whoever looks at `reason` after this call sees it. False when it was cut before."""
+        if self.reason is not None:
+            return False
+        self.reason = reason
+        self._event.set()
+        return True
+
+    async def wait(self) -> Reason:
+        await self._event.wait()
+        assert self.reason is not None
+        return self.reason
+
+    @property
+    def frame(self) -> Frame:
+        """The CLOSE frame that tells the visitor; only when cut."""
+        assert self.reason is not None
+        return close_frame(self.kind, self.reason)
+
+    def __repr__(self) -> str:
+        return f"<Cut {self.kind} {self.reason.value if self.reason else 'open'}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Open:
+    grant: Grant
+    cut: Cut
+    room: str
+
+
+class Channels:
+    """The index of everything open, by share, link and visit."""
+
+    def __init__(
+        self, *, per_visit: int = 40, per_link: int = 200, per_share: int = 400, rooms_per_visit: int = 20
+    ) -> None:
+        self._limits = {"visit": per_visit, "link": per_link, "share": per_share}
+        self._rooms_per_visit = rooms_per_visit
+        self._all: dict[_Open, None] = {}  # in the order of opening
+        self._index: dict[tuple[str, str], set[_Open]] = {}
+        self._closed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def open(self, grant: Grant, kind: Kind = "room", room: str = "") -> AsyncIterator[Cut]:
+        """Registered while the context lasts. Denied(`channel_limit`) past the number of channels of the visit, link or
+        share, Denied(`room_limit`) past the number of different rooms of the visit. Streams are counted elsewhere."""
+        if kind != "stream":
+            self._check(grant, room)
+        opened = _Open(grant, Cut(kind), room)
+        self._all[opened] = None
+        for key in _keys(grant):
+            self._index.setdefault(key, set()).add(opened)
+        try:
+            yield opened.cut
+        finally:
+            del self._all[opened]
+            for key in _keys(grant):
+                those = self._index[key]
+                those.discard(opened)
+                if not those:
+                    del self._index[key]
+            self._closed.set()
+            self._closed = asyncio.Event()
+
+    def count(self, *, share: str = "", link: str = "", visit: str = "") -> int:
+        """How many channels are open; streams are not counted."""
+        return sum(each.cut.kind != "stream" for each in self._those(share, link, visit))
+
+    def grants(self) -> list[Grant]:
+        """One grant per visit that has something open: the one under which its latest thing was opened."""
+        return list({each.grant.visit.id: each.grant for each in self._all if each.cut.reason is None}.values())
+
+    def cut(self, *, reason: Reason, share: str = "", link: str = "", visit: str = "") -> int:
+        """Cut all that fit (without a name: all), synchronously. Returns how many channels and streams that were."""
+        return sum(each.cut.cut(reason) for each in list(self._those(share, link, visit)))
+
+    async def drained(self, *, share: str = "", link: str = "", visit: str = "", within: float = 5.0) -> None:
+        """Wait until nothing that fits is open any more, at most `within` seconds."""
+        with contextlib.suppress(TimeoutError):  # what does not go is aborted by its own relay
+            async with asyncio.timeout(within):
+                while self._those(share, link, visit):
+                    await self._closed.wait()
+
+    def _those(self, share: str, link: str, visit: str) -> Collection[_Open]:
+        named = [(kind, id) for kind, id in (("share", share), ("link", link), ("visit", visit)) if id]
+        if not named:
+            return self._all.keys()
+        sets = [self._index.get(key, set()) for key in named]
+        return set.intersection(*sets) if len(sets) > 1 else sets[0]
+
+    def _check(self, grant: Grant, room: str) -> None:
+        for kind, id in _keys(grant):
+            of_visit = self._index.get((kind, id), set())
+            if sum(each.cut.kind != "stream" for each in of_visit) >= self._limits[kind]:
+                raise Denied(Reason.CHANNEL_LIMIT, f"{self._limits[kind]} at once for a {kind}")
+        if room:
+            rooms = {each.room for each in self._index.get(("visit", grant.visit.id), set()) if each.room}
+            if room not in rooms and len(rooms) >= self._rooms_per_visit:
+                raise Denied(Reason.ROOM_LIMIT, f"{self._rooms_per_visit} rooms at once")
+
+
+def _keys(grant: Grant) -> tuple[tuple[str, str], ...]:
+    return ("visit", grant.visit.id), ("link", grant.link.id), ("share", grant.share.id)
