@@ -66,16 +66,18 @@ class ShareContract:
         assert await again.device_code("h1") == a_code()
         assert [one.token.secret for one in await again.upstreams()] == ["raw server token"]
 
-    async def test_a_taken_id_or_letter_changes_nothing(self, store: Store) -> None:
-        """A share whose second link clashes is not stored at all."""
+    async def test_a_taken_id_or_letter_changes_nothing(self, store: Store, reopened: Reopen) -> None:
+        """A share whose second link clashes is not stored at all, not even on the disk beside another's commit."""
         with pytest.raises(ValueError):
             await store.add_share(a_share(name="other"), [])
         with pytest.raises(ValueError):
             await store.add_share(a_share("s2"), [a_link("l2", share="s2"), a_link("l1", share="s2")])
         with pytest.raises(ValueError):
             await store.add_link(a_link("l3", letter="1"))
-        assert await store.shares() == [a_share()]
-        assert (await store.link("l2"), await store.links("s2"), await store.links("s1")) == (None, [], [a_link()])
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            assert await store.shares() == [a_share()]
+            assert (await store.link("l2"), await store.links("s2"), await store.links("s1")) == (None, [], [a_link()])
 
     async def test_a_link_belongs_to_a_share_that_exists(self, store: Store) -> None:
         """No link hangs in the air, and no link of another share comes with a new one."""

@@ -81,7 +81,15 @@ def event(**fields: Any) -> AuditEvent:
 
 
 async def everything(store: SqliteStore) -> list[Any]:
+    """What the store answers, and what is in its file."""
+    on_disk = await store._read(
+        lambda reading: [
+            reading.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for (table,) in reading.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        ]
+    )
     return [
+        on_disk,
         await store.shares(),
         await store.links("s1"),
         await store.visits("s1"),
