@@ -16,6 +16,8 @@ From the page
 
 After `ended` the gate closes with 4403 (revoked, paused, refused), 4408 (expired) or 4410 (left, visit ended). A page
 that sees one of these codes without the message treats it as `ended` all the same: it fails towards the notice.
+1013 (RFC 6455 registry: try again later) goes with a reason that passes by itself, such as a gate that restarts: the
+page stays, says that the gate cannot be reached, and connects anew.
 """
 
 from __future__ import annotations
@@ -89,6 +91,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
     Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
 }
+_PASSING_CODE = 1013
 _CODES = {
     Reason.LINK_EXPIRED: 4408,
     Reason.SHARE_EXPIRED: 4408,
@@ -112,7 +115,10 @@ def from_page(frame: Frame) -> FromPage:
 
 
 def ended(reason: Reason, owner: str) -> Ended:
-    """What a page is told when `reason` ends its visit, in words for the person in front of it."""
+    """What a page is told when `reason` ends its visit, in words for the person in front of it.
+
+    Said for a reason that `passes`, it is no end: the page goes on trying.
+    """
     meaning = MEANINGS[reason]
     return Ended(
         reason=meaning.public, sentence=meaning.sentence, advice=_ADVICE.get(reason, _ASK_OWNER).format(owner=owner)
@@ -121,4 +127,9 @@ def ended(reason: Reason, owner: str) -> Ended:
 
 def close_code(reason: Reason) -> int:
     """The WebSocket close code that goes with `reason` (DESIGN 6.15)."""
-    return _CODES.get(reason, 4403)
+    return _PASSING_CODE if passes(reason) else _CODES.get(reason, 4403)
+
+
+def passes(reason: Reason) -> bool:
+    """Whether `reason` ends a connection but no visit: limits, a gate that restarts, a store or server that is away."""
+    return MEANINGS[reason].status in (429, 502, 503, 504)

@@ -17,13 +17,13 @@ NOTEBOOK = "sub/shared/nb.ipynb"
 
 # Every key that adds, changes, moves, deletes, pastes or runs in JupyterLab's default shortcuts.
 COMMAND_KEYS = """
-    a b x c v Shift+v d,d m y r 1 2 3 4 5 6 z Shift+z Shift+m Shift+d Shift+Enter Control+Enter Alt+Enter 
-    Control+Shift+ArrowUp Control+Shift+ArrowDown i,i 0,0 Control+s Control+Shift+s F2 Delete Backspace Control+x 
+    a b x c v Shift+v d,d m y r 1 2 3 4 5 6 z Shift+z Shift+m Shift+d Shift+Enter Control+Enter Alt+Enter
+    Control+Shift+ArrowUp Control+Shift+ArrowDown i,i 0,0 Control+s Control+Shift+s F2 Delete Backspace Control+x
     Control+v Control+z Control+Shift+z
 """.split()  # noqa: SIM905 -- keys read better as words
 EDIT_KEYS = """
-    q 7 Space Enter Backspace Delete Tab Shift+Tab Control+z Control+y Control+x Control+v Control+d Control+/ 
-    Control+Shift+- Control+] Control+[ Alt+ArrowUp Alt+ArrowDown Shift+Alt+ArrowDown Control+Shift+k Control+Enter 
+    q 7 Space Enter Backspace Delete Tab Shift+Tab Control+z Control+y Control+x Control+v Control+d Control+/
+    Control+Shift+- Control+] Control+[ Alt+ArrowUp Alt+ArrowDown Shift+Alt+ArrowDown Control+Shift+k Control+Enter
     Shift+Enter Alt+Enter Control+s
 """.split()  # noqa: SIM905 -- keys read better as words
 

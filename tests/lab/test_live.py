@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import pytest
 
@@ -38,7 +39,7 @@ def test_every_reason_can_end_a_page(reason: Reason) -> None:
     assert word.reason == MEANINGS[reason].public
     assert word.sentence
     assert "Ann {x}" in word.advice or "link again" in word.advice
-    assert live.close_code(reason) in (4403, 4408, 4410)
+    assert live.close_code(reason) in (1013, 4403, 4408, 4410)
 
 
 def test_expiry_and_leaving_have_their_own_codes() -> None:
@@ -46,6 +47,17 @@ def test_expiry_and_leaving_have_their_own_codes() -> None:
     assert live.close_code(Reason.SHARE_EXPIRED) == 4408
     assert live.close_code(Reason.VISIT_ENDED) == 4410
     assert live.close_code(Reason.SHARE_REVOKED) == 4403
+
+
+def test_a_restart_of_the_gate_is_no_end() -> None:
+    """Reasons that pass by themselves close with 1013, and page.js knows the public word of each."""
+    passing = {reason for reason in Reason if live.passes(reason)}
+    script = (files("sharegate.lab") / "assets" / "live.js").read_text()
+
+    assert Reason.DRAINING in passing
+    assert Reason.SHARE_REVOKED not in passing
+    assert {live.close_code(reason) for reason in passing} == {1013}
+    assert all(f'"{MEANINGS[reason].public}"' in script for reason in passing)
 
 
 def test_a_page_says_where_it_is() -> None:

@@ -185,7 +185,7 @@ async function showDevice(visit) {
       signal: AbortSignal.timeout(10_000),
     });
     const told = await answer.json();
-    if (!answer.ok) throw new Error(typeof told.message === "string" ? told.message : "");
+    if (!answer.ok) throw new Error(told.error?.message ?? "");
     const { size, path } = told.picture;
     body.replaceChildren(
       el("p", {}, "Point your phone's camera at the picture, or open the address there and type the code."),

@@ -2,6 +2,8 @@
 "use strict";
 
 const SILENCE = 50_000;
+// Words for an end that passes by itself (live.passes): the connection ended, the visit did not.
+const PASSING = new Set(["gate_restarting", "gate_fault", "too_many", "server_away", "server_slow", "server_fault"]);
 const ENDED = { 4403: "closed", 4408: "share_expired", 4410: "visit_ended" };
 
 // `hear(word)` gets each message; `link(state)` gets "here", "unreachable" (the gate does not answer) or "offline".
@@ -34,7 +36,8 @@ export function connect(base, { hear, link }) {
       tries = 0;
       listen();
       become("here");
-      hear(JSON.parse(event.data));
+      const word = JSON.parse(event.data);
+      if (word.type !== "ended" || !PASSING.has(word.reason)) hear(word);
     };
     mine.onclose = (event) => {
       if (mine !== socket) return;
@@ -60,10 +63,9 @@ export function connect(base, { hear, link }) {
   async function ask() {
     try {
       const answer = await fetch(base + "api/me", { cache: "no-store", signal: AbortSignal.timeout(5000) });
-      if (![401, 403, 404, 410].includes(answer.status)) return null;
-      const body = await answer.json().catch(() => ({}));
-      const said = (key) => (typeof body[key] === "string" ? body[key] : "");
-      return { type: "ended", reason: said("reason") || said("code") || "closed", sentence: said("message") };
+      if (![401, 403, 410].includes(answer.status)) return null;
+      const { error } = await answer.json().catch(() => ({}));
+      return { type: "ended", reason: error?.code ?? "closed", sentence: error?.message ?? "" };
     } catch {
       return null; // no answer is no verdict: the page goes on waiting
     }

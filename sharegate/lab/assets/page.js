@@ -8,7 +8,7 @@ import { makeBanner, showEnd, toast } from "./banner.js";
 import { connect } from "./live.js";
 import { keepPlace, watchForSaves } from "./place.js";
 import { makeReadOnly } from "./readonly.js";
-import { stopEverything } from "./sockets.js";
+import { stopEverything, whenRoomIsLost } from "./sockets.js";
 
 const visit = JSON.parse(document.getElementById("sharegate-visit").textContent);
 const banner = makeBanner(visit, { leave });
@@ -73,6 +73,19 @@ function server(state) {
   // A server that was away has another document session, and JupyterLab's own answer to that is a dialog.
   if (state === "here" && before !== "here") loadAgain();
 }
+
+const AGAIN = "sharegate-loaded-again";
+
+// A room that closes for good is either the end of the visit, which the live channel says within this second, or a
+// restart too quick to be noticed. Once in a while is a restart; again at once would be a loop.
+whenRoomIsLost(() => {
+  if (visit.role !== "view") return;
+  setTimeout(() => {
+    if (over || Date.now() - Number(sessionStorage.getItem(AGAIN)) < 30_000) return;
+    sessionStorage.setItem(AGAIN, String(Date.now()));
+    loadAgain();
+  }, 1200);
+});
 
 function settle(app) {
   place = keepPlace(app, visit, (path) => live.say({ type: "here", path }));

@@ -4,13 +4,22 @@
 const Native = window.WebSocket;
 const open = new Set();
 let stopped = false;
+let roomLost = () => {};
+
+// The server restarted, and its documents with it: JupyterLab's answer to that is a dialog, ours is to load again.
+export function whenRoomIsLost(callback) {
+  roomLost = callback;
+}
 
 window.WebSocket = class extends Native {
   constructor(address, protocols) {
     if (stopped) throw new DOMException("The visit has ended.", "InvalidStateError");
     super(address, protocols ?? []);
     open.add(this);
-    this.addEventListener("close", () => open.delete(this));
+    this.addEventListener("close", (event) => {
+      open.delete(this);
+      if (event.code === 1003 && this.url.includes("/api/collaboration/room/")) roomLost();
+    });
   }
 };
 
