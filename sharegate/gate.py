@@ -305,6 +305,7 @@ class Gate:
                     status=status,
                     bytes_out=size,
                     duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                    name=grant.visit.name,
                     address=request.peer,
                 ),
                 durable=request.method not in ("GET", "HEAD"),

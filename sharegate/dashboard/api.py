@@ -404,7 +404,7 @@ class Api:
         events = await self._history.events(asked)
         more = bool(asked.limit and len(events) == asked.limit and not asked.newest_first)
         return {
-            "events": [msgspec.to_builtins(event) | {"text": self._describe(event)} for event in events],
+            "events": [msgspec.structs.asdict(event) | {"text": self._describe(event)} for event in events],
             "next_after": events[-1].seq if more else None,
         }
 
