@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from pathlib import Path
@@ -117,9 +118,8 @@ def _token(file: Path | None) -> str:
         raise Usage(
             "--token-file", "the server's token is needed, and nobody can be asked here", f"Or set {TOKEN_VARIABLE}"
         )
-    return str(
-        typer.prompt("Token of the server (not shown)", hide_input=True, default="", show_default=False, err=True)
-    ).strip()
+    # Not typer's prompt: it shows the question before it turns the echo off, and a fast paste would be seen.
+    return getpass.getpass("Token of the server (not shown): ").strip()
 
 
 def _token_from(file: Path) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
-import inspect
 import logging
 import sys
 import webbrowser
@@ -21,7 +19,6 @@ from sharegate.cli.command import Cli, command, until_signalled
 from sharegate.cli.control import Control, DirectControl, api_path, control_for
 from sharegate.cli.live import LiveScreen
 from sharegate.cli.output import shown
-from sharegate.cli.problems import Usage
 from sharegate.cli.screen import leaving
 from sharegate.config import Config
 from sharegate.errors import Invalid, Refused, Unreachable
@@ -242,9 +239,6 @@ async def demo(cli: Cli) -> None:
     It starts a JupyterLab of its own on a sample folder, a gate with records of its own, and a robot who visits by a
     real link. Your files, settings, servers and shares are not touched, and everything is removed when you leave.
     """
-    run = getattr(importlib.import_module("sharegate.demo"), "run", None)
-    if run is None:
-        raise Usage("demo", "is not part of this installation", "Use `sharegate up`")
-    result = run(cli)
-    if inspect.isawaitable(result):
-        await result
+    from sharegate.demo import run
+
+    await run(cli)
