@@ -34,7 +34,11 @@ class Content(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
-    """Sizes in bytes. `nesting` holds for values in values and for shared types in shared types."""
+    """Sizes in bytes. `nesting` holds for values in values and for shared types in shared types.
+
+    `empty_structs`: yrs makes a struct without a length where a text is cut inside a character, and keeps it in the
+    document for ever; yjs never makes one.
+    """
 
     bytes: int
     structs: int
@@ -43,12 +47,15 @@ class ScanLimits:
     nesting: int = 64
     key_bytes: int = 4096
     string_bytes: int = 64 * 1024 * 1024
+    empty_structs: bool = False
 
 
 FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000, clients=1_000)
 # What a page may offer that is then dropped: the whole of a long document, to a server that lost it.
-DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000)
-FROM_UPSTREAM = ScanLimits(bytes=64 * 1024 * 1024, structs=1_000_000, delete_ranges=1_000_000, clients=100_000)
+DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000, empty_structs=True)
+FROM_UPSTREAM = ScanLimits(
+    bytes=64 * 1024 * 1024, structs=1_000_000, delete_ranges=1_000_000, clients=100_000, empty_structs=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,7 @@ class _Scan:
             start = clock = _clock(reader)
             for _ in range(count):
                 size = self._struct(client, clock, section)
-                if size < 1:
+                if size < 1 and not self.limits.empty_structs:
                     raise bad("struct without a length")
                 clock += size
                 if clock > MAX_CLOCK:

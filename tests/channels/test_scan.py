@@ -1,0 +1,303 @@
+"""Our reading of Yjs updates, against what pycrdt writes and against what an attacker writes."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycrdt import Array, Doc, Map, Text, XmlFragment
+
+from sharegate.channels.lib0 import sized, uint
+from sharegate.channels.scan import (
+    FROM_UPSTREAM,
+    FROM_VISITOR,
+    Clocks,
+    Content,
+    UpdateSummary,
+    scan_state_vector,
+    scan_update,
+)
+from sharegate.errors import Denied, Reason
+from tests.channels.documents import WORDS, deep_any, deep_json, deep_types, edit, edited, notebook
+
+choosers = st.integers(0, 2**64).map(random.Random)
+
+
+def denied(update: bytes) -> str:
+    with pytest.raises(Denied) as caught:
+        scan_update(update, replace(FROM_UPSTREAM, empty_structs=False))
+    assert caught.value.reason is Reason.BAD_FRAME
+    return caught.value.detail
+
+
+def item(info: int, content: bytes) -> bytes:
+    """An update with one item in the root `r`."""
+    return b"\x01\x01\x01\x00" + bytes([info]) + b"\x01\x01r" + content + b"\x00"
+
+
+@settings(max_examples=300, deadline=None)
+@given(choosers)
+def test_every_update_that_pycrdt_makes_is_accepted(choose: random.Random) -> None:
+    """Random edits of texts, lists, maps, XML and subdocuments: whole states, differences and each single update."""
+    doc = edited(choose, 0)
+    single: list[bytes] = []
+    subscription = doc.observe(lambda event: single.append(event.update))
+    before = doc.get_state()
+    for _ in range(choose.randrange(40)):
+        edit(doc, choose)
+    doc.unobserve(subscription)
+    vector = scan_state_vector(doc.get_state(), FROM_UPSTREAM)
+    whole = scan_update(doc.get_update(), FROM_UPSTREAM)
+    assert {each.client: each.end for each in whole.clocks} == {c: n for c, n in vector.items() if n}
+    assert all(each.start == 0 for each in whole.clocks)
+    scan_update(doc.get_update(before), FROM_UPSTREAM)
+    for update in single:
+        scan_update(update, FROM_UPSTREAM)
+
+
+@settings(max_examples=60, deadline=None)
+@given(choosers)
+def test_what_two_clients_wrote_apart_is_accepted_when_merged(choose: random.Random) -> None:
+    """Merged histories hold origins on both sides, gaps and deletions by others."""
+    one, other = edited(choose, 10), Doc()
+    other.apply_update(one.get_update())
+    other["text"], other["list"], other["map"] = Text(), Array(), Map()
+    other["xml"] = XmlFragment()
+    for _ in range(10):
+        edit(one, choose)
+        edit(other, choose)
+    one.apply_update(other.get_update())
+    vector = scan_state_vector(one.get_state(), FROM_UPSTREAM)
+    whole = scan_update(one.get_update(), FROM_UPSTREAM)
+    assert {each.client: each.end for each in whole.clocks} == {c: n for c, n in vector.items() if n}
+
+
+@settings(max_examples=300, deadline=None)
+@given(choosers)
+def test_attack_a_mutated_update_raises_nothing_but_denied(choose: random.Random) -> None:
+    """Bytes changed, inserted, removed or cut off: accepted as another update, or Denied."""
+    data = bytearray(edited(choose, 15).get_update())
+    for _ in range(choose.randrange(1, 6)):
+        at = choose.randrange(len(data))
+        match choose.randrange(4):
+            case 0:
+                data[at] = choose.randrange(256)
+            case 1:
+                data.insert(at, choose.choice([0, 0x7F, 0x80, 0xFF]))
+            case 2 if len(data) > 1:
+                del data[at]
+            case _:
+                data[at] ^= 1 << choose.randrange(8)
+    with contextlib.suppress(Denied):
+        assert isinstance(scan_update(bytes(data), FROM_UPSTREAM), UpdateSummary)
+
+
+@settings(max_examples=50, deadline=None)
+@given(choosers)
+def test_an_update_ends_exactly_at_its_last_byte(choose: random.Random) -> None:
+    """Every proper beginning of an update is refused, and so is every continuation."""
+    data = edited(choose, 8).get_update()
+    for wrong in (*(data[:end] for end in range(len(data))), data + b"\x00"):
+        with pytest.raises(Denied):
+            scan_update(wrong, FROM_UPSTREAM)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=300))
+def test_attack_random_bytes_raise_nothing_but_denied(data: bytes) -> None:
+    """Noise is refused as an update and as a state vector."""
+    for read in (scan_update, scan_state_vector):
+        with contextlib.suppress(Denied):
+            read(data, FROM_VISITOR)
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if word])
+def test_clocks_of_text_count_utf16_units(word: str) -> None:
+    """An emoji takes two clocks although Python counts one character and UTF-8 four bytes."""
+    doc: Doc = Doc(client_id=7)
+    doc["text"] = Text(word)
+    length = len(word.encode("utf-16-le")) // 2
+    assert scan_update(doc.get_update(), FROM_VISITOR).clocks == (Clocks(7, 0, length),)
+
+
+def test_the_summary_names_what_an_update_holds() -> None:
+    """Clients, clocks, contents, deleted ranges, bytes and depth of a small document."""
+    doc: Doc = Doc(client_id=9)
+    doc["text"] = Text("abcdef")
+    doc["map"] = Map({"k": 1, "m": Map({"t": Text("x")})})
+    del doc["text"][1:3]
+    update = doc.get_update()
+    summary = scan_update(update, FROM_VISITOR)
+    assert summary.bytes == len(update) and not summary.empty
+    assert summary.deleted == (Clocks(9, 1, 3),)
+    assert {Content.STRING, Content.ANY, Content.TYPE} <= summary.contents
+    assert summary.depth == 2
+    assert [each.client for each in summary.clocks] == [9]
+
+
+def test_the_empty_update_and_vector_are_accepted() -> None:
+    """What a page answers first: nothing."""
+    assert scan_update(b"\x00\x00", FROM_VISITOR).empty
+    assert scan_state_vector(b"\x00", FROM_VISITOR) == {}
+    assert denied(b"") and denied(b"\x00")
+
+
+def test_a_notebook_is_three_deep() -> None:
+    """Cells are maps in a list of maps: what honest documents need is far below the limit."""
+    assert scan_update(notebook(200).get_update(), FROM_UPSTREAM).depth <= 3
+
+
+@pytest.mark.parametrize(
+    ("info", "content"),
+    [
+        (1, b"\x03"),  # deleted
+        (2, b"\x02" + sized(b'{"a":1}') + sized(b"undefined")),  # json
+        (3, sized(b"\xff\xfe")),  # binary
+        (4, sized("\N{PARTY POPPER}".encode())),  # string
+        (5, sized(b'{"image":"x"}')),  # embed
+        (6, sized(b"bold") + sized(b"null")),  # format
+        *[(7, bytes([kind])) for kind in (0, 1, 2, 4, 6)],
+        (7, b"\x03" + sized(b"p")),
+        (7, b"\x05" + sized(b"hook")),
+        (8, b"\x04\x7f\x7e\x79\x78"),  # undefined, null, false, true
+        (8, b"\x03\x7d\x00\x7d\x40\x7d\xff\x01"),  # integers: 0, minus 0, -127
+        (8, b"\x01\x7c\x3f\x80\x00\x00"),  # float32
+        (8, b"\x01\x7b" + bytes(8)),  # float64
+        (8, b"\x01\x7a" + bytes(8)),  # bigint
+        (8, b"\x01\x76\x01" + sized(b"k") + b"\x75\x02\x78\x77" + sized("é".encode())),  # {k: [true, "é"]}
+        (8, b"\x01\x74" + sized(b"\x00\xff")),  # bytes
+        (9, sized(b"guid") + b"\x76\x00"),  # subdocument
+    ],
+)
+def test_every_kind_of_content_is_read_to_its_end(info: int, content: bytes) -> None:
+    """Each content as yjs writes it; one byte less or more is refused."""
+    update = item(info, content)
+    assert scan_update(update, FROM_VISITOR).structs == 1
+    denied(update[:-1])
+    denied(update + b"\x00")
+
+
+@pytest.mark.parametrize(
+    ("update", "detail"),
+    [
+        (item(11, b"\x00"), "unknown content"),  # yrs "move"
+        (item(7, b"\x07"), "unknown shared type"),  # yrs "weak link"
+        (item(7, b"\x0f"), "unknown shared type"),
+        (item(8, b"\x01\x73"), "unknown kind of value"),
+        (item(4, sized(b"\xff")), "text is not UTF-8"),
+        (item(4, sized(b"\xed\xa0\x80")), "text is not UTF-8"),  # a lone surrogate
+        (item(4, b"\x00"), "struct without a length"),
+        (item(8, b"\x00"), "struct without a length"),
+        (item(5, sized(b"{")), "not JSON"),
+        (item(5, sized(b"NaN")), "not JSON"),
+        (item(5, sized(b"9" * 5000)), "not JSON"),
+        (item(8, b"\x01\x7d\x80\x00"), "number not in its shortest form"),
+        (b"\x01\x01\x01\x00\x04\x02\x01r\x01a\x00", "unknown kind of parent"),
+        (b"\x01\x01\x01\x00\x20\x01\x01r\x01k\x01\x00", "unknown content"),  # GC with other bits set
+        (b"\x01\x01\x01\x00\x8a\x01\x01\x01\x00", "unknown content"),  # skip with other bits set
+        (b"\x02" + b"\x01\x01\x00\x00\x01" * 2 + b"\x00", "client named twice"),
+        (b"\x00\x02\x05\x00\x05\x00", "client named twice"),
+        (b"\x81\x00\x00", "number not in its shortest form"),
+        (b"\x01\x01\x01" + uint(2**32 - 1) + b"\x00\x01\x00", "clock above 32 bits"),
+        (b"\x01\x01" + b"\xff" * 7 + b"\x1f" + b"\x00\x00\x01\x00", "number above 53 bits"),
+        (b"\x01\x01" + b"\xff" * 8 + b"\x01\x00\x00\x01\x00", "number longer than 8 bytes"),
+    ],
+)
+def test_attack_what_two_libraries_read_differently_is_refused(update: bytes, detail: str) -> None:
+    """Foreign contents, odd bits, long forms, doubled clients, broken text: one reading or none."""
+    assert denied(update) == detail
+
+
+def test_client_ids_of_53_bits_are_accepted() -> None:
+    """Yjs draws client ids from all 53 bits."""
+    doc: Doc = Doc(client_id=2**53 - 1)
+    doc["text"] = Text("a")
+    assert scan_update(doc.get_update(), FROM_VISITOR).clocks == (Clocks(2**53 - 1, 0, 1),)
+
+
+@pytest.mark.parametrize("make", [deep_any, deep_json, deep_types])
+def test_attack_nesting_is_refused_past_64_levels(make) -> None:  # type: ignore[no-untyped-def]
+    """Values in values, JSON in JSON, types in types: 64 levels pass, 65 and 200,000 are refused without recursion."""
+    scan_update(make(64), FROM_UPSTREAM)
+    for levels in (65, 200_000):
+        assert "too deep" in denied(make(levels))
+
+
+def test_attack_brackets_inside_json_text_neither_count_nor_hide() -> None:
+    """A text of brackets is flat; a quote that is escaped does not hide the brackets behind it."""
+    scan_update(item(5, sized(b'"' + b"[" * 500 + b'"')), FROM_UPSTREAM)
+    assert "too deep" in denied(item(5, sized(b'["\\"",' + b"[" * 100 + b"]" * 101)))
+    assert denied(item(5, sized(b"[" * 60 + b'"\\"' * 20_000))) == "not JSON"
+
+
+def test_attack_types_may_not_lie_in_each_other() -> None:
+    """Two maps, each the parent of the other."""
+    first = b"\x27\x00" + uint(1) + uint(1) + sized(b"k") + b"\x01"
+    second = b"\x27\x00" + uint(1) + uint(0) + sized(b"k") + b"\x01"
+    assert denied(b"\x01\x02\x01\x00" + first + second + b"\x00") == "items that lie in each other"
+
+
+def test_depth_is_followed_through_neighbours() -> None:
+    """An item without a parent of its own lies where its neighbour lies."""
+    lists: Array = Array()
+    doc: Doc = Doc()
+    doc["r"] = lists
+    for _ in range(70):
+        inner: Array = Array(["first"])
+        lists.append(inner)
+        lists = inner
+    assert "too deep" in denied(doc.get_update())
+
+
+@pytest.mark.parametrize("field", ["bytes", "structs", "delete_ranges", "clients", "key_bytes", "string_bytes"])
+def test_each_limit_is_kept(field: str) -> None:
+    """What passes under the limits is refused when one of them is smaller."""
+    doc: Doc = Doc()
+    doc["text"] = Text("abcdefghij")
+    doc["map"] = Map({"key": 1})
+    del doc["text"][2:4]
+    update = doc.get_update()
+    scan_update(update, FROM_VISITOR)
+    with pytest.raises(Denied):
+        scan_update(update, replace(FROM_VISITOR, **{field: 0}))
+
+
+def test_state_vectors_are_exact() -> None:
+    """Doubled clients, clocks above 32 bits, trailing and missing bytes are refused."""
+    assert scan_state_vector(b"\x01\x05\x09", FROM_VISITOR) == {5: 9}
+    for vector in (
+        b"\x02\x05\x09\x05\x09",
+        b"\x01\x05" + uint(2**32),
+        b"\x01\x05\x09\x00",
+        b"\x01\x05",
+        b"",
+        b"\x80\x00",
+    ):
+        with pytest.raises(Denied):
+            scan_state_vector(vector, FROM_VISITOR)
+
+
+def test_attack_giant_counts_allocate_nothing() -> None:
+    """A count is refused before anything is made for it."""
+    tracemalloc.start()
+    try:
+        for update in (uint(2**50), b"\x01" + uint(2**50) + b"\x01\x00", b"\x00" + uint(2**50), item(8, uint(2**50))):
+            denied(update + bytes(100))
+        assert tracemalloc.get_traced_memory()[1] < 200_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_text_cut_inside_a_character_is_accepted_from_a_server_only() -> None:
+    """yrs leaves a struct without a length there; no browser makes one."""
+    doc: Doc = Doc()
+    doc["text"] = Text("\N{SNAKE}\N{SNAKE}")
+    doc["text"].format(0, 1, {"b": True})
+    update = doc.get_update()
+    assert scan_update(update, FROM_UPSTREAM).structs
+    assert denied(update) == "struct without a length"
