@@ -167,7 +167,12 @@ def describe(event: AuditEvent) -> str:
 
 
 def _did(event: AuditEvent) -> str:
-    verb = "asked for" if event.method in ("", "GET", "HEAD") else "changed"
+    """In people's words. Writes that stay with the visit (layout, settings) and the PUT by which a page asks where a
+    document's room is change nothing of the owner's."""
+    kind = event.rule.partition("-")[0]
+    if kind in ("own", "lab", "doc") and event.method not in ("", "GET", "HEAD"):
+        return "kept their own layout or settings"
+    verb = "changed" if kind == "contents" and event.method not in ("", "GET", "HEAD") else "asked for"
     return f"{verb} {event.path or 'a page'}"
 
 

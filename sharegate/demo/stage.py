@@ -83,7 +83,6 @@ async def _lab(cli: Cli, home: Path, project: Path) -> AsyncGenerator[RunningLab
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_NO_CONFIG": "1",
         "IPYTHONDIR": str(home / "ipython"),
     }
     lab = await start_lab(project, environment=environment, progress=lambda line: cli.output.note(line))
