@@ -47,6 +47,8 @@ _OVER = frozenset(
     {Reason.VISIT_ENDED, Reason.LINK_REVOKED, Reason.LINK_EXPIRED, Reason.LINK_PAUSED, Reason.SHARE_REVOKED}
     | {Reason.SHARE_EXPIRED, Reason.SHARE_PAUSED, Reason.ROOT_CHANGED}
 )
+# Recorded by the door itself, with share and link.
+_DOOR_RECORDED = frozenset({Reason.LINK_IN_USE, Reason.SEATS_TAKEN})
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
 
 
@@ -333,6 +335,8 @@ class Gate:
         """Record it, and return the reason that is told: a refusal that cannot be recorded is a fault of the store."""
         grant = act.grant
         try:
+            if denied.reason in _DOOR_RECORDED:
+                return denied.reason
             if grant is None:
                 place = network(request.peer)
                 try:

@@ -134,7 +134,12 @@ class LiveScreen:
     def _current(self) -> Board:
         seen = time.monotonic() - LOOK_SECONDS
         fresh = frozenset(id for id, first in self._first_seen.items() if first > seen)
-        return replace(self.board, now=self._now(), happenings=tuple(self._happenings), fresh=fresh)
+        return replace(
+            self.board,
+            now=self._now(),
+            happenings=tuple(sorted(self._happenings, key=lambda happening: happening[0])),
+            fresh=fresh,
+        )
 
     # -- out ------------------------------------------------------------------------------------------------------
 

@@ -261,7 +261,9 @@ class Door:
             return Waiting(knock.id, KnockState.GONE)
         check_share(share, self._now())
         check_link(link, self._now())
-        return Waiting(knock.id, KnockState.ADMITTED, entry=await self._reenter(share, visit, comer))
+        return Waiting(
+            knock.id, KnockState.ADMITTED, entry=await self._reenter(share, visit, comer, Action.LINK_JOINED)
+        )
 
     async def _knock(
         self,
@@ -436,14 +438,14 @@ class Door:
         visit = await self._store.visit(parts[3][1:])
         return visit if visit is not None and visit.share == parts[2] else None
 
-    async def _reenter(self, share: Share, visit: Visit, comer: Comer) -> Entry:
+    async def _reenter(self, share: Share, visit: Visit, comer: Comer, action: Action = Action.LINK_REENTERED) -> Entry:
         """A new cookie for the same visit: what was stolen before stops to work."""
         cookie = new_secret()
         visit = await self._store.change_visit(visit.id, cookie_hash=secret_hash(cookie))
         link = await self._store.link(visit.link)
         if link is None:
             raise Invalid("link", "is gone")
-        await self._record(Action.LINK_REENTERED, share, link, comer, visit=visit)
+        await self._record(action, share, link, comer, visit=visit)
         return Entry(visit, share, cookie, comer.browser)
 
     async def _record(
