@@ -44,7 +44,8 @@ class Directory:
 
     What was found is used again for `fresh` seconds. A co-located server that stopped is looked for among the
     user's running servers, and when it came back with another port, token or process, its record is replaced.
-    `servers` and `listening` are blocking and run in a thread.
+    `servers` and `listening` are blocking and run in a thread. A server that does not answer a question after its
+    health within `patience` seconds counts as away.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Directory:
         servers: Callable[[], list[FoundServer]] = running_servers,
         listening: Callable[[Upstream], Listening] = judge,
         fresh: float = 1.0,
+        patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -62,6 +64,7 @@ class Directory:
         self._servers = servers
         self._listening = listening
         self._fresh = fresh
+        self._patience = patience
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -121,40 +124,55 @@ class Directory:
     async def health(self, id: str) -> Reason | None:
         """None when the server answers, else why not. Asks it one small question, without the credential."""
         try:
-            upstream = await self.find(id)
-            answer = await self._forwarder.forward(upstream, Outgoing("GET", "api", credential=False))
-            await answer.close()
+            async with asyncio.timeout(self._patience):
+                upstream = await self.find(id)
+                answer = await self._forwarder.forward(upstream, Outgoing("GET", "api", credential=False))
+                await answer.close()
         except Denied as denied:
             return denied.reason
+        except TimeoutError:
+            return Reason.UPSTREAM_TIMEOUT
         return Reason.UPSTREAM_BAD_ANSWER if answer.status >= 500 else None
 
     async def watch(self, tell: Callable[[StateChange], None], *, every: float = 1.0) -> None:
         """Until cancelled, tell each change of each recorded server. All count as running before the first look."""
         away: dict[str, Reason] = {}
-        while True:
-            try:
-                ids = [one.id for one in await self._store.upstreams()]
-            except StoreUnavailable:
-                # Nothing is known of any server now. The gate refuses everybody anyway; keep what was told last.
-                ids = list(away)
-            else:
-                away = {id: reason for id, reason in away.items() if id in ids}
-            reasons = await asyncio.gather(*(self._state(id) for id in ids))
-            for id, reason in zip(ids, reasons, strict=True):
-                if (reason is None) == (id not in away):
-                    continue
-                if reason is None:
-                    del away[id]
-                    change = StateChange(id, UpstreamState.BACK)
-                else:
-                    away[id] = reason
-                    change = StateChange(id, UpstreamState.AWAY, reason)
+        asking: dict[str, asyncio.Task[Reason | None]] = {}
+        try:
+            while True:
                 try:
-                    tell(change)
-                except Exception:
-                    # A listener's fault must not end the watch over the other servers.
-                    _log.exception("telling a server's state failed")
-            await asyncio.sleep(every)
+                    ids = {one.id for one in await self._store.upstreams()}
+                    away = {id: reason for id, reason in away.items() if id in ids}
+                except StoreUnavailable:
+                    # Nothing is known of any server now. The gate refuses everybody anyway; keep what was told last.
+                    ids = set()
+                for id in ids - asking.keys():
+                    asking[id] = asyncio.create_task(self._state(id))
+                if asking:
+                    # A server that hangs does not hold up the news of the others.
+                    await asyncio.wait(asking.values(), timeout=every)
+                for id in [id for id, task in asking.items() if task.done()]:
+                    self._tell(tell, id, asking.pop(id).result(), away)
+                await asyncio.sleep(every)
+        finally:
+            for task in asking.values():
+                task.cancel()
+
+    @staticmethod
+    def _tell(tell: Callable[[StateChange], None], id: str, reason: Reason | None, away: dict[str, Reason]) -> None:
+        if (reason is None) == (id not in away):
+            return
+        if reason is None:
+            del away[id]
+            change = StateChange(id, UpstreamState.BACK)
+        else:
+            away[id] = reason
+            change = StateChange(id, UpstreamState.AWAY, reason)
+        try:
+            tell(change)
+        except Exception:
+            # A listener's fault must not end the watch over the other servers.
+            _log.exception("telling a server's state failed")
 
     async def _state(self, id: str) -> Reason | None:
         try:

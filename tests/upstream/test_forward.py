@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
+import msgspec
 import pytest
 
 from sharegate.errors import Denied, Reason
@@ -22,7 +23,8 @@ GET = Outgoing("GET", "x")
 class Pieces:
     """A request body in pieces; with `failing`, it breaks after them."""
 
-    def __init__(self, *pieces: bytes, failing: Exception | None = None, pause: float = 0) -> None:
+    def __init__(self, *pieces: bytes, failing: Exception | None = None, pause: float = 0, before: float = 0) -> None:
+        self.before = before
         self.pieces = pieces
         self.failing = failing
         self.pause = pause
@@ -31,6 +33,7 @@ class Pieces:
         return b"".join(self.pieces)
 
     async def stream(self) -> AsyncIterator[bytes]:
+        await asyncio.sleep(self.before)
         for piece in self.pieces:
             yield piece
             await asyncio.sleep(self.pause)
@@ -189,20 +192,19 @@ async def test_what_a_body_raises_is_raised_and_the_request_never_looks_finished
     assert b"0\r\n\r\n" not in rest[0]
 
 
-async def test_a_slow_upload_is_not_taken_for_a_slow_server(forwarder: AiohttpForwarder) -> None:
+async def test_a_slow_upload_is_not_taken_for_a_slow_server() -> None:
     """The time to the first byte counts from the end of the body."""
 
     async def script(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await record.head(reader)
         await reader.readuntil(b"0\r\n\r\n")
-        writer.write(ok())
-        await record.head(reader)
+        writer.write(ok(b"ok", b"Connection: close"))
 
-    async with scripted(script) as server:
-        answer = await forwarder.forward(
-            server.upstream, Outgoing("PUT", "x", body=Pieces(b"1", b"2", b"3", b"4", pause=0.2))
-        )
-        assert await answer.read(10) == b"ok"
+    times = Timeouts(connect=0.2, first_byte=0.3, idle=0.3)
+    async with AiohttpForwarder(timeouts=times) as hasty, scripted(script) as server:
+        for body in (Pieces(b"1", b"2", b"3", b"4", pause=0.2), Pieces(b"1", before=0.8)):
+            answer = await hasty.forward(server.upstream, Outgoing("PUT", "x", body=body))
+            assert await answer.read(10) == b"ok"
 
 
 async def test_an_answer_before_the_end_of_the_upload_is_delivered(forwarder: AiohttpForwarder) -> None:
@@ -344,6 +346,18 @@ async def test_a_refused_connection_is_away() -> None:
         assert (await refused(forwarder, upstream)).reason is Reason.UPSTREAM_AWAY
 
 
+async def test_attack_nothing_is_sent_to_a_foreign_listener(forwarder: AiohttpForwarder) -> None:
+    """A port that another process holds gets no connection at all, for HTTP and WebSocket, credential or not."""
+    async with scripted(saying(ok())) as server:
+        foreign = msgspec.structs.replace(server.upstream, pid=1)
+        for attempt in (forwarder.forward, forwarder.connect):
+            for outgoing in (GET, Outgoing("GET", "x", credential=False)):
+                with pytest.raises(Denied) as denied:
+                    await attempt(foreign, outgoing)
+                assert denied.value.reason is Reason.UPSTREAM_NOT_OURS
+        assert server.connections == 0
+
+
 # stale connections
 
 
@@ -452,6 +466,24 @@ async def test_giving_an_answer_up_closes_its_connection(forwarder: AiohttpForwa
         answer = await forwarder.forward(server.upstream, GET)
         await answer.close()
         await answer.close()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_giving_the_stream_up_closes_its_connection(forwarder: AiohttpForwarder) -> None:
+    """A visitor who leaves in the middle of a download ends it upstream as well."""
+    gone = asyncio.Event()
+
+    async def script(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await record.head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
+        await reader.read(-1)
+        gone.set()
+
+    async with scripted(script) as server:
+        stream = (await forwarder.forward(server.upstream, GET)).stream()
+        assert await anext(stream) == b"abc"
+        assert isinstance(stream, AsyncGenerator)
+        await stream.aclose()
         await asyncio.wait_for(gone.wait(), 5)
 
 

@@ -22,7 +22,7 @@ from sharegate.upstream.model import Credential, Upstream
 from sharegate.upstream.start import RunningLab, missing_packages, start_lab
 from tests.conftest import Clock
 from tests.real.jupyter import free_port
-from tests.upstream.scripted import ok, saying, scripted
+from tests.upstream.scripted import Recorder, ok, saying, scripted
 
 
 class Records:
@@ -319,3 +319,29 @@ async def test_watching_tells_each_change_once(forwarder: AiohttpForwarder) -> N
         await until(lambda: len(good.heads) > 3)
         assert changes[1:] == [StateChange("u1", UpstreamState.BACK)]
         watch.cancel()
+
+
+async def test_a_server_that_hangs_does_not_hold_up_the_news_of_others(forwarder: AiohttpForwarder) -> None:
+    """Its own state becomes `upstream_timeout`, the other's change is told meanwhile."""
+
+    async def hang(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(-1)
+
+    changes: list[StateChange] = []
+    async with scripted(hang) as stuck, AiohttpForwarder() as calm:
+        store = Records(stuck.upstream, record("u2"))
+        directory = Directory(
+            store,
+            calm,
+            servers=list,
+            listening=lambda one: Listening.NOBODY if one.id == "u2" else Listening.OURS,
+            fresh=0,
+            patience=1.0,
+        )
+        watch = asyncio.create_task(directory.watch(changes.append, every=0.01))
+        await until(lambda: len(changes) == 2)
+        watch.cancel()
+    assert changes == [
+        StateChange("u2", UpstreamState.AWAY, Reason.UPSTREAM_AWAY),
+        StateChange("u1", UpstreamState.AWAY, Reason.UPSTREAM_TIMEOUT),
+    ]
