@@ -212,7 +212,7 @@ async def running(
                 for each in gate_sockets:
                     await listener.start(each)
                 await owner.start(dashboard, config.socket_path)
-                tasks = [asyncio.create_task(work) for work in background]
+                tasks = [asyncio.create_task(work()) for work in background]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(_drain, gate, house.channels)
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
@@ -222,7 +222,7 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _gate(house: _House) -> tuple[Gate, list[Coroutine[None, None, None]]]:
+def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site.of(config.gate_url)
@@ -280,7 +280,7 @@ def _gate(house: _House) -> tuple[Gate, list[Coroutine[None, None, None]]]:
         house.servers.seen(change)
         live_pages.wake(upstream=change.upstream)
 
-    return gate, [standing.sweep(), house.directory.watch(server_changed), _keep(house)]
+    return gate, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
 
 
 def _limits(config: Config, now: Callable[[], float]) -> Limits:

@@ -7,6 +7,7 @@ Every setting is a row of SETTINGS: name, type, default and one sentence. `SHARE
 from __future__ import annotations
 
 import getpass
+import hashlib
 import ipaddress
 import os
 import pwd
@@ -23,6 +24,7 @@ import platformdirs
 from sharegate.errors import Faults, Invalid
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
+LONGEST_SOCKET = 100
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -100,8 +102,13 @@ class Config:
 
     @property
     def socket_path(self) -> Path:
-        """The owner's Unix socket, in a 0700 directory. The whole path must fit sun_path (107 bytes on Linux)."""
-        return self.data_dir / "run" / "gate.sock"
+        """The owner's Unix socket, in a 0700 directory. A path that does not fit sun_path (104 bytes on macOS) is
+        replaced by a short one that is the same for the same data_dir."""
+        path = self.data_dir / "run" / "gate.sock"
+        if len(os.fsencode(path)) <= LONGEST_SOCKET:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:12]
+        return Path(f"/tmp/sharegate-{os.getuid()}-{digest}/gate.sock")  # noqa: S108 -- a 0700 directory, checked to be ours
 
     @property
     def gate_url(self) -> str:
