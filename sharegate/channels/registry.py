@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,12 +53,17 @@ def close_frame(kind: Kind, reason: Reason) -> Frame:
 class Cut:
     """The string on which one open thing hangs. Cut once; the first reason stands."""
 
-    __slots__ = ("_event", "kind", "reason")
+    __slots__ = ("_at_once", "_event", "kind", "reason")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.reason: Reason | None = None
         self._event = asyncio.Event()
+        self._at_once: list[Callable[[], object]] = []
+
+    def at_once(self, stop: Callable[[], object]) -> None:
+        """Call `stop` within the cut itself, before anything else runs. It must not raise."""
+        self._at_once.append(stop)
 
     def cut(self, reason: Reason) -> bool:
         """Synchronous: whoever looks at `reason` after this call sees it. False when it was cut before."""
@@ -66,6 +71,8 @@ class Cut:
             return False
         self.reason = reason
         self._event.set()
+        for stop in self._at_once:
+            stop()
         return True
 
     async def wait(self) -> Reason:

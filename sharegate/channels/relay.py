@@ -120,14 +120,19 @@ class _Relay:
         self._told = Summary()
 
     async def run(self) -> Summary:
-        work = [self._from_visitor(), self._watch_cut()]
+        work = [self._from_visitor()]
         if self._upstream is not None:
             work.append(self._from_upstream(self._upstream))
+        carrying = [asyncio.create_task(each) for each in work]
+        for task in carrying:
+            # A frame that waits on a slow peer is taken back in the moment of the cut.
+            self._cut.at_once(task.cancel)
+        work = [self._watch_cut()]
         if self._recheck is not None:
             work.append(self._keep_checking(self._recheck))
         if self._summary is not None:
             work.append(self._keep_telling(self._summary))
-        tasks = [asyncio.create_task(each) for each in work]
+        tasks = carrying + [asyncio.create_task(each) for each in work]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:

@@ -1,0 +1,157 @@
+"""What is open, its limits, and how it is cut."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sharegate.channels.registry import MAX_CLOSE_REASON, Channels, Cut, Kind, close_frame
+from sharegate.errors import MEANINGS, Denied, Reason
+from tests.channels.grants import grant
+
+
+@contextlib.asynccontextmanager
+async def opened(channels: Channels, *whats: tuple[str, str, str]) -> AsyncIterator[list[Cut]]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(channels.open(grant(*what))) for what in whats]
+
+
+async def test_cutting_reaches_exactly_what_was_named() -> None:
+    """By share, by link, by visit; synchronously; how many is told."""
+    channels = Channels()
+    whats = [("s1", "l1", "v1"), ("s1", "l1", "v2"), ("s1", "l2", "v3"), ("s2", "l3", "v4")]
+    async with opened(channels, *whats) as (one, two, three, four):
+        assert channels.cut(visit="v1", reason=Reason.VISIT_ENDED) == 1
+        assert [each.reason for each in (one, two, three, four)] == [Reason.VISIT_ENDED, None, None, None]
+        assert channels.cut(link="l1", reason=Reason.LINK_REVOKED) == 1
+        assert channels.cut(share="s1", reason=Reason.SHARE_REVOKED) == 1
+        assert (one.reason, two.reason, three.reason) == (
+            Reason.VISIT_ENDED,
+            Reason.LINK_REVOKED,
+            Reason.SHARE_REVOKED,
+        )
+        assert four.reason is None
+        assert channels.cut(reason=Reason.DRAINING) == 1 and four.reason is Reason.DRAINING
+        assert channels.cut(reason=Reason.DRAINING) == 0
+
+
+async def test_a_cut_names_both_a_share_and_a_visit_only_where_both_fit() -> None:
+    """Several names narrow."""
+    channels = Channels()
+    async with opened(channels, ("s1", "l1", "v1"), ("s1", "l1", "v2")) as (one, two):
+        assert channels.cut(share="s1", visit="v2", reason=Reason.VISIT_ENDED) == 1
+        assert one.reason is None and two.reason is Reason.VISIT_ENDED
+        assert channels.cut(share="s2", visit="v1", reason=Reason.VISIT_ENDED) == 0
+
+
+async def test_waiters_hear_the_first_reason() -> None:
+    """Who waits on a cut gets why; later cuts change nothing."""
+    cut = Cut("room")
+    waiting = asyncio.create_task(cut.wait())
+    await asyncio.sleep(0)
+    assert cut.cut(Reason.LINK_REVOKED) and not cut.cut(Reason.LINK_EXPIRED)
+    assert await waiting is Reason.LINK_REVOKED is await cut.wait()
+
+
+async def test_counting_leaves_streams_out_and_cutting_does_not() -> None:
+    """An HTTP answer in flight is cut like a channel, but is none."""
+    channels = Channels()
+    async with channels.open(grant()) as room, channels.open(grant(), kind="stream") as stream:
+        assert channels.count() == channels.count(share="s1") == channels.count(visit="v1") == 1
+        assert channels.cut(share="s1", reason=Reason.SHARE_PAUSED) == 2
+        assert room.reason is stream.reason is Reason.SHARE_PAUSED
+
+
+async def test_what_is_closed_is_forgotten() -> None:
+    """Also when the body raises; nothing is left in the index."""
+    channels = Channels()
+    with pytest.raises(RuntimeError):
+        async with channels.open(grant()):
+            raise RuntimeError
+    assert channels.count() == 0 and channels.grants() == [] and channels._index == {}
+    assert channels.cut(share="s1", reason=Reason.SHARE_REVOKED) == 0
+
+
+async def test_grants_are_one_per_visit_and_without_what_was_cut() -> None:
+    """Who watches over standing asks once for each visit."""
+    channels = Channels()
+    async with opened(channels, ("s1", "l1", "v1"), ("s1", "l1", "v1"), ("s1", "l1", "v2")):
+        assert sorted(each.visit.id for each in channels.grants()) == ["v1", "v2"]
+        channels.cut(visit="v1", reason=Reason.VISIT_ENDED)
+        assert [each.visit.id for each in channels.grants()] == ["v2"]
+
+
+async def test_drained_waits_until_the_named_are_gone() -> None:
+    """And only for these."""
+    channels = Channels()
+    async with channels.open(grant(visit="stays")):
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(channels.open(grant(visit="goes")))
+            draining = asyncio.create_task(channels.drained(visit="goes"))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not draining.done()
+        await draining
+        await channels.drained(visit="unknown")
+        assert channels.count() == 1
+        await channels.drained(visit="stays", within=0.01)
+
+
+@pytest.mark.parametrize(
+    ("limit", "second"),
+    [("per_visit", ("s1", "l1", "v1")), ("per_link", ("s1", "l1", "v2")), ("per_share", ("s1", "l2", "v2"))],
+)
+async def test_attack_too_many_channels_are_refused(limit: str, second: tuple[str, str, str]) -> None:
+    """Per visit, per link, per share; others have room, and closing makes room."""
+    channels = Channels(**{limit: 1})
+    async with channels.open(grant()):
+        with pytest.raises(Denied) as caught:
+            async with channels.open(grant(*second)):
+                pass
+        assert caught.value.reason is Reason.CHANNEL_LIMIT
+        async with channels.open(grant("s2", "l9", "v9")), channels.open(grant(), kind="stream"):
+            pass
+    async with channels.open(grant(*second)):
+        pass
+
+
+async def test_attack_too_many_rooms_are_refused() -> None:
+    """Different rooms of one visit count; the same room in a second tab does not."""
+    channels = Channels(rooms_per_visit=2)
+    async with channels.open(grant(), room="a"), channels.open(grant(), room="b"), channels.open(grant(), room="b"):
+        with pytest.raises(Denied) as caught:
+            async with channels.open(grant(), room="c"):
+                pass
+        assert caught.value.reason is Reason.ROOM_LIMIT
+        async with channels.open(grant(visit="v2"), room="c"):
+            pass
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("kind", ["room", "local", "live", "stream"])
+def test_every_close_fits_on_the_wire(kind: Kind, reason: Reason) -> None:
+    """A sendable code, a reason of at most 123 bytes, and no word that a visitor is not told."""
+    frame = close_frame(kind, reason)
+    assert frame.code in (1003, 1012, 4403, 4408, 4410)
+    assert len(frame.reason.encode()) <= MAX_CLOSE_REASON
+    if frame.code == 1003:
+        assert kind == "room"
+        said = json.loads(frame.reason)
+        assert said == {"reason": "unknown_session", "reloadable": True, "errorReason": MEANINGS[reason].sentence}
+    else:
+        assert frame.reason == MEANINGS[reason].public
+
+
+def test_close_codes_say_what_happened() -> None:
+    """Rooms stop by 1003; others hear revoked, expired or ended; a passing trouble lets the page come back."""
+    assert close_frame("room", Reason.SHARE_REVOKED).code == 1003
+    assert close_frame("room", Reason.ROOM_LEFT_ROOT).code == 1003
+    assert close_frame("local", Reason.LINK_REVOKED).code == 4403
+    assert close_frame("local", Reason.LINK_EXPIRED).code == close_frame("live", Reason.SHARE_EXPIRED).code == 4408
+    assert close_frame("local", Reason.VISIT_ENDED).code == 4410
+    assert close_frame("room", Reason.DRAINING).code == close_frame("local", Reason.UPSTREAM_AWAY).code == 1012
