@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.chromium import Watched, chromium, executable, person, watch
-from tests.browser.house import House, opener
+from tests.browser.house import House
+from tests.browser.real_house import open_house
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 
@@ -32,11 +33,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 
 @pytest.fixture
-def house(lab: JupyterServer) -> Iterator[House]:
-    open_house = opener()
-    if open_house is None:
-        pytest.skip("no gate to test against (tests.browser.real_house)")
-    with open_house(lab) as opened:
+def house(lab: JupyterServer, tmp_path: Path) -> Iterator[House]:
+    with open_house(lab, folder=tmp_path) as opened:
         yield opened
 
 

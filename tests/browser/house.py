@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
-import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,36 +24,18 @@ class House(Protocol):
         """End the visit for one of errors.Reason (`share_revoked`, `share_paused`, ...), as the owner would."""
 
     def server(self, state: str) -> None:
-        """Tell the page that the owner's server is `here`, `away` or `restarting`."""
+        """Stop the owner's Jupyter (`away`) or start it again (`here`)."""
 
     def vanish(self) -> None:
-        """Stop answering altogether, as when the owner's computer sleeps."""
+        """Stop the gate, as when the owner's computer sleeps."""
 
     def come_back(self) -> None: ...
 
     def denials(self) -> list[str]:
         """Every refusal so far, one line each."""
 
-    def shown(self) -> list[str]:
-        """The paths that the page said are in front."""
-
-
-OpenHouse = Callable[..., AbstractContextManager[House]]
-
-
-def opener() -> OpenHouse | None:
-    """`open_house(server, *, file="")` of tests.browser.real_house, or of the file named in SHAREGATE_TEST_HOUSE."""
-    named = os.environ.get("SHAREGATE_TEST_HOUSE")
-    if named:
-        spec = importlib.util.spec_from_file_location("named_house", named)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    else:
-        with contextlib.suppress(ModuleNotFoundError):
-            return importlib.import_module("tests.browser.real_house").open_house  # type: ignore[no-any-return]
-        return None
-    return module.open_house  # type: ignore[no-any-return]
+    def shown(self) -> str:
+        """Where the owner's screen says that the visitor is."""
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.chromium import Watched, person, watch
-from tests.browser.house import House, open_notebook, opener
+from tests.browser.house import House, open_notebook
+from tests.browser.real_house import open_house
 from tests.real.jupyter import plant, running_jupyter
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.real]
     [
         ("share_revoked", "Ann ended sharing", False),
         ("share_paused", "Ann paused sharing", True),
-        ("link_expired", "The time is over", False),
+        ("link_revoked", "Ann ended this link", False),
         ("visit_ended", "This visit has ended", False),
     ],
 )
@@ -58,23 +59,55 @@ def test_a_pause_that_came_while_the_page_was_away_is_told(visitor: Watched, hou
     expect(page.locator("h1")).to_have_text("Ann paused sharing", timeout=30_000)
 
 
-def test_a_restart_of_the_server_is_told_apart(visitor: Watched, house: House) -> None:
-    """Restarting and stopped servers are named, without a dialog, and the page is whole again afterwards."""
-    page = visitor.page
-    open_notebook(page, house.enter(page.context))
-    status = page.locator("#sharegate .sg-status")
-    page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
-    house.server("restarting")
-    expect(status).to_have_text("Ann's Jupyter is restarting.")
-    house.server("away")
-    expect(status).to_have_text("Ann's Jupyter is not running. This page waits for it.")
-    page.wait_for_timeout(3000)  # time for JupyterLab to complain, if it wanted to
-    assert page.locator(".jp-Dialog").count() == 0
-    house.server("here")
+@pytest.mark.timeout(180)
+def test_a_restart_of_the_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A stopped server is named, without a dialog, and the page is whole and at its cell when it runs again."""
+    home = tmp_path_factory.mktemp("restarted")
+    (home / "root").mkdir()
+    plant(home / "root")
+    with running_jupyter(home) as server, open_house(server, folder=home) as house:
+        context = person(browser)
+        page = watch(context, house.origin).page
+        open_notebook(page, house.enter(context))
+        status = page.locator("#sharegate .sg-status")
+        page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
+        house.server("away")
+        expect(status).to_have_text("Ann's Jupyter is not running. This page waits for it.", timeout=20_000)
+        page.wait_for_timeout(3000)  # time for JupyterLab to complain, if it wanted to
+        assert page.locator(".jp-Dialog").count() == 0
+        house.server("here")
 
-    expect(status).to_have_text("")
-    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=20_000)
+        expect(status).to_have_text("", timeout=30_000)
+        page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=20_000)
+        assert page.locator(".jp-Dialog").count() == 0
+        context.close()
+
+
+def test_the_situations_have_their_own_words(visitor: Watched, house: House) -> None:
+    """Restarting, stopped, owner offline and visitor offline are four sentences."""
+    page = visitor.page
+    page.goto(house.enter(page.context))
+    page.wait_for_selector("#sharegate")
+    said = page.evaluate("""async () => {
+      const script = document.querySelector('script[type=module]').src;
+      const { situation, timeLeft } = await import(script.replace('page.js', 'banner.js'));
+      return [situation('Ann', 'here', 'restarting'), situation('Ann', 'here', 'away'),
+              situation('Ann', 'unreachable', 'here'), situation('Ann', 'offline', 'here'),
+              situation('Ann', 'here', 'here'),
+              [7 * 86400, 7000, 86400, 95, 30, -5].map(timeLeft)];
+    }""")
+
+    assert len(set(said[:4])) == 4
+    assert said[4] == ""
+    assert said[5] == [
+        "7 days left",
+        "117 minutes left",
+        "24 hours left",
+        "2 minutes left",
+        "about a minute left",
+        "time is up",
+    ]
 
 
 def test_the_owners_computer_offline_is_not_the_visitors_network(visitor: Watched, house: House) -> None:
@@ -128,9 +161,6 @@ def test_a_server_without_collaboration_offers_the_newer_version(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Without jupyter-collaboration the page notices a save and shows the newer version on a click."""
-    open_house = opener()
-    if open_house is None:
-        pytest.skip("no gate to test against (tests.browser.real_house)")
     home = tmp_path_factory.mktemp("plain")
     (home / "root").mkdir()
     plant(home / "root")
@@ -138,7 +168,7 @@ def test_a_server_without_collaboration_offers_the_newer_version(
     off = {"disabledExtensions": {"@jupyter/docprovider-extension": True, "@jupyter/collaboration-extension": True}}
     (home / "config" / "labconfig").mkdir(parents=True)
     (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(off))
-    with running_jupyter(home, collaboration=False) as server, open_house(server) as house:
+    with running_jupyter(home, collaboration=False) as server, open_house(server, folder=home) as house:
         context = person(browser)
         visitor = watch(context, house.origin)
         page = visitor.page

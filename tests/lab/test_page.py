@@ -86,6 +86,11 @@ class TestLeaks:
     @example(config={"disabledExtensions": [TOKEN, PATH]}, own=False, role=Role.VIEW)
     @example(config={"federated_extensions": [{**OTHER, "name": TOKEN}]}, own=True, role=Role.VIEW)
     @example(config={"federated_extensions": [{**DOC, "style": PATH, "path": TOKEN}]}, own=False, role=Role.EDIT)
+    @example(config={"disabledExtensions": [PATH, f"x:{PATH}"], "appVersion": PATH}, own=True, role=Role.VIEW)
+    @example(
+        config={"federated_extensions": [{**OTHER, "name": PATH}, {**OTHER, "load": PATH}]}, own=True, role=Role.RUN
+    )
+    @example(config={"untracked_message_types": [PATH], "notebookVersion": PATH}, own=False, role=Role.RUN)
     @example(config={"untracked_message_types": [TOKEN, PATH], "appVersion": TOKEN}, own=False, role=Role.RUN)
     def test_attack_secret_planted_anywhere(self, config: dict[str, Any], own: bool, role: Role) -> None:
         """Wherever the configuration holds the token or a path of the server, the page does not, or there is none."""

@@ -14,6 +14,7 @@ const visit = JSON.parse(document.getElementById("sharegate-visit").textContent)
 const banner = makeBanner(visit, { leave });
 let lastServer = "here";
 let over = false;
+let leaving = false;
 let place = { save() {}, path: () => "" };
 
 function end(word) {
@@ -21,10 +22,11 @@ function end(word) {
   over = true;
   place.save();
   stopEverything();
-  showEnd(visit, word);
+  showEnd(visit, leaving ? { reason: "left" } : word);
 }
 
 async function leave() {
+  leaving = true; // the live channel says that the visit ended, and may say it first
   // Fails towards leaving: an answer that does not come must not keep anybody in.
   const answer = fetch(visit.base + "-/leave", {
     method: "POST",
@@ -33,7 +35,7 @@ async function leave() {
     keepalive: true,
   }).catch(() => null);
   await Promise.race([answer, new Promise((done) => setTimeout(done, 1500))]);
-  end({ reason: "left" });
+  end({});
 }
 
 function loadAgain() {
