@@ -38,7 +38,6 @@ class Watched:
     console: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-    bodies: list[tuple[str, bytes]] = field(default_factory=list)
 
     def on_console(self, message: ConsoleMessage) -> None:
         self.console.append(f"{message.type}: {message.text}")
