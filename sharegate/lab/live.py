@@ -87,6 +87,8 @@ _ADVICE: dict[Reason, str] = {
     Reason.SHARE_PAUSED: "{owner} can resume it. The same link will work again then.",
     Reason.LINK_PAUSED: "{owner} can resume it. The same link will work again then.",
     Reason.ROOT_CHANGED: "The folder was moved or replaced. {owner} has been told; the same link may work again later.",
+    Reason.LINK_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
+    Reason.SHARE_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
     Reason.VISIT_ENDED: "You can open your link again to come back.",
     Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
     Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
