@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
@@ -35,6 +35,13 @@ class RootChecks(Protocol):
         """Denied(`root_changed`) after suspending the share."""
 
 
+class ReadyTrail(Recorder, Protocol):
+    """The trail, which says whether it can be written."""
+
+    async def ready(self) -> None:
+        """StoreUnavailable unless the last record was written, or one can be now."""
+
+
 class Standing:
     """Watches over everything that is open."""
 
@@ -43,7 +50,7 @@ class Standing:
         authenticator: Authenticator,
         things: OpenThings,
         roots: RootChecks,
-        trail: Recorder,
+        trail: ReadyTrail,
         wake: Callable[[str], None],
     ) -> None:
         self._authenticator = authenticator
@@ -63,33 +70,55 @@ class Standing:
 
     async def sweep(self, every: float = 1.0) -> None:
         """Until cancelled: expiry, and roots that were exchanged while somebody watches."""
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._for_ever(self._expiries, every))
+            # Apart, for a disk that hangs must not keep an expired visit open.
+            both.create_task(self._for_ever(self._root_looks, every))
+
+    @staticmethod
+    async def _for_ever(work: Callable[[], Awaitable[None]], every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            for grant in self._things.grants():
-                await self._judge(grant, look_at_root=True)
+            try:
+                await work()
+            except Exception:  # fails closed: who is open stays watched in the next round
+                log.exception("watching over what is open")
+
+    async def _expiries(self) -> None:
+        await self._judge(self._things.grants(), self._authenticator.again)
+
+    async def _root_looks(self) -> None:
+        await self._judge(self._things.grants(), self._roots.check_share_root)
 
     async def _look(self, change: Change) -> None:
-        for grant in self._things.grants():
-            if change.id in (grant.share.id, grant.link.id, grant.visit.id):
-                await self._judge(grant, look_at_root=False)
-                self._wake(grant.share.id)
+        touched = [
+            grant for grant in self._things.grants() if change.id in (grant.share.id, grant.link.id, grant.visit.id)
+        ]
+        for share in {grant.share.id for grant in touched}:
+            self._wake(share)
+        await self._judge(touched, self._authenticator.again)
 
-    async def _judge(self, grant: Grant, *, look_at_root: bool) -> None:
+    async def _judge(self, grants: list[Grant], check: Callable[[Grant], Awaitable[object]]) -> None:
+        """Cut all that do not stand any more, then record it: the last one does not wait for the first one's record."""
+        ended: list[tuple[Grant, Reason, int]] = []
+        for grant in grants:
+            reason = await self._fault(grant, check)
+            if reason is not None and (count := self._things.cut(visit=grant.visit.id, reason=reason)):
+                ended.append((grant, reason, count))
+        await asyncio.gather(*(self._record(grant, reason, count) for grant, reason, count in ended))
+
+    @staticmethod
+    async def _fault(grant: Grant, check: Callable[[Grant], Awaitable[object]]) -> Reason | None:
         try:
-            await self._authenticator.again(grant)
-            if look_at_root:
-                await self._roots.check_share_root(grant)
-            return
+            await check(grant)
         except Denied as denied:
-            reason = denied.reason
+            return denied.reason
         except StoreUnavailable:  # fails closed
-            reason = Reason.STORE_UNAVAILABLE
+            return Reason.STORE_UNAVAILABLE
         except Exception:  # fails closed
             log.exception("standing of visit %s", grant.visit.id)
-            reason = Reason.STORE_UNAVAILABLE
-        count = self._things.cut(visit=grant.visit.id, reason=reason)
-        if count:
-            await self._record(grant, reason, count)
+            return Reason.STORE_UNAVAILABLE
+        return None
 
     async def _record(self, grant: Grant, reason: Reason, count: int) -> None:
         try:
