@@ -285,6 +285,36 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
         )
 
 
+def documentation() -> str:
+    """docs/reference/settings.md, made from SETTINGS."""
+    rows = [
+        f"| `{setting.name}` | {_said(setting.type)} | {_default(setting)} | {setting.sentence} |"
+        for setting in SETTINGS
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "Generated from the program: change the settings there, not here.",
+            "",
+            "A setting comes from the command line, else from the environment (`SHAREGATE_GATE_PORT=9000`), else from",
+            "the TOML file given by `--config` or `SHAREGATE_CONFIG`, else it has its default. Unknown names are faults,",
+            "and all faults are reported together. `sharegate config check` looks without starting anything.",
+            "",
+            "| setting | is | default | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _default(setting: Setting) -> str:
+    if isinstance(setting.default, bool):
+        return "`true`" if setting.default else "`false`"
+    return f"`{setting.default}`" if setting.default != "" else ""
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -25,7 +25,10 @@ class RobotVisitor:
         self._token = parts.fragment
         # unsafe: the gate's address may be a bare IP address, for which the jar would keep no cookie.
         self._session = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"User-Agent": AGENT}, trust_env=False
+            cookie_jar=aiohttp.CookieJar(unsafe=True),
+            connector=aiohttp.TCPConnector(limit=0),
+            headers={"User-Agent": AGENT},
+            trust_env=False,
         )
         self.base = ""
 

@@ -1,0 +1,58 @@
+"""What the program can do is written down, or a test fails."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sharegate.config import SETTINGS, documentation
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_the_settings_page_is_up_to_date() -> None:
+    """Write it anew with: python -c 'from sharegate.config import documentation as d; print(d(), end="")'."""
+    assert (ROOT / "docs" / "reference" / "settings.md").read_text() == documentation()
+
+
+def test_the_example_configuration_is_accepted(tmp_path: Path) -> None:
+    """deploy/sharegate.toml loads without a fault."""
+    from sharegate.config import load
+
+    loaded = load(ROOT / "deploy" / "sharegate.toml", {})
+    assert loaded.public_url == "https://share.example.org"
+    assert {setting.name for setting in SETTINGS} == set(loaded.as_dict())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    """Relative links and pictures point to files of this repository."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
+    missing = [
+        target
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+
+    assert missing == []
+
+
+def test_security_md_names_tests_that_exist() -> None:
+    """A promise whose test is gone is no promise."""
+    named = re.findall(r"`(tests/[A-Za-z0-9_/.]+)`", (ROOT / "SECURITY.md").read_text())
+
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_command_that_the_pages_show_exists() -> None:
+    """`sharegate <command>` in README and docs is a command of this version."""
+    commands = set(re.findall(r"^#+ `?sharegate ([a-z]+)", (ROOT / "docs/reference/cli.md").read_text(), re.MULTILINE))
+    shown = set()
+    for page in PAGES:
+        if page.name != "cli.md":
+            shown |= set(re.findall(r"(?:`|^    )sharegate ([a-z]+)", page.read_text(), re.MULTILINE))
+
+    assert shown
+    assert shown - commands == set()
