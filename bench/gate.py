@@ -1,7 +1,7 @@
 """What the gate costs, side by side with the server itself, in one run: `python bench/gate.py [--rounds N]`.
 
-Every figure is a ratio or a median of interleaved rounds on this machine; absolute numbers mean nothing elsewhere. Needs the
-extras `lab` and `dev` (it uses the tests' real server).
+Every figure is a ratio or a median of interleaved rounds on this machine; absolute numbers mean nothing elsewhere.
+Needs the extras `lab` and `dev` (it uses the tests' real server).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ async def measure(folder: Path, rounds: int, sockets: int) -> None:
             ended = (await gate.call("POST", f"links/{made['links'][1]['id']}/revoke"))["ended"]
             await asyncio.gather(*listening)
             took = (time.perf_counter() - began) * 1000
-            print(f"revoke to the last of {sockets} closed connections: {took:.0f} ms (the gate says {ended['took_ms']} ms)")
+            print(f"revoke to the last of {sockets} closed: {took:.0f} ms (the gate says {ended['took_ms']} ms)")
             await robot.close()
 
 

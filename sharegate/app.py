@@ -27,7 +27,6 @@ from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
 from sharegate.errors import Reason, Refused, StoreUnavailable
 from sharegate.gate import Gate, Limits
-from sharegate.lab.live import ServerState
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate, Running
@@ -227,13 +226,10 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site.of(config.gate_url)
 
-    def server_state(upstream_id: str) -> ServerState:
-        return "away" if house.servers.is_away(upstream_id) else "here"
-
     async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
 
-    live_pages = LivePages(house.authenticator, house.presence, server_state, now)
+    live_pages = LivePages(house.authenticator, house.presence, house.servers.presence, now)
     door = Door(store, house.authenticator, trail, now, role_sentence=house.policies.roles.sentence)
     own = OwnAddresses(store, house.authenticator, door, trail, site, now)
     lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)

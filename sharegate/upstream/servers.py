@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from sharegate.errors import Denied, Invalid, Reason, Refused, Unreachable
 from sharegate.shares.model import new_id
@@ -16,6 +18,7 @@ from sharegate.upstream.interfaces import Forwarder, UpstreamStore
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.upstream.probe import probe
 
+RESTARTING_SECONDS = 60.0
 _ADVICE = "Start JupyterLab in that folder, or let `sharegate up PATH` start it"
 
 
@@ -35,17 +38,23 @@ class OwnerServers:
         self._owner = owner
         self._found = found
         self._away: dict[str, Reason] = {}
+        self._since: dict[str, float] = {}
         self._collaboration: dict[str, bool] = {}
 
     def seen(self, change: StateChange) -> None:
         """Called by the directory's watch."""
         if change.state is UpstreamState.AWAY:
             self._away[change.upstream] = change.reason or Reason.UPSTREAM_AWAY
+            self._since.setdefault(change.upstream, time.monotonic())
         else:
             self._away.pop(change.upstream, None)
+            self._since.pop(change.upstream, None)
 
-    def is_away(self, id: str) -> bool:
-        return id in self._away
+    def presence(self, id: str) -> Literal["here", "restarting", "away"]:
+        """For visitors' pages. A server that went is taken to be restarting until it stays away."""
+        if id not in self._away:
+            return "here"
+        return "restarting" if time.monotonic() - self._since[id] < RESTARTING_SECONDS else "away"
 
     def state(self, upstream: Upstream) -> str:
         """`here`, `away` or `not_ours`."""

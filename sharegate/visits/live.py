@@ -96,7 +96,6 @@ class LivePages:
                 return
             if not done:
                 await socket.send(live.to_page(live.Beat()))
-                continue
             woken.clear()
             try:
                 grant = await self._authenticator.again(grant)
