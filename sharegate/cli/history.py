@@ -253,7 +253,7 @@ async def verify(cli: Cli) -> None:
         cli.output.say(shown(answer.get("text")) or "", "bold green" if answer["intact"] else "bold red")
         for fault in answer.get("faults") or []:
             cli.output.say(f"  {shown(fault)}")
-        if answer.get("limits"):
+        if answer.get("limits") and answer["limits"] not in answer.get("text", ""):
             cli.output.note(shown(answer["limits"], 1000))
     if not answer["intact"]:
         raise typer.Exit(FAILED)

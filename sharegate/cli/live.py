@@ -27,7 +27,9 @@ from sharegate.errors import SharegateError, Unreachable
 LOOK_SECONDS = 0.6
 # The gate is asked again at most this often, however much happens.
 REREAD_SECONDS = 0.2
+REREAD_ANYWAY_SECONDS = 2
 _KEPT = 200
+_REPEATS_AMONG = 12
 _RECALLED = 20
 
 
@@ -92,7 +94,7 @@ class LiveScreen:
     async def _follow(self) -> None:
         async for change in self._control.changes():
             if change.get("text"):
-                self._happenings.append((float(change.get("at") or self._now()), shown(change["text"])))
+                self._happened(float(change.get("at") or self._now()), shown(change["text"]))
             self._changed.set()
         raise Unreachable("the gate has stopped")
 
@@ -111,7 +113,14 @@ class LiveScreen:
         except ApiError:
             return  # shown empty: the screen is for what happens now
         for event in reversed(answer["events"]):
-            self._happenings.append((float(event.get("at") or 0), shown(event.get("text"))))
+            self._happened(float(event.get("at") or 0), shown(event.get("text")))
+
+    def _happened(self, at: float, text: str) -> None:
+        """Remember a happening. One that repeats itself (a page asks again and again) is shown once, at its latest."""
+        for earlier in list(self._happenings)[-_REPEATS_AMONG:]:
+            if earlier[1] == text:
+                self._happenings.remove(earlier)
+        self._happenings.append((at, text))
 
     async def _read(self) -> None:
         gate = await self._control.call("GET", api_path("gate"))
@@ -177,10 +186,12 @@ class LiveScreen:
             self._drawn.clear()
 
     async def _tick(self) -> None:
-        """Times left and "seen … ago" move on by themselves."""
+        """Times left move on by themselves; where visitors are and whether a server runs is not told as a change."""
         while True:
-            await asyncio.sleep(1)
-            self._drawn.set()
+            for _ in range(REREAD_ANYWAY_SECONDS):
+                await asyncio.sleep(1)
+                self._drawn.set()
+            self._changed.set()
 
 
 async def _set(stop: asyncio.Event) -> None:

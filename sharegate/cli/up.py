@@ -147,6 +147,8 @@ async def _introduce(cli: Cli, control: Control, found: FoundServer | None) -> N
         return
     cli.output.say(f"Visitors come in at {facts['gate_url']} ({words_of_reach(facts)}).")
     for server in facts["servers"]:
+        if found is not None and server["url"] == found.url:
+            server["state"] = "here"  # it answered a moment ago; the gate's own look at it may be older
         cli.output.say(f"Jupyter server {shown(server['name'], 60)}: {words.server_state(server)}.")
     if found is not None:
         cli.output.say(f"Your JupyterLab: {found.url}lab (its token: jupyter server list)")

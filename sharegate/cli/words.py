@@ -35,9 +35,9 @@ def whom(link: Json) -> str:
 
 
 def seats(link: Json) -> str:
-    """How many are in, of how many."""
+    """How many are in, of how many. Whoever was admitted after a knock comes on top of the link's own number."""
     used, most = int(link.get("visits_used") or 0), link.get("visits_max")
-    return f"{used} of {most} in" if most else f"{used} in"
+    return f"{used} of {most} in" if most and used <= int(most) else f"{used} in"
 
 
 def can(share: Json, link: Json | None = None) -> str:
