@@ -1,0 +1,178 @@
+"""Configuration: loaded once, everything that is wrong told together, nothing insecure by accident."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sharegate.config import SETTINGS, Config, load
+from sharegate.errors import Faults
+
+
+def faults(path: Path | None = None, environ: dict[str, str] | None = None, **overrides: Any) -> dict[str, str]:
+    """Field → problem of everything that is wrong."""
+    with pytest.raises(Faults) as caught:
+        load(path, environ or {}, overrides)
+    for fault in caught.value.faults:
+        assert fault.field and fault.problem and fault.remedy, fault
+    return {fault.field: fault.problem for fault in caught.value.faults}
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "gate.toml"
+    file.write_text(text)
+    return file
+
+
+def test_without_anything_the_gate_is_for_this_computer() -> None:
+    """Defaults: loopback, two host names, nothing insecure."""
+    config = load(None, {})
+    assert (config.gate_host, config.dashboard_host) == ("127.0.0.1", "localhost")
+    assert config.reach == "this computer" and not config.insecure and not config.lan
+    assert config.gate_url == "http://127.0.0.1:8870"
+    assert config.data_dir.is_absolute()
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
+    """Each layer covers the one below, setting by setting."""
+    file = written(tmp_path, 'gate_port = 1111\nowner = "File"\ndashboard_port = 4444\n')
+    environ = {"SHAREGATE_GATE_PORT": "2222", "SHAREGATE_OWNER": "Environment", "HOME": "/nowhere"}
+    config = load(file, environ, {"gate_port": 3333, "owner": None})
+    assert (config.gate_port, config.owner, config.dashboard_port) == (3333, "Environment", 4444)
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    """SHAREGATE_CONFIG is the path, and no setting."""
+    file = written(tmp_path, "gate_port = 1111\n")
+    assert load(None, {"SHAREGATE_CONFIG": str(file)}).gate_port == 1111
+
+
+def test_all_faults_are_told_together_with_field_and_remedy(tmp_path: Path) -> None:
+    """One round of corrections is enough."""
+    file = written(tmp_path, 'gate_prot = 1\ngate_port = "x"\nlan = 1\nretention_days = 0\n')
+    found = faults(file, {"SHAREGATE_LOG_LEVEL": "loud", "SHAREGATE_NOTHING": "1"}, owner="x" * 61)
+    assert set(found) == {
+        *(f"gate_prot in {file}", f"gate_port in {file}", f"lan in {file}", "retention_days"),
+        *("log_level", "SHAREGATE_NOTHING", "owner"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("gate_port =\n", "is not TOML"), ("a = 1\na = 2\n", "is not TOML"), ("[gate]\nport = 1\n", "is no setting")],
+)
+def test_a_file_that_does_not_read_is_a_fault(tmp_path: Path, text: str, problem: str) -> None:
+    """Never half a configuration."""
+    assert any(problem in said for said in faults(written(tmp_path, text)).values())
+
+
+def test_a_file_that_is_not_there_or_not_text_is_a_fault(tmp_path: Path) -> None:
+    """A misspelt --config does not start a gate with defaults."""
+    assert "there is no such file" in faults(tmp_path / "none.toml").popitem()[1]
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    assert "cannot be read" in faults(tmp_path / "binary.toml").popitem()[1]
+    assert "cannot be read" in faults(tmp_path).popitem()[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"gate_port": 65536}, "gate_port"),
+        ({"gate_port": -1}, "gate_port"),
+        ({"dashboard_port": 70000}, "dashboard_port"),
+        ({"gate_port": True}, "--gate-port"),
+        ({"owner": 7}, "--owner"),
+        ({"owner": "a\x1b[2Jb"}, "owner"),
+        ({"owner": "Ann\u202egnp.exe"}, "owner"),
+        ({"gate_host": "a b"}, "gate_host"),
+        ({"gate_host": ""}, "gate_host"),
+        ({"dashboard_host": "127.0.0.1"}, "dashboard_host"),
+        ({"dashboard_host": "192.0.2.1"}, "dashboard_host"),
+        ({"dashboard_host": "share.example.org"}, "dashboard_host"),
+        ({"gate_host": "LOCALHOST"}, "dashboard_host"),
+        ({"requests_at_once": 0}, "requests_at_once"),
+        ({"channels_per_visit": -5}, "channels_per_visit"),
+        ({"gate_host": "0.0.0.0"}, "gate_host"),
+        ({"gate_host": "192.0.2.1"}, "gate_host"),
+        ({"lan": True}, "lan"),
+        ({"lan": True, "insecure": True}, "gate_host"),
+        ({"public_url": "share.example.org"}, "public_url"),
+        ({"public_url": "ftp://share.example.org"}, "public_url"),
+        ({"public_url": "https://"}, "public_url"),
+        ({"public_url": "https://share.example.org/below"}, "public_url"),
+        ({"public_url": "https://u:p@share.example.org"}, "public_url"),
+        ({"public_url": "https://share.example.org?x=1"}, "public_url"),
+        ({"public_url": "https://share.example.org:99999"}, "public_url"),
+        ({"public_url": "https://[::1"}, "public_url"),
+        ({"public_url": "http://share.example.org"}, "public_url"),
+        ({"public_url": "https://localhost"}, "public_url"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_field(values: dict[str, Any], field: str) -> None:
+    """Ports, names, counts and addresses are checked; plain http off this computer and shared host names too."""
+    assert field in faults(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "reach", "url"),
+    [
+        ({}, "this computer", "http://127.0.0.1:8870"),
+        ({"gate_host": "::1"}, "this computer", "http://[::1]:8870"),
+        (
+            {"lan": True, "insecure": True, "gate_host": "192.168.1.20"},
+            "local network",
+            "http://192.168.1.20:8870",
+        ),
+        ({"public_url": "https://share.example.org/"}, "public", "https://share.example.org"),
+        ({"public_url": "http://127.0.0.1:9000"}, "this computer", "http://127.0.0.1:9000"),
+        ({"public_url": "http://share.example.org", "insecure": True}, "public", "http://share.example.org"),
+    ],
+)
+def test_who_can_reach_the_gate_is_said_in_words(values: dict[str, Any], reach: str, url: str) -> None:
+    """The address in links and the words for it follow from the settings."""
+    config = load(None, {}, values)
+    assert (config.reach, config.gate_url) == (reach, url)
+
+
+def test_keys_store_and_socket_lie_in_the_data_folder(tmp_path: Path) -> None:
+    """One folder to protect and to back up."""
+    config = load(None, {}, {"data_dir": str(tmp_path)})
+    for path in (config.keys_dir, config.database):
+        assert path.is_relative_to(tmp_path)
+    assert len(str(config.socket_path)) <= 107
+
+
+def test_everything_that_is_shown_is_a_setting() -> None:
+    """`config show` lists each setting once; Config has no field that is none."""
+    config = load(None, {})
+    assert set(config.as_dict()) == {setting.name for setting in SETTINGS} == set(Config.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("setting", [one for one in SETTINGS if one.type != "str"], ids=lambda one: one.name)
+def test_the_environment_is_read_by_type(setting: Any) -> None:
+    """A word where a number or a switch belongs is a fault that names the variable."""
+    name = f"SHAREGATE_{setting.name.upper()}"
+    assert "must be" in faults(None, {name: "perhaps"})[name]
+
+
+@given(st.dictionaries(st.sampled_from([one.name for one in SETTINGS]), st.text(max_size=40) | st.integers()))
+def test_no_value_is_a_traceback(values: dict[str, Any]) -> None:
+    """Any text and number for any setting is either accepted or a fault."""
+    with contextlib.suppress(Faults):
+        load(None, {}, values)
+
+
+@given(st.text(max_size=60))
+def test_no_file_is_a_traceback(text: str) -> None:
+    """Any TOML and anything else."""
+    with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8", errors="surrogatepass") as file:
+        file.write(text)
+        file.flush()
+        with contextlib.suppress(Faults):
+            load(Path(file.name), {})
