@@ -10,7 +10,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.channels.interfaces import FileIds, Guard
+from sharegate.channels.interfaces import Confirm, FileIds, FreshFileIds, Guard
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels
 from sharegate.channels.relay import Summary, relay
@@ -37,7 +37,7 @@ class Documents:
         self,
         *,
         forwarder: Forwarder,
-        file_ids: FileIds,
+        file_ids: FreshFileIds,
         channels: Channels,
         disk: Roots,
         presence: Presence,
@@ -59,12 +59,15 @@ class Documents:
         path = _path_of(confined)
         asked = confined.fields
         self._rooms.session_body_for(upstream.id, path, str(asked.get("format", "")), str(asked.get("type", "")))
+        await self._check_file(upstream, path)
+
+    async def _check_file(self, upstream: Upstream, path: CanonicalPath) -> None:
         answer = await self._forwarder.forward(
             upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=(("content", "0"),))
         )
         data = await answer.read(_MODEL_LIMIT)
         if answer.status != 200 or json.loads(data).get("type") == "directory":
-            raise Denied(Reason.NOT_FOUND, "no file for a session")
+            raise Denied(Reason.NOT_FOUND, "no file for a session or room")
 
     def learn_session(self, upstream: Upstream, confined: Confined, body: bytes) -> None:
         """Keep what the (filtered) session answer said of the file."""
@@ -81,10 +84,15 @@ class Documents:
             await self._disk.inside(grant, upstream, path.segments)
 
         admission = await self._rooms.admit(upstream.id, grant.root, name, self._file_ids, inside=inside)
+        # The server knows ids of folders and of files that are gone, and makes a room for each.
+        await self._check_file(upstream, admission.path)
 
-        async def recheck() -> None:
-            path = await self._rooms.recheck(admission, grant.root, self._file_ids, inside=inside)
+        async def check(file_ids: FileIds) -> None:
+            path = await self._rooms.recheck(admission, grant.root, file_ids, inside=inside)
             self._presence.touch(grant.visit.id, str(path))
+
+        async def confirm(what: Confirm) -> None:
+            await check(self._file_ids.newest if what is Confirm.NEWEST else self._file_ids)
 
         async with contextlib.AsyncExitStack() as opening:
             cut = await opening.enter_async_context(self._channels.open(grant, kind="room", room=name))
@@ -104,7 +112,8 @@ class Documents:
                     socket,
                     ViewerGuard(upstream.id),
                     cut,
-                    recheck=recheck,
+                    recheck=lambda: check(self._file_ids),
+                    confirm=confirm,
                     summary=self._reporter(grant, admission, match),
                 )
             await self._closed(grant, admission, match, ended)

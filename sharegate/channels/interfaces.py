@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from sharegate.messages import Frame
+
+
+class Confirm(Enum):
+    """What has to be true of a document before news of it is passed on.
+
+    PLACE: what stands at its path lies inside the root. NEWEST: so does the path that its id has now; the news may be
+    that it was moved.
+    """
+
+    NOTHING = "nothing"
+    PLACE = "place"
+    NEWEST = "newest"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What happens to one frame: sent on as `onward`, answered to its sender as `back`, or the channel is closed.
 
-    `refused` is the reason code when something the sender may not send was dropped or closed on.
+    `refused` is the reason code when something the sender may not send was dropped or closed on. What goes on waits
+    for `confirm`.
     """
 
     onward: tuple[Frame, ...] = ()
     back: tuple[Frame, ...] = ()
     close: Frame | None = None
     refused: str = ""
+    confirm: Confirm = Confirm.NOTHING
 
 
 class Guard(Protocol):
@@ -37,3 +52,11 @@ class FileIds(Protocol):
 
         Raises Denied(`upstream_away`) and the like when the server cannot be asked: callers fail closed.
         """
+
+
+class FreshFileIds(FileIds, Protocol):
+    """FileIds that may answer from what was asked a moment ago."""
+
+    @property
+    def newest(self) -> FileIds:
+        """The same, but every answer was asked for after the call."""

@@ -16,8 +16,16 @@ from typing import Any
 
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
-from sharegate.channels.interfaces import Verdict
-from sharegate.channels.scan import DROPPED, FROM_UPSTREAM, FROM_VISITOR, ScanLimits, scan_state_vector, scan_update
+from sharegate.channels.interfaces import Confirm, Verdict
+from sharegate.channels.scan import (
+    DROPPED,
+    FROM_UPSTREAM,
+    FROM_VISITOR,
+    Content,
+    ScanLimits,
+    scan_state_vector,
+    scan_update,
+)
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import Frame
@@ -26,6 +34,7 @@ from sharegate.names import clean_name
 MAX_STATES = 256
 MAX_CURSORS = 32
 
+_NO_VALUE = frozenset({Content.GC, Content.SKIP, Content.DELETED, Content.STRING, Content.TYPE, Content.FORMAT})
 _COLOR = re.compile(r"[A-Za-z0-9#(),.%\- ]{1,64}")
 _PROCESS_KEY = secrets.token_bytes(32)
 
@@ -113,8 +122,11 @@ class ViewerGuard:
                 scan_state_vector(vector, self._limits)
                 return Verdict(onward=(frame,))
             case SyncStep2(update=update) | Update(update=update):
-                scan_update(update, self._limits)
-                return Verdict(onward=(frame,))
+                seen = scan_update(update, self._limits)
+                # Text may be what the server just read from another file at the same path; among the values is the
+                # path, which it writes anew when the file is moved.
+                confirm = Confirm.PLACE if seen.contents <= _NO_VALUE else Confirm.NEWEST
+                return Verdict(onward=(frame,), confirm=confirm)
             case Awareness(states=states):
                 return Verdict(onward=(frames.write(Awareness(self._shown(states))),))
             case RawJson(value={"type": "conflict"}):

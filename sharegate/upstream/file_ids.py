@@ -59,6 +59,24 @@ class UpstreamFileIds:
         known = self._known.get(key)
         if known is not None and self._clock() - known.asked < self._fresh:
             return known.path
+        return await self._shared(key)
+
+    @property
+    def newest(self) -> _Newest:
+        """Implements FreshFileIds: never an answer that was asked for before the call."""
+        return _Newest(self)
+
+    async def newest_path_of(self, upstream: str, file_id: str) -> str | None:
+        """As `path_of`. A question that is under way is waited for and then asked again, once for all who wait."""
+        if not _ID.match(file_id):
+            return None
+        key = (upstream, file_id)
+        earlier = self._asking.get(key)
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        return await self._shared(key)
+
+    async def _shared(self, key: tuple[str, str]) -> str | None:
         task = self._asking.get(key)
         if task is None:
             task = self._asking[key] = asyncio.create_task(self._ask(key))
@@ -96,3 +114,11 @@ class UpstreamFileIds:
             self._known.clear()
         self._known[key] = _Known(asked, path)
         return path
+
+
+class _Newest:
+    def __init__(self, file_ids: UpstreamFileIds) -> None:
+        self._file_ids = file_ids
+
+    async def path_of(self, upstream: str, file_id: str) -> str | None:
+        return await self._file_ids.newest_path_of(upstream, file_id)

@@ -12,7 +12,7 @@ import pytest
 
 from sharegate.channels import frames
 from sharegate.channels.frames import SyncStep1, Update
-from sharegate.channels.interfaces import Verdict
+from sharegate.channels.interfaces import Confirm, Verdict
 from sharegate.channels.registry import Cut, close_frame
 from sharegate.channels.relay import Summary, relay
 from sharegate.channels.viewer import ViewerGuard
@@ -213,6 +213,26 @@ async def test_the_guard_decides_what_goes_where() -> None:
         assert house.visitor.closed == [(1008, "bad_frame")]
         assert summary.refused == 2 and summary.ended == "bad_frame" and summary.code == 1008
         assert summary.frames_in == 3, "what came after the close was not looked at"
+
+
+async def test_attack_news_of_a_file_that_was_moved_away_do_not_pass() -> None:
+    """What wants to be confirmed waits for it, and ends the channel unsent when it is not."""
+    asked: list[Confirm] = []
+
+    class Careful(Open):
+        def from_upstream(self, frame: Frame) -> Verdict:
+            return Verdict(onward=(frame,), confirm=Confirm.NEWEST if frame.data == b"moved" else Confirm.PLACE)
+
+    async def confirm(what: Confirm) -> None:
+        asked.append(what)
+        if what is Confirm.NEWEST:
+            raise Denied(Reason.ROOM_LEFT_ROOT)
+
+    async with House(Careful(), confirm=confirm) as house:
+        await house.upstream.say(Frame.binary(b"typed"), Frame.binary(b"moved"), Frame.binary(b"typed"))
+        summary = await house.work
+        assert [frame.data for frame in house.visitor.sent] == [b"typed"]
+        assert asked == [Confirm.PLACE, Confirm.NEWEST] and summary.ended == "room_left_root"
 
 
 async def test_attack_a_guard_that_breaks_lets_nothing_pass() -> None:

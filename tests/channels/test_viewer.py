@@ -11,7 +11,7 @@ from pycrdt import Doc, Map, Text, create_sync_message, create_update_message, h
 
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
-from sharegate.channels.interfaces import Verdict
+from sharegate.channels.interfaces import Confirm, Verdict
 from sharegate.channels.viewer import MAX_STATES, VIEWER_PACE, Pace, ViewerGuard
 from sharegate.limits import Rate
 from sharegate.messages import Frame
@@ -131,7 +131,24 @@ def test_what_the_server_sends_goes_on_unchanged() -> None:
     assert step2 is not None
     for data in (create_sync_message(server), step2, create_update_message(server.get_update())):
         frame = Frame.binary(data)
-        assert guard.from_upstream(frame) == Verdict(onward=(frame,))
+        verdict = guard.from_upstream(frame)
+        assert verdict.onward == (frame,) and not verdict.back and not verdict.refused and verdict.close is None
+
+
+def test_news_of_a_document_wait_until_its_place_is_confirmed() -> None:
+    """A document's path is one of its values: what writes a value waits for the newest path, what is typed for less."""
+    guard = ViewerGuard()
+    doc = notebook(1)
+    before = doc.get_state()
+    doc["cells"][0]["source"] += "typed"
+    typed = doc.get_update(before)
+    before = doc.get_state()
+    doc["state"]["path"] = "elsewhere/nb.ipynb"
+    moved = doc.get_update(before)
+    assert [guard.from_upstream(update_frame(update)).confirm for update in (typed, moved)] == [
+        Confirm.PLACE,
+        Confirm.NEWEST,
+    ]
 
 
 def shown(*states: AwarenessState) -> list[AwarenessState]:

@@ -149,3 +149,26 @@ async def test_a_server_that_is_away_is_an_error_and_no_answer(forwarder: Aiohtt
     with pytest.raises(Denied) as denied:
         await UpstreamFileIds(Nowhere(), forwarder).path_of("u1", ID)
     assert denied.value.reason is Reason.UPSTREAM_AWAY
+
+
+async def test_the_newest_answer_is_asked_for_after_the_call(patient: AiohttpForwarder) -> None:
+    """Neither an answer that is kept nor a question under way will do; those who wait for one share the next."""
+    hold, asked = asyncio.Event(), []
+
+    class Slow(UpstreamFileIds):
+        async def _ask(self, key: tuple[str, str]) -> str | None:
+            asked.append(key)
+            number = len(asked)
+            await hold.wait()
+            return f"{number}.md"
+
+    ids = Slow(Only(Upstream(id="u1", name="", owner="", url="http://127.0.0.1:9/")), patient)
+    early = asyncio.create_task(ids.path_of("u1", ID))
+    await asyncio.sleep(0)
+    late = [asyncio.create_task(ids.newest.path_of("u1", ID)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert len(asked) == 1
+    hold.set()
+    assert await early == "1.md"
+    assert [await one for one in late] == ["2.md"] * 3
+    assert await ids.newest.path_of("u1", "no id!") is None
