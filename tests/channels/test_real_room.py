@@ -181,11 +181,8 @@ async def test_a_viewer_follows_a_real_notebook_and_changes_nothing(jupyter: Jup
             if isinstance(message, frames.RawJson):
                 break
         await upstream.close(1000)
-    assert b"INJECTED" not in (jupyter.root / NOTEBOOK).read_bytes()
-    assert (
-        json.loads(before)["cells"][1]["source"]
-        == json.loads((jupyter.root / NOTEBOOK).read_bytes())["cells"][1]["source"]
-    )
+    saved_cells = json.loads((jupyter.root / NOTEBOOK).read_bytes())["cells"]
+    assert ["".join(cell["source"]) for cell in saved_cells] == ["# Shared notebook", "print(6*7)", "x = 'second'"]
 
 
 async def test_a_cut_ends_a_real_room_and_the_server_runs_on(jupyter: JupyterServer) -> None:
