@@ -88,10 +88,12 @@ class LivePages:
         await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
         while True:
             waking = asyncio.create_task(woken.wait())
-            done, _ = await asyncio.wait(
-                {hearing, over, waking}, timeout=self._beat, return_when=asyncio.FIRST_COMPLETED
-            )
-            waking.cancel()
+            try:
+                done, _ = await asyncio.wait(
+                    {hearing, over, waking}, timeout=self._beat, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                waking.cancel()
             if hearing in done or over in done:
                 return
             if not done:
