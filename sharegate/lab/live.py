@@ -89,7 +89,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.ROOT_CHANGED: "The folder was moved or replaced. {owner} has been told; the same link may work again later.",
     Reason.LINK_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
     Reason.SHARE_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
-    Reason.VISIT_ENDED: "You can open your link again to come back.",
+    Reason.VISIT_ENDED: "Open your link again to come back or to knock.",
     Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
     Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
 }
