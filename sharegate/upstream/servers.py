@@ -114,7 +114,8 @@ class OwnerServers:
             name = name or Path(found.root_dir).name or found.root_dir
             upstream = as_upstream(found, id=new_id(), name=name[:60], owner=self._owner)
         await self._store.put_upstream(upstream)
-        await self.look(upstream)
+        if await self.look(upstream) is not None:
+            self.seen(StateChange(upstream.id, UpstreamState.BACK))
         return upstream
 
     async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream:
