@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
-from sharegate.channels.registry import Channels
+from sharegate.channels.registry import Channels, Cut
 from sharegate.confine.answer import check_status
 from sharegate.confine.contents import Setting
 from sharegate.confine.headers import request_headers, response_headers, rewritten
 from sharegate.confine.request import Confined
 from sharegate.confine.response import ANSWER_LIMITS, answer_locally, filter_answer
-from sharegate.documents import Documents
+from sharegate.documents import Documents, channel
 from sharegate.errors import Denied, Reason
 from sharegate.lab import synthetic
 from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overlays
 from sharegate.lab.serve import LabServer
-from sharegate.messages import Answer, Request, Response, Socket, Upgrade
+from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.policy.model import AnswerKind, Match, Rule
 from sharegate.shares.model import Grant
 from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
@@ -131,36 +131,39 @@ class Answers:
             return Response(incoming.status, headers, b"", incoming.close)
         return Response(incoming.status, headers, incoming.stream(), incoming.close)
 
-    async def until_ended(self, grant: Grant, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces of a stream, broken off when the visit ends: ConnectionAbortedError then."""
-        async with self._channels.open(grant, kind="stream") as cut:
-            over = asyncio.ensure_future(cut.wait())
-            try:
-                while True:
-                    piece = asyncio.ensure_future(anext(stream, None))
-                    await asyncio.wait({piece, over}, return_when=asyncio.FIRST_COMPLETED)
-                    if over.done():
-                        piece.cancel()
-                        with contextlib.suppress(asyncio.CancelledError, Exception):
-                            await piece
-                        raise ConnectionAbortedError("the visit ended")
-                    part = piece.result()
-                    if part is None:
-                        return
-                    yield part
-            finally:
-                over.cancel()
+    def in_flight(self, grant: Grant) -> contextlib.AbstractAsyncContextManager[Cut]:
+        """Registered while an answer is sent in pieces, so that what ends the visit ends it."""
+        return self._channels.open(grant, kind="stream")
+
+    @staticmethod
+    async def until_cut(cut: Cut, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+        """The pieces of a stream, broken off when it is cut: ConnectionAbortedError then."""
+        over = asyncio.ensure_future(cut.wait())
+        piece: asyncio.Future[bytes | None] | None = None
+        try:
+            while True:
+                piece = asyncio.ensure_future(anext(stream, None))
+                await asyncio.wait({piece, over}, return_when=asyncio.FIRST_COMPLETED)
+                if cut.reason is not None:
+                    raise ConnectionAbortedError("the visit ended")
+                part = piece.result()
+                if part is None:
+                    return
+                yield part
+        finally:
+            over.cancel()
+            if piece is not None:
+                piece.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await piece
 
     # -- the gate's own channel -----------------------------------------------------------------------------------
 
     async def live(self, grant: Grant) -> Upgrade:
         """`-/live`: registered like every channel, so that what ends the visit ends it."""
-
-        async def serve(socket: Socket) -> None:
-            async with self._channels.open(grant, kind="live") as cut:
-                await self._live_pages.serve(grant, socket, cut)
-
-        return Upgrade(serve)
+        return await channel(
+            self._channels, grant, "live", lambda socket, cut: self._live_pages.serve(grant, socket, cut)
+        )
 
     # -- local answers --------------------------------------------------------------------------------------------
 
@@ -188,10 +191,10 @@ class Answers:
         return await self._overlays.put_settings(grant, plugin, await _whole(confined, MAX_SETTINGS_BYTES * 2))
 
     async def _events(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
-        return self._documents.silent(grant)
+        return await self._documents.silent(grant)
 
     async def _global_awareness(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
-        return self._documents.private(grant)
+        return await self._documents.private(grant)
 
 
 async def _whole(confined: Confined, limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.interfaces import Confirm, FileIds, FreshFileIds, Guard
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
-from sharegate.channels.registry import Channels
+from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
 from sharegate.channels.room import Admission, Rooms
 from sharegate.channels.viewer import ViewerGuard
@@ -103,10 +104,18 @@ class Documents:
             opening.callback(socket.abort)
             # A frame is passed on only after the trail knows that the channel is open.
             await self._record(Action.CHANNEL_OPENED, grant, admission, match)
+            # Recorded however it ends: a visitor's connection that breaks cancels what serves it.
+            ended = Summary(ended="connection_lost", code=1006)
+
+            async def closed() -> None:
+                await self._closed(grant, admission, match, ended)
+
+            opening.push_async_callback(closed)
             opened = opening.pop_all()
 
         async def serve(visitor: Socket) -> None:
-            async with opened:
+            nonlocal ended
+            try:
                 ended = await relay(
                     visitor,
                     socket,
@@ -116,26 +125,23 @@ class Documents:
                     confirm=confirm,
                     summary=self._reporter(grant, admission, match),
                 )
-            await self._closed(grant, admission, match, ended)
+            finally:
+                await asyncio.shield(opened.aclose())
 
         return Upgrade(serve, abandon=opened.aclose)
 
     # -- answered locally -----------------------------------------------------------------------------------------
 
-    def private(self, grant: Grant) -> Upgrade:
+    async def private(self, grant: Grant) -> Upgrade:
         """`JupyterLab:globalAwareness`: an empty room for this visitor alone."""
-        return self._local(grant, GlobalAwareness())
+        return await self._local(grant, GlobalAwareness())
 
-    def silent(self, grant: Grant) -> Upgrade:
+    async def silent(self, grant: Grant) -> Upgrade:
         """`/api/events/subscribe`: a stream in which nothing happens."""
-        return self._local(grant, Silent())
+        return await self._local(grant, Silent())
 
-    def _local(self, grant: Grant, guard: Guard) -> Upgrade:
-        async def serve(visitor: Socket) -> None:
-            async with self._channels.open(grant, kind="local") as cut:
-                await serve_locally(visitor, guard, cut)
-
-        return Upgrade(serve)
+    async def _local(self, grant: Grant, guard: Guard) -> Upgrade:
+        return await channel(self._channels, grant, "local", lambda visitor, cut: serve_locally(visitor, guard, cut))
 
     # -- the trail ------------------------------------------------------------------------------------------------
 
@@ -174,6 +180,21 @@ class Documents:
         if summary is not None:
             event = _told(event, summary)
         await self._trail.record(event, durable=durable)
+
+
+async def channel(
+    channels: Channels, grant: Grant, kind: Kind, serve: Callable[[Socket, Cut], Awaitable[object]]
+) -> Upgrade:
+    """A channel that the gate answers by itself. It is registered now, before the visitor is answered 101: what is too
+    much is refused while it still can be, and what ends the visit meanwhile ends it."""
+    opened = contextlib.AsyncExitStack()
+    cut = await opened.enter_async_context(channels.open(grant, kind))
+
+    async def serving(visitor: Socket) -> None:
+        async with opened:
+            await serve(visitor, cut)
+
+    return Upgrade(serving, abandon=opened.aclose)
 
 
 def _told(event: AuditEvent, summary: Summary) -> AuditEvent:

@@ -8,6 +8,7 @@ Nothing is allowed that no rule names. Each step returns what the next one needs
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -185,13 +186,10 @@ class Gate:
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
 
         self._limits.at_once.enter(grant.visit.id)
-        try:
+        async with contextlib.AsyncExitStack() as held:
+            held.callback(self._limits.at_once.leave, grant.visit.id)
             answer = await self._answers.answer(request, grant, match, confined, upstream)
-            # What was waiting while the visit ended is not answered.
-            await self._authenticator.again(grant)
-        finally:
-            self._limits.at_once.leave(grant.visit.id)
-        return await self._close(request, answer, act)
+            return await self._close(request, grant, answer, act, held)
 
     async def _authenticate(self, request: Request, path: CanonicalPath, raw_query: str) -> Grant:
         """The visit's own cookie, and no other credential beside it."""
@@ -262,30 +260,59 @@ class Gate:
 
     # -- the trail closes -----------------------------------------------------------------------------------------
 
-    async def _close(self, request: Request, answer: Answer, act: Act) -> Answer:
-        """Record the answer: a whole one now, a stream when it has ended, a channel by what opens and closes it."""
-        if isinstance(answer, Upgrade):
+    async def _close(
+        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.AsyncExitStack
+    ) -> Answer:
+        """Record the answer: a whole one now, a stream when it has ended, a channel by what opens and closes it.
+
+        `held` is let go of now, or with the end of a stream. An answer that is not given lets go of what is behind it.
+        """
+        try:
+            if isinstance(answer, Response) and not isinstance(answer.body, bytes):
+                return await self._in_flight(request, grant, answer, answer.body, act, held)
+            # What was waiting while the visit ended is not answered.
+            await self._authenticator.again(grant)
+            if isinstance(answer, Response) and isinstance(answer.body, bytes):
+                await self._answered(request, act, answer.status, len(answer.body))
             return answer
-        if isinstance(answer.body, bytes):
-            await self._answered(request, act, answer.status, len(answer.body))
-            return answer
+        except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
+            let_go = answer.abandon if isinstance(answer, Upgrade) else answer.done
+            if let_go is not None:
+                await let_go()
+            raise
+
+    async def _in_flight(
+        self,
+        request: Request,
+        grant: Grant,
+        answer: Response,
+        stream: AsyncIterator[bytes],
+        act: Act,
+        held: contextlib.AsyncExitStack,
+    ) -> Response:
+        """A stream, registered before the visit is looked at for the last time: what ends the visit ends it."""
+        async with contextlib.AsyncExitStack() as opening:
+            cut = await opening.enter_async_context(self._answers.in_flight(grant))
+            await self._authenticator.again(grant)
+            opening.push_async_exit(held.pop_all())
+            flight = opening.pop_all()
         sent = 0
-        stream, former, grant = answer.body, answer.done, act.grant
-        assert grant is not None, "only a visit is answered by a stream"
 
         async def counted() -> AsyncIterator[bytes]:
             nonlocal sent
-            async for part in self._answers.until_ended(grant, stream):
-                sent += len(part)
-                self._limits.bytes.spend(grant.visit.id, len(part))
-                yield part
+            async with contextlib.aclosing(self._answers.until_cut(cut, stream)) as parts:
+                async for part in parts:
+                    sent += len(part)
+                    self._limits.bytes.spend(grant.visit.id, len(part))
+                    yield part
 
         async def done() -> None:
-            if former is not None:
-                await former()
+            async with flight:
+                if answer.done is not None:
+                    await answer.done()
             await self._answered(request, act, answer.status, sent, spent=True)
 
-        return Response(answer.status, answer.headers, counted(), done)
+        return Response(answer.status, answer.headers, counted(), done, cut.wait)
 
     async def _answered(self, request: Request, act: Act, status: int, size: int, *, spent: bool = False) -> None:
         grant = act.grant

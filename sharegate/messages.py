@@ -129,13 +129,15 @@ class Socket(Protocol):
 class Response:
     """An HTTP answer: a whole body, or a stream that is pulled as fast as the visitor reads.
 
-    `done` is called once when the stream was sent, broken or given up; it must not raise.
+    `done` is called once when the stream was sent, broken or given up; it must not raise. When what `cut` returns is
+    over before, the connection is dropped at once, also under a visitor who has stopped to read.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes | AsyncIterator[bytes] = b""
     done: Callable[[], Awaitable[None]] | None = None
+    cut: Callable[[], Awaitable[object]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -17,7 +17,22 @@ log = logging.getLogger("sharegate.listener")
 
 PIECE = 64 * 1024
 CLOSING_SECONDS = 1.0
+# Without a whole head, between two pieces of a body, and while a visitor does not take what is sent.
+IDLE_SECONDS = 75.0
+PATIENCE_SECONDS = 30.0
+STALLED_SECONDS = 60.0
 VISITOR_MESSAGE = 1024 * 1024
+
+_REFUSED = b'{"error":{"code":"bad_request","message":"The request was not understood.","id":""}}'
+_REFUSED_HEADERS = {
+    "Server": "sharegate",
+    "Content-Type": "application/json",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 
 Handle = Callable[[Request], Awaitable[Answer]]
 
@@ -25,7 +40,7 @@ Handle = Callable[[Request], Awaitable[Answer]]
 class _Body:
     """A request body. `100 Continue` is sent when the gate first wants to read, not before it has judged the head."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._expected = request.headers.get("Expect", "").lower() == "100-continue"
 
@@ -52,16 +67,21 @@ class _Body:
     async def stream(self) -> AsyncIterator[bytes]:
         await self._invite()
         try:
-            async for part in self._request.content.iter_any():
+            while True:
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    part = await self._request.content.readany()
+                if not part:
+                    return
                 yield part
-        except (web.RequestPayloadError, ConnectionError, ValueError):  # fails closed: half a body is no body
+        # Fails closed: half a body is no body.
+        except (web.RequestPayloadError, ConnectionError, TimeoutError, ValueError):
             raise Denied(Reason.BAD_BODY, "broken off or malformed") from None
 
 
 class _VisitorSocket:
     """The visitor's end of an accepted WebSocket."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.BaseRequest, socket: web.WebSocketResponse) -> None:
         self._request = request
         self._socket = socket
 
@@ -97,44 +117,93 @@ class _VisitorSocket:
             self._request.transport.abort()
 
 
+async def _pieces(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """What is sent at once; the body is closed with it, for a generator that is dropped would run on by itself."""
+    try:
+        async for part in body:
+            for start in range(0, len(part), PIECE):
+                yield part[start : start + PIECE]
+    finally:
+        if isinstance(body, AsyncGenerator):
+            await body.aclose()
+
+
+async def _drop_when_cut(answer: Response, transport: asyncio.Transport | None) -> None:
+    if answer.cut is not None:
+        await answer.cut()
+        _pass_by(transport)
+
+
 def _pass_by(transport: asyncio.Transport | None) -> None:
     if transport is not None:
         transport.abort()
 
 
+class _Connection(web.RequestHandler):
+    """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
+    it would quote the line that it did not understand, and log it, with the cookie or token in it."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500:
+            log.error("fault while answering %s", request.remote, exc_info=exc)
+        else:
+            log.info("unreadable request from %s: %s", request.remote, type(exc).__name__)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        return _refused(status)
+
+
+class _Server(web.Server):
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+def _refused(status: int) -> web.Response:
+    response = web.Response(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
+    response.force_close()
+    return response
+
+
 class Listener:
     """One address that accepts connections and hands each request to `handle`."""
 
-    def __init__(self, handle: Handle, *, body_limit: int = 8 * 1024**3) -> None:
+    def __init__(self, handle: Handle) -> None:
         self._handle = handle
-        self._app = web.Application(client_max_size=body_limit)
-        self._app.router.add_route("*", "/{tail:.*}", self._serve, expect_handler=self._expect)
-        self._runner = web.AppRunner(
-            self._app,
+        self._runner: web.ServerRunner | None = None
+
+    def _run(self) -> web.ServerRunner:
+        server = _Server(
+            self._serve,
             access_log=None,
             handler_cancellation=True,
+            keepalive_timeout=IDLE_SECONDS,
             max_line_size=16384,
             max_field_size=16384,
-            shutdown_timeout=2.0,
             auto_decompress=False,
         )
+        return web.ServerRunner(server, shutdown_timeout=2.0)
 
     async def start(self, bound: socket.socket) -> None:
         """Serve on a socket that listens already."""
-        if self._runner.server is None:
+        if self._runner is None:
+            self._runner = self._run()
             await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
 
     async def stop(self) -> None:
-        await self._runner.cleanup()
+        if self._runner is not None:
+            await self._runner.cleanup()
 
-    @staticmethod
-    async def _expect(request: web.Request) -> None:
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         # Answered in _Body, after the gate has judged; anything but 100-continue is refused (RFC 9110 section 10.1.1).
-        if request.headers.get("Expect", "").lower() != "100-continue":
-            raise web.HTTPExpectationFailed(text="")
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+            return _refused(417)
         seen = Request(
             method=request.method,
             target=request.raw_path if request.raw_path.startswith("/") else "*",
@@ -148,7 +217,7 @@ class Listener:
             return await self._upgrade(request, answer)
         return await self._respond(request, answer)
 
-    async def _respond(self, request: web.Request, answer: Response) -> web.StreamResponse:
+    async def _respond(self, request: web.BaseRequest, answer: Response) -> web.StreamResponse:
         try:
             response = web.StreamResponse(status=answer.status)
             response.headers["Server"] = "sharegate"
@@ -167,10 +236,12 @@ class Listener:
                 await response.write_eof()
                 return response
             await response.prepare(request)
+            watching = asyncio.ensure_future(_drop_when_cut(answer, request.transport))
             try:
-                async for part in answer.body:
-                    for start in range(0, len(part), PIECE):
-                        await response.write(part[start : start + PIECE])
+                async with contextlib.aclosing(_pieces(answer.body)) as pieces:
+                    async for piece in pieces:
+                        async with asyncio.timeout(STALLED_SECONDS):
+                            await response.write(piece)
                 await response.write_eof()
             except (asyncio.CancelledError, ConnectionError):
                 _pass_by(request.transport)
@@ -178,36 +249,41 @@ class Listener:
             except Exception as error:  # fails closed: what was cut must look cut, never like a clean end
                 log.info("answer broken off: %s", type(error).__name__)
                 _pass_by(request.transport)
+            finally:
+                watching.cancel()
             return response
         finally:
             if answer.done is not None:
                 await asyncio.shield(answer.done())
 
-    async def _upgrade(self, request: web.Request, answer: Upgrade) -> web.StreamResponse:
+    async def _upgrade(self, request: web.BaseRequest, answer: Upgrade) -> web.StreamResponse:
         protocols = (answer.subprotocol,) if answer.subprotocol else ()
         # No compression: frames are inspected, and a deflate bomb must not reach the reader.
         socket = web.WebSocketResponse(
             protocols=protocols, compress=False, max_msg_size=VISITOR_MESSAGE, timeout=CLOSING_SECONDS, heartbeat=30.0
         )
+        socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:
             socket.headers.add(name, value)
         mine: Socket = _VisitorSocket(request, socket)
         try:
             try:
                 await socket.prepare(request)
-            except BaseException:
+            except BaseException as error:
                 if answer.abandon is not None:
                     await asyncio.shield(answer.abandon())
+                if isinstance(error, web.HTTPException):  # a handshake that is none
+                    return _refused(400)
                 raise
             await answer.serve(mine)
         finally:
-            if not socket.closed:
+            if socket.prepared and not socket.closed:
                 with contextlib.suppress(Exception):  # fails closed: the connection is dropped either way
                     await mine.close(WSCloseCode.GOING_AWAY)
         return socket
 
 
-def _peer(request: web.Request) -> str:
+def _peer(request: web.BaseRequest) -> str:
     transport = request.transport
     found = transport.get_extra_info("peername") if transport is not None else None
     return str(found[0]) if isinstance(found, tuple) and found else ""

@@ -85,10 +85,24 @@ class Standing:
                 log.exception("watching over what is open")
 
     async def _expiries(self) -> None:
-        await self._judge(self._things.grants(), self._authenticator.again)
+        grants = self._things.grants()
+        try:
+            if grants:
+                await self._trail.ready()
+        except StoreUnavailable:  # fails closed: what cannot be recorded does not go on
+            await self._cut([(grant, Reason.STORE_UNAVAILABLE) for grant in grants])
+            return
+        await self._judge(grants)
 
     async def _root_looks(self) -> None:
-        await self._judge(self._things.grants(), self._roots.check_share_root)
+        """One look for all visits of a share."""
+        by_share: dict[str, list[Grant]] = {}
+        for grant in self._things.grants():
+            by_share.setdefault(grant.share.id, []).append(grant)
+        for grants in by_share.values():
+            reason = await self._fault(grants[0], self._roots.check_share_root)
+            if reason is not None:
+                await self._cut([(grant, reason) for grant in grants])
 
     async def _look(self, change: Change) -> None:
         touched = [
@@ -96,16 +110,16 @@ class Standing:
         ]
         for share in {grant.share.id for grant in touched}:
             self._wake(share)
-        await self._judge(touched, self._authenticator.again)
+        await self._judge(touched)
 
-    async def _judge(self, grants: list[Grant], check: Callable[[Grant], Awaitable[object]]) -> None:
-        """Cut all that do not stand any more, then record it: the last one does not wait for the first one's record."""
-        ended: list[tuple[Grant, Reason, int]] = []
-        for grant in grants:
-            reason = await self._fault(grant, check)
-            if reason is not None and (count := self._things.cut(visit=grant.visit.id, reason=reason)):
-                ended.append((grant, reason, count))
-        await asyncio.gather(*(self._record(grant, reason, count) for grant, reason, count in ended))
+    async def _judge(self, grants: list[Grant]) -> None:
+        found = [(grant, await self._fault(grant, self._authenticator.again)) for grant in grants]
+        await self._cut([(grant, reason) for grant, reason in found if reason is not None])
+
+    async def _cut(self, ended: list[tuple[Grant, Reason]]) -> None:
+        """Cut all, then record it: the last one does not wait for the first one's record."""
+        cut = [(grant, reason, self._things.cut(visit=grant.visit.id, reason=reason)) for grant, reason in ended]
+        await asyncio.gather(*(self._record(grant, reason, count) for grant, reason, count in cut if count))
 
     @staticmethod
     async def _fault(grant: Grant, check: Callable[[Grant], Awaitable[object]]) -> Reason | None:

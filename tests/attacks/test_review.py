@@ -1,0 +1,205 @@
+"""What a review of the gate's seams found: between a check and its answer, and where an answer is not given after all."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from sharegate.errors import Denied, Reason, StoreUnavailable
+from tests.gatehouse import Gatehouse, Inside, gatehouse
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="function")]
+
+
+@pytest_asyncio.fixture
+async def gate(tmp_path: Path, jupyter: JupyterServer) -> AsyncIterator[Gatehouse]:
+    async with gatehouse(tmp_path, jupyter, requests_at_once=8) as house:
+        yield house
+
+
+async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Poll; fails with TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+async def talk(gate: Gatehouse, sent: bytes) -> bytes:
+    """Everything the gate answers to these bytes until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.running.config.gate_port)
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(20):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+def parts(gate: Gatehouse) -> Any:
+    """The gate's own insides."""
+    return gate.running.gate
+
+
+def big_file(gate: Gatehouse) -> contextlib.AbstractContextManager[Path]:
+    """64 MB in the shared folder: more than any buffer on the way."""
+
+    @contextlib.contextmanager
+    def made() -> Any:
+        path = gate.jupyter.root / "sub" / "shared" / "review-big.bin"
+        path.write_bytes(bytes(64 << 20))
+        try:
+            yield path
+        finally:
+            path.unlink()
+
+    return made()
+
+
+async def begin_reading(ann: Inside) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for the big file, read the head of the answer, and stop."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", ann.gate.running.config.gate_port, limit=4096)
+    fields = {"Host": ann.gate.origin.partition("://")[2], **ann.manners("GET")}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"GET {ann.base}files/sub/shared/review-big.bin HTTP/1.1\r\n{head}\r\n".encode())
+    assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+    return reader, writer
+
+
+async def test_attack_revoked_while_a_room_opens(gate: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visit that ends between the upstream's handshake and the answer leaves no channel and no seat behind."""
+    made = await gate.share(**{"for": ["Ann"]})
+    ann = await gate.visit(made)
+    robot = await gate.robot(await gate.share(**{"for": ["Robo"]}))
+    assert await robot.enter()
+    room = await robot.session("sub/shared/nb.ipynb")
+    channels = parts(gate)._answers._channels
+    connect, sockets = parts(gate)._answers._forwarder.connect, []
+
+    async def slow(*arguments: Any) -> Any:
+        sockets.append(await connect(*arguments))
+        await gate.call("POST", f"shares/{made['share']['id']}/revoke")
+        return sockets[-1]
+
+    monkeypatch.setattr(parts(gate)._answers._forwarder, "connect", slow)
+    status = await ann.upgrade(f"api/collaboration/room/{room['format']}:{room['type']}:{room['fileId']}")
+
+    assert status == 403
+    assert len(sockets) == 1 and repr(sockets[0]) == "<UpstreamSocket ended>"
+    assert channels.count(share=made["share"]["id"]) == 0
+
+
+async def test_attack_the_trail_fails_while_a_stream_begins(gate: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is not given lets go of the upstream's connection behind it."""
+    ann = await gate.visit()
+    closed = []
+    forward = parts(gate)._answers._forwarder.forward
+
+    async def watched(*arguments: Any) -> Any:
+        incoming = await forward(*arguments)
+        close = incoming.close
+
+        async def noted() -> None:
+            closed.append(True)
+            await close()
+
+        object.__setattr__(incoming, "close", noted)
+        return incoming
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise StoreUnavailable("disk full")
+
+    monkeypatch.setattr(parts(gate)._answers._forwarder, "forward", watched)
+    monkeypatch.setattr(parts(gate)._trail, "record", full)
+    reply = await ann.ask("HEAD", "files/sub/shared/data.csv")
+
+    assert reply.status == 503
+    assert closed
+
+
+async def test_attack_streams_beyond_the_number_at_once(gate: Gatehouse) -> None:
+    """An answer counts until its last byte: who never reads cannot hold the server's connections without end."""
+    ann = await gate.visit()
+    with big_file(gate):
+        readers = [await begin_reading(ann) for _ in range(8)]
+        reply = await ann.ask("GET", "api/contents/sub/shared")
+        assert (reply.status, reply.public) == (429, "too_many")
+        for _, writer in readers:
+            writer.transport.abort()
+        running = parts(gate)._limits.at_once
+        await until(lambda: not running._counts)
+    assert (await ann.ask("GET", "api/contents/sub/shared")).status == 200
+
+
+async def test_attack_a_reader_who_stops_reading_is_dropped_when_revoked(gate: Gatehouse) -> None:
+    """Ending a share drops the connection under a visitor who has stopped to read, not only what is moving."""
+    made = await gate.share(**{"for": ["Ann"]})
+    ann = await gate.visit(made)
+    with big_file(gate):
+        _, writer = await begin_reading(ann)
+        levels, quiet = parts(gate)._limits.bytes._levels, 0
+        while quiet < 30:  # until every buffer on the way is full
+            sent = dict(levels)
+            await asyncio.sleep(0.02)
+            quiet = quiet + 1 if dict(levels) == sent else 0
+        before = await gate.call("POST", f"shares/{made['share']['id']}/revoke")
+        assert not parts(gate)._answers._channels._those(made["share"]["id"], "", "")
+        writer.transport.abort()
+    assert before["ended"]["took_ms"] < 4000
+
+
+async def test_a_room_that_breaks_off_is_recorded_as_closed(gate: Gatehouse) -> None:
+    """A visitor's connection that is lost without a goodbye leaves a closing line in the trail."""
+    made = await gate.share(**{"for": ["Robo"]})
+    robot = await gate.robot(made)
+    assert await robot.enter()
+    socket = await robot.room(await robot.session("sub/shared/nb.ipynb"))
+    await socket.receive()
+    connection = socket._response.connection
+    assert connection is not None and connection.transport is not None
+    connection.transport.abort()
+
+    async with asyncio.timeout(10):
+        while "channel.closed" not in [event["action"] for event in await gate.events(share=made["share"]["id"])]:
+            await asyncio.sleep(0.05)
+    assert parts(gate)._answers._channels.count() == 0
+
+
+MALFORMED = {
+    "control character in a value": b"Cookie: sharegate-visit=ZQSECRET\x01\r\n",
+    "blank before the colon": b"Authorization : Bearer ZQSECRET\r\n",
+    "no colon": b"Cookie sharegate-visit=ZQSECRET\r\n",
+    "length that is none": b"Content-Length: ZQSECRET\r\n",
+    "field too long": b"Cookie: ZQSECRET" + b"a" * 20000 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("line", MALFORMED.values(), ids=MALFORMED)
+async def test_attack_a_malformed_head_is_neither_quoted_nor_logged(
+    gate: Gatehouse, line: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be read as HTTP is refused with our own words, and no log has the cookie that was in it."""
+    caplog.set_level(logging.DEBUG)
+    host = gate.origin.partition("://")[2].encode()
+    answer = await talk(gate, b"GET /join?token=ZQSECRET HTTP/1.1\r\nHost: " + host + b"\r\n" + line + b"\r\n")
+
+    assert answer.split(b" ")[1] == b"400"
+    assert b"ZQSECRET" not in answer and b"aiohttp" not in answer and b"sandbox" in answer
+    assert not [one for one in caplog.records if "ZQSECRET" in caplog.handler.format(one)]
+
+
+async def test_a_handshake_that_is_none_is_refused_and_leaves_nothing(gate: Gatehouse) -> None:
+    """`Upgrade` without `Connection` gets an answer and holds no channel."""
+    ann = await gate.visit()
+    fields = {"Host": gate.origin.partition("://")[2], **ann.manners("GET"), "Origin": gate.origin}
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    answer = await talk(gate, f"GET {ann.base}-/live HTTP/1.1\r\n{head}Upgrade: websocket\r\n\r\n".encode())
+
+    assert answer.split(b" ")[1] == b"400"
+    assert parts(gate)._answers._channels.count() == 0
