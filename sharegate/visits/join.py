@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sharegate.audit.bounds import truncated
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, Reason, StoreUnavailable
@@ -112,7 +113,7 @@ def badge(link: Link, visit: Visit) -> str:
 
 
 class Door:
-    """Lets people in, or has them wait. `owner_name` is how the owner is called on the pages."""
+    """Lets people in, or has them wait. `kept` makes of an address what is recorded of it; limits use all of it."""
 
     def __init__(
         self,
@@ -122,6 +123,7 @@ class Door:
         now: Callable[[], float],
         *,
         role_sentence: Callable[[Role], str],
+        kept: Callable[[str], str] = truncated,
         shared_origin: bool = False,
         joins: Rate = JOINS,
         failures: Rate = FAILURES,
@@ -131,6 +133,7 @@ class Door:
         self._trail = trail
         self._now = now
         self._role_sentence = role_sentence
+        self._kept = kept
         self._shared_origin = shared_origin
         self._joins = Buckets(joins, now)
         self._failures = Buckets(failures, now)
@@ -204,7 +207,7 @@ class Door:
             browser_hash=secret_hash(browser),
             created=self._now(),
             expires=min(share.expires, link.expires),
-            address=comer.address,
+            address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
         try:
@@ -295,11 +298,11 @@ class Door:
             by_address=by_address,
             browser_hash=secret_hash(browser),
             created=self._now(),
-            address=comer.address,
+            address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
         await self._store.add_knock(knock, limit=WAITING_AT_A_LINK)
-        signs = doubts(origin, address=comer.address, agent=comer.agent, returning=bool(comer.browser))
+        signs = doubts(origin, address=truncated(comer.address), agent=comer.agent, returning=bool(comer.browser))
         how = "address opened elsewhere" if by_address else "link opened elsewhere"
         if same_person:
             how += ", says to be the same person"
@@ -372,7 +375,7 @@ class Door:
             came_from=origin.id,
             created=self._now(),
             expires=origin.expires,
-            address=comer.address,
+            address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
         try:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 
-from sharegate.limits import network
+from sharegate.audit.bounds import truncated
 from sharegate.shares.model import Visit
 
 _ROBOT = re.compile(r"bot\b|crawl|spider|preview|scan|curl/|python-|wget|headless", re.IGNORECASE)
 
 
 def doubts(origin: Visit | None, *, address: str, agent: str, returning: bool) -> tuple[str, ...]:
-    """Reasons why this may not be another person: words for the trail and the owner's screen."""
+    """Reasons why this may not be another person: words for the trail and the owner's screen. `address` is truncated."""
     found = []
-    if origin is not None and origin.address and network(origin.address) == network(address):
+    if origin is not None and origin.address and truncated(origin.address) == address:
         found.append("same network")
     if origin is not None and origin.agent and origin.agent == agent:
         found.append("same kind of browser")

@@ -435,6 +435,16 @@ async def test_too_many_knocks_at_one_link_are_refused(home: House) -> None:
     assert await refused(late) is Reason.JOIN_LIMIT
 
 
+async def test_only_the_network_of_a_visitor_is_kept(home: House) -> None:
+    """What the door promises to record: an address shortened, in visit and knock alike."""
+    share, (link,) = await home.share()
+    await home.door.open(home.token(link), "", ANN)
+    await home.door.knock_by_link(home.token(link), "Eve", False, EVE)
+
+    assert [visit.address for visit in await home.store.visits(share.id)] == ["192.0.2.0/24"]
+    assert [knock.address for knock in await home.store.knocks()] == ["198.51.100.0/24"]
+
+
 async def test_the_badge_tells_named_from_typed(home: House) -> None:
     """A link's name is the owner's word, a typed one is in quotes."""
     _, (ann, anyone) = await home.share(NewLink(name="Ann"), NewLink(anyone=True))
