@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 from sharegate.answers import Answers
 from sharegate.audit.announce import Announcing
-from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
 from sharegate.audit.history import StoredHistory
@@ -231,8 +230,14 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
 
     live_pages = LivePages(house.authenticator, house.presence, house.servers.presence, now)
-    kept = whole if config.full_addresses else truncated
-    door = Door(store, house.authenticator, trail, now, role_sentence=house.policies.roles.sentence, kept=kept)
+    door = Door(
+        store,
+        house.authenticator,
+        trail,
+        now,
+        role_sentence=house.policies.roles.sentence,
+        full_addresses=config.full_addresses,
+    )
     own = OwnAddresses(store, house.authenticator, door, trail, site, now)
     lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
     documents = Documents(

@@ -6,13 +6,16 @@ Only `open`, `knock` and `device` write, each on a click.
 
 from __future__ import annotations
 
+import contextlib
+import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sharegate.audit.bounds import truncated
+from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Invalid, Reason, StoreUnavailable
+from sharegate.errors import Denied, Invalid, NotFound, Reason, StoreUnavailable
 from sharegate.limits import Buckets, Rate, network
 from sharegate.names import clean_name
 from sharegate.paths import CanonicalPath
@@ -43,7 +46,6 @@ KNOCK_LASTS = 12 * 3600.0
 RECORDED = (
     "when you come and go",
     "which files you open",
-    "your network address (shortened) and your browser",
 )
 _SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
 
@@ -113,7 +115,7 @@ def badge(link: Link, visit: Visit) -> str:
 
 
 class Door:
-    """Lets people in, or has them wait. `kept` makes of an address what is recorded of it; limits use all of it."""
+    """Lets people in, or has them wait. Limits use all of an address, whatever is kept of it."""
 
     def __init__(
         self,
@@ -123,7 +125,7 @@ class Door:
         now: Callable[[], float],
         *,
         role_sentence: Callable[[Role], str],
-        kept: Callable[[str], str] = truncated,
+        full_addresses: bool = False,
         shared_origin: bool = False,
         joins: Rate = JOINS,
         failures: Rate = FAILURES,
@@ -133,17 +135,19 @@ class Door:
         self._trail = trail
         self._now = now
         self._role_sentence = role_sentence
-        self._kept = kept
+        self._kept = whole if full_addresses else truncated
+        address = "your network address" if full_addresses else "your network address (shortened)"
+        self._recorded = [*RECORDED, f"{address} and your browser"]
         self._shared_origin = shared_origin
         self._joins = Buckets(joins, now)
         self._failures = Buckets(failures, now)
+        self._secret = secrets.token_bytes(32)
 
     # -- what the door's page asks --------------------------------------------------------------------------------
 
     async def about(self, token: str, comer: Comer) -> dict[str, object]:
         """What a link is, for its holder: who shares what, until when, and what opening it would do now."""
-        self._joins.take(network(comer.address), 0.25, Reason.JOIN_LIMIT)
-        share, link, current = await self._by_link(token, comer)
+        share, link, current = await self._by_link(token, comer, cost=0.25)
         why, at = self._ended(share, link, current)
         role = min(link.role or share.role, share.role, key=list(Role).index)
         if why in ("paused", "suspended"):
@@ -171,7 +175,7 @@ class Door:
             "ended_why": why,
             "ask_name": not link.name and link.kind is not LinkKind.PREVIEW,
             "shared_origin": self._shared_origin,
-            "recorded": list(RECORDED),
+            "recorded": self._recorded,
         }
 
     async def open(self, token: str, name: str, comer: Comer) -> Entry:
@@ -179,8 +183,7 @@ class Door:
 
         Raises Denied: `link_in_use` (one person's link, another browser), `seats_taken`, why it ended, limits.
         """
-        self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
-        share, link, current = await self._by_link(token, comer)
+        share, link, current = await self._by_link(token, comer, cost=1)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         self._authenticator.check_standing(share, link)
@@ -227,8 +230,7 @@ class Door:
 
     async def knock_by_link(self, token: str, name: str, same_person: bool, comer: Comer) -> Waiting:
         """Knock with a link that is in use, full, or ended but signed by us."""
-        self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
-        share, link, _ = await self._by_link(token, comer)
+        share, link, _ = await self._by_link(token, comer, cost=1)
         if link.kind is LinkKind.PREVIEW:
             raise Denied(Reason.LINK_EXPIRED, "preview")
         holders = [visit for visit in await self._store.visits(share.id, link=link.id) if visit.kind in _SEATED]
@@ -244,8 +246,18 @@ class Door:
         link = await self._store.link(visit.link) if visit else None
         if visit is None or share is None or link is None:
             clean_name(name)
-            return Waiting(new_id(), KnockState.WAITING, comer.browser or new_secret())
-        return await self._knock(share, link, visit, name, same_person, comer, by_address=True)
+            return self._unheard(address, comer)
+        try:
+            return await self._knock(share, link, visit, name, same_person, comer, by_address=True)
+        except Denied:  # revoked, or too many wait there: only who has the link is told
+            return self._unheard(address, comer)
+
+    def _unheard(self, address: str, comer: Comer) -> Waiting:
+        """A knock that nobody hears: the same browser is told the same one again, as at a real door."""
+        browser = comer.browser or new_secret()
+        place = "/".join(address.partition("?")[0].split("/")[:4])
+        digest = hmac.digest(self._secret, f"{place}\0{browser}".encode("utf-8", "surrogatepass"), "sha256")
+        return Waiting("".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:10]), KnockState.WAITING, browser)
 
     async def knock_state(self, knock_id: str, comer: Comer) -> Waiting:
         """How a knock stands, for the browser that knocked; to everybody else every knock is waiting."""
@@ -285,8 +297,14 @@ class Door:
         said = (link.name or (origin.name if origin else "")) if same_person else ""
         shown = said or clean_name(name)
         for waiting in await self._store.knocks(share=share.id):
-            if waiting.link == link.id and comer.browser and waiting.browser_hash == comer.browser_hash:
-                return Waiting(waiting.id, KnockState.WAITING)
+            if waiting.link != link.id:
+                continue
+            if waiting.created + KNOCK_LASTS <= self._now():
+                # Who waited in vain makes room; an answer that came in between stands.
+                with contextlib.suppress(ValueError, NotFound):
+                    await self._store.decide_knock(waiting.id, state=KnockState.GONE.value, at=self._now())
+            elif comer.browser and waiting.browser_hash == comer.browser_hash:
+                return Waiting(waiting.id, KnockState.WAITING, comer.browser)
         browser = comer.browser or new_secret()
         knock = Knock(
             id=new_id(),
@@ -383,19 +401,26 @@ class Door:
         except Denied:
             self._failures.spend(place, 2)
             raise
-        await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
+        try:
+            await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
+        except StoreUnavailable:  # fails closed: nobody learnt the cookie; the place is given back
+            await self._store.end_visits([visit.id], at=self._now(), reason="not recorded")
+            raise
         return Entry(visit, share, cookie, browser)
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
-    async def _by_link(self, token: str, comer: Comer) -> tuple[Share, Link, bool]:
+    async def _by_link(self, token: str, comer: Comer, *, cost: float) -> tuple[Share, Link, bool]:
+        """A good token is counted with its link: strangers of the same network (a school, a proxy in front) who try bad
+        ones must not keep out who has a good one. A signature cannot be guessed, so nothing is lost by looking."""
         place = network(comer.address)
-        self._failures.check(place, Reason.CREDENTIAL_LIMIT)
         try:
-            return await self._authenticator.by_link(token)
+            share, link, current = await self._authenticator.by_link(token)
         except Denied:
-            self._failures.spend(place, 1)
+            self._failures.take(place, 1, Reason.CREDENTIAL_LIMIT)
             raise
+        self._joins.take(f"{place} {link.id}", cost, Reason.JOIN_LIMIT)
+        return share, link, current
 
     def _ended(self, share: Share, link: Link, current: bool) -> tuple[str, float]:
         """Why a link does not let anybody in, in one word, and since when (0 unknown)."""

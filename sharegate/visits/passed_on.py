@@ -14,7 +14,10 @@ _ROBOT = re.compile(r"bot\b|crawl|spider|preview|scan|curl/|python-|wget|headles
 
 
 def doubts(origin: Visit | None, *, address: str, agent: str, returning: bool) -> tuple[str, ...]:
-    """Reasons why this may not be another person: words for the trail and the owner's screen. `address` is truncated."""
+    """Reasons why this may not be another person: words for the trail and the owner's screen.
+
+    `address` is truncated, as what is kept of the origin may be.
+    """
     found = []
     if origin is not None and origin.address and truncated(origin.address) == address:
         found.append("same network")
