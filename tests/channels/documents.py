@@ -157,6 +157,8 @@ def kinds_of_attack(choose: random.Random, each: int) -> Iterator[tuple[str, lis
         "giant counts of values": lambda: update_frame(item + b"\x08\x01\x01r" + giant() + some(0, 20)),
         "giant lengths of text": lambda: update_frame(item + b"\x04\x01\x01r" + giant()),
         "giant counts of deleted ranges": lambda: update_frame(b"\x00\x01\x05" + giant() + some(0, 20)),
+        "giant counts in a state vector": lambda: binary(b"\x00\x00" + sized(giant() + some(0, 20))),
+        "trailing bytes in a state vector": lambda: binary(b"\x00\x00" + sized(b"\x00" + some(1, 20))),
         "giant counts of states": lambda: binary(b"\x01" + sized(giant() + some(0, 20))),
         "states that are no JSON": lambda: binary(b"\x01" + sized(b"\x01\x05\x01" + sized(b"{" + some(1, 20)))),
         "text frames": lambda: Frame.text(choose.choice(["", "save", "\0\0\0", "{}", "x" * 999])),
