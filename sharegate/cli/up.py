@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -49,7 +50,7 @@ def add(app: typer.Typer) -> None:
             "sharegate up",
             "sharegate up ~/lectures",
             "sharegate up ~/lectures --public-url https://share.example.org",
-            "sharegate up --lan --host 192.168.1.20 --insecure",
+            "sharegate up --lan --insecure",
         ),
     )(up)
     command(
@@ -68,7 +69,23 @@ def add(app: typer.Typer) -> None:
 
 def _settings(cli: Cli, **given: Any) -> Config:
     overrides = {name: value for name, value in given.items() if value is not None}
+    if overrides.get("lan") and "gate_host" not in overrides and (address := network_address()):
+        overrides["gate_host"] = address
     return cli.config(**overrides)
+
+
+def network_address() -> str:
+    """This computer's IPv4 address in its network, as the system would choose it; "" when it has none.
+
+    Connecting a datagram socket sends nothing (192.0.2.1 is an address for documents, RFC 5737).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        address = str(probe.getsockname()[0])
+    return "" if address.startswith("127.") or address == "0.0.0.0" else address  # noqa: S104 -- compared, not bound
 
 
 async def up(
