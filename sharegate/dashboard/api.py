@@ -7,6 +7,9 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import math
 import os
 import re
 import time
@@ -38,6 +41,8 @@ from sharegate.shares.model import Link, Share, Visit
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 from sharegate.visits.knocks import Knocks
+
+log = logging.getLogger("sharegate.dashboard")
 
 Answer = tuple[int, dict[str, Any]]
 Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
@@ -171,8 +176,12 @@ class Api:
             match = route.pattern.match(path)
             if match is not None and route.method == method:
                 try:
+                    _check_text({**(query or {}), **(body or {})})
                     return 200, await route.handler(match.groupdict(), query or {}, body or {})
                 except (SharegateError, msgspec.ValidationError) as error:
+                    return _refusal(error)
+                except Exception as error:  # fails closed: whatever it was, it is not told
+                    log.exception("fault in %s %s", method, route.pattern.pattern)
                     return _refusal(error)
         return 404, _error("not_found", f"there is no {method} {path}")
 
@@ -541,21 +550,38 @@ class _NewServer(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
 
 
+def _check_text(given: dict[str, Any]) -> None:
+    """JSON can hold halves of characters, which nothing can write down."""
+    for name, value in given.items():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Invalid(name.encode("ascii", "replace").decode(), "is not Unicode text", "Write it anew") from None
+
+
 def _query(query: dict[str, str]) -> Query:
     known = {
         name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
     }
+    return Query(
+        **known,
+        since=_number(query, "since", "Give seconds since the epoch"),
+        until=_number(query, "until", "Give seconds since the epoch"),
+        after_seq=int(_number(query, "after_seq", "Give the number of an event")),
+        limit=min(int(_number(query, "limit", "Give how many events")) or 1000, 10_000),
+        newest_first=query.get("newest") in ("1", "true"),
+    )
+
+
+def _number(query: dict[str, str], name: str, remedy: str) -> float:
+    """0 where it is not given."""
     try:
-        return Query(
-            **known,
-            since=float(query.get("since") or 0),
-            until=float(query.get("until") or 0),
-            after_seq=int(query.get("after_seq") or 0),
-            limit=min(int(query.get("limit") or 1000), 10_000),
-            newest_first=query.get("newest") in ("1", "true"),
-        )
+        number = float(query.get(name) or 0)
     except ValueError:
-        raise Invalid("since, until, limit or after_seq", "is not a number", "Give seconds since the epoch") from None
+        number = math.nan
+    if not 0 <= number <= 2**53:
+        raise Invalid(name, "is not a number from 0 up", remedy)
+    return number
 
 
 def _pattern(path: str) -> re.Pattern[str]:

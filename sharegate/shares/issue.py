@@ -5,6 +5,7 @@ Every write goes through the store, which tells the gate; open pages and channel
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,7 @@ class Issuer:
         if facts is None:
             raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
         if facts.protected:
-            raise Refused("protected_path", f"{facts.protected} lies inside", "Share a folder that does not hold it")
+            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
         open_file = self._open_file(new.open_file, root, facts.kind)
         if new.clients:
             raise Refused("clients_off", "links for programs are not available yet", "Leave --clients away")
@@ -97,6 +98,7 @@ class Issuer:
             raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
         if not new.links:
             raise Invalid("links", "a share needs a link", "Name a person or use --anyone")
+        _check_count(len(new.links))
         share = Share(
             id=new_id(),
             upstream=new.upstream,
@@ -122,8 +124,7 @@ class Issuer:
         self._not_ended(share)
         existing = await self._store.links(share.id)
         link = self._link(share, new, letters(len(existing)), self._now())
-        if len(existing) >= MAX_LINKS:
-            raise Refused("too_many_links", f"a share has at most {MAX_LINKS} links", "Make another share")
+        _check_count(len(existing) + 1)
         await self._store.add_link(link)
         return link
 
@@ -178,7 +179,9 @@ class Issuer:
         if "expires" in fields:
             # Links that ended with the share follow it; a link with an end of its own keeps it.
             for link in await self._store.links(share.id):
-                if link.expires == share.expires or link.expires > changed.expires:
+                # A preview lasts five minutes, whatever it ended with.
+                follows = link.expires == share.expires and link.kind is not LinkKind.PREVIEW
+                if follows or link.expires > changed.expires:
                     await self._store.change_link(link.id, expires=changed.expires)
                     await self._follow(changed.id, link, changed.expires)
         return changed
@@ -244,7 +247,7 @@ class Issuer:
                 "Put it back, or revoke the share and make a new one",
             )
         if facts.protected:
-            raise Refused("protected_path", f"{facts.protected} lies inside", "Share a folder that does not hold it")
+            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
         return await self._store.change_share(share.id, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:
@@ -308,7 +311,8 @@ class Issuer:
     def _expires(self, value: object, now: float) -> float:
         if value is None:
             return now + self._rules.default_expires_seconds
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        # What is not a number compares as neither past nor too late, and would last for ever.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise Invalid("expires", "is not a moment", "Give seconds since the epoch")
         if value <= now:
             raise Invalid("expires", "lies in the past", "Choose a later moment")
@@ -391,6 +395,15 @@ class Issuer:
         for visit in await self._store.visits(share, link=link.id, open_only=True):
             if visit.expires == link.expires or visit.expires > expires:
                 await self._store.change_visit(visit.id, expires=expires)
+
+
+def _check_count(links: int) -> None:
+    if links > MAX_LINKS:
+        raise Refused("too_many_links", f"a share has at most {MAX_LINKS} links", "Make another share")
+
+
+def _held(protected: str) -> str:
+    return f"{protected} holds keys or records, and lies inside or around it"
 
 
 def _overlap(one: Share, other: Share) -> bool:
