@@ -38,6 +38,7 @@ from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upstream.directory import Directory, StateChange
+from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.file_ids import UpstreamFileIds
 from sharegate.upstream.forward import AiohttpForwarder
@@ -124,7 +125,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         directory = Directory(store, forwarder)
         servers = OwnerServers(store, forwarder, config.owner)
         disk = DiskByUpstream()
-        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path]
+        # Where Jupyter's servers note how they run, the token is written too.
+        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
         authenticator = Authenticator(store, tokens, policies.roles, now)

@@ -12,13 +12,14 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import unquote
 
 from sharegate.answers import Answers
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
+from sharegate.channels.registry import Cut, unless_cut
 from sharegate.confine.request import Confined, confine_request
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
@@ -53,8 +54,15 @@ _DOOR_RECORDED = frozenset({Reason.LINK_IN_USE, Reason.SEATS_TAKEN})
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
 
 
-class StrangerTrail(Recorder, Protocol):
+# Bytes; what is longer is sent in pieces, and stops between two of them when the visit ends.
+LONG = 64 * 1024
+
+
+class GateTrail(Recorder, Protocol):
     """The trail, with its quota for strangers."""
+
+    async def ready(self) -> None:
+        """StoreUnavailable unless the last record was written, or one can be now."""
 
     async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None: ...
 
@@ -107,7 +115,7 @@ class Gate:
         answers: Answers,
         lab: LabServer,
         presence: Presence,
-        trail: StrangerTrail,
+        trail: GateTrail,
         limits: Limits,
         now: Callable[[], float],
     ) -> None:
@@ -129,6 +137,10 @@ class Gate:
 
     async def handle(self, request: Request) -> Answer:
         """Answer anything. Raises nothing but cancellation."""
+        answer = await self._handle(request)
+        return answer if isinstance(answer, Upgrade) else _with_floor(answer)
+
+    async def _handle(self, request: Request) -> Answer:
         act = Act(time.perf_counter(), new_id(8))
         try:
             try:
@@ -168,6 +180,8 @@ class Gate:
     async def _visit(self, request: Request, path: CanonicalPath, raw_query: str, act: Act) -> Answer:
         grant = await self._authenticate(request, path, raw_query)
         act.grant = grant
+        # What cannot be recorded does not happen: reads, too, stop while the trail cannot be written.
+        await self._trail.ready()
         self._site.check_source(request)
         self._limits.requests.take(grant.visit.id, 1, Reason.REQUEST_LIMIT)
         self._limits.bytes.check(grant.visit.id, Reason.BYTES_LIMIT)
@@ -188,8 +202,10 @@ class Gate:
         self._limits.at_once.enter(grant.visit.id)
         async with contextlib.AsyncExitStack() as held:
             held.callback(self._limits.at_once.leave, grant.visit.id)
-            answer = await self._answers.answer(request, grant, match, confined, upstream)
-            return await self._close(request, grant, answer, act, held)
+            cut = await held.enter_async_context(self._answers.in_flight(grant))
+            answering = self._answers.answer(request, grant, match, confined, upstream)
+            answer = await unless_cut(cut, answering, _let_go)
+            return await self._close(request, grant, answer, act, held, cut)
 
     async def _authenticate(self, request: Request, path: CanonicalPath, raw_query: str) -> Grant:
         """The visit's own cookie, and no other credential beside it."""
@@ -261,41 +277,41 @@ class Gate:
     # -- the trail closes -----------------------------------------------------------------------------------------
 
     async def _close(
-        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.AsyncExitStack
+        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.AsyncExitStack, cut: Cut
     ) -> Answer:
-        """Record the answer: a whole one now, a stream when it has ended, a channel by what opens and closes it.
+        """Record the answer: a whole one now, a long one when it has been sent, a channel by what opens and closes it.
 
-        `held` is let go of now, or with the end of a stream. An answer that is not given lets go of what is behind it.
+        `held` is let go of now, or with the end of a long answer. An answer that is not given lets go of what is
+        behind it.
         """
         try:
-            if isinstance(answer, Response) and not isinstance(answer.body, bytes):
-                return await self._in_flight(request, grant, answer, answer.body, act, held)
             # What was waiting while the visit ended is not answered.
             await self._authenticator.again(grant)
-            if isinstance(answer, Response) and isinstance(answer.body, bytes):
-                await self._answered(request, act, answer.status, len(answer.body))
+            if isinstance(answer, Upgrade):
+                return answer
+            if not isinstance(answer.body, bytes):
+                return self._in_flight(request, grant, answer, answer.body, act, held.pop_all(), cut)
+            if len(answer.body) > LONG:
+                # A visitor who reads slowly would go on reading it after the end of the visit.
+                sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
+                return self._in_flight(request, grant, sized, _pieces(answer.body), act, held.pop_all(), cut)
+            await self._answered(request, act, answer.status, len(answer.body))
             return answer
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
-            let_go = answer.abandon if isinstance(answer, Upgrade) else answer.done
-            if let_go is not None:
-                await let_go()
+            await _let_go(answer)
             raise
 
-    async def _in_flight(
+    def _in_flight(
         self,
         request: Request,
         grant: Grant,
         answer: Response,
         stream: AsyncIterator[bytes],
         act: Act,
-        held: contextlib.AsyncExitStack,
+        flight: contextlib.AsyncExitStack,
+        cut: Cut,
     ) -> Response:
-        """A stream, registered before the visit is looked at for the last time: what ends the visit ends it."""
-        async with contextlib.AsyncExitStack() as opening:
-            cut = await opening.enter_async_context(self._answers.in_flight(grant))
-            await self._authenticator.again(grant)
-            opening.push_async_exit(held.pop_all())
-            flight = opening.pop_all()
+        """A long answer, registered until it has been sent: what ends the visit ends it."""
         sent = 0
 
         async def counted() -> AsyncIterator[bytes]:
@@ -397,3 +413,31 @@ class Gate:
         except StoreUnavailable:  # fails closed: refused either way
             return Reason.STORE_UNAVAILABLE
         return denied.reason
+
+
+async def _let_go(answer: Answer) -> None:
+    """An answer that is not given."""
+    behind = answer.abandon if isinstance(answer, Upgrade) else answer.done
+    if behind is not None:
+        await behind()
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), LONG):
+        yield body[start : start + LONG]
+
+
+# What every answer says that does not say otherwise: it is no page, for nobody else, and kept by nobody.
+_FLOOR = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+
+
+def _with_floor(answer: Response) -> Response:
+    said = {name.lower() for name, _ in answer.headers}
+    missing = tuple(field for field in _FLOOR if field[0].lower() not in said)
+    return replace(answer, headers=(*answer.headers, *missing)) if missing else answer

@@ -26,6 +26,8 @@ _TARGET = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/\[\]|^`{}\"<>]*\Z")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _SECOND_LAYER = re.compile("%[0-9A-Fa-f]{2}")
 _SAFE = "!$&'()*+,;=:@~"
+# Characters that HFS+ leaves out when it compares names (Apple TN1150): `\u200c.git` opens `.git` there.
+_IGNORED = "\u200b\u200c\u200d\u200e\u200f\u2060\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
 
 
 class Place(Enum):
@@ -107,7 +109,7 @@ class CanonicalPath:
     @property
     def hidden(self) -> bool:
         """Whether any segment is a dotfile."""
-        return any(segment.startswith(".") for segment in self.segments)
+        return any(segment.lstrip(_IGNORED).startswith(".") for segment in self.segments)
 
     @property
     def name(self) -> str:

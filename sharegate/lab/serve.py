@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -12,6 +14,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.lab.config import Addresses
 from sharegate.lab.page import MAX_PAGE, PageSource, read_page, render_page
 from sharegate.lab.static import MAX_ASSET, OWN, Asset, OwnAssets, StaticCache, static_answer, upstream_path
+from sharegate.limits import Buckets, Rate, network
 from sharegate.messages import Request, Response
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant, Share
@@ -19,6 +22,11 @@ from sharegate.upstream.interfaces import Incoming
 from sharegate.upstream.model import Upstream
 
 _DIGESTS = 64
+# Anybody may ask for static files, and what is not in memory is asked of the owner's server: a whole JupyterLab a few
+# times a minute for each address, and never more at once than fits into memory.
+FETCHES = Rate(per=1200, seconds=60, burst=1200)
+FETCHES_AT_ONCE = 8
+_DIGEST = re.compile(r"[0-9a-f]{20}\Z")
 
 
 class Fetch(Protocol):
@@ -30,7 +38,15 @@ class Fetch(Protocol):
 class LabServer:
     """One per gate."""
 
-    def __init__(self, fetch: Fetch, origin: str, secret_of: Callable[[Upstream], str]) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        origin: str,
+        secret_of: Callable[[Upstream], str],
+        *,
+        fetches: Rate = FETCHES,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._fetch = fetch
         self._origin = origin
         self._secret_of = secret_of
@@ -38,6 +54,8 @@ class LabServer:
         self._own = OwnAssets()
         self._digests: OrderedDict[str, str] = OrderedDict()
         self._loading: dict[tuple[str, str, str], asyncio.Future[Asset]] = {}
+        self._fetches = Buckets(fetches, now)
+        self._at_once = asyncio.Semaphore(FETCHES_AT_ONCE)
 
     async def page(self, grant: Grant, upstream: Upstream, segments: tuple[str, ...], tree: CanonicalPath) -> Response:
         """The visitor's page for `/lab…` or `/doc…`. `segments` and `tree` are confined already."""
@@ -67,7 +85,8 @@ class LabServer:
     async def static(
         self, share: Share, upstream: Callable[[], Awaitable[Upstream]], segments: tuple[str, ...], request: Request
     ) -> Response:
-        """`/s/<share>/-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else."""
+        """`/s/<share>/-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else,
+        Denied(`request_limit`) for an address that asks for too much that is not in memory."""
         if request.method not in ("GET", "HEAD") or len(segments) < 2:
             raise Denied(Reason.NOT_FOUND, "no static address")
         head = request.method == "HEAD"
@@ -78,9 +97,12 @@ class LabServer:
                 raise Denied(Reason.NOT_FOUND, "no such asset")
             return static_answer(own, request.headers, head=head)
         path = upstream_path(rest)
+        if not _DIGEST.match(digest):
+            raise Denied(Reason.NOT_FOUND, "no static address")
         current = self._digests.get(share.upstream) == digest
         asset = self._cache.get(share.upstream, digest, path) if current else None
         if asset is None:
+            self._fetches.take(network(request.peer), 1, Reason.REQUEST_LIMIT)
             asset = await self._load(share.upstream, digest, rest, path, upstream)
             current = self._digests.get(share.upstream) == digest
         return static_answer(asset, request.headers, head=head, immutable=current)
@@ -108,10 +130,19 @@ class LabServer:
             return await asyncio.shield(waiting)
         loading = asyncio.ensure_future(self._load_now(id, digest, rest, path, await upstream()))
         self._loading[key] = loading
-        loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        loading.add_done_callback(lambda done: self._loaded(key, done))
         return await asyncio.shield(loading)
 
+    def _loaded(self, key: tuple[str, str, str], done: asyncio.Future[Asset]) -> None:
+        self._loading.pop(key, None)
+        if not done.cancelled():
+            done.exception()  # seen, also when everybody who waited has gone
+
     async def _load_now(self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Upstream) -> Asset:
+        async with self._at_once:
+            return await self._fetch_asset(id, digest, rest, path, upstream)
+
+    async def _fetch_asset(self, id: str, digest: str, rest: tuple[str, ...], path: str, upstream: Upstream) -> Asset:
         if id not in self._digests:
             # After a restart of the gate a page may ask for its files before anybody loaded a page anew.
             await self._source(upstream, single=False)

@@ -108,10 +108,13 @@ class Roots:
         return grant.root.segments
 
     def _held(self, root: Path) -> str:
+        """What is protected and lies at or below `root`, or above it. Compared as what it is, not as it is spelled: a
+        disk may ignore case."""
         real = root.resolve()
+        mine, above = _identities(real)
         for path in self._protected():
-            where = path.resolve()
-            if where == real or real in where.parents:
+            its, around = _identities(path.resolve())
+            if mine in (its, *around) or its in above:
                 return str(path)
         return ""
 
@@ -127,3 +130,16 @@ class Roots:
         except msgspec.MsgspecError:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "contents model") from None
         return RootKind.DIRECTORY if model.type == "directory" else RootKind.FILE
+
+
+def _identities(path: Path) -> tuple[object, list[object]]:
+    """What stands at a path, and the folders above it. What does not exist yet is known by its name."""
+
+    def of(each: Path) -> object:
+        try:
+            found = each.stat()
+        except OSError:
+            return each
+        return found.st_dev, found.st_ino
+
+    return of(path), [of(each) for each in path.parents]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,28 +16,41 @@ class Seen:
     pages: int = 0
 
 
+REMEMBERED = 10_000
+
+
 class Presence:
-    """One entry per visit that has been active since the gate started."""
+    """One entry per visit that has been active since the gate started; past `REMEMBERED` of them, those without an open
+    page that were active longest ago are forgotten."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._seen: dict[str, Seen] = {}
+        self._seen: OrderedDict[str, Seen] = OrderedDict()
 
     def touch(self, visit: str, where: str = "") -> None:
         """A request or a message came from this visit; `where` is the document or folder it concerns."""
-        seen = self._seen.setdefault(visit, Seen(self._now()))
+        seen = self._of(visit)
         seen.at = self._now()
         if where:
             seen.where = where
 
     def page_opened(self, visit: str) -> None:
-        self._seen.setdefault(visit, Seen(self._now())).pages += 1
+        self._of(visit).pages += 1
 
     def page_closed(self, visit: str) -> None:
         seen = self._seen.get(visit)
         if seen is not None:
             seen.pages = max(0, seen.pages - 1)
             seen.at = self._now()
+
+    def _of(self, visit: str) -> Seen:
+        seen = self._seen.setdefault(visit, Seen(self._now()))
+        self._seen.move_to_end(visit)
+        if len(self._seen) > REMEMBERED:
+            oldest = next((id for id, each in self._seen.items() if not each.pages), None)
+            if oldest is not None:
+                del self._seen[oldest]
+        return seen
 
     def of(self, visit: str) -> Seen | None:
         return self._seen.get(visit)

@@ -1,17 +1,18 @@
-"""What a review of the gate's seams found: between a check and its answer, and where an answer is not given after all."""
+"""What a review of the seams found: between a check and its answer, and where an answer is not given after all."""
 
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
 from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.limits import Buckets, Rate
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.real.jupyter import JupyterServer
 
@@ -74,9 +75,9 @@ async def begin_reading(ann: Inside) -> tuple[asyncio.StreamReader, asyncio.Stre
 
 async def test_attack_revoked_while_a_room_opens(gate: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """A visit that ends between the upstream's handshake and the answer leaves no channel and no seat behind."""
-    made = await gate.share(**{"for": ["Ann"]})
+    made = await gate.share("sub/shared", **{"for": ["Ann"]})
     ann = await gate.visit(made)
-    robot = await gate.robot(await gate.share(**{"for": ["Robo"]}))
+    robot = await gate.robot(await gate.share("sub/shared", **{"for": ["Robo"]}))
     assert await robot.enter()
     room = await robot.session("sub/shared/nb.ipynb")
     channels = parts(gate)._answers._channels
@@ -139,7 +140,7 @@ async def test_attack_streams_beyond_the_number_at_once(gate: Gatehouse) -> None
 
 async def test_attack_a_reader_who_stops_reading_is_dropped_when_revoked(gate: Gatehouse) -> None:
     """Ending a share drops the connection under a visitor who has stopped to read, not only what is moving."""
-    made = await gate.share(**{"for": ["Ann"]})
+    made = await gate.share("sub/shared", **{"for": ["Ann"]})
     ann = await gate.visit(made)
     with big_file(gate):
         _, writer = await begin_reading(ann)
@@ -156,7 +157,7 @@ async def test_attack_a_reader_who_stops_reading_is_dropped_when_revoked(gate: G
 
 async def test_a_room_that_breaks_off_is_recorded_as_closed(gate: Gatehouse) -> None:
     """A visitor's connection that is lost without a goodbye leaves a closing line in the trail."""
-    made = await gate.share(**{"for": ["Robo"]})
+    made = await gate.share("sub/shared", **{"for": ["Robo"]})
     robot = await gate.robot(made)
     assert await robot.enter()
     socket = await robot.room(await robot.session("sub/shared/nb.ipynb"))
@@ -203,3 +204,71 @@ async def test_a_handshake_that_is_none_is_refused_and_leaves_nothing(gate: Gate
 
     assert answer.split(b" ")[1] == b"400"
     assert parts(gate)._answers._channels.count() == 0
+
+
+async def test_every_answer_says_what_a_browser_may_make_of_it(gate: Gatehouse) -> None:
+    """Policy, nosniff, no referrer and caching stand on each answer: local ones, redirects, refusals, static files."""
+    ann = await gate.visit()
+    page = (await ann.ask("GET", "lab/tree/sub/shared", headers={"Sec-Fetch-Mode": "navigate"})).body.decode()
+    static = page.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
+    below = ["", "api/me", "api/sessions", "lab/api/workspaces", "lab/api/settings", "api/contents/sub/shared"]
+    below += ["files/sub/shared/data.csv", "api/status", "nothing/here", "robots.txt", "lab", "-/nothing", "-/ended"]
+    replies = {path: await ann.ask("GET", path) for path in below}
+    replies["device"] = await ann.ask("POST", "-/device")
+    for address in ("/", "/join", "/robots.txt", "/nothing", static):
+        replies[address] = await gate.raw("GET", address)
+    replies["about"] = await gate.post("/join/about", {"token": "x.y.z"})
+    replies["left"] = await ann.ask("POST", "-/leave")
+
+    for where, reply in replies.items():
+        for name in ("Content-Security-Policy", "Referrer-Policy", "Cross-Origin-Resource-Policy", "Cache-Control"):
+            assert len([key for key, _ in reply.headers if key.lower() == name.lower()]) == 1, (where, name)
+        assert reply.header("X-Content-Type-Options") == "nosniff", where
+        assert reply.header("Server") == "sharegate", where
+        assert "frame-ancestors" in reply.header("Content-Security-Policy"), where
+
+
+async def test_attack_a_stranger_who_knows_a_share_has_static_files_fetched(
+    gate: Gatehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Static addresses need no credential: what is not in memory is fetched a few at once, and not without end."""
+    ann = await gate.visit()
+    await ann.ask("GET", "lab/tree/sub/shared", headers={"Sec-Fetch-Mode": "navigate"})
+    lab = parts(gate)._lab
+    running, most, asked = 0, 0, 0
+
+    async def slow(*_: Any, **__: Any) -> Any:
+        nonlocal running, most, asked
+        running, asked = running + 1, asked + 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        raise Denied(Reason.NOT_FOUND)
+
+    monkeypatch.setattr(lab, "_fetch", slow)
+    monkeypatch.setattr(lab, "_fetches", Buckets(Rate(30, 60, 30), lambda: 0.0))
+    base = f"/s/{ann.share['id']}/-/static"
+    replies = await asyncio.gather(
+        *(gate.raw("GET", f"{base}/{number:020x}/static/lab/{number}.js") for number in range(40)),
+        gate.raw("GET", f"{base}/notadigest/static/lab/main.js"),
+    )
+
+    assert sorted(reply.status for reply in replies) == [404] * 31 + [429] * 10
+    assert asked == 30 and most <= 8
+
+
+async def test_attack_a_root_inside_the_gates_own_folder(tmp_path: Path, jupyter: JupyterServer) -> None:
+    """A key, the store or anything else of the gate is refused as a root, by whatever name it is reached."""
+    folder = jupyter.root / "sub" / "office"
+    folder.mkdir()
+    try:
+        async with gatehouse(folder, jupyter) as gate:
+            (gate.data_dir / "notes").mkdir()
+            (folder / "beside").mkdir()
+            for path in ["", "/gate", "/gate/keys", "/gate/keys/store.key", "/gate/store/sharegate.db", "/gate/notes"]:
+                body = {"path": str(folder) + path}
+                status, answer = await gate.running.api.call("POST", "/api/v1/shares", {}, body)
+                assert (status, answer["error"]["code"]) == (403, "protected_path"), path
+            assert (await gate.share("sub/office/beside"))["share"]["root"] == "sub/office/beside"
+    finally:
+        shutil.rmtree(folder)
