@@ -132,7 +132,7 @@ class Answers:
         return Response(incoming.status, headers, incoming.stream(), incoming.close)
 
     def in_flight(self, grant: Grant) -> contextlib.AbstractAsyncContextManager[Cut]:
-        """Registered while an answer is sent in pieces, so that what ends the visit ends it."""
+        """Registered while an answer is waited for and sent, so that what ends the visit ends it."""
         return self._channels.open(grant, kind="stream")
 
     @staticmethod

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from sharegate.errors import MEANINGS, Denied, Reason
 from sharegate.messages import Frame
 from sharegate.shares.model import Grant
 
+T = TypeVar("T")
 Kind = Literal["room", "local", "live", "stream"]
 MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
 
@@ -88,6 +89,24 @@ class Cut:
 
     def __repr__(self) -> str:
         return f"<Cut {self.kind} {self.reason.value if self.reason else 'open'}>"
+
+
+async def unless_cut(cut: Cut, work: Coroutine[Any, Any, T], let_go: Callable[[T], Awaitable[None]]) -> T:
+    """What `work` returns, or Denied for the cut's reason as soon as that is cut. What comes too late is let go of."""
+    task = asyncio.ensure_future(work)
+    over = asyncio.ensure_future(cut.wait())
+    try:
+        await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
+        if cut.reason is not None:
+            raise Denied(cut.reason, "while it was waited for")
+        return task.result()
+    except BaseException:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):  # what it raised is raised below, or too late
+            await let_go(await task)
+        raise
+    finally:
+        over.cancel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
