@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
+from sharegate.channels import frames
+from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.limits import Buckets, Rate
+from sharegate.paths import CanonicalPath
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.real.jupyter import JupyterServer
 
@@ -82,16 +86,20 @@ async def test_attack_revoked_while_a_room_opens(gate: Gatehouse, monkeypatch: p
     room = await robot.session("sub/shared/nb.ipynb")
     channels = parts(gate)._answers._channels
     connect, sockets = parts(gate)._answers._forwarder.connect, []
+    revoking: list[asyncio.Task[Any]] = []
 
     async def slow(*arguments: Any) -> Any:
         sockets.append(await connect(*arguments))
-        await gate.call("POST", f"shares/{made['share']['id']}/revoke")
+        revoking.append(asyncio.create_task(gate.call("POST", f"shares/{made['share']['id']}/revoke")))
+        with contextlib.suppress(asyncio.CancelledError):  # what waits is cancelled; here the answer comes all the same
+            await asyncio.shield(revoking[0])
         return sockets[-1]
 
     monkeypatch.setattr(parts(gate)._answers._forwarder, "connect", slow)
     status = await ann.upgrade(f"api/collaboration/room/{room['format']}:{room['type']}:{room['fileId']}")
 
     assert status == 403
+    await revoking[0]
     assert len(sockets) == 1 and repr(sockets[0]) == "<UpstreamSocket ended>"
     assert channels.count(share=made["share"]["id"]) == 0
 
@@ -272,3 +280,55 @@ async def test_attack_a_root_inside_the_gates_own_folder(tmp_path: Path, jupyter
             assert (await gate.share("sub/office/beside"))["share"]["root"] == "sub/office/beside"
     finally:
         shutil.rmtree(folder)
+
+
+async def test_attack_asking_for_a_whole_document_again_and_again(gate: Gatehouse) -> None:
+    """A viewer's step 1 makes the server send everything: beyond the few that reconnecting needs, the channel ends."""
+    guard = ViewerGuard(now=lambda: 0.0)
+    step = frames.write(frames.SyncStep1(b"\x00"))
+    verdicts = [guard.from_visitor(step) for _ in range(40)]
+
+    assert 2 <= sum(bool(verdict.onward) for verdict in verdicts) <= 10
+    assert verdicts[-1].refused == "request_limit" and verdicts[-1].close is not None
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "localhost.evil.example"}, 421),
+        ({"Host": "[::1"}, 421),
+        ({"Sec-Fetch-Site": "cross-site"}, 421),
+        ({"Sec-Fetch-Site": "same-site"}, 421),
+        ({"Sec-Fetch-Site": "none"}, 200),
+    ],
+)
+async def test_attack_the_owners_listener_asked_by_another_site(
+    gate: Gatehouse, headers: dict[str, str], status: int
+) -> None:
+    """A name that was bound to this computer, or a page elsewhere, cannot make the owner's listener work."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{gate.running.dashboard_url}/ready", headers=headers) as got,
+    ):
+        assert got.status == status
+
+
+@pytest.mark.parametrize("name", ["\u200c.git", "\u200d\u200e.ssh", "\ufeff.env", ".\u200cgit"])
+def test_attack_a_hidden_name_that_begins_with_what_a_disk_ignores(name: str) -> None:
+    """HFS+ reads such a name as the dotfile that it looks like."""
+    assert CanonicalPath(("sub", name, "config")).hidden
+    assert not CanonicalPath(("sub", "a\u200c.git")).hidden
+
+
+@pytest.mark.parametrize("target", ["", "lab", "lab/tree"])
+async def test_a_visit_to_a_folder_begins_with_the_file_its_owner_chose(gate: Gatehouse, target: str) -> None:
+    """The visit's own address and the link's first page lead to the same document."""
+    ann = await gate.visit(await gate.share("sub/shared", **{"for": ["Ann"]}, open_file="nb.ipynb"))
+    reply = await ann.ask("GET", target, headers={"Sec-Fetch-Mode": "navigate"})
+
+    assert reply.status in (200, 302)
+    if reply.status == 302:
+        assert reply.header("Location") == ann.base + "lab/tree/sub/shared/nb.ipynb"
