@@ -233,9 +233,15 @@ class Door:
         share, link, _ = await self._by_link(token, comer, cost=1)
         if link.kind is LinkKind.PREVIEW:
             raise Denied(Reason.LINK_EXPIRED, "preview")
-        holders = [visit for visit in await self._store.visits(share.id, link=link.id) if visit.kind in _SEATED]
-        origin = holders[-1] if holders else None
+        origin = self._holder(await self._store.visits(share.id, link=link.id), comer)
         return await self._knock(share, link, origin, name, same_person, comer, by_address=False)
+
+    @staticmethod
+    def _holder(visits: list[Visit], comer: Comer) -> Visit | None:
+        """From whom a link can have come to this browser: who opened it, rather than who was let in on a knock."""
+        others = [each for each in visits if each.kind in _SEATED and each.browser_hash != comer.browser_hash]
+        opened = [each for each in others if each.kind is VisitKind.BROWSER]
+        return next(reversed(opened or others), None)
 
     async def knock_by_address(self, address: str, name: str, same_person: bool, comer: Comer) -> Waiting:
         """Knock at the address of somebody's visit. An address that leads nowhere waits for ever, like any other

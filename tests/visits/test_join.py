@@ -95,6 +95,19 @@ async def test_a_knock_is_recorded_as_passed_on_with_the_visit_it_came_from(home
     assert "same network" not in passed.detail
 
 
+async def test_a_second_knock_comes_from_the_links_holder_again(home: House) -> None:
+    """Who was admitted, put out and knocks anew did not get the link from themselves."""
+    _, (link,) = await home.share()
+    first = await home.door.open(home.token(link), "", ANN)
+    waiting = await home.door.knock_by_link(home.token(link), "Eve", False, EVE)
+    _, visit = await home.knocks.admit(waiting.knock, None)
+    await home.issuer.end_visit(visit.id, "ended by the owner")
+    await home.door.knock_by_link(home.token(link), "Eve", False, replace(EVE, browser=waiting.browser))
+    again = [event for event in home.notes.events if event.action.value == "link.passed_on"]
+
+    assert [event.came_from for event in again] == [first.visit.id, first.visit.id]
+
+
 async def test_who_is_admitted_enters_from_their_own_browser_only(home: House) -> None:
     """The owner admits; the knocking browser gets a cookie, any other goes on waiting."""
     _, (link,) = await home.share()
