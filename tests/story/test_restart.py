@@ -1,0 +1,55 @@
+"""The owner's Jupyter stops and comes back elsewhere: another port, another token, the same folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.gatehouse import gatehouse
+from tests.real.jupyter import running_jupyter
+from tests.story.conftest import People
+from tests.story.people import Project, Tab, expose_app, owner_tab
+
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
+
+
+async def test_the_page_outlives_a_restart_of_the_owners_server(
+    tmp_path: Path, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The visitor's page says that the server is away, waits without a dialog, and follows again by itself."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    expose_app(tmp_path)
+    with contextlib.ExitStack() as servers:
+        first = contextlib.ExitStack()
+        lab = await asyncio.to_thread(first.enter_context, running_jupyter(tmp_path))
+        servers.push(first)
+        project = Project(lab, "restart").plant()
+        async with gatehouse(tmp_path, lab) as gate:
+            visitor = await Tab.open(await person())
+            made = await gate.share(project.path, open_file="nb.ipynb", **{"for": ["Ann"]})
+            await visitor.enter(made["links"][0]["url"])
+            await visitor.notebook()
+            await visitor.page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
+
+            await asyncio.to_thread(first.close)
+            await visitor.says(
+                "Olga's Jupyter is restarting.", "Olga's Jupyter is not running. This page waits for it."
+            )
+            assert await visitor.page.locator(".jp-Notebook .jp-Cell").count() == 3
+            again = await asyncio.to_thread(servers.enter_context, running_jupyter(tmp_path))
+            assert (again.port, again.token) != (lab.port, lab.token)
+            await visitor.says("")
+            await visitor.notebook()
+            await visitor.page.wait_for_function(
+                "() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=30_000
+            )
+            assert await visitor.page.locator(".jp-Dialog").count() == 0
+
+            project.server = again
+            owner = await owner_tab(await person(), project)
+            await owner.type_at_the_end("  # from the new server", 1)
+            await visitor.shows("# from the new server")
+            assert again.token not in await visitor.page.content()
