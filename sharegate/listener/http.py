@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, Request, Response, Socket, Upgrade
@@ -17,7 +17,9 @@ log = logging.getLogger("sharegate.listener")
 
 PIECE = 64 * 1024
 CLOSING_SECONDS = 1.0
-# Without a whole head, between two pieces of a body, and while a visitor does not take what is sent.
+# For the first head of a connection.
+HEAD_SECONDS = 20.0
+# Between two requests, between two pieces of a body, and while a visitor does not take what is sent.
 IDLE_SECONDS = 75.0
 PATIENCE_SECONDS = 30.0
 STALLED_SECONDS = 60.0
@@ -141,7 +143,26 @@ def _pass_by(transport: asyncio.Transport | None) -> None:
 
 class _Connection(web.RequestHandler):
     """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
-    it would quote the line that it did not understand, and log it, with the cookie or token in it."""
+    it would quote the line that it did not understand, and log it, with the cookie or token in it.
+
+    The library limits how long a connection may wait for its next request, not for its first.
+    """
+
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.Transport):
+            self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.asked()
+        super().connection_lost(exc)
+
+    def asked(self) -> None:
+        """A whole head has come."""
+        if self._patience is not None:
+            self._patience.cancel()
 
     def handle_error(
         self,
@@ -201,6 +222,10 @@ class Listener:
             await self._runner.cleanup()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request.protocol, _Connection):
+            request.protocol.asked()
+        if request.version not in (HttpVersion10, HttpVersion11):
+            return _refused(505)
         # Answered in _Body, after the gate has judged; anything but 100-continue is refused (RFC 9110 section 10.1.1).
         if request.headers.get("Expect", "100-continue").lower() != "100-continue":
             return _refused(417)

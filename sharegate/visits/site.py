@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Headers, Request
 
+# Sixteen bytes in base64.
+_KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==\Z")
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -61,6 +64,8 @@ class Site:
             raise Denied(Reason.SERVICE_WORKER)
         if request.upgrade or request.method not in SAFE_METHODS:
             self.check_origin(request)
+        if request.upgrade:
+            _check_handshake(request.headers)
         sites = request.headers.all("Sec-Fetch-Site")
         if len(sites) > 1:
             raise Denied(Reason.BAD_HEADER, "two Sec-Fetch-Site")
@@ -69,3 +74,13 @@ class Site:
             top_level = request.headers.get("Sec-Fetch-Dest") == "document"
             if not (navigation and top_level and request.method in SAFE_METHODS):
                 raise Denied(Reason.CROSS_SITE, sites[0][:20])
+
+
+def _check_handshake(headers: Headers) -> None:
+    """Before anything is opened upstream for it (RFC 6455 section 4.2.1). Denied(`bad_header`)."""
+    options = {option.strip().lower() for value in headers.all("Connection") for option in value.split(",")}
+    keys = headers.all("Sec-WebSocket-Key")
+    if "upgrade" not in options or headers.all("Sec-WebSocket-Version") != ["13"]:
+        raise Denied(Reason.BAD_HEADER, "no handshake of WebSocket version 13")
+    if len(keys) != 1 or not _KEY.match(keys[0]):
+        raise Denied(Reason.BAD_HEADER, "no key of a WebSocket")
