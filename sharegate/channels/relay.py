@@ -121,7 +121,6 @@ class _Relay:
         self._last_frame = now()
         # Both directions may write to one socket: one frame at a time.
         self._writing = {id(visitor): asyncio.Lock(), id(upstream): asyncio.Lock()}
-        self._checking = asyncio.Lock()
         self._frames_in = self._bytes_in = self._frames_out = self._bytes_out = self._refused = 0
         self._told = Summary()
 
@@ -213,13 +212,11 @@ class _Relay:
                 return end
 
     async def _fresh(self) -> None:
-        """The first frame after a silence waits until the channel was checked again, and so does all behind it."""
-        if self._recheck is None:
-            return
-        async with self._checking:
-            if self._now() - self._last_frame >= self._every:
-                await self._check(self._recheck)
-            self._last_frame = self._now()
+        """The first frame after a silence waits until the channel was checked again. The silence lasts until then: what
+        the other direction sends meanwhile waits for a check of its own."""
+        if self._recheck is not None and self._now() - self._last_frame >= self._every:
+            await self._check(self._recheck)
+        self._last_frame = self._now()
 
     async def _apply(self, verdict: Verdict, *, onward: Socket | None, back: Socket) -> _End | None:
         self._refused += bool(verdict.refused)

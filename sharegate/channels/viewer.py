@@ -47,6 +47,8 @@ class Pace:
     bytes: Rate
 
 
+# Each step 1 has the server encode the document and send it: a page sends one when it connects.
+VIEWER_STEPS = Rate(12, 60, 12)
 VIEWER_PACE = Pace(frames=Rate(100, 1, 500), bytes=Rate(256 * 1024, 1, 4 * 1024 * 1024))
 
 
@@ -77,10 +79,12 @@ class ViewerGuard:
         *,
         now: Callable[[], float] = time.monotonic,
         pace: Pace = VIEWER_PACE,
+        steps: Rate = VIEWER_STEPS,
         key: bytes = _PROCESS_KEY,
         upstream_limits: ScanLimits = FROM_UPSTREAM,
     ) -> None:
         self._pacer = Pacer(pace, now)
+        self._steps = Buckets(steps, now, remembered=1)
         self._key = hashlib.blake2b(upstream.encode(), key=key, digest_size=32).digest()
         self._limits = upstream_limits
 
@@ -96,6 +100,7 @@ class ViewerGuard:
         match message:
             case SyncStep1(state_vector=vector):
                 scan_state_vector(vector, FROM_VISITOR)
+                self._steps.take("", 1, Reason.REQUEST_LIMIT)
                 return Verdict(onward=(frame,))
             case SyncStep2(update=update) | Update(update=update):
                 scan_update(update, DROPPED)

@@ -21,6 +21,7 @@ from sharegate.channels.relay import Summary, relay
 from sharegate.channels.room import RoomName, Rooms
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Reason
+from sharegate.limits import Rate
 from sharegate.messages import Frame
 from sharegate.paths import CanonicalPath
 from tests.channels.documents import kinds_of_attack
@@ -91,7 +92,8 @@ class Visitor:
         self.state = self.doc.get("state", type=Map)
         self.source = self.doc.get("source", type=Text)
         self._applied = 0
-        self.work = asyncio.create_task(relay(self.wire.socket, upstream, ViewerGuard("up"), self.cut))
+        guard = ViewerGuard("up", steps=Rate(1000, 1, 1000))  # these tests ask often whether the server still answers
+        self.work = asyncio.create_task(relay(self.wire.socket, upstream, guard, self.cut))
 
     async def open(self) -> None:
         await self.wire.say(frames.write(SyncStep1(self.doc.get_state())))

@@ -104,13 +104,13 @@ def test_attack_hostile_frames_from_the_upstream_close_with_1011() -> None:
 def test_attack_a_page_that_asks_too_often_is_closed(clock: Clock) -> None:
     """More frames than the pace allows close the channel; after a pause there is room again."""
     guard = ViewerGuard(now=clock)
-    step1 = frames.write(SyncStep1(b"\x00"))
+    save = frames.write(RawSave(1))
     burst = int(VIEWER_PACE.frames.burst)
-    assert all(guard.from_visitor(step1).onward for _ in range(burst))
-    assert guard.from_visitor(step1) == Verdict(close=Frame.close(1008, "request_limit"), refused="request_limit")
+    assert all(guard.from_visitor(save).back for _ in range(burst))
+    assert guard.from_visitor(save) == Verdict(close=Frame.close(1008, "request_limit"), refused="request_limit")
     clock.forward(1)
-    assert all(guard.from_visitor(step1).onward for _ in range(int(VIEWER_PACE.frames.per)))
-    assert guard.from_visitor(step1).refused == "request_limit"
+    assert all(guard.from_visitor(save).back for _ in range(int(VIEWER_PACE.frames.per)))
+    assert guard.from_visitor(save).refused == "request_limit"
 
 
 def test_attack_a_page_that_sends_too_much_is_closed(clock: Clock) -> None:
