@@ -127,8 +127,8 @@ class Config:
         """Who can reach the gate, in people's words."""
         if self.public_url:
             host = urlsplit(self.public_url).hostname or ""
-            return "this computer" if _loopback(host) else "public"
-        return "local network" if self.lan or not _loopback(self.gate_host) else "this computer"
+            return "this computer" if loopback(host) else "public"
+        return "local network" if self.lan or not loopback(self.gate_host) else "this computer"
 
     def as_dict(self) -> dict[str, Any]:
         """For `config show`. There is no secret among the settings: keys are files of their own."""
@@ -138,7 +138,8 @@ class Config:
         }
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this computer."""
     if host in LOOPBACK_NAMES or host.endswith(".localhost"):
         return True
     try:
@@ -241,7 +242,7 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
                 "Give the two listeners different host names, for example 127.0.0.1 and localhost",
             )
         )
-    if not _loopback(values["dashboard_host"]):
+    if not loopback(values["dashboard_host"]):
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
@@ -263,14 +264,14 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
             faults.append(
                 Invalid("public_url", f"{url!r} is no address of a gate", "Example: https://share.example.org")
             )
-        elif parts.scheme == "http" and not _loopback(host) and not values["insecure"]:
+        elif parts.scheme == "http" and not loopback(host) and not values["insecure"]:
             faults.append(
                 Invalid("public_url", "is plain http off this computer", "Use https, or accept it with --insecure")
             )
         elif host.lower() == values["dashboard_host"].lower():
             faults.append(Invalid("public_url", "has the dashboard's host name", "Use another name"))
         return
-    off = values["lan"] or not _loopback(values["gate_host"])
+    off = values["lan"] or not loopback(values["gate_host"])
     if off and not values["insecure"]:
         faults.append(
             Invalid(
@@ -279,7 +280,7 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
                 "Put TLS in front and set public_url, or accept it with --insecure",
             )
         )
-    if values["lan"] and _loopback(values["gate_host"]):
+    if values["lan"] and loopback(values["gate_host"]):
         faults.append(
             Invalid("gate_host", "is an address that only this computer knows", "Give this computer's name or address")
         )

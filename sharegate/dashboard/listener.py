@@ -12,17 +12,21 @@ import os
 import socket
 import stat
 import struct
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from sharegate import __version__
+from sharegate.config import loopback
 from sharegate.dashboard.api import Api
 from sharegate.errors import Refused, StoreUnavailable
 from sharegate.shares.keys import KeyRing, private_directory
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 1 << 20
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -38,8 +42,10 @@ def peer_uid(connection: socket.socket) -> int | None:
     if hasattr(socket, "SO_PEERCRED"):
         data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         return int(struct.unpack("3i", data)[1])
-    if hasattr(os, "getpeereid"):
-        return int(os.getpeereid(connection.fileno())[0])
+    if sys.platform == "darwin":
+        # struct xucred: version, user, … (sys/ucred.h); SOL_LOCAL is 0, LOCAL_PEERCRED 1 (sys/un.h).
+        version, uid = struct.unpack_from("=II", connection.getsockopt(0, 1, 76))
+        return int(uid) if version == 0 else None
     return None
 
 
@@ -117,8 +123,21 @@ class OwnerListener:
 
     # -- the dashboard's address ----------------------------------------------------------------------------------
 
+    @staticmethod
+    @web.middleware
+    async def _from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A page of another site may not ask, by its own name (DNS rebinding) or by ours."""
+        try:
+            host = urlsplit(f"//{request.headers['Host']}").hostname or ""
+        except (KeyError, ValueError):
+            host = ""
+        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        if foreign or len(request.headers.getall("Host", [])) != 1 or not loopback(host):
+            return web.json_response({"error": {"code": "bad_host"}}, status=421, headers=_HEADERS)
+        return await handler(request)
+
     def _public_app(self) -> web.Application:
-        app = web.Application(client_max_size=1024)
+        app = web.Application(client_max_size=1024, middlewares=[self._from_here])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
         app.router.add_get("/.well-known/jwks.json", self._jwks)

@@ -96,9 +96,8 @@ def landing(grant: Grant) -> str:
     path = quote(share.root, safe=_SAFE)
     if share.kind is RootKind.FILE:
         return f"doc/tree/{path}"
-    if share.open_file:
-        open_file = quote(share.open_file, safe=_SAFE)
-        return f"lab/tree/{path}/{open_file}"
+    if share.open_file:  # relative to the server's root, as the share keeps it
+        return "lab/tree/" + quote(share.open_file, safe=_SAFE)
     return f"lab/tree/{path}"
 
 

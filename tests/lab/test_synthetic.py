@@ -55,7 +55,7 @@ def test_nobody_without_a_name() -> None:
     ("share", "expected"),
     [
         ({}, "lab/tree/sub/shared"),
-        ({"open_file": "inner/a b&ü.ipynb"}, "lab/tree/sub/shared/inner/a%20b&%C3%BC.ipynb"),
+        ({"open_file": "sub/shared/inner/a b&ü.ipynb"}, "lab/tree/sub/shared/inner/a%20b&%C3%BC.ipynb"),
         ({"kind": RootKind.FILE, "root": "sub/n?b#.ipynb"}, "doc/tree/sub/n%3Fb%23.ipynb"),
     ],
 )
