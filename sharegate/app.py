@@ -20,8 +20,9 @@ from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
-from sharegate.dashboard.api import Api, GateFacts
+from sharegate.dashboard.api import Api
 from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents

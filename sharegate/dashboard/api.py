@@ -7,37 +7,33 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import math
 import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
-from sharegate.audit.interfaces import Query, Recorder
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
+from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
+from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
-    Ambiguous,
-    Denied,
     Invalid,
     NotFound,
-    Refused,
     SharegateError,
-    StoreUnavailable,
-    Unreachable,
 )
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
 from sharegate.shares.keys import KeyRing
-from sharegate.shares.model import Link, Share, Visit
+from sharegate.shares.model import Link, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 from sharegate.visits.knocks import Knocks
@@ -47,51 +43,6 @@ log = logging.getLogger("sharegate.dashboard")
 Answer = tuple[int, dict[str, Any]]
 Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 Reader = Callable[[AuditEvent], str]
-
-
-class Cutter(Protocol):
-    """Counts and awaits what a verb ends. The cutting itself follows from the store's change."""
-
-    def count(self, *, share: str = "", link: str = "", visit: str = "") -> int: ...
-
-    async def drained(self, *, share: str = "", link: str = "", visit: str = "") -> None: ...
-
-
-class Servers(Protocol):
-    """The owner's servers, as the API needs them."""
-
-    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
-        """The server that holds `path` (absolute, or relative to the server's root) and the path below its root."""
-
-    async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream: ...
-
-    def state(self, upstream: Upstream) -> str: ...
-
-    def collaboration(self, upstream: Upstream) -> bool | None: ...
-
-
-class History(Protocol):
-    """What audit/ offers for reading: events, the report of passing on, verification."""
-
-    async def events(self, query: Query) -> list[AuditEvent]: ...
-
-    async def passed_on(self, share: str) -> list[dict[str, Any]]: ...
-
-    async def verify(self) -> dict[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """What the gate says of itself."""
-
-    gate_url: str
-    dashboard_url: str
-    reach: str
-    owner: str
-    started: float
-    running: bool
-    warnings: Callable[[], list[str]]
-    doctor: Callable[[], Awaitable[list[dict[str, str]]]]
 
 
 @dataclass(slots=True)
@@ -176,14 +127,14 @@ class Api:
             match = route.pattern.match(path)
             if match is not None and route.method == method:
                 try:
-                    _check_text({**(query or {}), **(body or {})})
+                    check_text({**(query or {}), **(body or {})})
                     return 200, await route.handler(match.groupdict(), query or {}, body or {})
                 except (SharegateError, msgspec.ValidationError) as error:
-                    return _refusal(error)
+                    return refusal_of(error)
                 except Exception as error:  # fails closed: whatever it was, it is not told
                     log.exception("fault in %s %s", method, route.pattern.pattern)
-                    return _refusal(error)
-        return 404, _error("not_found", f"there is no {method} {path}")
+                    return refusal_of(error)
+        return 404, error_body("not_found", f"there is no {method} {path}")
 
     # -- changes for screens --------------------------------------------------------------------------------------
 
@@ -265,7 +216,7 @@ class Api:
         return {"shares": [view for view in views if everything or view["state"] not in ("revoked", "expired")]}
 
     async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(body, _NewShare)
+        asked = msgspec.convert(body, NewShareBody)
         upstream, path = await self._servers.for_path(asked.path, asked.server)
         if asked.anyone and asked.people:
             raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
@@ -316,14 +267,14 @@ class Api:
             "confirm": (lambda: self._issuer.confirm(id), Action.SHARE_CONFIRMED),
         }
         act, action = verbs[verb]
-        before = await self._before(await self._store.visits(id, open_only=True), share=id)
+        before = self._before(await self._store.visits(id, open_only=True), [{"share": id}])
         share = await act()
         ended = await before.ended() if verb in ("pause", "revoke") else None
         await self._record(action, share=share)
         return {"share": await self._views.share(share), "ended": ended}
 
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(body, _NewLink)
+        asked = msgspec.convert(body, NewLinkBody)
         link = await self._issuer.add_link(
             parts["id"], NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires)
         )
@@ -356,7 +307,7 @@ class Api:
         }
         act, action = verbs[verb]
         known = await self._link(id)
-        before = await self._before(await self._store.visits(known.share, link=id, open_only=True), link=id)
+        before = self._before(await self._store.visits(known.share, link=id, open_only=True), [{"link": id}])
         link = await act()
         ended = await before.ended() if verb in ("pause", "revoke") else None
         await self._record(action, share=await self._share(link.share), link=link)
@@ -376,7 +327,12 @@ class Api:
         visit = await self._store.visit(parts["id"])
         if visit is None:
             raise NotFound("visit", parts["id"])
-        before = await self._before([visit], visit=visit.id)
+        devices = [
+            other
+            for other in await self._store.visits(visit.share, link=visit.link, open_only=True)
+            if other.came_from == visit.id and other.kind is VisitKind.DEVICE
+        ]
+        before = self._before([visit, *devices], [{"visit": each.id} for each in (visit, *devices)])
         visit = await self._issuer.end_visit(visit.id, "ended by the owner")
         ended = await before.ended()
         await self._record(Action.VISIT_ENDED, share=await self._share(visit.share), visit=visit, name=visit.name)
@@ -409,7 +365,7 @@ class Api:
     # -- history --------------------------------------------------------------------------------------------------
 
     async def _audit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = _query(query)
+        asked = read_query(query)
         events = await self._history.events(asked)
         more = bool(asked.limit and len(events) == asked.limit and not asked.newest_first)
         return {
@@ -429,7 +385,7 @@ class Api:
         return {"servers": [self._server(upstream) for upstream in await self._upstreams.upstreams()]}
 
     async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(body, _NewServer)
+        asked = msgspec.convert(body, NewServerBody)
         upstream = await self._servers.add(asked.url, asked.token, asked.root_dir, asked.name)
         await self._trail.record(AuditEvent(action=Action.UPSTREAM_ADDED, actor="owner", detail=upstream.name))
         return {"server": self._server(upstream)}
@@ -476,8 +432,11 @@ class Api:
     async def _with_url(self, link: Link) -> dict[str, Any]:
         return {**await self._views.link(link), "url": self._address(link)}
 
-    async def _before(self, visits: list[Visit], **what: str) -> _Ending:
-        return _Ending(self._cutter, what, len(visits), self._pages([visit.id for visit in visits]))
+    def _before(self, visits: list[Visit], what: list[dict[str, str]]) -> _Ending:
+        """Counts who is really in: a visit whose time is over is nobody's any more."""
+        now = self._now()
+        inside = [visit for visit in visits if visit.ended is None and visit.expires > now]
+        return _Ending(self._cutter, what, len(inside), self._pages([visit.id for visit in inside]))
 
     async def _record(
         self,
@@ -505,83 +464,18 @@ class Api:
 class _Ending:
     """What was open before a verb, and how long it took until all of that was closed."""
 
-    def __init__(self, cutter: Cutter, what: dict[str, str], visits: int, pages: int) -> None:
+    def __init__(self, cutter: Cutter, what: list[dict[str, str]], visits: int, pages: int) -> None:
         self._cutter = cutter
         self._what = what
         self._visits = visits
         self._pages = pages
-        self._channels = cutter.count(**what)
+        self._channels = sum(cutter.count(**each) for each in what)
         self._began = time.perf_counter()
 
     async def ended(self) -> dict[str, Any]:
-        await self._cutter.drained(**self._what)
+        await asyncio.gather(*(self._cutter.drained(**each) for each in self._what))
         took = (time.perf_counter() - self._began) * 1000
         return {"visits": self._visits, "pages": self._pages, "channels": self._channels, "took_ms": round(took, 1)}
-
-
-class _NewShare(msgspec.Struct, forbid_unknown_fields=True, rename={"people": "for"}):
-    path: str
-    server: str = ""
-    role: str = "view"
-    expires: float | None = None
-    name: str = ""
-    message: str = ""
-    people: list[str] = msgspec.field(default_factory=list)
-    anyone: bool = False
-    visits: int | None = None
-    devices: int = 3
-    open_file: str = ""
-    clients: bool = False
-    own_extensions: bool = False
-
-
-class _NewLink(msgspec.Struct, forbid_unknown_fields=True):
-    name: str = ""
-    anyone: bool = False
-    visits: int | None = None
-    devices: int = 3
-    expires: float | None = None
-
-
-class _NewServer(msgspec.Struct, forbid_unknown_fields=True):
-    url: str
-    token: str = ""
-    root_dir: str = ""
-    name: str = ""
-
-
-def _check_text(given: dict[str, Any]) -> None:
-    """JSON can hold halves of characters, which nothing can write down."""
-    for name, value in given.items():
-        try:
-            json.dumps([name, value], ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise Invalid(name.encode("ascii", "replace").decode(), "is not Unicode text", "Write it anew") from None
-
-
-def _query(query: dict[str, str]) -> Query:
-    known = {
-        name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
-    }
-    return Query(
-        **known,
-        since=_number(query, "since", "Give seconds since the epoch"),
-        until=_number(query, "until", "Give seconds since the epoch"),
-        after_seq=int(_number(query, "after_seq", "Give the number of an event")),
-        limit=min(int(_number(query, "limit", "Give how many events")) or 1000, 10_000),
-        newest_first=query.get("newest") in ("1", "true"),
-    )
-
-
-def _number(query: dict[str, str], name: str, remedy: str) -> float:
-    """0 where it is not given."""
-    try:
-        number = float(query.get(name) or 0)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 2**53:
-        raise Invalid(name, "is not a number from 0 up", remedy)
-    return number
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -590,28 +484,3 @@ def _pattern(path: str) -> re.Pattern[str]:
         return f"(?P<{name}>{choice or '[A-Za-z0-9_-]{1,40}'})"
 
     return re.compile(re.sub(r"\{([^}]+)\}", part, path) + r"\Z")
-
-
-def _error(code: str, message: str, **more: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "field": "", "remedy": "", "candidates": [], **more}}
-
-
-def _refusal(error: Exception) -> Answer:
-    """Status and body of an error. None of these carries a secret: they are made of names and rules."""
-    if isinstance(error, msgspec.ValidationError):
-        return 400, _error("invalid", str(error))
-    if isinstance(error, Invalid):
-        return 400, _error("invalid", error.problem, field=error.field, remedy=error.remedy)
-    if isinstance(error, NotFound):
-        return 404, _error("not_found", str(error))
-    if isinstance(error, Ambiguous):
-        return 409, _error("ambiguous", str(error), candidates=error.candidates)
-    if isinstance(error, Refused):
-        return 403, _error(error.code, error.problem, remedy=error.remedy)
-    if isinstance(error, Denied):
-        return 403, _error(error.reason.value, error.detail or error.reason.value)
-    if isinstance(error, Unreachable):
-        return 503, _error("unreachable", str(error))
-    if isinstance(error, StoreUnavailable):
-        return 503, _error("store_unavailable", "the records cannot be written", remedy="Check disk space and locks")
-    return 500, _error("failed", type(error).__name__)

@@ -1,0 +1,77 @@
+"""What callers of the owner's API may say: bodies and queries, read strictly."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.interfaces import Query
+from sharegate.errors import Invalid
+
+
+class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people": "for"}):
+    path: str
+    server: str = ""
+    role: str = "view"
+    expires: float | None = None
+    name: str = ""
+    message: str = ""
+    people: list[str] = msgspec.field(default_factory=list)
+    anyone: bool = False
+    visits: int | None = None
+    devices: int = 3
+    open_file: str = ""
+    clients: bool = False
+    own_extensions: bool = False
+
+
+class NewLinkBody(msgspec.Struct, forbid_unknown_fields=True):
+    name: str = ""
+    anyone: bool = False
+    visits: int | None = None
+    devices: int = 3
+    expires: float | None = None
+
+
+class NewServerBody(msgspec.Struct, forbid_unknown_fields=True):
+    url: str
+    token: str = ""
+    root_dir: str = ""
+    name: str = ""
+
+
+def check_text(given: dict[str, Any]) -> None:
+    """JSON can hold halves of characters, which nothing can write down."""
+    for name, value in given.items():
+        try:
+            json.dumps([name, value], ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise Invalid(name.encode("ascii", "replace").decode(), "is not Unicode text", "Write it anew") from None
+
+
+def read_query(query: dict[str, str]) -> Query:
+    known = {
+        name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
+    }
+    return Query(
+        **known,
+        since=_number(query, "since", "Give seconds since the epoch"),
+        until=_number(query, "until", "Give seconds since the epoch"),
+        after_seq=int(_number(query, "after_seq", "Give the number of an event")),
+        limit=min(int(_number(query, "limit", "Give how many events")) or 1000, 10_000),
+        newest_first=query.get("newest") in ("1", "true"),
+    )
+
+
+def _number(query: dict[str, str], name: str, remedy: str) -> float:
+    """0 where it is not given."""
+    try:
+        number = float(query.get(name) or 0)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 2**53:
+        raise Invalid(name, "is not a number from 0 up", remedy)
+    return number

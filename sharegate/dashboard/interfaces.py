@@ -1,0 +1,56 @@
+"""What the owner's API needs from the rest of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sharegate.audit.events import AuditEvent
+from sharegate.audit.interfaces import Query
+from sharegate.upstream.model import Upstream
+
+
+class Cutter(Protocol):
+    """Counts and awaits what a verb ends. The cutting itself follows from the store's change."""
+
+    def count(self, *, share: str = "", link: str = "", visit: str = "") -> int: ...
+
+    async def drained(self, *, share: str = "", link: str = "", visit: str = "") -> None: ...
+
+
+class Servers(Protocol):
+    """The owner's servers, as the API needs them."""
+
+    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
+        """The server that holds `path` (absolute, or relative to the server's root) and the path below its root."""
+
+    async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream: ...
+
+    def state(self, upstream: Upstream) -> str: ...
+
+    def collaboration(self, upstream: Upstream) -> bool | None: ...
+
+
+class History(Protocol):
+    """What audit/ offers for reading: events, the report of passing on, verification."""
+
+    async def events(self, query: Query) -> list[AuditEvent]: ...
+
+    async def passed_on(self, share: str) -> list[dict[str, Any]]: ...
+
+    async def verify(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What the gate says of itself."""
+
+    gate_url: str
+    dashboard_url: str
+    reach: str
+    owner: str
+    started: float
+    running: bool
+    warnings: Callable[[], list[str]]
+    doctor: Callable[[], Awaitable[list[dict[str, str]]]]
