@@ -1,0 +1,464 @@
+"""A whole page load in Chromium through the gate, every byte of which is searched for what no visitor may see.
+
+Beside it, each row of the leak tables by name, and every kind of error page.
+"""
+
+import base64
+import json
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Response, WebSocket, async_playwright
+from pycrdt import Array
+
+from sharegate.errors import MEANINGS, Reason
+from sharegate.visits.pages import refusal
+from tests.attacks.conftest import BEYOND
+from tests.attacks.pages import Owner, owning, until
+from tests.browser.chromium import FLAGS, executable
+from tests.gatehouse import Gatehouse, Inside, Reply
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def gate(watched_gate: Gatehouse) -> Gatehouse:
+    return watched_gate
+
+
+@pytest.fixture(scope="module")
+def forbidden(workshop: JupyterServer) -> dict[str, bytes]:
+    """What must stand nowhere, in the spellings in which it could."""
+    home = workshop.root.parent
+    plain = {
+        "raw token": workshop.token,
+        "root": str(workshop.root),
+        "home": str(home),
+        "configuration": str(home / "config"),
+        "runtime": str(home / "runtime"),
+        "environment": sys.prefix,
+        "libraries": sysconfig.get_paths()["purelib"],
+        "share of the environment": os.path.join(sys.prefix, "share"),
+        **{f"name {name}": name for name in BEYOND},
+        "sibling": "sibling.txt",
+        "file at the top": "outside.txt",
+        "file beyond": "beyond.txt",
+        "hidden file": ".hidden.txt",
+        "link out": "link_secret",
+        "cookie of the server": "username-127-0-0-1",
+        "cross-site cookie of the server": "_xsrf=2|",
+    }
+    found = {name: text.encode() for name, text in plain.items()}
+    for name in ("raw token", "root", "home"):
+        text = plain[name]
+        found[f"{name}, quoted"] = quote(text, safe="").encode()
+        found[f"{name}, JSON with escaped slashes"] = text.replace("/", "\\/").encode()
+        for shift in range(3):
+            # As it stands in base64 whatever stands before it.
+            encoded = base64.b64encode(b"x" * shift + text.encode())
+            found[f"{name}, base64 {shift}"] = encoded[(shift * 8 + 5) // 6 : len(encoded) - 4]
+    return found
+
+
+def search(forbidden: dict[str, bytes], where: str, data: bytes) -> list[str]:
+    return [f"{name} in {where}" for name, text in forbidden.items() if text in data]
+
+
+def flat(reply: Reply) -> bytes:
+    return "\r\n".join(f"{name}: {value}" for name, value in reply.headers).encode() + b"\r\n\r\n" + reply.body
+
+
+# -- a page load ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Load:
+    """What the visitor saw: `seen` is (what, bytes)."""
+
+    seen: list[tuple[str, bytes]] = field(default_factory=list)
+    statuses: dict[str, int] = field(default_factory=dict)
+    denials: list[str] = field(default_factory=list)
+    html: str = ""
+
+    def urls(self, part: str) -> list[str]:
+        return [url for url in self.statuses if part in url]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def load(gate: Gatehouse, workshop: JupyterServer) -> Load:
+    """Opens a notebook, follows what the owner types, looks into the folder, opens a text file, and reloads."""
+    if executable() is None:
+        pytest.skip("Chromium is not installed")
+    inside = await gate.visit(name="Bo")
+    load = Load()
+    answers: list[Response] = []
+    channels: list[str] = []
+
+    def on_socket(socket: WebSocket) -> None:
+        channels.append(socket.url)
+        for direction in ("framesent", "framereceived"):
+            socket.on(
+                direction,  # type: ignore[arg-type]
+                lambda data, name=f"{direction} {socket.url}": load.seen.append(
+                    (name, data.encode() if isinstance(data, str) else data)
+                ),
+            )
+
+    async with async_playwright() as play, owning(workshop) as owner:
+        browser = await play.chromium.launch(executable_path=executable(), args=FLAGS)
+        context = await browser.new_context()
+        cookie: Any = {"name": "sharegate-visit", "value": inside.cookie, "url": gate.origin + inside.base}
+        await context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Lax"}])
+        page = await context.new_page()
+        page.on("response", lambda answer: answers.append(answer))
+        page.on("websocket", on_socket)
+        await page.goto(f"{gate.origin}{inside.base}lab/tree/sub/shared/nb.ipynb")
+        await page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+        await page.wait_for_selector(".jp-DirListing-item >> text=data.csv", timeout=30_000)
+        await _owner_types(owner, "zz_typed = 1")
+        await page.wait_for_selector("text=zz_typed", timeout=30_000)
+        await page.goto(f"{gate.origin}{inside.base}lab/tree/sub/shared/notes.md")
+        await page.wait_for_selector("text=shared notes", timeout=60_000)
+        load.html = await page.content()
+        # Before the browser goes: it keeps bodies only while the page is there.
+        for answer in answers:
+            load.statuses[answer.url] = answer.status
+            head = "".join(f"{each['name']}: {each['value']}\n" for each in await answer.headers_array())
+            load.seen.append((f"head of {answer.url}", f"{answer.status} {answer.status_text}\n{head}".encode()))
+        load.seen.append(("page", load.html.encode()))
+        await browser.close()
+    load.denials = await gate.denials(inside.share["id"])
+    # The browser drops bodies of a page that it left: each address is asked once more, as the page asked it.
+    for asked in {(each.request.method, each.url, each.request.post_data or "") for each in answers}:
+        method, address, body = asked
+        reply = await gate.raw(method, address.removeprefix(gate.origin), inside.manners(method), body.encode())
+        load.seen.append((f"body of {method} {address}", flat(reply)))
+    load.statuses.update({url: 101 for url in channels})
+    return load
+
+
+async def _owner_types(owner: Owner, words: str) -> None:
+    page = await owner.open("sub/shared/nb.ipynb", "json", "notebook")
+    await until(lambda: len(page.doc.get("cells", type=Array)) > 1)
+    cells = page.doc.get("cells", type=Array)
+    cells[1]["source"] += f"\n{words}"
+
+
+async def test_a_whole_page_load_tells_nothing(load: Load, forbidden: dict[str, bytes]) -> None:
+    """No status line, header, body or frame holds the raw token, a cookie or absolute path of the server, or a name
+    outside the root."""
+    found = [hit for where, data in load.seen for hit in search(forbidden, where, data)]
+
+    assert len(load.seen) > 120
+    assert not found
+
+
+async def test_the_page_load_was_whole(load: Load, workshop: JupyterServer) -> None:
+    """The search looked at what there is: page, scripts, settings, listing, session, room and its frames both ways."""
+    for part in (
+        "lab/tree/",
+        "static/lab/main.",
+        "remoteEntry.",
+        "lab/api/settings",
+        "api/contents",
+        "/session/",
+        "/room/",
+    ):
+        assert load.urls(part), part
+    rooms = [where for where, _ in load.seen if "/room/json" in where]
+    assert {where.split(" ")[0] for where in rooms} == {"framesent", "framereceived"}
+    assert any(b"zz_typed" in data for where, data in load.seen if where.startswith("framereceived"))
+
+
+async def test_an_honest_page_load_writes_no_denial(load: Load) -> None:
+    """What a normal page asks and a visitor may not have is answered, not refused."""
+    assert not load.denials
+
+
+# -- the tables of the surface map ------------------------------------------------------------------------------------
+
+
+PAGES = {
+    "lab": "lab",
+    "lab with a tree": "lab/tree/sub/shared/nb.ipynb",
+    "doc": "doc/tree/sub/shared/nb.ipynb",
+    "workspace": "lab/workspaces/auto-0",
+    "fall-through of lab": "lab/anything",
+    "notebook 7 tree": "tree",
+    "notebook 7": "notebooks/sub/shared/nb.ipynb",
+    "editor": "edit/sub/shared/data.csv",
+    "console": "consoles/sub",
+    "terminal": "terminals/1",
+    "missing page": "nope",
+    "hidden file": "files/sub/shared/.hidden.txt",
+    "folder as a file": "files/sub/shared",
+    "pdf of a notebook": "nbconvert/pdf/sub/shared/nb.ipynb",
+    "missing script": "static/nope.js",
+    "missing lab script": "static/lab/nope.js",
+    "missing extension": "lab/extensions/nope.js",
+    "missing theme": "lab/api/themes/nope/index.css",
+    "missing logo": "kernelspecs/python3/logo-99x99.png",
+    "missing kernel": "kernelspecs/nope/logo-64x64.png",
+    "double slash": "api/contents//x",
+    "bad room": "api/collaboration/room/text:file:bad",
+    "token in the query": "?token=X",
+    "licences without a slash": "lab/api/licenses",
+    "trailing slash": "lab/",
+}
+
+
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
+@pytest.mark.parametrize("navigating", [True, False], ids=["navigation", "request"])
+async def test_leak_raw_token(
+    gate: Gatehouse, anna: Inside, forbidden: dict[str, bytes], path: str, navigating: bool
+) -> None:
+    """2.1: pages, error pages and redirects of the server carry its raw token; none of ours does."""
+    fields = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} if navigating else {}
+    reply = await anna.ask("GET", path, headers=fields)
+
+    assert not search(forbidden, path, flat(reply))
+    assert b"data-jupyter-api-token" not in reply.body
+    assert "token=" not in reply.header("Location")
+
+
+@pytest.mark.parametrize(
+    "path", ["api/status", "api/contents/sub/shared", "files/sub/shared/data.csv", "api/kernelspecs", "lab", "nope"]
+)
+async def test_leak_cookies(anna: Inside, path: str) -> None:
+    """2.2: every authenticated answer of the server sets a cookie that is a 30-day credential; none passes."""
+    reply = await anna.ask("GET", path)
+
+    assert reply.header("Set-Cookie") == ""
+
+
+CONFIG_KEYS = {
+    "serverRoot",
+    "virtualDocumentsUri",
+    "appSettingsDir",
+    "schemasDir",
+    "staticDir",
+    "templatesDir",
+    "themesDir",
+    "userSettingsDir",
+    "workspacesDir",
+    "labextensionsPath",
+    "extraLabextensionsPath",
+    "hubUser",
+    "hubHost",
+    "hubPrefix",
+    "hubServerName",
+    "shareUrl",
+    "store_id",
+    "fullMathjaxUrl",
+    "mathjaxUrl",
+}
+
+
+async def test_leak_page_configuration(anna: Inside, workshop: JupyterServer) -> None:
+    """2.3: every key that holds a path, a user or a token is gone or empty; none of the values is an absolute path."""
+    reply = await anna.ask("GET", "lab/tree/sub/shared/nb.ipynb")
+    text = reply.body.decode().split('id="jupyter-config-data"')[1].split(">", 1)[1].split("</script>")[0]
+    config = json.loads(text)
+
+    assert config["token"] == ""
+    assert not CONFIG_KEYS & set(config)
+    assert config["extensionManager"] == {} and config["rootUri"] == "file:///-"
+    for value in _strings(config):
+        assert not value.startswith(("/home", "/root", "/tmp", "/usr", str(Path.home()), sys.prefix)), value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _strings(part)
+
+
+ERRORS = {
+    "no notebook": ("GET", "api/contents/sub/shared/data.csv?type=notebook&content=1", b""),
+    "no notebook, through a link": ("GET", "api/contents/sub/shared/link_there.txt?type=notebook&content=1", b""),
+    "save into a missing folder": (
+        "PUT",
+        "api/contents/sub/shared/nodir/x.txt",
+        b'{"type":"file","format":"text","content":""}',
+    ),
+    "save over a folder": ("PUT", "api/contents/sub/shared/inner", b'{"type":"file","format":"text","content":""}'),
+    "delete what is missing": ("DELETE", "api/contents/sub/shared/missing.txt", b""),
+    "missing file": ("GET", "api/contents/sub/shared/missing.txt", b""),
+    "file id": ("GET", "api/fileid/id?path=zqotter.ipynb", b""),
+    "path of an id": ("GET", "api/fileid/path?id=x", b""),
+    "folder as a notebook": ("GET", "api/contents/sub/shared?type=notebook", b""),
+    "hash of a folder": ("GET", "api/contents/sub/shared?content=1&hash=1", b""),
+    "missing kernel": ("GET", "api/kernelspecs/nope", b""),
+    "missing settings": ("GET", "lab/api/settings/@jupyterlab/nope:nope", b""),
+    "missing translation": ("GET", "lab/api/translations/xx", b""),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ERRORS.values(), ids=ERRORS.keys())
+async def test_leak_paths_in_errors(
+    anna: Inside, forbidden: dict[str, bytes], method: str, path: str, body: bytes
+) -> None:
+    """2.4: the server's error texts quote absolute paths and first bytes; a visitor gets our own few words."""
+    reply = await anna.ask(method, path, body=body)
+
+    assert not search(forbidden, path, flat(reply))
+    assert b"NotJSONError" not in reply.body and b"Errno" not in reply.body
+    assert reply.status < 400 or set(reply.json) == {"error"}
+
+
+async def test_leak_sessions_and_kernels_of_the_owner(anna: Inside, workshop: JupyterServer) -> None:
+    """2.5: what the owner runs, where, and how busy the server is, is not told: the lists are always empty."""
+    for path in ("api/sessions", "api/kernels", "api/terminals"):
+        assert (await anna.ask("GET", path)).body == b"[]"
+    status = (await anna.ask("GET", "api/status")).json
+    assert status.get("kernels", 0) == 0 and status.get("connections", 0) == 0
+
+
+async def test_leak_headers_of_the_server(anna: Inside) -> None:
+    """2.5: no field that tells of the server, lets another origin read, or reports to it."""
+    for path in (
+        "api/contents/sub/shared",
+        "files/sub/shared/data.csv",
+        "lab",
+        "api/kernelspecs",
+        "lab/api/translations",
+    ):
+        reply = await anna.ask("GET", path, headers={"Origin": anna.gate.origin})
+        names = {name.lower() for name, _ in reply.headers}
+        assert not any(name.startswith("access-control-") for name in names), path
+        assert not names & {"x-jupyterhub-version", "www-authenticate", "link", "alt-svc", "refresh", "via"}
+        assert reply.header("Server") == "sharegate" and "report-uri" not in reply.header("Content-Security-Policy")
+
+
+async def test_leak_settings_of_the_owner(anna: Inside, workshop: JupyterServer) -> None:
+    """1.4: what the owner has set for himself is not told: every plugin answers with its defaults."""
+    settings = workshop.root.parent / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / "themes.jupyterlab-settings").write_text('{"theme": "zqbadger"}')
+    try:
+        one = await anna.ask("GET", "lab/api/settings/@jupyterlab/apputils-extension:themes")
+        every = await anna.ask("GET", "lab/api/settings")
+    finally:
+        (settings / "themes.jupyterlab-settings").unlink()
+
+    assert one.status == every.status == 200
+    assert b"zqbadger" not in one.body + every.body
+
+
+async def test_leak_workspaces_and_awareness_of_others(anna: Inside, workshop: JupyterServer) -> None:
+    """2.6: the owner's layout names his open files; a visitor's list is her own."""
+    layout = {"data": {"layout-restorer:data": {"x": "notebook:zqotter.ipynb"}}, "metadata": {"id": "default"}}
+    async with owning(workshop) as owner:
+        await owner.ask("PUT", "lab/api/workspaces/default", layout)
+        try:
+            one = await anna.ask("GET", "lab/api/workspaces/default")
+            every = await anna.ask("GET", "lab/api/workspaces")
+        finally:
+            await owner.ask("DELETE", "lab/api/workspaces/default")
+
+    assert b"zqotter" not in one.body + every.body
+    assert one.status == every.status == 200
+
+
+# -- every kind of refusal --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", list(Reason), ids=[reason.value for reason in Reason])
+@pytest.mark.parametrize("html", [True, False], ids=["page", "JSON"])
+async def test_refusals_of_every_kind_say_only_our_words(
+    forbidden: dict[str, bytes], reason: Reason, html: bool
+) -> None:
+    """From 400 to 504: the public code and its sentence, and no detail."""
+    answer = refusal(MEANINGS[reason], "abcdefgh", html)
+    assert isinstance(answer.body, bytes)
+    whole = answer.body + str(answer.headers).encode()
+
+    assert answer.status == MEANINGS[reason].status
+    assert not search(forbidden, reason.value, whole)
+    if MEANINGS[reason].public != reason.value:
+        assert reason.value.encode() not in whole
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def anna(gate: Gatehouse) -> Inside:
+    return await gate.visit(name="Anna")
+
+
+ROUTES = {
+    "contents": ("GET", "api/contents/{}"),
+    "contents with content": ("GET", "api/contents/{}?content=1"),
+    "contents as a notebook": ("GET", "api/contents/{}?type=notebook&content=1"),
+    "contents as a folder": ("GET", "api/contents/{}?type=directory"),
+    "files": ("GET", "files/{}"),
+    "files, head only": ("HEAD", "files/{}"),
+    "download": ("GET", "files/{}?download=1"),
+    "session": ("PUT", "api/collaboration/session/{}"),
+}
+PAGE_ROUTES = {
+    "lab": ("GET", "lab/tree/{}"),
+    "doc": ("GET", "doc/tree/{}"),
+    "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{}"),
+    "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{}"),
+    "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={}"),
+}
+# What a viewer cannot tell apart. Pages and a viewer's empty list are made by the gate without asking for a file.
+GONE = {
+    "missing outside": "zqbeaver-folder/nothing.txt",
+    "outside": "zqbeaver-folder/zqotter.txt",
+    "at the top": "zqotter.ipynb",
+    "sibling": "sub/shared2/sibling.txt",
+    "hidden": "sub/shared/.hidden.txt",
+    "hidden and missing": "sub/shared/.nothing.txt",
+    "in a hidden folder": "sub/shared/.hid/x.txt",
+    "linked out": "sub/shared/link_there.txt",
+    "linked beyond": "sub/shared/link_beyond.txt",
+    "through a linked folder": "sub/shared/link_dir/secret.txt",
+    "missing through a linked folder": "sub/shared/link_dir/nothing.txt",
+}
+
+
+@pytest.mark.parametrize("navigating", [True, False], ids=["navigation", "request"])
+@pytest.mark.parametrize("route", [*ROUTES, *PAGE_ROUTES])
+async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, navigating: bool) -> None:
+    """Outside, hidden, linked out and (where a file is asked for) missing: byte for byte the same but for the id."""
+    method, path = {**ROUTES, **PAGE_ROUTES}[route]
+    gone = {**GONE, **({"missing": "sub/shared/nothing.txt"} if route in ROUTES else {})}
+    answers: dict[tuple[int, str, bytes], list[str]] = {}
+    for name, where in gone.items():
+        fields = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} if navigating else {}
+        body = b'{"format":"text","type":"file"}' if method == "PUT" else b""
+        reply = await anna.ask(method, path.format(where), headers=fields, body=body)
+        kept = sorted((key, value) for key, value in reply.headers if key.lower() != "date")
+        answers.setdefault((reply.status, str(kept), _without_id(reply)), []).append(name)
+
+    assert len(answers) == 1, {(*key[:1], key[2][:80]): names for key, names in answers.items()}
+    assert next(iter(answers))[0] == 404
+
+
+async def test_a_viewers_checkpoints_tell_nothing(anna: Inside) -> None:
+    """The gate makes the list without asking: the same for what is there, missing or linked out; elsewhere is a 404."""
+    for where in ("sub/shared/nb.ipynb", "sub/shared/nothing.txt", GONE["linked out"], GONE["through a linked folder"]):
+        reply = await anna.ask("GET", f"api/contents/{where}/checkpoints")
+        assert (reply.status, reply.body) == (200, b"[]"), where
+    for name in ("outside", "missing outside", "hidden", "hidden and missing", "sibling"):
+        assert (await anna.ask("GET", f"api/contents/{GONE[name]}/checkpoints")).status == 404
+
+
+def _without_id(reply: Reply) -> bytes:
+    """The body with its one random id blanked."""
+    if reply.header("Content-Type").startswith("application/json") and reply.body:
+        error = reply.json["error"]
+        assert len(error["id"]) == 8
+        return reply.body.replace(error["id"].encode(), b"*")
+    return re.sub(rb"(?<=[>\s\"])[a-z0-9]{8}(?=[<\s\"])", b"*", reply.body)
