@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,11 +168,13 @@ async def _read(reader: asyncio.StreamReader, method: str) -> Reply:
 
 
 @contextlib.asynccontextmanager
-async def gatehouse(folder: Path, jupyter: JupyterServer, **settings: Any) -> AsyncIterator[Gatehouse]:
+async def gatehouse(
+    folder: Path, jupyter: JupyterServer, *, now: Callable[[], float] = time.time, **settings: Any
+) -> AsyncIterator[Gatehouse]:
     """A gate on free ports with its data below `folder`, which knows `jupyter`."""
     values = {"data_dir": str(folder / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga", **settings}
     loaded = config.load(None, {}, values)
-    async with app.running(loaded) as running:
+    async with app.running(loaded, now=now) as running:
         await running.servers.record(
             FoundServer(
                 jupyter.url, Credential(jupyter.token), str(jupyter.root.resolve()), jupyter.process.pid, os.getuid()

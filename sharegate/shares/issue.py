@@ -15,7 +15,7 @@ from sharegate.names import MAX_MESSAGE, MAX_NAME, clean_message, clean_name
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
-from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, new_id
+from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
@@ -251,15 +251,20 @@ class Issuer:
         return await self._store.change_share(share.id, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:
+        """End a visit and the devices that came from it."""
         visit = await self._store.visit(visit_id)
         if visit is None:
             raise NotFound("visit", visit_id)
-        ids = [visit.id]
-        for other in await self._store.visits(visit.share, link=visit.link, open_only=True):
-            if other.came_from == visit.id and other.kind.value == "device":
-                ids.append(other.id)
-        await self._store.end_visits(ids, at=self._now(), reason=reason)
+        await self._store.end_visits([visit.id, *await self._devices_of(visit)], at=self._now(), reason=reason)
+        # A device may have come in before that was written; after it none can.
+        late = await self._devices_of(visit)
+        if late:
+            await self._store.end_visits(late, at=self._now(), reason=reason)
         return await self._store.visit(visit_id) or visit
+
+    async def _devices_of(self, visit: Visit) -> list[str]:
+        opened = await self._store.visits(visit.share, link=visit.link, open_only=True)
+        return [other.id for other in opened if other.came_from == visit.id and other.kind is VisitKind.DEVICE]
 
     # -- checks of input ------------------------------------------------------------------------------------------
 
