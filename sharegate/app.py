@@ -27,10 +27,10 @@ from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
 from sharegate.errors import Reason, Refused, StoreUnavailable
-from sharegate.gate import Gate, Limits
+from sharegate.gate import Gate
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
-from sharegate.limits import Buckets, Rate, Running
+from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.authenticate import Authenticator
@@ -47,6 +47,7 @@ from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
+from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
@@ -278,7 +279,10 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         lab=lab,
         presence=house.presence,
         trail=trail,
-        limits=_limits(config, now),
+        allowance=Allowance(
+            Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6), now
+        ),
+        strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
         now=now,
     )
 
@@ -287,16 +291,6 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         live_pages.wake(upstream=change.upstream)
 
     return gate, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
-
-
-def _limits(config: Config, now: Callable[[], float]) -> Limits:
-    megabytes = config.megabytes_per_minute * 1e6
-    return Limits(
-        requests=Buckets(Rate(config.requests_per_minute, 60, config.requests_per_minute), now),
-        bytes=Buckets(Rate(megabytes, 60, megabytes), now),
-        at_once=Running(config.requests_at_once, Reason.REQUEST_LIMIT),
-        strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
-    )
 
 
 async def _keep(house: _House) -> None:

@@ -52,13 +52,25 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
-    Setting("requests_at_once", "int", 64, "Requests that one visit may have running."),
+    Setting(
+        "requests_at_once", "int", 64, "Requests that one visit may have running (link 8×, share 16×)."
+    ),
     Setting("channels_per_visit", "int", 32, "Live connections that one visit may hold."),
     Setting("channels_per_link", "int", 512, "Live connections over all visits of one link."),
     Setting("channels_per_share", "int", 1024, "Live connections over all visits of one share."),
     Setting("rooms_per_visit", "int", 16, "Live documents that one visit may have open."),
-    Setting("megabytes_per_minute", "int", 600, "Data that one visit may receive in a minute."),
-    Setting("requests_per_minute", "int", 3000, "Requests that one visit may make in a minute."),
+    Setting(
+        "megabytes_per_minute",
+        "int",
+        600,
+        "Data to one visit in a minute (link 8×, share 16×).",
+    ),
+    Setting(
+        "requests_per_minute",
+        "int",
+        3000,
+        "Requests of one visit in a minute (link 8×, share 16×).",
+    ),
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
