@@ -211,6 +211,8 @@ def _find(raw: str, what: str, start: int) -> int:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
+        # NaN and infinity are no JSON: the page could not read its own settings any more.
+        json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         raise Denied(Reason.BAD_BODY, "not JSON") from None
     if not isinstance(value, dict):

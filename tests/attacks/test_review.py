@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -331,3 +332,13 @@ async def test_a_visit_to_a_folder_begins_with_the_file_its_owner_chose(gate: Ga
     assert reply.status in (200, 302)
     if reply.status == 302:
         assert reply.header("Location") == ann.base + "lab/tree/sub/shared/nb.ipynb"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999", "-1e999"])
+async def test_attack_numbers_that_are_no_json_in_kept_settings(gate: Gatehouse, number: str) -> None:
+    """What a visit keeps stays readable: numbers that JSON does not have are refused."""
+    ann = await gate.visit()
+    body = json.dumps({"raw": f'{{"zoom": {number}}}'}).encode()
+    reply = await ann.ask("PUT", "lab/api/settings/@jupyterlab/apputils-extension:themes", body=body)
+
+    assert (reply.status, reply.public) == (400, "bad_request")
