@@ -23,7 +23,7 @@ from sharegate.channels.registry import Cut, unless_cut
 from sharegate.confine.request import Confined, confine_request
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
-from sharegate.limits import Buckets, Running, network
+from sharegate.limits import Buckets, network
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.match import Policy
@@ -34,6 +34,7 @@ from sharegate.shares.model import Grant, new_id
 from sharegate.upstream.interfaces import UpstreamDirectory
 from sharegate.upstream.model import Upstream
 from sharegate.visits import cookies
+from sharegate.visits.allowance import Allowance
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.pages import address_page, negotiate, refusal
@@ -88,16 +89,6 @@ class Act:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a visit may use, and how often strangers may be refused."""
-
-    requests: Buckets
-    bytes: Buckets
-    at_once: Running
-    strangers: Buckets
-
-
 class Gate:
     """Decides every request of visitors. Collaborators are handed in by app.py."""
 
@@ -116,7 +107,8 @@ class Gate:
         lab: LabServer,
         presence: Presence,
         trail: GateTrail,
-        limits: Limits,
+        allowance: Allowance,
+        strangers: Buckets,
         now: Callable[[], float],
     ) -> None:
         self._site = site
@@ -131,7 +123,8 @@ class Gate:
         self._lab = lab
         self._presence = presence
         self._trail = trail
-        self._limits = limits
+        self._allowance = allowance
+        self._strangers = strangers
         self._now = now
         self.draining = False
 
@@ -183,8 +176,7 @@ class Gate:
         # What cannot be recorded does not happen: reads, too, stop while the trail cannot be written.
         await self._trail.ready()
         self._site.check_source(request)
-        self._limits.requests.take(grant.visit.id, 1, Reason.REQUEST_LIMIT)
-        self._limits.bytes.check(grant.visit.id, Reason.BYTES_LIMIT)
+        self._allowance.ask(grant)
         self._presence.touch(grant.visit.id)
         rest = path.under(3)
         if rest.segments[:1] == ("-",):
@@ -199,9 +191,9 @@ class Gate:
         if match.rule.capability is not None and not grant.allows(match.rule.capability):
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
 
-        self._limits.at_once.enter(grant.visit.id)
+        self._allowance.enter(grant)
         async with contextlib.AsyncExitStack() as held:
-            held.callback(self._limits.at_once.leave, grant.visit.id)
+            held.callback(self._allowance.leave, grant)
             cut = await held.enter_async_context(self._answers.in_flight(grant))
             answering = self._answers.answer(request, grant, match, confined, upstream)
             answer = await unless_cut(cut, answering, _let_go)
@@ -319,7 +311,7 @@ class Gate:
             async with contextlib.aclosing(self._answers.until_cut(cut, stream)) as parts:
                 async for part in parts:
                     sent += len(part)
-                    self._limits.bytes.spend(grant.visit.id, len(part))
+                    self._allowance.sent(grant, len(part))
                     yield part
 
         async def done() -> None:
@@ -335,7 +327,7 @@ class Gate:
         if grant is None:
             return
         if not spent:
-            self._limits.bytes.spend(grant.visit.id, size)
+            self._allowance.sent(grant, size)
         try:
             await self._trail.record(
                 AuditEvent(
@@ -383,7 +375,7 @@ class Gate:
             if grant is None:
                 place = network(request.peer)
                 try:
-                    self._limits.strangers.take(place, 1, Reason.CREDENTIAL_LIMIT)
+                    self._strangers.take(place, 1, Reason.CREDENTIAL_LIMIT)
                 except Denied as limited:
                     await self._trail.stranger_denied(limited.reason, request.peer)
                     return limited.reason if denied.reason in _STRANGER else denied.reason
