@@ -402,6 +402,20 @@ def _frame(data: bytes) -> frames.Frame:
     return frames.Frame.binary(data)
 
 
+@pytest.mark.parametrize("value", [{"type": "conflict"}, {"type": "save", "responseTo": 1}, "save", [], None, 7])
+async def test_attack_speaking_as_the_server(
+    viewer: Visitor, wire: Wire, workshop: JupyterServer, value: object
+) -> None:
+    """Raw messages that only a server sends end the channel of the page that sends them, and go nowhere."""
+    page = await viewer.open(make(workshop, "as_server.md"), greet=False)
+    line = wire.sockets[-1]
+    await page.send(frames.write(RawJson(value)).data)
+    await page.until(lambda: page.closed is not None)
+
+    assert page.closed is not None and page.closed[0] == 1008
+    assert line.messages == []
+
+
 @pytest.mark.parametrize("viewer_first", [True, False], ids=["viewer first", "owner first"])
 async def test_who_comes_first_does_not_decide_who_may_write(
     viewer: Visitor, owner: Owner, workshop: JupyterServer, viewer_first: bool
