@@ -142,7 +142,7 @@ async def test_attack_streams_beyond_the_number_at_once(gate: Gatehouse) -> None
         assert (reply.status, reply.public) == (429, "too_many")
         for _, writer in readers:
             writer.transport.abort()
-        running = parts(gate)._limits.at_once
+        running = parts(gate)._allowance._levels[0].running
         await until(lambda: not running._counts)
     assert (await ann.ask("GET", "api/contents/sub/shared")).status == 200
 
@@ -153,7 +153,7 @@ async def test_attack_a_reader_who_stops_reading_is_dropped_when_revoked(gate: G
     ann = await gate.visit(made)
     with big_file(gate):
         _, writer = await begin_reading(ann)
-        levels, quiet = parts(gate)._limits.bytes._levels, 0
+        levels, quiet = parts(gate)._allowance._levels[0].bytes._levels, 0
         while quiet < 30:  # until every buffer on the way is full
             sent = dict(levels)
             await asyncio.sleep(0.02)
