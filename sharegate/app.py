@@ -356,3 +356,17 @@ def _bind(setting: str, host: str, port: int) -> socket.socket:
             "port_taken", f"port {port} on {host}: {reason}", f"Stop what uses it, or set {setting}"
         ) from None
     return bound
+
+
+def network_address() -> str:
+    """This computer's IPv4 address in its network, as the system would choose it; "" when it has none.
+
+    Connecting a datagram socket sends nothing (192.0.2.1 is an address for documents, RFC 5737).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return ""
+        address = str(probe.getsockname()[0])
+    return "" if address.startswith("127.") or address == "0.0.0.0" else address  # noqa: S104 -- compared, not bound

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -69,23 +68,15 @@ def add(app: typer.Typer) -> None:
 
 def _settings(cli: Cli, **given: Any) -> Config:
     overrides = {name: value for name, value in given.items() if value is not None}
-    if overrides.get("lan") and "gate_host" not in overrides and (address := network_address()):
+    if overrides.get("lan") and "gate_host" not in overrides and (address := _network_address()):
         overrides["gate_host"] = address
     return cli.config(**overrides)
 
 
-def network_address() -> str:
-    """This computer's IPv4 address in its network, as the system would choose it; "" when it has none.
+def _network_address() -> str:
+    from sharegate.app import network_address
 
-    Connecting a datagram socket sends nothing (192.0.2.1 is an address for documents, RFC 5737).
-    """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return ""
-        address = str(probe.getsockname()[0])
-    return "" if address.startswith("127.") or address == "0.0.0.0" else address  # noqa: S104 -- compared, not bound
+    return network_address()
 
 
 async def up(

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from sharegate.cli.up import network_address
+from sharegate.app import network_address
 
 
 def test_the_address_for_the_local_network_is_one_that_others_can_reach() -> None:
