@@ -52,9 +52,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
-    Setting(
-        "requests_at_once", "int", 64, "Requests that one visit may have running (link 8×, share 16×)."
-    ),
+    Setting("requests_at_once", "int", 64, "Requests that one visit may have running (link 8×, share 16×)."),
     Setting("channels_per_visit", "int", 32, "Live connections that one visit may hold."),
     Setting("channels_per_link", "int", 512, "Live connections over all visits of one link."),
     Setting("channels_per_share", "int", 1024, "Live connections over all visits of one share."),

@@ -34,9 +34,7 @@ def plant(root: Path) -> None:
             "language_info": {"name": "python"},
         },
         "cells": [
-            _cell(
-                "markdown", "title", "# Three weather stations\n\nType here as the owner and look at the visitor."
-            ),
+            _cell("markdown", "title", "# Three weather stations\n\nType here as the owner and look at the visitor."),
             _cell("code", "read", "import csv\n\nstations = list(csv.DictReader(open('stations.csv')))\nstations"),
             _cell("code", "mean", "sum(int(row['height_m']) for row in stations) / len(stations)"),
         ],
