@@ -23,6 +23,7 @@ from aiohttp import web
 from sharegate import __version__
 from sharegate.config import loopback
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.refusals import error_body
 from sharegate.errors import Refused, StoreUnavailable
 from sharegate.shares.keys import KeyRing, private_directory
 
@@ -47,6 +48,39 @@ def peer_uid(connection: socket.socket) -> int | None:
         version, uid = struct.unpack_from("=II", connection.getsockopt(0, 1, 76))
         return int(uid) if version == 0 else None
     return None
+
+
+@web.middleware
+async def _in_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the library refuses by itself has the same shape as what the API refuses."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        known = {403: "not_yours", 404: "not_found", 405: "not_allowed", 413: "too_large"}
+        return _refused(error.status, known.get(error.status, "failed"), error.reason)
+
+
+def _refused(status: int, code: str, message: str) -> web.Response:
+    return web.json_response(error_body(code, message), status=status, headers=_HEADERS)
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """None for what is no JSON object, names a field twice, or holds a number that is none."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a field twice")
+        return found
+
+    def no_number(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        read = json.loads(data, object_pairs_hook=once, parse_constant=no_number)
+    except (ValueError, RecursionError):  # fails closed
+        return None
+    return read if isinstance(read, dict) else None
 
 
 class OwnerListener:
@@ -84,7 +118,7 @@ class OwnerListener:
     # -- the Unix socket ------------------------------------------------------------------------------------------
 
     def _private_app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY)
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_in_shape])
         app.router.add_get("/api/v1/changes", self._changes)
         app.router.add_route("*", "/{tail:.*}", self._call)
         return app
@@ -101,14 +135,9 @@ class OwnerListener:
         self._check_peer(request)
         body: dict[str, Any] | None = None
         if request.can_read_body:
-            try:
-                read = json.loads(await request.read())
-            except (ValueError, RecursionError):
-                read = None
-            if not isinstance(read, dict):
-                error = {"code": "invalid", "message": "the body is no JSON object", "field": "", "remedy": ""}
-                return web.json_response({"error": {**error, "candidates": []}}, status=400, headers=_HEADERS)
-            body = read
+            body = _read(await request.read())
+            if body is None:
+                return _refused(400, "invalid", "the body is no JSON object")
         status, answer = await self._api.call(request.method, request.path, dict(request.query), body)
         return web.json_response(answer, status=status, headers=_HEADERS)
 
@@ -133,11 +162,11 @@ class OwnerListener:
             host = ""
         foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         if foreign or len(request.headers.getall("Host", [])) != 1 or not loopback(host):
-            return web.json_response({"error": {"code": "bad_host"}}, status=421, headers=_HEADERS)
+            return _refused(421, "bad_host", "this address is for this computer")
         return await handler(request)
 
     def _public_app(self) -> web.Application:
-        app = web.Application(client_max_size=1024, middlewares=[self._from_here])
+        app = web.Application(client_max_size=1024, middlewares=[_in_shape, self._from_here])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
         app.router.add_get("/.well-known/jwks.json", self._jwks)

@@ -39,7 +39,8 @@ class Resolver:
     async def resolve(self, ref: str) -> Found:
         """The one thing. Raises NotFound, or Ambiguous with all that fit."""
         ref = ref.strip()
-        found = await self._by_label(ref.lower()) or await self._by_name(ref)
+        # A link without a name is not called by the empty one.
+        found = (await self._by_label(ref.lower()) or await self._by_name(ref)) if ref else []
         if not found:
             raise NotFound("share, link, visitor, knock or server", ref[:80])
         if len(found) > 1:
