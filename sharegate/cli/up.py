@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +21,7 @@ from sharegate.cli.output import shown
 from sharegate.cli.screen import leaving
 from sharegate.config import Config
 from sharegate.errors import Invalid, Refused, Unreachable
+from sharegate.logs import configure
 from sharegate.upstream.discover import FoundServer, runtime_directories
 
 PANEL = "Run"
@@ -134,7 +134,7 @@ async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[Any, async
                 f"a gate runs already at {shown(facts.get('gate_url'))} (process {shown(facts.get('pid'))})",
                 "Watch it with `sharegate watch`; share with `sharegate share PATH`",
             )
-    logging.basicConfig(level=config.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    configure(config.log_level, sys.stderr)
     async with until_signalled() as stop, running(config, progress=_quiet) as gate:
         try:
             yield gate, stop

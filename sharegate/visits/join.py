@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Invalid, NotFound, Reason, StoreUnavailable
+from sharegate.errors import Denied, Invalid, NotFound, Reason
 from sharegate.limits import Buckets, Rate, network
 from sharegate.names import clean_name
 from sharegate.paths import CanonicalPath
@@ -37,9 +37,11 @@ from sharegate.shares.model import (
     new_id,
 )
 from sharegate.visits.passed_on import doubts
+from sharegate.visits.unrecorded import Unrecorded
 
 DEVICE_CODE_SECONDS = 300.0
 WAITING_AT_A_LINK = 8
+WAITING_FROM_A_NETWORK = 4
 JOINS = Rate(per=60, seconds=60, burst=30)
 FAILURES = Rate(per=20, seconds=60, burst=20)
 KNOCK_LASTS = 12 * 3600.0
@@ -131,6 +133,7 @@ class Door:
         failures: Rate = FAILURES,
     ) -> None:
         self._store = store
+        self._unrecorded = Unrecorded()
         self._authenticator = authenticator
         self._trail = trail
         self._now = now
@@ -213,17 +216,15 @@ class Door:
             address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
+        await self._unrecorded.settle()
         try:
             visit = await self._store.open_visit(visit, seats=seats)
         except Denied as denied:
             reason = Reason.LINK_IN_USE if link.kind is LinkKind.PERSON else denied.reason
             await self._record(Action.LINK_REFUSED, share, link, comer, reason=reason)
             raise Denied(reason) from None
-        try:
+        async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
             await self._record(Action.LINK_JOINED, share, link, comer, visit=visit)
-        except StoreUnavailable:  # fails closed: nobody learnt the cookie; the seat is given back
-            await self._store.end_visits([visit.id], at=self._now(), reason="not recorded")
-            raise
         return Entry(visit, share, cookie, browser)
 
     # -- knocking -------------------------------------------------------------------------------------------------
@@ -302,6 +303,7 @@ class Door:
             raise Denied(Reason.SHARE_REVOKED if share.revoked is not None else Reason.LINK_REVOKED)
         said = (link.name or (origin.name if origin else "")) if same_person else ""
         shown = said or clean_name(name)
+        from_here = 0
         for waiting in await self._store.knocks(share=share.id):
             if waiting.link != link.id:
                 continue
@@ -311,6 +313,11 @@ class Door:
                     await self._store.decide_knock(waiting.id, state=KnockState.GONE.value, at=self._now())
             elif comer.browser and waiting.browser_hash == comer.browser_hash:
                 return Waiting(waiting.id, KnockState.WAITING, comer.browser)
+            else:
+                from_here += waiting.address == self._kept(comer.address)
+        # One network does not take all the places at a link's door.
+        if from_here >= WAITING_FROM_A_NETWORK:
+            raise Denied(Reason.JOIN_LIMIT, f"{WAITING_FROM_A_NETWORK} wait from one network")
         browser = comer.browser or new_secret()
         knock = Knock(
             id=new_id(),
@@ -325,23 +332,33 @@ class Door:
             address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
+        await self._unrecorded.settle()
         await self._store.add_knock(knock, limit=WAITING_AT_A_LINK)
         signs = doubts(origin, address=truncated(comer.address), agent=comer.agent, returning=bool(comer.browser))
         how = "address opened elsewhere" if by_address else "link opened elsewhere"
         if same_person:
             how += ", says to be the same person"
-        await self._record(
-            Action.LINK_PASSED_ON,
-            share,
-            link,
-            comer,
-            came_from=origin.id if origin else "",
-            name=shown,
-            detail="; ".join((how, *signs)),
-        )
-        await self._record(
-            Action.KNOCK_MADE, share, link, comer, came_from=origin.id if origin else "", name=shown, detail=knock.id
-        )
+        async with self._unrecorded.taken_back(
+            lambda: self._store.decide_knock(knock.id, state=KnockState.GONE.value, at=self._now())
+        ):
+            await self._record(
+                Action.LINK_PASSED_ON,
+                share,
+                link,
+                comer,
+                came_from=origin.id if origin else "",
+                name=shown,
+                detail="; ".join((how, *signs)),
+            )
+            await self._record(
+                Action.KNOCK_MADE,
+                share,
+                link,
+                comer,
+                came_from=origin.id if origin else "",
+                name=shown,
+                detail=knock.id,
+            )
         return Waiting(knock.id, KnockState.WAITING, browser)
 
     # -- own devices ----------------------------------------------------------------------------------------------
@@ -402,16 +419,14 @@ class Door:
             address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
+        await self._unrecorded.settle()
         try:
             visit = await self._store.spend_device_code(secret_hash(code), visit, at=self._now(), devices=link.devices)
         except Denied:
             self._failures.spend(place, 2)
             raise
-        try:
+        async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
             await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
-        except StoreUnavailable:  # fails closed: nobody learnt the cookie; the place is given back
-            await self._store.end_visits([visit.id], at=self._now(), reason="not recorded")
-            raise
         return Entry(visit, share, cookie, browser)
 
     # -- parts ----------------------------------------------------------------------------------------------------
@@ -474,13 +489,19 @@ class Door:
 
     async def _reenter(self, share: Share, visit: Visit, comer: Comer, action: Action = Action.LINK_REENTERED) -> Entry:
         """A new cookie for the same visit: what was stolen before stops to work."""
-        cookie = new_secret()
+        await self._unrecorded.settle()
+        cookie, before = new_secret(), visit.cookie_hash
         visit = await self._store.change_visit(visit.id, cookie_hash=secret_hash(cookie))
         link = await self._store.link(visit.link)
         if link is None:
             raise Invalid("link", "is gone")
-        await self._record(action, share, link, comer, visit=visit)
+        async with self._unrecorded.taken_back(lambda: self._store.change_visit(visit.id, cookie_hash=before)):
+            await self._record(action, share, link, comer, visit=visit)
         return Entry(visit, share, cookie, comer.browser)
+
+    async def _give_back(self, visit: Visit) -> None:
+        """Nobody learnt its cookie; the seat is free again."""
+        await self._store.end_visits([visit.id], at=self._now(), reason="not recorded")
 
     async def _record(
         self,

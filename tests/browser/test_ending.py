@@ -72,7 +72,7 @@ def test_a_restart_of_the_server(browser: Browser, tmp_path_factory: pytest.Temp
         status = page.locator("#sharegate .sg-status")
         page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
         house.server("away")
-        expect(status).to_have_text("Ann's Jupyter is not running. This page waits for it.", timeout=20_000)
+        expect(status).to_have_text("Ann's Jupyter is restarting.", timeout=20_000)
         page.wait_for_timeout(3000)  # time for JupyterLab to complain, if it wanted to
         assert page.locator(".jp-Dialog").count() == 0
         house.server("here")

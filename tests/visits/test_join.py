@@ -438,14 +438,26 @@ async def test_too_many_knocks_at_one_link_are_refused(home: House) -> None:
     """The owner's screen cannot be flooded; a browser that knocks twice knocks once."""
     _, (link,) = await home.share()
     await home.door.open(home.token(link), "", ANN)
-    first = await home.door.knock_by_link(home.token(link), "E0", False, Comer("", "203.0.113.100", "x"))
-    again = await home.door.knock_by_link(home.token(link), "E0", False, Comer(first.browser, "203.0.113.100", "x"))
+    first = await home.door.knock_by_link(home.token(link), "E0", False, Comer("", "203.0.100.7", "x"))
+    again = await home.door.knock_by_link(home.token(link), "E0", False, Comer(first.browser, "203.0.100.7", "x"))
     assert again.knock == first.knock
     for number in range(1, 8):
-        await home.door.knock_by_link(home.token(link), f"E{number}", False, Comer("", f"203.0.113.{number}", "x"))
-    late = home.door.knock_by_link(home.token(link), "late", False, Comer("", "203.0.113.200", "x"))
+        await home.door.knock_by_link(home.token(link), f"E{number}", False, Comer("", f"203.0.{number}.7", "x"))
+    late = home.door.knock_by_link(home.token(link), "late", False, Comer("", "203.0.200.7", "x"))
 
     assert await refused(late) is Reason.JOIN_LIMIT
+
+
+async def test_one_network_does_not_take_all_the_places_at_the_door(home: House) -> None:
+    """The fifth knock from one network waits its turn; another network still gets to the door."""
+    _, (link,) = await home.share()
+    await home.door.open(home.token(link), "", ANN)
+    for number in range(4):
+        await home.door.knock_by_link(home.token(link), f"E{number}", False, Comer("", f"203.0.113.{number}", "x"))
+    fifth = home.door.knock_by_link(home.token(link), "E5", False, Comer("", "203.0.113.99", "x"))
+
+    assert await refused(fifth) is Reason.JOIN_LIMIT
+    await home.door.knock_by_link(home.token(link), "Fay", False, EVE)
 
 
 async def test_only_the_network_of_a_visitor_is_kept(home: House) -> None:
