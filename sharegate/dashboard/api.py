@@ -7,6 +7,7 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -37,6 +38,7 @@ from sharegate.shares.model import Link, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 from sharegate.visits.knocks import Knocks
+from sharegate.visits.unrecorded import Unrecorded
 
 log = logging.getLogger("sharegate.dashboard")
 
@@ -87,6 +89,7 @@ class Api:
         self._facts = facts
         self._describe = describe
         self._now = now
+        self._unrecorded = Unrecorded()
         self._resolver = Resolver(store, upstreams, views)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [_Route(method, _pattern(path), handler) for method, path, handler in self._table()]
@@ -128,6 +131,8 @@ class Api:
             if match is not None and route.method == method:
                 try:
                     check_text({**(query or {}), **(body or {})})
+                    if method != "GET":
+                        await self._unrecorded.settle()
                     return 200, await route.handler(match.groupdict(), query or {}, body or {})
                 except (SharegateError, msgspec.ValidationError) as error:
                     return refusal_of(error)
@@ -239,9 +244,10 @@ class Api:
                 links=tuple(links),
             )
         )
-        await self._record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
-        for link in made:
-            await self._record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+        async with self._unrecorded.taken_back(lambda: self._issuer.revoke_share(share.id)):
+            await self._record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
+            for link in made:
+                await self._record(Action.LINK_CREATED, share=share, link=link, name=link.name)
         warnings = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
         return {
             "share": await self._views.share(share),
@@ -269,16 +275,23 @@ class Api:
         act, action = verbs[verb]
         before = self._before(await self._store.visits(id, open_only=True), [{"share": id}])
         share = await act()
-        ended = await before.ended() if verb in ("pause", "revoke") else None
-        await self._record(action, share=share)
-        return {"share": await self._views.share(share), "ended": ended}
+        recording = self._record(action, share=share)
+        if verb in ("pause", "revoke"):
+            # It has happened, also when it cannot be recorded: what closes is never taken back.
+            ended, _ = await asyncio.gather(before.ended(), recording)
+            return {"share": await self._views.share(share), "ended": ended}
+        closing = {"paused": True} if verb == "resume" else {"suspended": True}
+        async with self._unrecorded.taken_back(lambda: self._store.change_share(id, **closing)):
+            await recording
+        return {"share": await self._views.share(share), "ended": None}
 
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
         link = await self._issuer.add_link(
             parts["id"], NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires)
         )
-        await self._record(Action.LINK_CREATED, share=await self._share(link.share), link=link, name=link.name)
+        async with self._unrecorded.taken_back(lambda: self._issuer.revoke_link(link.id)):
+            await self._record(Action.LINK_CREATED, share=await self._share(link.share), link=link, name=link.name)
         return {"link": await self._with_url(link)}
 
     async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -309,10 +322,14 @@ class Api:
         known = await self._link(id)
         before = self._before(await self._store.visits(known.share, link=id, open_only=True), [{"link": id}])
         link = await act()
-        ended = await before.ended() if verb in ("pause", "revoke") else None
-        await self._record(action, share=await self._share(link.share), link=link)
-        shown = await self._with_url(link) if verb == "replace" else await self._views.link(link)
-        return {"link": shown, "ended": ended}
+        recording = self._record(action, share=await self._share(link.share), link=link)
+        if verb in ("pause", "revoke"):
+            ended, _ = await asyncio.gather(before.ended(), recording)
+            return {"link": await self._views.link(link), "ended": ended}
+        closing = {"paused": True} if verb == "resume" else {"serial": known.serial}
+        async with self._unrecorded.taken_back(lambda: self._store.change_link(id, **closing)):
+            await recording
+        return {"link": await (self._with_url if verb == "replace" else self._views.link)(link), "ended": None}
 
     # -- people ---------------------------------------------------------------------------------------------------
 
@@ -334,32 +351,35 @@ class Api:
         ]
         before = self._before([visit, *devices], [{"visit": each.id} for each in (visit, *devices)])
         visit = await self._issuer.end_visit(visit.id, "ended by the owner")
-        ended = await before.ended()
-        await self._record(Action.VISIT_ENDED, share=await self._share(visit.share), visit=visit, name=visit.name)
+        recording = self._record(Action.VISIT_ENDED, share=await self._share(visit.share), visit=visit, name=visit.name)
+        ended, _ = await asyncio.gather(before.ended(), recording)
         return {"visit": await self._views.visit(visit), "ended": ended}
 
     async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"knocks": [await self._views.knock(knock) for knock in await self._store.knocks()]}
 
     async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        taking_back: contextlib.AbstractAsyncContextManager[None]
         if parts["verb"] == "admit":
             knock, visit = await self._knocks.admit(parts["id"], body.get("role"))
             action, came_from = Action.KNOCK_ADMITTED, visit.id
+            taking_back = self._unrecorded.taken_back(lambda: self._issuer.end_visit(visit.id, "not recorded"))
         else:
             knock = await self._knocks.refuse(parts["id"])
             action, came_from = Action.KNOCK_REFUSED, ""
-        await self._trail.record(
-            AuditEvent(
-                action=action,
-                actor="owner",
-                share=knock.share,
-                link=knock.link,
-                visit=came_from,
-                came_from=knock.came_from,
-                name=knock.name,
-                detail=knock.id,
-            )
+            taking_back = contextlib.nullcontext()
+        event = AuditEvent(
+            action=action,
+            actor="owner",
+            share=knock.share,
+            link=knock.link,
+            visit=came_from,
+            came_from=knock.came_from,
+            name=knock.name,
+            detail=knock.id,
         )
+        async with taking_back:
+            await self._trail.record(event)
         return {"knock": await self._views.knock(knock)}
 
     # -- history --------------------------------------------------------------------------------------------------
