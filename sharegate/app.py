@@ -244,12 +244,15 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
     )
     own = OwnAddresses(store, house.authenticator, door, trail, site, now)
     lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
+    amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
+    allowance = Allowance(amounts, now)
     documents = Documents(
         forwarder=house.forwarder,
         file_ids=UpstreamFileIds(house.directory, house.forwarder),
         channels=house.channels,
         disk=house.roots,
         presence=house.presence,
+        allowance=allowance,
         trail=trail,
     )
     answers = Answers(
@@ -279,9 +282,7 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         lab=lab,
         presence=house.presence,
         trail=trail,
-        allowance=Allowance(
-            Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6), now
-        ),
+        allowance=allowance,
         strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
         now=now,
     )

@@ -26,6 +26,7 @@ from sharegate.shares.model import Grant
 from sharegate.upstream.interfaces import Forwarder, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
+from sharegate.visits.allowance import Allowance
 from sharegate.visits.presence import Presence
 
 _MODEL_LIMIT = 1 << 20
@@ -42,6 +43,7 @@ class Documents:
         channels: Channels,
         disk: Roots,
         presence: Presence,
+        allowance: Allowance,
         trail: Recorder,
     ) -> None:
         self._forwarder = forwarder
@@ -49,6 +51,7 @@ class Documents:
         self._channels = channels
         self._disk = disk
         self._presence = presence
+        self._allowance = allowance
         self._trail = trail
         self._rooms = Rooms()
 
@@ -148,6 +151,9 @@ class Documents:
     def _reporter(self, grant: Grant, admission: Admission, match: Match) -> Callable[[Summary], Awaitable[None]]:
         async def report(since: Summary) -> None:
             await self._record(Action.CHANNEL_SUMMARY, grant, admission, match, since, durable=False)
+            # What comes through a channel counts like what is downloaded; past the limit the channel ends.
+            self._allowance.sent(grant, since.bytes_out)
+            self._allowance.check(grant)
 
         return report
 

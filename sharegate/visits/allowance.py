@@ -44,6 +44,11 @@ class Allowance:
         """One more request."""
         for level, key in zip(self._levels, _keys(grant), strict=True):
             level.requests.take(key, 1, Reason.REQUEST_LIMIT)
+        self.check(grant)
+
+    def check(self, grant: Grant) -> None:
+        """Denied(`bytes_limit`) while more was sent than is allowed."""
+        for level, key in zip(self._levels, _keys(grant), strict=True):
             level.bytes.check(key, Reason.BYTES_LIMIT)
 
     def enter(self, grant: Grant) -> None:

@@ -78,5 +78,7 @@ def test_bytes_are_owed_and_paid_back_by_time(allowance: Allowance, clock: Clock
     with pytest.raises(Denied) as caught:
         allowance.ask(grant())
     assert caught.value.reason is Reason.BYTES_LIMIT
+    with pytest.raises(Denied):
+        allowance.check(grant())
     clock.forward(31)
     allowance.ask(grant())
