@@ -18,7 +18,13 @@ from sharegate.paths import CanonicalPath, Place
 
 MIB = 1 << 20
 # How much of an answer is read into memory, in bytes. Notebooks with pictures are large.
-ANSWER_LIMITS: Mapping[str, int] = {"contents": 128 * MIB, "checkpoints": MIB, "kernelspecs": MIB, "session": MIB // 16}
+ANSWER_LIMITS: Mapping[str, int] = {
+    "contents": 128 * MIB,
+    "checkpoints": MIB,
+    "kernelspecs": MIB,
+    "session": MIB // 16,
+    "translations": 8 * MIB,
+}
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _WORD = re.compile(r"[A-Za-z0-9_.+-]{1,64}\Z")
@@ -133,10 +139,17 @@ def _below(address: Any, base: str) -> str | None:
         return None
 
 
+async def _translations(data: bytes, setting: Setting) -> Any:
+    """The texts; the message beside them may quote an error of the server's."""
+    texts = read_value(read_object(data).get("data", Raw(b"{}")))
+    return {"data": texts if isinstance(texts, dict) else {}, "message": ""}
+
+
 Filter = Callable[[bytes, Setting], Awaitable[Any]]
 FILTERS: Mapping[str, Filter] = {
     "contents": _contents,
     "checkpoints": _checkpoints,
     "kernelspecs": _kernelspecs,
     "session": _session,
+    "translations": _translations,
 }

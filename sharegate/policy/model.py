@@ -17,7 +17,7 @@ WEBSOCKET = "WEBSOCKET"
 # `kernels` are the kernel sessions and kernels of the visit; `room` and `kernel` are WebSockets.
 FILTERS = frozenset(
     {"checkpoints", "contents", "files", "kernel", "kernels", "kernelspecs", "page", "room", "session", "sessions"}
-    | {"settings"}
+    | {"settings", "translations"}
 )
 # Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (measured:
 # JupyterLab goes on without a word); `global-awareness` and `events` are WebSockets.

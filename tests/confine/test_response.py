@@ -114,3 +114,12 @@ async def test_kernelspecs_without_the_default() -> None:
     assert (await answer("kernelspecs", {"default": "/x", "kernelspecs": {"python3": KERNEL}}))["default"] == "python3"
     assert (await answer("kernelspecs", {"default": "x", "kernelspecs": {}})) == {"default": "", "kernelspecs": {}}
     assert await refused("kernelspecs", {"kernelspecs": []}) is Reason.UPSTREAM_BAD_ANSWER
+
+
+async def test_translations_come_without_the_servers_message() -> None:
+    """The message beside the texts may quote an error with a path."""
+    texts = {"jupyterlab": {"Cut": ["Ausschneiden"]}}
+    found = await answer("translations", {"data": texts, "message": "no such file /home/olga/x"})
+
+    assert found == {"data": texts, "message": ""}
+    assert await answer("translations", {"message": "broken"}) == {"data": {}, "message": ""}
