@@ -418,15 +418,13 @@ def test_roles_that_are_not_built_cannot_be_handed_out(builtin: Policies) -> Non
 
 
 def test_answers_from_the_share_are_filtered(builtin: Policies) -> None:
-    """A JSON answer about paths or documents never passes unread: only static files, logos and translations do."""
+    """A JSON answer about paths or documents never passes unread: only static files and logos do."""
     forwarded = {rule.id for rule in builtin.policy.rules if rule.answer is AnswerKind.FORWARD}
     assert forwarded == {
         "favicon",
         "kernelspec-logo",
         "lab-extension-files",
         "lab-theme-files",
-        "lab-translation",
-        "lab-translations",
         "static",
     }
 
