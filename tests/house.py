@@ -19,7 +19,8 @@ from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, RootIdentity, RootKind, Share
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
-from sharegate.visits.join import Comer, Door
+from sharegate.visits.entry import Comer
+from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
 from tests.conftest import Clock
 

@@ -10,7 +10,7 @@ from sharegate.shares.authenticate import check_link, check_share, check_visit
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
-from sharegate.visits.join import badge
+from sharegate.visits.entry import badge
 from sharegate.visits.presence import Presence
 
 SHORTEST_LABEL = 4

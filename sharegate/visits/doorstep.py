@@ -10,7 +10,8 @@ import msgspec
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.messages import Request, Response
 from sharegate.visits import cookies
-from sharegate.visits.join import Comer, Door, Entry, Waiting
+from sharegate.visits.entry import Comer, Entry, Waiting
+from sharegate.visits.join import Door
 from sharegate.visits.pages import join_page, static_file
 from sharegate.visits.site import Site
 

@@ -10,7 +10,6 @@ import contextlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent, Outcome
@@ -18,7 +17,6 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, NotFound, Reason
 from sharegate.limits import Buckets, Rate, network
 from sharegate.names import clean_name
-from sharegate.paths import CanonicalPath
 from sharegate.shares.authenticate import Authenticator, check_link, check_share, check_visit, new_secret, secret_hash
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import (
@@ -30,12 +28,12 @@ from sharegate.shares.model import (
     Link,
     LinkKind,
     Role,
-    RootKind,
     Share,
     Visit,
     VisitKind,
     new_id,
 )
+from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.passed_on import doubts
 from sharegate.visits.unrecorded import Unrecorded
 
@@ -50,70 +48,6 @@ RECORDED = (
     "which files you open",
 )
 _SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
-
-
-@dataclass(frozen=True, slots=True)
-class Comer:
-    """Who stands at the door: the `sharegate-browser` cookie's value (or empty), address, agent."""
-
-    browser: str
-    address: str
-    agent: str
-
-    @property
-    def browser_hash(self) -> str:
-        return secret_hash(self.browser) if self.browser else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Somebody is in. `cookie` and `browser` are secrets for Set-Cookie only."""
-
-    visit: Visit
-    share: Share
-    cookie: str
-    browser: str
-
-    @property
-    def base(self) -> str:
-        return f"/s/{self.share.id}/~{self.visit.id}/"
-
-    @property
-    def location(self) -> str:
-        return self.base + landing(self.share)
-
-    def __repr__(self) -> str:
-        return f"<Entry to visit {self.visit.id}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A knock as its own browser may see it. `browser` is a secret for Set-Cookie only; empty when known already."""
-
-    knock: str
-    state: KnockState
-    browser: str = ""
-    entry: Entry | None = None
-
-    def __repr__(self) -> str:
-        return f"<Waiting {self.knock} {self.state.value}>"
-
-
-def landing(share: Share) -> str:
-    """Where a visit begins, relative to its base: the file browser at the root, the file to open, or the one file."""
-    if share.kind is RootKind.FILE:
-        return "doc/tree/" + share.root_path.encoded
-    shown = CanonicalPath(tuple(share.open_file.split("/"))) if share.open_file else share.root_path
-    return "lab/tree/" + shown.encoded
-
-
-def badge(link: Link, visit: Visit) -> str:
-    """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
-    if link.kind is LinkKind.PREVIEW:
-        return "Preview"
-    if link.name and visit.name == link.name and visit.kind is not VisitKind.KNOCK:
-        return f"{link.name} · own link"
-    return f'says "{visit.name}"' if visit.name else "no name"
 
 
 class Door:

@@ -12,7 +12,7 @@ from sharegate.errors import Denied, Invalid, Reason, Refused, StoreUnavailable
 from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import Grant, KnockState, LinkKind, VisitKind
-from sharegate.visits.join import Comer, Entry, badge
+from sharegate.visits.entry import Comer, Entry, badge
 from tests.conftest import Clock
 from tests.house import ANN, EVE, House, house
 

@@ -1,0 +1,64 @@
+"""Who comes to the door, and what they leave it with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sharegate.shares.authenticate import secret_hash
+from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
+
+
+@dataclass(frozen=True, slots=True)
+class Comer:
+    """Who stands at the door: the `sharegate-browser` cookie's value (or empty), address, agent."""
+
+    browser: str
+    address: str
+    agent: str
+
+    @property
+    def browser_hash(self) -> str:
+        return secret_hash(self.browser) if self.browser else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Somebody is in. `cookie` and `browser` are secrets for Set-Cookie only."""
+
+    visit: Visit
+    share: Share
+    cookie: str
+    browser: str
+
+    @property
+    def base(self) -> str:
+        return f"/s/{self.share.id}/~{self.visit.id}/"
+
+    @property
+    def location(self) -> str:
+        return self.base + self.share.landing
+
+    def __repr__(self) -> str:
+        return f"<Entry to visit {self.visit.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A knock as its own browser may see it. `browser` is a secret for Set-Cookie only; empty when known already."""
+
+    knock: str
+    state: KnockState
+    browser: str = ""
+    entry: Entry | None = None
+
+    def __repr__(self) -> str:
+        return f"<Waiting {self.knock} {self.state.value}>"
+
+
+def badge(link: Link, visit: Visit) -> str:
+    """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
+    if link.kind is LinkKind.PREVIEW:
+        return "Preview"
+    if link.name and visit.name == link.name and visit.kind is not VisitKind.KNOCK:
+        return f"{link.name} · own link"
+    return f'says "{visit.name}"' if visit.name else "no name"

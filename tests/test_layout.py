@@ -1,0 +1,257 @@
+"""The house: which folder may know which (DESIGN 5), and a test module for every module."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SOURCES = HERE.parent / "sharegate"
+MODULES = sorted(path.relative_to(SOURCES) for path in SOURCES.rglob("*.py"))
+
+# For each folder (or module at the top): what of ours it may import. A name stands for all below it.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "names": {"errors"},
+    "paths": {"errors"},
+    "limits": {"errors"},
+    "messages": set(),
+    "config": {"errors"},
+    "logs": set(),
+    "shares": {"errors", "names", "paths"},
+    "policy": {"errors", "paths", "shares"},
+    "confine": {"errors", "messages", "paths", "policy", "shares"},
+    "audit": {"errors", "shares"},
+    # What a server is and what is needed of it; never how it is spoken to.
+    "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
+    "channels": {"errors", "limits", "messages", "names", "paths", "shares", "versions"},
+    "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
+    "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
+    "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
+    "listener": {"errors", "messages"},
+    # The request path: gate decides, answers and documents do.
+    "documents": {
+        *("errors", "messages", "paths", "audit.events", "audit.interfaces", "channels", "confine", "policy"),
+        *("shares", "upstream", "visits"),
+    },
+    "answers": {
+        *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
+    },
+    "gate": {
+        *("answers", "errors", "limits", "messages", "paths", "audit.events", "audit.interfaces", "channels"),
+        *("confine", "lab", "policy", "shares", "upstream", "visits"),
+    },
+    "dashboard": {
+        *("__version__", "config", "errors", "shares", "visits", "audit.events", "audit.interfaces"),
+        *("upstream.model", "upstream.interfaces"),
+    },
+    # The composition root knows everything below the command line.
+    "app": {
+        *("answers", "audit", "channels", "config", "dashboard", "documents", "errors", "gate", "lab", "limits"),
+        *("listener", "policy", "shares", "stores", "upstream", "visits"),
+    },
+    "cli": {"__version__", "app", "config", "demo", "errors", "logs", "policy", "shares", "upstream"},
+    # The demo is a command with a story: it uses the live screen.
+    "demo": {"app", "cli", "config", "errors", "upstream"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+# Who may speak to the network, keep files or draw. Everybody else decides on plain values.
+MAY_USE: dict[str, set[str]] = {
+    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo"},
+    "yarl": {"upstream", "demo"},
+    "sqlite3": {"stores"},
+    "redis": {"stores"},
+    "pycrdt": set(),
+    "jinja2": {"visits", "dashboard"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+    "yaml": {"policy"},
+    "jwt": {"shares"},
+    "cryptography": {"shares", "stores", "audit"},
+    "segno": {"cli", "lab"},
+    "socket": {"app", "listener", "dashboard", "upstream"},
+    "subprocess": {"upstream", "demo"},
+}
+DECIDING = {"paths", "shares", "policy", "confine", "channels", "audit"}
+
+# Modules whose tests stand elsewhere, and where.
+TESTED_ELSEWHERE = {
+    "__main__.py": "tests/cli/test_terminal.py runs the program",
+    "answers.py": "tests/test_matrix.py, tests/attacks, tests/test_revocation.py",
+    "app.py": "tests/test_restart.py and every test with a real gate",
+    "documents.py": "tests/attacks/test_rooms.py, tests/test_revocation.py",
+    "gate.py": "tests/test_matrix.py, tests/test_failures.py, tests/test_revocation.py",
+    "messages.py": "values that every test of the gate is made of",
+    "audit/announce.py": "tests/dashboard/test_api.py reads the changes",
+    "audit/events.py": "values; tests/audit/test_trail.py",
+    "audit/history.py": "tests/audit/test_report.py",
+    "audit/interfaces.py": "protocols",
+    "channels/interfaces.py": "protocols",
+    "channels/lib0.py": "tests/channels/test_frames.py, test_scan.py",
+    "channels/nesting.py": "tests/channels/test_scan.py",
+    "confine/fields.py": "tests/confine/test_body.py, test_request.py",
+    "dashboard/bodies.py": "tests/dashboard/test_api.py",
+    "dashboard/interfaces.py": "protocols",
+    "dashboard/refusals.py": "tests/dashboard/test_api.py",
+    "dashboard/bodies.py": "tests/dashboard/test_api.py",
+    "dashboard/interfaces.py": "protocols",
+    "dashboard/refusals.py": "tests/dashboard/test_api.py, test_listener.py",
+    "dashboard/doctor.py": "tests/cli/test_commands.py, tests/dashboard/test_api.py",
+    "dashboard/views.py": "tests/dashboard/test_api.py",
+    "lab/config.py": "tests/lab/test_page.py",
+    "lab/serve.py": "tests/lab/test_static.py, tests/attacks",
+    "policy/fields.py": "tests/policy/test_load.py",
+    "policy/headers.py": "tests/policy/test_load.py",
+    "policy/judge.py": "tests/policy/test_load.py",
+    "policy/model.py": "values; tests/policy/test_match.py",
+    "policy/rules.py": "tests/policy/test_load.py",
+    "policy/source.py": "tests/policy/test_load.py",
+    "shares/authenticate.py": "tests/test_matrix.py, tests/visits/test_join.py",
+    "shares/interfaces.py": "protocols",
+    "shares/model.py": "values",
+    "stores/crypt.py": "tests/stores/test_sqlite.py",
+    "stores/files.py": "tests/stores/test_sqlite.py",
+    "stores/lock.py": "tests/stores/test_sqlite.py, tests/test_restart.py",
+    "stores/mirror.py": "tests/stores/test_sqlite.py",
+    "stores/records.py": "tests/stores/test_sqlite.py",
+    "stores/retention.py": "tests/stores/test_sqlite.py",
+    "stores/schema.py": "tests/stores/test_sqlite.py",
+    "stores/trail_table.py": "tests/stores/test_sqlite.py",
+    "stores/writer.py": "tests/stores/test_sqlite.py",
+    "upstream/directory.py": "tests/upstream/test_discover.py, tests/story/test_restart.py",
+    "upstream/interfaces.py": "protocols",
+    "upstream/model.py": "values",
+    "upstream/probe.py": "tests/upstream/test_start.py",
+    "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
+    "upstream/servers.py": "tests/dashboard/test_api.py",
+    "visits/cookies.py": "tests/visits/test_join.py, tests/test_matrix.py",
+    "visits/doorstep.py": "tests/test_failures.py, tests/visits/test_join.py",
+    "visits/knocks.py": "tests/visits/test_join.py, tests/test_revocation.py",
+    "visits/live.py": "tests/test_revocation.py, tests/browser",
+    "visits/own.py": "tests/test_revocation.py, tests/browser",
+    "visits/passed_on.py": "tests/visits/test_join.py",
+    "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
+    "visits/site.py": "tests/test_failures.py, tests/test_matrix.py",
+    "visits/standing.py": "tests/test_revocation.py",
+    "visits/pages/assets.py": "tests/visits/test_pages.py",
+    "visits/pages/reasons.py": "tests/test_errors.py",
+    "visits/pages/refusal.py": "tests/test_errors.py, tests/visits/test_pages.py",
+    "visits/pages/render.py": "tests/visits/test_pages.py",
+    "demo/project.py": "tests/demo/test_demo.py",
+    "demo/stage.py": "tests/demo/test_demo.py",
+    "demo/story.py": "tests/demo/test_demo.py",
+    "demo/visitor.py": "tests/demo/test_demo.py",
+    "cli/attach.py": "tests/cli/test_terminal.py, test_commands.py",
+    "cli/command.py": "tests/cli/test_commands.py",
+    "cli/control.py": "tests/cli/test_commands.py",
+    "cli/history.py": "tests/cli/test_commands.py",
+    "cli/live.py": "tests/cli/test_terminal.py",
+    "cli/output.py": "tests/cli/test_commands.py",
+    "cli/owning.py": "tests/cli/test_commands.py",
+    "cli/problems.py": "tests/cli/test_commands.py",
+    "cli/qr.py": "tests/cli/test_commands.py",
+    "cli/servers.py": "tests/cli/test_commands.py",
+    "cli/settings.py": "tests/cli/test_commands.py",
+    "cli/sharing.py": "tests/cli/test_commands.py",
+    "cli/up.py": "tests/cli/test_terminal.py",
+    "cli/words.py": "tests/cli/test_commands.py",
+}
+
+
+def folder(module: Path) -> str:
+    return module.parts[0] if len(module.parts) > 1 else module.stem
+
+
+def imports(module: Path) -> Iterator[str]:
+    """Everything that a module imports, wherever in the file it stands."""
+    for node in ast.walk(ast.parse((SOURCES / module).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{module} imports relatively"
+            if node.module == "sharegate":
+                yield from (f"sharegate.{name.name}" for name in node.names)
+            else:
+                yield node.module
+
+
+def within(name: str, allowed: set[str]) -> bool:
+    return any(name == one or name.startswith(one + ".") for one in allowed)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_imports_go_one_way(module: Path) -> None:
+    """A folder knows those below it and nothing else; a new edge is a decision to be written down here."""
+    own = folder(module)
+    assert own in MAY_IMPORT, f"{own} is a new folder: say above what it may know"
+    for name in imports(module):
+        if name.startswith("sharegate."):
+            ours = name.removeprefix("sharegate.")
+            assert folder(Path(*ours.split("."))) == own or within(ours, MAY_IMPORT[own]), f"{module} imports {ours}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_libraries_stay_at_the_border(module: Path) -> None:
+    """Only the folders named above use the network, files, or a library that parses what strangers send."""
+    for name in imports(module):
+        users = MAY_USE.get(name.partition(".")[0])
+        assert users is None or folder(module) in users, f"{module} imports {name}"
+
+
+def test_deciding_folders_have_no_hands() -> None:
+    """Paths, shares, policy, confine, channels and audit know no network and no database."""
+    for library in ("aiohttp", "redis", "sqlite3", "socket"):
+        assert not MAY_USE[library] & DECIDING
+
+
+def test_nobody_below_knows_the_composition_root() -> None:
+    """app.py joins everything; only the command line and the demo know it, and the gate knows no store or dashboard."""
+    assert {own for own, may in MAY_IMPORT.items() if "app" in may} == {"cli", "demo"}
+    assert not MAY_IMPORT["gate"] & {"stores", "dashboard", "cli", "app", "listener", "config"}
+
+
+def test_the_table_has_no_folder_that_is_gone() -> None:
+    """What stands in the tables exists."""
+    assert set(MAY_IMPORT) == {folder(module) for module in MODULES}
+    assert [name for name in TESTED_ELSEWHERE if not (SOURCES / name).exists()] == []
+    named = {path for said in TESTED_ELSEWHERE.values() for path in re.findall(r"tests/[a-z_/]+(?:\.py)?", said)}
+    assert [path for path in sorted(named) if not (HERE.parent / path).exists()] == []
+
+
+def test_the_folders_make_no_circle() -> None:
+    """But for the demo, which is a command."""
+    edges = {own: {one.partition(".")[0] for one in may} - {own} for own, may in MAY_IMPORT.items()}
+    edges["cli"] = edges["cli"] - {"demo"}
+    done: set[str] = {"__version__", "versions"}
+    while True:
+        ready = {own for own, may in edges.items() if own not in done and may <= done}
+        if not ready:
+            break
+        done |= ready
+    assert set(edges) - done == set()
+
+
+@pytest.mark.parametrize("module", [one for one in MODULES if one.name != "__init__.py"], ids=str)
+def test_every_module_has_its_tests(module: Path) -> None:
+    """tests/ mirrors sharegate/; where it does not, the list above says where the tests are."""
+    mirrored = HERE / module.parent / f"test_{module.stem}.py"
+    assert mirrored.exists() or str(module) in TESTED_ELSEWHERE, f"no {mirrored.relative_to(HERE)}"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=str)
+def test_no_module_grows_into_two(module: Path) -> None:
+    """A module far past 400 lines is asking to be two (DESIGN 5). The owner's API is one table of verbs."""
+    lines = len((SOURCES / module).read_text().splitlines())
+    assert lines <= {"dashboard/api.py": 640}.get(str(module), 520), f"{module} has {lines} lines"
+
+
+def test_folders_are_named_after_things() -> None:
+    """No utils, core, common, helpers or manager."""
+    for module in MODULES:
+        assert not {"utils", "core", "common", "helpers", "manager"} & {*module.parent.parts, module.stem}
