@@ -10,10 +10,9 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 from sharegate.messages import Response
-from sharegate.shares.model import Grant, RootKind
+from sharegate.shares.model import Grant
 
 _COLOURS = 7  # JupyterLab's theme defines --jp-collaborator-color1 ... 7
 _SAFE = "/!$&'()*+,;=:@~"
@@ -90,20 +89,9 @@ def kernelspecs(grant: Grant) -> Response:
     return json_answer({"default": "", "kernelspecs": {}})
 
 
-def landing(grant: Grant) -> str:
-    """Where a visit starts, relative to its base: the shared file, the file to open, or the folder; percent-encoded."""
-    share = grant.share
-    path = quote(share.root, safe=_SAFE)
-    if share.kind is RootKind.FILE:
-        return f"doc/tree/{path}"
-    if share.open_file:  # relative to the server's root, as the share keeps it
-        return "lab/tree/" + quote(share.open_file, safe=_SAFE)
-    return f"lab/tree/{path}"
-
-
 def root_redirect(grant: Grant) -> Response:
     """The visit's base, `/lab` and `/doc` lead to where it starts."""
-    return Response(302, (("Location", grant.base + landing(grant)), ("Cache-Control", "no-store")))
+    return Response(302, (("Location", grant.base + grant.share.landing), ("Cache-Control", "no-store")))
 
 
 def robots(grant: Grant | None = None) -> Response:

@@ -103,6 +103,15 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     def root_path(self) -> CanonicalPath:
         return CanonicalPath(tuple(self.root.split("/")))
 
+    @property
+    def landing(self) -> str:
+        """Where a visit begins, percent-encoded and relative to its base: the one file, the file to open, or the
+        file browser at the root."""
+        if self.kind is RootKind.FILE:
+            return "doc/tree/" + self.root_path.encoded
+        shown = CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
+        return "lab/tree/" + shown.encoded
+
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
     """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced."""
