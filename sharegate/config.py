@@ -130,7 +130,8 @@ class Config:
 
     @property
     def dashboard_url(self) -> str:
-        return f"http://{self.dashboard_host}:{self.dashboard_port}"
+        host = f"[{self.dashboard_host}]" if ":" in self.dashboard_host else self.dashboard_host
+        return f"http://{host}:{self.dashboard_port}"
 
     @property
     def reach(self) -> str:
@@ -269,7 +270,9 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
             host, _ = parts.hostname or "", parts.port
         except ValueError:
             parts, host = urlsplit(""), ""
-        wrong = parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment
+        # As a browser writes it: an international name in its ASCII form, no underscore.
+        named = bool(_HOST.match(host)) or _is_address(host)
+        wrong = parts.scheme not in ("http", "https") or not named or parts.query or parts.fragment
         if wrong or parts.path not in ("", "/") or parts.username:
             faults.append(
                 Invalid("public_url", f"{url!r} is no address of a gate", "Example: https://share.example.org")

@@ -176,3 +176,12 @@ def test_no_file_is_a_traceback(text: str) -> None:
         file.flush()
         with contextlib.suppress(Faults):
             load(Path(file.name), {})
+
+
+@pytest.mark.parametrize("url", ["https://bücher.example", "https://a_b.example", "https://", "https://a b.example"])
+def test_an_address_that_no_browser_sends_as_host_is_refused(url: str) -> None:
+    """It would let `config check` pass and then refuse every visitor."""
+    with pytest.raises(Faults) as caught:
+        load(None, {}, {"public_url": url})
+
+    assert "public_url" in str(caught.value)

@@ -40,6 +40,8 @@ from sharegate.visits.unrecorded import Unrecorded
 DEVICE_CODE_SECONDS = 300.0
 WAITING_AT_A_LINK = 8
 WAITING_FROM_A_NETWORK = 4
+# Each visit is a record that is kept: leaving and opening again does not fill the store.
+NEW_VISITS = Rate(per=2000, seconds=86400, burst=2000)
 JOINS = Rate(per=60, seconds=60, burst=30)
 FAILURES = Rate(per=20, seconds=60, burst=20)
 KNOCK_LASTS = 12 * 3600.0
@@ -65,6 +67,7 @@ class Door:
         shared_origin: bool = False,
         joins: Rate = JOINS,
         failures: Rate = FAILURES,
+        new_visits: Rate = NEW_VISITS,
     ) -> None:
         self._store = store
         self._unrecorded = Unrecorded()
@@ -78,6 +81,7 @@ class Door:
         self._shared_origin = shared_origin
         self._joins = Buckets(joins, now)
         self._failures = Buckets(failures, now)
+        self._new_visits = Buckets(new_visits, now)
         self._secret = secrets.token_bytes(32)
 
     # -- what the door's page asks --------------------------------------------------------------------------------
@@ -127,6 +131,7 @@ class Door:
         mine = await self._visit_of(link, comer)
         if mine is not None:
             return await self._reenter(share, mine, comer)
+        self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
         if link.kind is LinkKind.PREVIEW:
             visit_name, kind, seats = share.owner, VisitKind.PREVIEW, None
             if await self._store.visits(share.id, link=link.id, open_only=True):

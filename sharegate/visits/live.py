@@ -9,13 +9,15 @@ from typing import Protocol
 
 from sharegate.errors import Denied, Reason
 from sharegate.lab import live
+from sharegate.limits import Buckets, Rate
 from sharegate.messages import FrameKind, Socket
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.model import Grant
 from sharegate.visits.presence import Presence
 
-EXPIRING_SOON = 600.0
+# What a page may say: one word per change of document, and some haste.
+WORDS = Rate(per=5, seconds=1, burst=60)
 
 
 class Ending(Protocol):
@@ -115,10 +117,12 @@ class LivePages:
                 await socket.send(live.to_page(live.RoleChanged(role.value)))
 
     async def _hear(self, grant: Grant, socket: Socket) -> None:
+        pace = Buckets(WORDS, self._now, remembered=1)
         while True:
             frame = await socket.receive()
             if frame.kind is FrameKind.CLOSE:
                 return
+            pace.take("", 1, Reason.REQUEST_LIMIT)
             here = live.from_page(frame)
             self._presence.touch(grant.visit.id, self._place(grant, here.path))
 

@@ -9,10 +9,12 @@ import pytest
 import pytest_asyncio
 
 from sharegate.errors import Denied, Invalid, Reason, Refused, StoreUnavailable
+from sharegate.limits import Rate
 from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import Grant, KnockState, LinkKind, VisitKind
 from sharegate.visits.entry import Comer, Entry, badge
+from sharegate.visits.join import Door
 from tests.conftest import Clock
 from tests.house import ANN, EVE, House, house
 
@@ -478,3 +480,20 @@ async def test_the_badge_tells_named_from_typed(home: House) -> None:
 
     assert badge(ann, first.visit) == "Ann · own link"
     assert badge(anyone, second.visit) == 'says "Bo"'
+
+
+async def test_attack_leaving_and_opening_again_does_not_fill_the_store(home: House) -> None:
+    """A link makes so many new visits a day and no more; who is in can still come back."""
+    _, (link,) = await home.share()
+    rate = Rate(per=3, seconds=86400, burst=3)
+    sentence = home.policies.roles.sentence
+    door = Door(home.store, home.authenticator, home.notes, home.clock, role_sentence=sentence, new_visits=rate)
+    for _ in range(3):
+        entry = await door.open(home.token(link), "", ANN)
+        again = await door.open(home.token(link), "", replace(ANN, browser=entry.browser))
+        assert again.visit.id == entry.visit.id
+        await home.store.end_visits([entry.visit.id], at=home.clock(), reason="left")
+
+    assert await refused(door.open(home.token(link), "", ANN)) is Reason.JOIN_LIMIT
+    home.clock.forward(86400)
+    assert (await door.open(home.token(link), "", ANN)).visit.number == 4
