@@ -139,22 +139,7 @@ class Door:
         else:
             visit_name = link.name or clean_name(name)
             kind, seats = VisitKind.BROWSER, link.visits
-        browser = comer.browser or new_secret()
-        cookie = new_secret()
-        visit = Visit(
-            id=new_id(),
-            share=share.id,
-            link=link.id,
-            number=0,
-            kind=kind,
-            name=visit_name,
-            cookie_hash=secret_hash(cookie),
-            browser_hash=secret_hash(browser),
-            created=self._now(),
-            expires=min(share.expires, link.expires),
-            address=self._kept(comer.address),
-            agent=comer.agent[:200],
-        )
+        visit, cookie, browser = self._new_visit(share, link, comer, kind, visit_name)
         await self._unrecorded.settle()
         try:
             visit = await self._store.open_visit(visit, seats=seats)
@@ -340,24 +325,8 @@ class Door:
             raise Denied(Reason.DEVICE_CODE_INVALID)
         self._authenticator.check_standing(share, link)
         check_visit(origin, self._now())
-        browser = comer.browser or new_secret()
-        cookie = new_secret()
-        visit = Visit(
-            id=new_id(),
-            share=share.id,
-            link=link.id,
-            number=0,
-            kind=VisitKind.DEVICE,
-            name=origin.name,
-            role=origin.role,
-            cookie_hash=secret_hash(cookie),
-            browser_hash=secret_hash(browser),
-            came_from=origin.id,
-            created=self._now(),
-            expires=origin.expires,
-            address=self._kept(comer.address),
-            agent=comer.agent[:200],
-        )
+        # Name, role, origin and end are those of the code's visit: the store sets them.
+        visit, cookie, browser = self._new_visit(share, link, comer, VisitKind.DEVICE, origin.name)
         await self._unrecorded.settle()
         try:
             visit = await self._store.spend_device_code(secret_hash(code), visit, at=self._now(), devices=link.devices)
@@ -369,6 +338,25 @@ class Door:
         return Entry(visit, share, cookie, browser)
 
     # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _new_visit(self, share: Share, link: Link, comer: Comer, kind: VisitKind, name: str) -> tuple[Visit, str, str]:
+        """A visit that is not stored yet, and the values of its two cookies."""
+        cookie, browser = new_secret(), comer.browser or new_secret()
+        visit = Visit(
+            id=new_id(),
+            share=share.id,
+            link=link.id,
+            number=0,
+            kind=kind,
+            name=name,
+            cookie_hash=secret_hash(cookie),
+            browser_hash=secret_hash(browser),
+            created=self._now(),
+            expires=min(share.expires, link.expires),
+            address=self._kept(comer.address),
+            agent=comer.agent[:200],
+        )
+        return visit, cookie, browser
 
     async def _by_link(self, token: str, comer: Comer, *, cost: float) -> tuple[Share, Link, bool]:
         """A good token is counted with its link: strangers of the same network (a school, a proxy in front) who try bad
