@@ -303,6 +303,19 @@ async def test_every_end_closes_everything_and_touches_nobody_else(
     assert reason in {event["reason"] for event in recorded if event["action"].startswith("channel.")}
 
 
+async def test_a_change_cuts_what_is_open_without_waiting_for_the_next_look(gate: Gatehouse, moving: Clock) -> None:
+    """A few turns of the loop after the commit everything is cut: not a second later, and before it is recorded."""
+    scene = await stage(gate, moving)
+    sockets = [await scene.open(name) for name in ("live", "events", "room")]
+    channels, store = gate.running.api._cutter, gate.running.gate._store
+    assert scene.share in {grant.share.id for grant in channels.grants()}
+    await store.change_share(scene.share, revoked=moving())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert scene.share not in {grant.share.id for grant in channels.grants()}
+    assert [code for code, _ in [await socket.closed() for socket in sockets]] == [4403, 4403, 1003]
+
+
 @pytest.mark.parametrize("way", ["share revoked", "link paused", "visit ended"])
 async def test_the_answer_tells_truthfully_what_it_closed(gate: Gatehouse, moving: Clock, way: str) -> None:
     """One person with two pages and four more connections: counted before, and gone when the answer comes."""
