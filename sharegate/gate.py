@@ -23,7 +23,7 @@ from sharegate.channels.registry import Cut, unless_cut
 from sharegate.confine.request import Confined, confine_request
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
-from sharegate.limits import Buckets, network
+from sharegate.limits import Buckets, Folding, network
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.match import Policy
@@ -52,6 +52,7 @@ _OVER = frozenset(
 )
 # Recorded by the door itself, with share and link.
 _DOOR_RECORDED = frozenset({Reason.LINK_IN_USE, Reason.SEATS_TAKEN})
+FOLD_SECONDS = 10.0
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
 
 
@@ -125,6 +126,7 @@ class Gate:
         self._trail = trail
         self._allowance = allowance
         self._strangers = strangers
+        self._folding = Folding(FOLD_SECONDS, now)
         self._now = now
         self.draining = False
 
@@ -376,15 +378,21 @@ class Gate:
                 place = network(request.peer)
                 try:
                     self._strangers.take(place, 1, Reason.CREDENTIAL_LIMIT)
-                except Denied as limited:
-                    await self._trail.stranger_denied(limited.reason, request.peer)
-                    return limited.reason if denied.reason in _STRANGER else denied.reason
+                except Denied as too_many:
+                    await self._trail.stranger_denied(too_many.reason, request.peer)
+                    return too_many.reason if denied.reason in _STRANGER else denied.reason
                 agent = request.headers.get("User-Agent")
                 await self._trail.stranger_denied(denied.reason, request.peer, agent=agent, detail=denied.detail)
+                return denied.reason
+            # Whoever hammers is refused each time and recorded now and then: the trail is not theirs to fill.
+            limited = MEANINGS[denied.reason].status == 429
+            count = self._folding.due(f"{grant.visit.id} {denied.reason.value}") if limited else 1
+            if count == 0:
                 return denied.reason
             await self._trail.record(
                 AuditEvent(
                     action=Action.CHANNEL_REFUSED if request.upgrade else Action.REQUEST_DENIED,
+                    count=count,
                     outcome=Outcome.DENIED,
                     actor="visitor",
                     share=grant.share.id,

@@ -99,3 +99,24 @@ class Running:
             self._counts[key] = left
         else:
             self._counts.pop(key, None)
+
+
+class Folding:
+    """Of a kind of event that somebody can cause without end: record the first, then one in `seconds` with a count."""
+
+    def __init__(self, seconds: float, now: Callable[[], float], *, remembered: int = 10_000) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._remembered = remembered
+        self._kinds: OrderedDict[str, tuple[float, int]] = OrderedDict()
+
+    def due(self, kind: str) -> int:
+        """How many events the record of this one stands for; 0 when it is counted into the next."""
+        now = self._now()
+        at, folded = self._kinds.get(kind, (-self._seconds, 0))
+        recorded = now - at >= self._seconds
+        self._kinds[kind] = (now, 0) if recorded else (at, folded + 1)
+        self._kinds.move_to_end(kind)
+        if len(self._kinds) > self._remembered:
+            self._kinds.popitem(last=False)
+        return folded + 1 if recorded else 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate, Running, network
+from sharegate.limits import Buckets, Folding, Rate, Running, network
 from tests.conftest import Clock
 
 R = Reason.REQUEST_LIMIT
@@ -142,3 +142,23 @@ def test_what_counts_as_one_place(one: str, other: str, same: bool) -> None:
 def test_any_address_is_some_place_of_bounded_size(address: str) -> None:
     """Nothing that a connection says of itself makes a long key or an error."""
     assert len(network(address)) <= 64
+
+
+def test_what_can_be_caused_without_end_is_folded_into_counts(clock: Clock) -> None:
+    """The first at once, then one in ten seconds that stands for all in between; kinds apart."""
+    folding = Folding(10, clock)
+
+    assert [folding.due("a") for _ in range(4)] == [1, 0, 0, 0]
+    assert folding.due("b") == 1
+    clock.forward(10)
+    assert [folding.due("a"), folding.due("a")] == [4, 0]
+
+
+def test_folding_remembers_a_bounded_number_of_kinds(clock: Clock) -> None:
+    """The kinds are chosen by strangers: the oldest are forgotten."""
+    folding = Folding(10, clock, remembered=2)
+    for kind in "abc":
+        folding.due(kind)
+
+    assert folding.due("c") == 0
+    assert folding.due("a") == 1
