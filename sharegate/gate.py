@@ -1,4 +1,4 @@
-"""The way of a request (DESIGN 4). `_visit` reads top to bottom and serves HTTP and WebSocket alike.
+"""The way of a request. `_visit` reads top to bottom and serves HTTP and WebSocket alike.
 
     record (trail opens) → CanonicalPath.parse → authenticate → Grant → policy.match → Rule → confine.request
       → capability → target → swap credential → forward | relay | answer locally → confine.response → trail closes
@@ -70,7 +70,7 @@ class GateTrail(Recorder, Protocol):
 
 
 class Roots(Protocol):
-    """Whether a share's root is still what was shared (DESIGN 6.12)."""
+    """Whether a share's root is still what was shared."""
 
     async def check(self, grant: Grant, upstream: Upstream) -> None:
         """Denied(`root_changed`), after the share was suspended."""

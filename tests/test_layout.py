@@ -1,4 +1,4 @@
-"""The house: which folder may know which (DESIGN 5), and a test module for every module."""
+"""The house: which folder may know which, and a test module for every module."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_every_module_has_its_tests(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_module_grows_into_two(module: Path) -> None:
-    """A module far past 400 lines is asking to be two (DESIGN 5). The owner's API is one table of verbs."""
+    """A module far past 400 lines is asking to be two. The owner's API is one table of verbs."""
     lines = len((SOURCES / module).read_text().splitlines())
     assert lines <= {"dashboard/api.py": 640}.get(str(module), 520), f"{module} has {lines} lines"
 

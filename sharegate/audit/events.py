@@ -62,7 +62,7 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recorded act. Empty means unknown or not applicable; sizes are bytes, durations milliseconds.
 
     `actor` is `owner`, `admin`, `visitor`, `stranger` or `gate`. `name`, `address` and `agent` are personal: they enter
-    the chain as salted digests (DESIGN 7). `seq` and `at` are set by the trail.
+    the chain as salted digests. `seq` and `at` are set by the trail.
     """
 
     action: Action

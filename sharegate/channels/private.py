@@ -1,7 +1,7 @@
 """Channels that the gate answers by itself: the upstream is not asked, and other visitors are not heard.
 
 `JupyterLab:globalAwareness` would name every document that anybody has open, and the event stream every file that
-anybody touches (surface map 2.6, 1.3). The page gets an empty room and a silent stream instead.
+anybody touches. The page gets an empty room and a silent stream instead.
 """
 
 from __future__ import annotations

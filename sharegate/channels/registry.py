@@ -34,7 +34,7 @@ _PASSING = {
 
 
 def close_frame(kind: Kind, reason: Reason) -> Frame:
-    """How a channel of `kind` is closed for `reason` (DESIGN 6.15).
+    """How a channel of `kind` is closed for `reason`.
 
     A document's provider gives up only on 1003 with this JSON (docprovider `_onConnectionClosed`: it shows
     `errorReason` and disposes of the document when the dialog is answered; until then, and on every other code,

@@ -1,7 +1,7 @@
 """Which rooms there are for a visitor: the one document room of a file inside the root, under its one format and type.
 
 jupyter-collaboration opens a file under every `format:type` that is asked for, each a room of its own, and rooms of one
-file overwrite each other (surface map 4.2). A file id follows renames, so where it points is asked anew each time.
+file overwrite each other. A file id follows renames, so where it points is asked anew each time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The read-only guard of a document room: a viewer hears everything and says nothing (surface map 4.5).
+"""The read-only guard of a document room: a viewer hears everything and says nothing.
 
 A page that follows a document also sends: an empty step 2, its mark in the document's state, what is typed locally. All
 of that is dropped without a word, since an honest page is not refused anything; what no page sends ends the channel.

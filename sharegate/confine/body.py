@@ -11,7 +11,7 @@ from sharegate.messages import Body
 
 MAX_DEPTH = 100
 # JupyterLab hands its JSON to fetch() as a string without naming a type, so the browser calls it text/plain. Cross-site
-# forms can send that too; what stops them is the Origin check (DESIGN 6.9), not this list.
+# forms can send that too; what stops them is the Origin check, not this list.
 _JSON_TYPES = frozenset({"", "application/json", "text/plain"})
 
 

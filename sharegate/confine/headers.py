@@ -1,7 +1,7 @@
 """Header fields on their way: per rule an allow-list in both directions, and what the gate itself says about an answer.
 
 Behind the allow-lists stands a second net, so that no rule, however written, lets a credential or a browser's trust
-through (DESIGN 6.2).
+through.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def ended(reason: Reason, owner: str) -> Ended:
 
 
 def close_code(reason: Reason) -> int:
-    """The WebSocket close code that goes with `reason` (DESIGN 6.15)."""
+    """The WebSocket close code that goes with `reason`."""
     return _PASSING_CODE if passes(reason) else _CODES.get(reason, 4403)
 
 

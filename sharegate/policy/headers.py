@@ -1,4 +1,4 @@
-"""Named allow-lists of header fields (policies/headers.yaml), and the fields that no list may hold (DESIGN 6.2)."""
+"""Named allow-lists of header fields (policies/headers.yaml), and the fields that no list may hold."""
 
 from __future__ import annotations
 

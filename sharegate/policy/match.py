@@ -89,7 +89,7 @@ class Policy:
     def match(self, method: str, segments: tuple[str, ...], websocket: bool, role: Role) -> Match:
         """The rule for a request. Raises Denied(`no_rule`), and Denied(`route_denied`) naming the rule that denies.
 
-        Case counts, in the path and in the method. The capability is not judged here (DESIGN 4: confinement first).
+        Case counts, in the path and in the method. The capability is not judged here (confinement first).
         """
         # WEBSOCKET is our own word: a request whose method is spelt so is no upgrade.
         if method not in (METHODS if not websocket else {"GET"}):

@@ -25,7 +25,7 @@ class Sharing:
 
     `anyone`: links that are for nobody in particular may be made; `clients`: links that programs can use;
     `own_extensions`: the owner's own JupyterLab extensions may run in visitors' pages. `dotfiles` is false in this
-    version: hidden names stay invisible inside a root (DESIGN 6.10).
+    version: hidden names stay invisible inside a root.
     """
 
     max_expires_seconds: float

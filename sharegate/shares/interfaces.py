@@ -59,7 +59,7 @@ class HandOut(Protocol):
 class ShareStore(Protocol):
     """Shares, links, visits, knocks, device codes, overlays and upstreams.
 
-    Every write is durable when it returns (DESIGN 7) and atomic; every method may raise StoreUnavailable, after which
+    Every write is durable when it returns and atomic; every method may raise StoreUnavailable, after which
     nothing has changed. Reads see all acknowledged writes.
     """
 

@@ -72,7 +72,7 @@ class KnockState(StrEnum):
 
 
 class RootIdentity(msgspec.Struct, frozen=True):
-    """Device and inode of a share's root, where the gate can see the disk (DESIGN 6.12)."""
+    """Device and inode of a share's root, where the gate can see the disk."""
 
     device: int
     inode: int

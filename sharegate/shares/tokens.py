@@ -1,7 +1,7 @@
 """Share tokens: the signed JWT in a link. Nothing else touches PyJWT.
 
 Claims: `iss`, `aud` (what the token is for), `sub` (share id), `jti` (link id), `ser` (the link's serial), `iat`,
-`exp`. `exp` is the outer limit only; the link's record decides (DESIGN 7). The algorithm is pinned: EdDSA over Ed25519
+`exp`. `exp` is the outer limit only; the link's record decides. The algorithm is pinned: EdDSA over Ed25519
 (RFC 8037).
 """
 

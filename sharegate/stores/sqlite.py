@@ -1,4 +1,4 @@
-"""ShareStore, UpstreamStore and AuditStore on one SQLite file (DESIGN 7).
+"""ShareStore, UpstreamStore and AuditStore on one SQLite file.
 
 Writes go through one thread and are committed in groups, `synchronous=FULL`; records are read from a mirror in memory
 that changes only after a commit. The trail, overlays and device codes are read from the file on a second connection.

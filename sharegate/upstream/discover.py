@@ -173,7 +173,7 @@ def holding(path: Path, servers: Iterable[FoundServer]) -> FoundServer | None:
 
 
 def same_server(record: Upstream, candidate: FoundServer) -> bool:
-    """Whether a running server is the recorded one come back: same real root and same OS user (DESIGN 6.12).
+    """Whether a running server is the recorded one come back: same real root and same OS user.
 
     Address, token and process differ after a restart. A record without a root (another machine's) is never matched.
     """

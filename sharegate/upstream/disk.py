@@ -1,4 +1,4 @@
-"""Symbolic links, seen through on the disk of a server that runs beside the gate (DESIGN 6.10, 6.12).
+"""Symbolic links, seen through on the disk of a server that runs beside the gate.
 
 What is *not* checked: the look happens before the upstream opens the file, so whoever can create links on that disk in
 between wins the race (the owner, a kernel; no `view` or `edit` visitor, because Jupyter's contents API makes no links).

@@ -81,7 +81,7 @@ class UpstreamDirectory(Protocol):
 
 
 class Disk(Protocol):
-    """A look at a co-located server's disk, to see through symbolic links (DESIGN 6.10, 6.12)."""
+    """A look at a co-located server's disk, to see through symbolic links."""
 
     async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
         """Denied(`link_out`) when the real path leaves the root's real path or crosses a hidden name.

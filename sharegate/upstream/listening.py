@@ -1,7 +1,7 @@
 """Who listens on a port of this machine.
 
 Any local user may open a port that a server has left. Before the credential goes to a loopback port the listener's
-user and process are compared with those of the server (DESIGN 6.12).
+user and process are compared with those of the server.
 """
 
 from __future__ import annotations

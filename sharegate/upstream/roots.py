@@ -1,4 +1,4 @@
-"""What stands at a share's root, now and when it was shared (DESIGN 6.12)."""
+"""What stands at a share's root, now and when it was shared."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Signs that a link or an address came into other hands, and what speaks against it.
 
-A sign, not a proof: every passing on is recorded with the doubts that are known (DESIGN 3).
+A sign, not a proof: every passing on is recorded with the doubts that are known.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Site:
             raise Denied(Reason.BAD_HOST, f"{len(hosts)} hosts" if len(hosts) != 1 else "another name")
 
     def check_origin(self, request: Request) -> None:
-        """For WebSockets and unsafe methods: the Origin must be ours, exactly and once (DESIGN 6.9)."""
+        """For WebSockets and unsafe methods: the Origin must be ours, exactly and once."""
         origins = request.headers.all("Origin")
         if origins != [self.origin]:
             raise Denied(Reason.BAD_ORIGIN, "no Origin" if not origins else "another origin")

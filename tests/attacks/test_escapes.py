@@ -1,6 +1,6 @@
 """Every known way out of a shared folder, tried by a viewer with a valid visit against the real server.
 
-The names are those of the measured escape tables: what worked against a bare server must not work through the gate.
+What works against a bare Jupyter server must not work through the gate.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""Requests that two readers could understand differently, and bodies and heads that hold a server up (surface 5.5)."""
+"""Requests that two readers could understand differently, and bodies and heads that hold a server up."""
 
 import asyncio
 import contextlib

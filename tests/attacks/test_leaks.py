@@ -185,7 +185,7 @@ async def test_an_honest_page_load_writes_no_denial(load: Load) -> None:
     assert not load.denials
 
 
-# -- the tables of the surface map ------------------------------------------------------------------------------------
+# -- what a bare server leaks ------------------------------------------------------------------------------------
 
 
 PAGES = {

@@ -93,7 +93,7 @@ def make(jupyter: JupyterServer, name: str, text: str = "first line\n") -> str:
     return f"sub/shared/{name}"
 
 
-# -- sessions (surface 4.1) -------------------------------------------------------------------------------------------
+# -- sessions -------------------------------------------------------------------------------------------
 
 NOWHERE = {
     "missing file inside": "sub/shared/missing-{}.md",
@@ -190,7 +190,7 @@ async def test_one_format_and_type_per_file(viewer: Visitor, workshop: JupyterSe
         assert (reply.status, reply.public) == (404, "not_found"), (form, kind)
 
 
-# -- rooms (surface 4.2) ----------------------------------------------------------------------------------------------
+# -- rooms ----------------------------------------------------------------------------------------------
 
 
 async def test_attack_rooms_by_every_other_name(
@@ -337,7 +337,7 @@ async def test_an_unknown_session_ends_the_room(viewer: Visitor, wire: Wire, wor
     assert all(message[:2] == b"\0\0" for message in wire.sockets[-1].messages)
 
 
-# -- frames (surface 4.3, 4.5) ----------------------------------------------------------------------------------------
+# -- frames ----------------------------------------------------------------------------------------
 
 
 def _injection(words: str) -> bytes:
@@ -448,7 +448,7 @@ async def test_attack_names_of_other_people_are_not_borrowed(
     assert not any(name.encode() in page.words for name in BEYOND)
 
 
-# -- where the file lies (surface 5.6) --------------------------------------------------------------------------------
+# -- where the file lies --------------------------------------------------------------------------------
 
 
 async def test_attack_following_a_file_out_of_the_root(

@@ -1,4 +1,4 @@
-"""Our reading against a real server's: nothing that we read inside does it read outside (surface 5.1)."""
+"""Our reading against a real server's: nothing that we read inside does it read outside."""
 
 from __future__ import annotations
 

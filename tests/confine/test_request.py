@@ -65,7 +65,7 @@ async def test_attack_write_to_an_ancestor_is_refused_whatever_the_rule_says(met
     assert await refusal(careless, "/api/contents/sub") is Reason.OUTSIDE_ROOT
 
 
-# surface 5.1: every URL that left the share, or was tried.
+# Every URL that left the share, or was tried.
 ATTACK_TARGETS = [
     ("/../../secret/secret.txt", Reason.BAD_PATH),
     ("/%2e%2e/%2e%2e/secret/secret.txt", Reason.BAD_PATH),
@@ -161,7 +161,7 @@ async def test_odd_names_inside_stay_names(name: str) -> None:
     assert CanonicalPath.parse("/" + found.encoded).segments == found.segments
 
 
-# surface 5.2: paths in bodies.
+# Paths in bodies.
 ATTACK_PATHS = [
     ("secret/moved.txt", Reason.OUTSIDE_ROOT),
     ("sub/shared/../../x", Reason.BAD_PATH),

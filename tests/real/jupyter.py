@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 def plant(root: Path) -> None:
-    """The fixture of the surface map: `sub/shared` is what gets shared, everything else must stay unseen."""
+    """What the tests share and hide: `sub/shared` is what gets shared, everything else must stay unseen."""
     shared = root / "sub" / "shared"
     for directory in (shared / "inner", root / "secret", root / "sub" / "shared2", shared / ".hid"):
         directory.mkdir(parents=True, exist_ok=True)
