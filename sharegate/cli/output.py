@@ -10,7 +10,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich import box
 from rich.cells import cell_len
@@ -115,9 +115,3 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) ->
         padded = [cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return lines
-
-
-def as_object(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A named object of an answer; empty when it is missing."""
-    found = answer.get(name)
-    return found if isinstance(found, dict) else {}

@@ -84,11 +84,6 @@ def status(grant: Grant) -> Response:
     return json_answer({"connections": 0, "kernels": 0, "last_activity": _EPOCH, "started": _EPOCH})
 
 
-def kernelspecs(grant: Grant) -> Response:
-    """`GET /api/kernelspecs` for a role that runs nothing."""
-    return json_answer({"default": "", "kernelspecs": {}})
-
-
 def root_redirect(grant: Grant) -> Response:
     """The visit's base, `/lab` and `/doc` lead to where it starts."""
     return Response(302, (("Location", grant.base + grant.share.landing), ("Cache-Control", "no-store")))

@@ -85,10 +85,6 @@ class ShareTokens:
         }
         return jwt.encode(claims, self._ring.signing_key(), algorithm="EdDSA", headers={"kid": self._ring.active})
 
-    def forget(self) -> None:
-        """Drop what was remembered (after a key was removed)."""
-        self._seen.clear()
-
     def verify(self, token: str) -> Claims:
         """Denied(`bad_credential`) for whatever we did not sign, Denied(`link_expired`) past the outer limit."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

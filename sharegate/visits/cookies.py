@@ -36,10 +36,6 @@ def set_browser(value: str, *, secure: bool) -> tuple[str, str]:
     return _field(BROWSER, value, path="/join", lasting=OPEN_ENDED, secure=secure, same_site="Strict")
 
 
-def drop_visit(*, base: str, secure: bool) -> tuple[str, str]:
-    return _field(VISIT, "", path=base, lasting=0, secure=secure, same_site="Lax")
-
-
 def _field(name: str, value: str, *, path: str, lasting: float, secure: bool, same_site: str) -> tuple[str, str]:
     age = max(0, int(min(lasting, OPEN_ENDED)))
     text = f"{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={same_site}"

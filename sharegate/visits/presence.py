@@ -55,9 +55,6 @@ class Presence:
     def of(self, visit: str) -> Seen | None:
         return self._seen.get(visit)
 
-    def forget(self, visit: str) -> None:
-        self._seen.pop(visit, None)
-
     def pages(self, visits: list[str]) -> int:
         """How many pages these visits have open."""
         return sum(seen.pages for visit in visits if (seen := self._seen.get(visit)) is not None)

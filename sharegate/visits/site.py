@@ -38,11 +38,6 @@ class Site:
     def secure(self) -> bool:
         return self.origin.startswith("https:")
 
-    @property
-    def socket_origin(self) -> str:
-        """The same origin for WebSockets, for a Content-Security-Policy."""
-        return self.origin.replace("http", "ws", 1)
-
     def check_host(self, headers: Headers) -> None:
         """Exactly one Host, and it is ours: another name is DNS rebinding, or an address that links do not carry."""
         hosts = headers.all("Host")

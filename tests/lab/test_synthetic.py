@@ -81,5 +81,4 @@ def test_absent_is_an_answer_without_a_reason() -> None:
     assert synthetic.no_content(grant()).status == 204
     assert body(synthetic.empty_list(grant())) == []
     assert body(synthetic.empty_object(grant())) == {}
-    assert body(synthetic.kernelspecs(grant())) == {"default": "", "kernelspecs": {}}
     assert b"Disallow: /" in bytes(synthetic.robots(grant()).body)  # type: ignore[arg-type]
