@@ -208,6 +208,9 @@ class ScriptedGate:
             for stream in self._streams:
                 stream.put_nowait(None)
             await runner.cleanup()
+            # Transports let go of their sockets in a later turn of the loop, which ends with this function.
+            for _ in range(5):
+                await asyncio.sleep(0)
             done.set()
 
         thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
