@@ -65,6 +65,12 @@ class Reason(StrEnum):
     ROOM_UNKNOWN = "room_unknown"
     ROOM_FORMAT = "room_format"
     ROOM_LEFT_ROOT = "room_left_root"
+    # what it would change
+    UPDATE_REFUSED = "update_refused"
+    WRITING_ENDED = "writing_ended"
+    DOCUMENT_OPEN = "document_open"
+    RUNS_BY_ITSELF = "runs_by_itself"
+    CONFLICT = "conflict"
     # how much
     JOIN_LIMIT = "join_limit"
     CREDENTIAL_LIMIT = "credential_limit"
@@ -148,6 +154,15 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ROOM_UNKNOWN: _NOT_FOUND,
     Reason.ROOM_FORMAT: _NOT_FOUND,
     Reason.ROOM_LEFT_ROOT: _NOT_FOUND,
+    Reason.UPDATE_REFUSED: Meaning(403, "update_refused", "The gate took back a change that no notebook page makes."),
+    Reason.WRITING_ENDED: Meaning(
+        403, "writing_ended", "Too many changes had to be taken back. You can go on reading."
+    ),
+    Reason.DOCUMENT_OPEN: Meaning(409, "document_open", "The file is open in a live page. Edit it there."),
+    Reason.RUNS_BY_ITSELF: Meaning(
+        403, "runs_by_itself", "Files that a program loads by their name cannot be made in this share."
+    ),
+    Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.REQUEST_LIMIT: Meaning(429, "too_many", _LIMIT),
