@@ -119,7 +119,7 @@ class Answers:
                 return Response(204, headers)
             body = await filter_answer(rule.answer_name, data, setting)
             if rule.answer_name == "session":
-                self._documents.learn_session(upstream, confined, body)
+                body = self._documents.learn_session(upstream, confined, body)
             return Response(incoming.status, headers, body if request.method != "HEAD" else b"")
         except BaseException:
             await incoming.close()

@@ -206,7 +206,7 @@ async def running(
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
-            gate, background = _gate(house)
+            gate, documents, background = _gate(house)
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle)
                 closing.push_async_callback(listener.stop)
@@ -217,7 +217,7 @@ async def running(
                 await owner.start(dashboard, config.socket_path)
                 tasks = [asyncio.create_task(work()) for work in background]
                 closing.push_async_callback(_stop, tasks)
-                closing.push_async_callback(_drain, gate, house.channels)
+                closing.push_async_callback(_drain, gate, house.channels, documents)
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
                 progress(f"gate at {config.gate_url}")
                 yield RunningGate(config, house.api, house.servers, gate)
@@ -225,7 +225,7 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, None]]]]:
+def _gate(house: _House) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site.of(config.gate_url)
@@ -247,6 +247,7 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, now)
     documents = Documents(
+        upstreams=house.directory,
         forwarder=house.forwarder,
         file_ids=UpstreamFileIds(house.directory, house.forwarder),
         channels=house.channels,
@@ -291,7 +292,7 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         house.servers.seen(change)
         live_pages.wake(upstream=change.upstream)
 
-    return gate, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
+    return gate, documents, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
 
 
 async def _keep(house: _House) -> None:
@@ -311,13 +312,14 @@ def _readiness(house: _House) -> Callable[[], Awaitable[None]]:
     return ready
 
 
-async def _drain(gate: Gate, channels: Channels) -> None:
+async def _drain(gate: Gate, channels: Channels, documents: Documents) -> None:
     """Close what is open, so that pages know that the gate went and come back by themselves."""
     gate.draining = True
     channels.cut(reason=Reason.DRAINING)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
             await channels.drained()
+            await documents.closed()
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:

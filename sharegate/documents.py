@@ -11,11 +11,14 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.channels.interfaces import Confirm, FileIds, FreshFileIds, Guard
+from sharegate.channels.admission import Admission, Admissions, RoomName
+from sharegate.channels.interfaces import FileIds, FreshFileIds, Guard
+from sharegate.channels.open_rooms import OpenRooms
+from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.room import Admission, Rooms
+from sharegate.channels.room import Connect, stale_session
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason, StoreUnavailable
@@ -23,7 +26,7 @@ from sharegate.messages import Socket, Upgrade
 from sharegate.paths import CanonicalPath
 from sharegate.policy.model import Match
 from sharegate.shares.model import Grant
-from sharegate.upstream.interfaces import Forwarder, Outgoing
+from sharegate.upstream.interfaces import Forwarder, Outgoing, UpstreamDirectory
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.visits.allowance import Allowance
@@ -32,12 +35,29 @@ from sharegate.visits.presence import Presence
 _MODEL_LIMIT = 1 << 20
 
 
+class _Session(msgspec.Struct):
+    """What a server answers to a session request (jupyter_server_ydoc DocSessionHandler)."""
+
+    fileId: str
+    sessionId: str
+
+    @classmethod
+    def read(cls, status: int, data: bytes) -> _Session:
+        try:
+            if status in (200, 201):
+                return msgspec.json.decode(data, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError):  # fails closed below
+            pass
+        raise Denied(Reason.UPSTREAM_BAD_ANSWER, f"session request answered with {status}")
+
+
 class Documents:
     """Opens the channels of visitors to shared documents."""
 
     def __init__(
         self,
         *,
+        upstreams: UpstreamDirectory,
         forwarder: Forwarder,
         file_ids: FreshFileIds,
         channels: Channels,
@@ -46,6 +66,7 @@ class Documents:
         allowance: Allowance,
         trail: Recorder,
     ) -> None:
+        self._upstreams = upstreams
         self._forwarder = forwarder
         self._file_ids = file_ids
         self._channels = channels
@@ -53,7 +74,8 @@ class Documents:
         self._presence = presence
         self._allowance = allowance
         self._trail = trail
-        self._rooms = Rooms()
+        self._admissions = Admissions()
+        self._rooms = OpenRooms(self._connect)
 
     # -- the session request, which comes first -------------------------------------------------------------------
 
@@ -62,7 +84,7 @@ class Documents:
         asked for in its one format and type. Denied(`not_found`, `room_format`)."""
         path = _path_of(confined)
         asked = confined.fields
-        self._rooms.session_body_for(upstream.id, path, str(asked.get("format", "")), str(asked.get("type", "")))
+        self._admissions.session_body_for(upstream.id, path, str(asked.get("format", "")), str(asked.get("type", "")))
         await self._check_file(upstream, path)
 
     async def _check_file(self, upstream: Upstream, path: CanonicalPath) -> None:
@@ -73,38 +95,38 @@ class Documents:
         if answer.status != 200 or json.loads(data).get("type") == "directory":
             raise Denied(Reason.NOT_FOUND, "no file for a session or room")
 
-    def learn_session(self, upstream: Upstream, confined: Confined, body: bytes) -> None:
-        """Keep what the (filtered) session answer said of the file."""
+    def learn_session(self, upstream: Upstream, confined: Confined, body: bytes) -> bytes:
+        """Keep what the (filtered) session answer said of the file, and say it with the room's own session: a page
+        holds one history of a document, and which one is the gate's to know."""
         said = json.loads(body)
-        self._rooms.learn(upstream.id, _path_of(confined), said["format"], said["type"], said["fileId"])
+        self._admissions.learn(upstream.id, _path_of(confined), said["format"], said["type"], said["fileId"])
+        name = RoomName(said["format"], said["type"], said["fileId"])
+        return msgspec.json.encode({**said, "sessionId": self._rooms.of(upstream.id, name).session})
 
     # -- the room -------------------------------------------------------------------------------------------------
 
     async def open(self, grant: Grant, upstream: Upstream, match: Match, confined: Confined) -> Upgrade:
-        """Admit to a room and connect its upstream side; the visitor is answered 101 only after the upstream was."""
+        """Admit to a room; the visitor is answered 101 only after the server's document is here."""
         name = match.parts["room"][0]
 
         async def inside(path: CanonicalPath) -> None:
             await self._disk.inside(grant, upstream, path.segments)
 
-        admission = await self._rooms.admit(upstream.id, grant.root, name, self._file_ids, inside=inside)
+        admission = await self._admissions.admit(upstream.id, grant.root, name, self._file_ids, inside=inside)
         # The server knows ids of folders and of files that are gone, and makes a room for each.
         await self._check_file(upstream, admission.path)
+        room = self._rooms.of(upstream.id, admission.room)
+        if dict(confined.query).get("sessionId") != room.session:
+            return Upgrade(_tell_stale)
 
         async def check(file_ids: FileIds) -> None:
-            path = await self._rooms.recheck(admission, grant.root, file_ids, inside=inside)
-            self._presence.touch(grant.visit.id, str(path))
-
-        async def confirm(what: Confirm) -> None:
-            await check(self._file_ids.newest if what is Confirm.NEWEST else self._file_ids)
+            await self._admissions.recheck(admission, grant.root, file_ids, inside=inside)
 
         async with contextlib.AsyncExitStack() as opening:
             cut = await opening.enter_async_context(self._channels.open(grant, kind="room", room=name))
-            opening.enter_context(self._rooms.watched(admission))
-            socket = await self._forwarder.connect(
-                upstream, Outgoing("GET", f"api/collaboration/room/{admission.room}", query=confined.query)
-            )
-            opening.callback(socket.abort)
+            opening.enter_context(self._admissions.watched(admission))
+            member = await room.enter(grant, room.place(grant.share.id, lambda: Place(check, self._file_ids)))
+            opening.callback(member.abort)
             # A frame is passed on only after the trail knows that the channel is open.
             await self._record(Action.CHANNEL_OPENED, grant, admission, match)
             # Recorded however it ends: a visitor's connection that breaks cancels what serves it.
@@ -116,22 +138,58 @@ class Documents:
             opening.push_async_callback(closed)
             opened = opening.pop_all()
 
+        async def recheck() -> None:
+            await member.place.fresh()
+            self._presence.touch(grant.visit.id, str(admission.path))
+
         async def serve(visitor: Socket) -> None:
             nonlocal ended
             try:
                 ended = await relay(
                     visitor,
-                    socket,
+                    member,
                     ViewerGuard(upstream.id),
                     cut,
-                    recheck=lambda: check(self._file_ids),
-                    confirm=confirm,
+                    recheck=recheck,
                     summary=self._reporter(grant, admission, match),
                 )
             finally:
                 await asyncio.shield(opened.aclose())
 
         return Upgrade(serve, abandon=opened.aclose)
+
+    async def closed(self) -> None:
+        """Wait until nothing is connected to a server any more: after everybody left."""
+        await self._rooms.closed()
+
+    def _connect(self, upstream_id: str, name: RoomName) -> Connect:
+        """What opens the server's end of a room, wherever server and file are by then."""
+
+        async def connect() -> Socket:
+            upstream = await self._upstreams.find(upstream_id)
+            where = await self._file_ids.newest.path_of(upstream_id, name.file_id)
+            if where is None:
+                raise Denied(Reason.ROOM_LEFT_ROOT, "the server does not know the id")
+            body = msgspec.json.encode({"format": name.format, "type": name.type})
+            answer = await self._forwarder.forward(
+                upstream,
+                Outgoing(
+                    "PUT",
+                    f"api/collaboration/session/{CanonicalPath.from_body(where).encoded}",
+                    headers=(("Content-Type", "application/json"),),
+                    body=body,
+                ),
+            )
+            data = await answer.read(_MODEL_LIMIT)
+            said = _Session.read(answer.status, data)
+            if said.fileId != name.file_id:
+                raise Denied(Reason.ROOM_LEFT_ROOT, "another file lies there")
+            return await self._forwarder.connect(
+                upstream,
+                Outgoing("GET", f"api/collaboration/room/{name}", query=(("sessionId", said.sessionId),)),
+            )
+
+        return connect
 
     # -- answered locally -----------------------------------------------------------------------------------------
 
@@ -186,6 +244,12 @@ class Documents:
         if summary is not None:
             event = _told(event, summary)
         await self._trail.record(event, durable=durable)
+
+
+async def _tell_stale(visitor: Socket) -> None:
+    """The page holds another history of the document."""
+    end = stale_session()
+    await visitor.close(end.code, end.reason)
 
 
 async def channel(

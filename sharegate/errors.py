@@ -155,13 +155,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ROOM_FORMAT: _NOT_FOUND,
     Reason.ROOM_LEFT_ROOT: _NOT_FOUND,
     Reason.UPDATE_REFUSED: Meaning(403, "update_refused", "The gate took back a change that no notebook page makes."),
-    Reason.WRITING_ENDED: Meaning(
-        403, "writing_ended", "Too many changes had to be taken back. You can go on reading."
-    ),
+    Reason.WRITING_ENDED: Meaning(403, "writing_ended", "Too many changes were taken back. You can still read."),
     Reason.DOCUMENT_OPEN: Meaning(409, "document_open", "The file is open in a live page. Edit it there."),
-    Reason.RUNS_BY_ITSELF: Meaning(
-        403, "runs_by_itself", "Files that a program loads by their name cannot be made in this share."
-    ),
+    Reason.RUNS_BY_ITSELF: Meaning(403, "runs_by_itself", "Files that run by themselves cannot be made here."),
     Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),

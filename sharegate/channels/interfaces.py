@@ -25,15 +25,13 @@ class Confirm(Enum):
 class Verdict:
     """What happens to one frame: sent on as `onward`, answered to its sender as `back`, or the channel is closed.
 
-    `refused` is the reason code when something the sender may not send was dropped or closed on. What goes on waits
-    for `confirm`.
+    `refused` is the reason code when something the sender may not send was dropped or closed on.
     """
 
     onward: tuple[Frame, ...] = ()
     back: tuple[Frame, ...] = ()
     close: Frame | None = None
     refused: str = ""
-    confirm: Confirm = Confirm.NOTHING
 
 
 class Guard(Protocol):

@@ -12,9 +12,8 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
-from sharegate.channels.interfaces import Confirm, Guard, Verdict
+from sharegate.channels.interfaces import Guard, Verdict
 from sharegate.channels.registry import Cut, close_frame
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind, Socket
@@ -27,7 +26,6 @@ RECHECK_TIMEOUT = 10.0
 LARGE = 128 * 1024  # bytes; larger frames are judged in a thread, so that reading one stalls no other channel
 
 Recheck = Callable[[], Awaitable[object]]
-Confirming = Callable[[Confirm], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,6 @@ async def relay(
     cut: Cut,
     *,
     recheck: Recheck | None = None,
-    confirm: Confirming | None = None,
     summary: Report | None = None,
     every: float = RECHECK_SECONDS,
     summary_every: float = SUMMARY_SECONDS,
@@ -68,12 +65,11 @@ async def relay(
     """Until one end closes, the guard closes, or the channel is cut; both ends are closed when this returns.
 
     `recheck` raises Denied when the channel may not go on; it is awaited every `every` seconds and before the first
-    frame after that long a silence; so does `confirm`, awaited before a verdict that wants it is carried out. `summary`
-    gets what happened since its last call, each `summary_every` seconds in which something did; when it cannot record
-    that, the channel ends (`store_unavailable`). A peer that takes no frame for `stalled` seconds is dropped. Without
-    an upstream the guard answers alone. Cancelling this drops both.
+    frame after that long a silence. `summary` gets what happened since its last call, each `summary_every` seconds in
+    which something did; when it cannot record that, the channel ends (`store_unavailable`). A peer that takes no frame
+    for `stalled` seconds is dropped. Without an upstream the guard answers alone. Cancelling this drops both.
     """
-    work = _Relay(visitor, upstream, guard, cut, recheck, confirm, summary, every, summary_every, stalled, now)
+    work = _Relay(visitor, upstream, guard, cut, recheck, summary, every, summary_every, stalled, now)
     return await work.run()
 
 
@@ -100,7 +96,6 @@ class _Relay:
         guard: Guard,
         cut: Cut,
         recheck: Recheck | None,
-        confirm: Confirming | None,
         summary: Report | None,
         every: float,
         summary_every: float,
@@ -112,7 +107,6 @@ class _Relay:
         self._guard = guard
         self._cut = cut
         self._recheck = recheck
-        self._confirm = confirm
         self._summary = summary
         self._every = every
         self._summary_every = summary_every
@@ -220,8 +214,6 @@ class _Relay:
 
     async def _apply(self, verdict: Verdict, *, onward: Socket | None, back: Socket) -> _End | None:
         self._refused += bool(verdict.refused)
-        if verdict.confirm is not Confirm.NOTHING and self._confirm is not None:
-            await self._check(partial(self._confirm, verdict.confirm))
         for socket, frames in ((onward, verdict.onward), (back, verdict.back)):
             for frame in frames:
                 assert socket is not None, "a guard without an upstream sends nothing on"

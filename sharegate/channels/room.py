@@ -1,225 +1,332 @@
-"""Which rooms there are for a visitor: the one document room of a file inside the root, under its one format and type.
+"""One shared document as the gate holds it: a peer of the server's, and what visitors follow.
 
-jupyter-collaboration opens a file under every `format:type` that is asked for, each a room of its own, and rooms of one
-file overwrite each other. A file id follows renames, so where it points is asked anew each time.
+There is one connection to the server, however many visitors watch. It is there while somebody is here. Whenever it is
+made the server's document is read into an empty one first, and only a document of the same history is merged with what
+the gate held; any other begins a new epoch, and the pages load themselves again.
 """
 
 from __future__ import annotations
 
-import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
-from sharegate.channels.interfaces import FileIds
+from pycrdt import Doc
+
+from sharegate.channels import frames
+from sharegate.channels.admission import RoomName
+from sharegate.channels.epoch import held, new_session, same_history
+from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
+from sharegate.channels.interfaces import Confirm
+from sharegate.channels.member import Heard, Member
+from sharegate.channels.news import hear
+from sharegate.channels.outbox import Outbox
+from sharegate.channels.place import Place
+from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Denied, Reason
-from sharegate.paths import CanonicalPath, Place
+from sharegate.messages import Frame, FrameKind, Socket
+from sharegate.shares.model import Grant
 
-GLOBAL_AWARENESS = "JupyterLab:globalAwareness"
-REMEMBERED = 10_000
+log = logging.getLogger("sharegate.room")
 
-_ROOM = re.compile(
-    r"(text|json|base64):(notebook|file):([0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
-)
-# Names that JupyterLab opens as text only; the others (pictures, archives) may be text or base64.
-_TEXT = frozenset(
-    word
-    for line in (
-        "txt text md markdown rst csv tsv log json jsonl geojson yaml yml toml ini cfg conf xml html htm css scss less",
-        "py pyi r jl js mjs jsx tsx sql sh bash c h cc cpp hpp java kt go rs rb pl lua tex bib qmd rmd",
-    )
-    for word in line.split()
-)
+SYNC_SECONDS = 30.0
+RETRY_SECONDS = 3.0
+RETRY_PAUSE = 0.2
 
-Inside = Callable[[CanonicalPath], Awaitable[None]]
+# The server's own last words on a document, which trying again does not change.
+_FINAL = frozenset({4400, 4404, 4500})
+_EMPTY = b"\x00"
+
+Connect = Callable[[], Awaitable[Socket]]
 
 
-@dataclass(frozen=True, slots=True)
-class RoomName:
-    """`format:type:fileId`, exactly as jupyter-collaboration spells it."""
+def stale_session() -> Frame:
+    """How a page is told that it holds another history: the one close code that a document's provider obeys."""
+    return Frame.close(1003, json.dumps({"reason": "unknown_session", "reloadable": True}, separators=(",", ":")))
 
-    format: str
-    type: str
-    file_id: str
 
-    @classmethod
-    def parse(cls, segment: str) -> RoomName:
-        """Read one decoded path segment. Denied(`room_unknown`) for anything that is no document's room."""
-        found = _ROOM.fullmatch(segment)
-        if found is None:
-            raise Denied(Reason.ROOM_UNKNOWN, "not a document's room")
-        return cls(*found.groups())
+class Room:
+    """`connect` opens the server's end (Denied when it cannot). `session` names the epoch; pages hold it."""
+
+    def __init__(
+        self, upstream: str, name: RoomName, connect: Connect, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name = name
+        self.session = new_session()
+        self._connect = connect
+        self._now = now
+        self._doc: Doc[Any] = Doc()
+        self._whole: bytes | None = None
+        self._known = False
+        self._saved: dict[int, int] = {}
+        self._states: dict[int, AwarenessState] = {}
+        self._viewer = ViewerGuard(upstream)
+        self._members: dict[Member, None] = {}
+        self._places: dict[str, Place] = {}
+        self._outbox = Outbox()
+        self._connected = False
+        # Done while connected; pending while somebody waits for that; None when nobody asked yet.
+        self._opened: asyncio.Future[None] | None = None
+        self._link: asyncio.Task[None] | None = None
+        self._links: set[asyncio.Task[None]] = set()  # with those that are ending
+
+    def __repr__(self) -> str:
+        return f"<Room {self.name}, {len(self._members)} here>"
+
+    # -- who is here ----------------------------------------------------------------------------------------------
 
     @property
-    def pair(self) -> tuple[str, str]:
-        return self.format, self.type
+    def empty(self) -> bool:
+        return not self._members
 
-    def __str__(self) -> str:
-        return f"{self.format}:{self.type}:{self.file_id}"
+    @property
+    def size(self) -> int:
+        """Bytes of the document, about."""
+        return len(self._everything())
 
+    def place(self, share: str, make: Callable[[], Place]) -> Place:
+        """The share's look at this room, one for all of its visitors."""
+        if share not in self._places:
+            self._places[share] = make()
+        return self._places[share]
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A room that a visitor may watch, and where its file lay when that was decided."""
-
-    upstream: str
-    room: RoomName
-    path: CanonicalPath
-
-
-@dataclass(slots=True)
-class _Seen:
-    path: str
-    pair: tuple[str, str]
-    watching: int = field(default=0)
-
-
-def legal_pairs(path: CanonicalPath) -> tuple[tuple[str, str], ...]:
-    """How a file of this name may be opened, the usual way first."""
-    suffix = path.name.rpartition(".")[2].lower() if "." in path.name else ""
-    if suffix == "ipynb":
-        return (("json", "notebook"),)
-    if suffix in _TEXT or not suffix:
-        return (("text", "file"),)
-    return ("text", "file"), ("base64", "file")
-
-
-class Rooms:
-    """What session answers said of files, and which rooms are being watched. Remembers `remembered` files at most:
-    those heard of longest ago are forgotten first, never one that is being watched."""
-
-    def __init__(self, *, remembered: int = REMEMBERED) -> None:
-        self._remembered = remembered
-        self._files: OrderedDict[tuple[str, str], _Seen] = OrderedDict()
-
-    def session_body_for(self, upstream: str, path: CanonicalPath, format: str = "", type: str = "") -> dict[str, str]:
-        """The body of the session request for `path`: the pair that was asked for, if it is legal for the name and no
-        other pair is being watched; with nothing asked, the one that is. Denied(`room_format`)."""
-        legal = legal_pairs(path)
-        watched = self._watched(upstream, path)
-        asked = (format, type) if format or type else watched or legal[0]
-        self._check(asked, legal, watched)
-        return {"format": asked[0], "type": asked[1]}
-
-    def learn(self, upstream: str, path: CanonicalPath, format: str, type: str, file_id: str) -> None:
-        """Keep what a session answer for `path` said. Denied(`room_unknown`, `room_format`) when it cannot be."""
-        room = RoomName.parse(f"{format}:{type}:{file_id}")
-        key = upstream, room.file_id
-        seen = self._files.get(key)
-        watched = seen.pair if seen is not None and seen.watching else None
-        self._check(room.pair, legal_pairs(path), watched)
-        if seen is None:
-            self._files[key] = _Seen(str(path), room.pair)
-            self._forget()
-        else:
-            seen.path, seen.pair = str(path), room.pair
-        self._files.move_to_end(key)
-
-    async def admit(
-        self, upstream: str, root: CanonicalPath, room: str, file_ids: FileIds, *, inside: Inside | None = None
-    ) -> Admission:
-        """Decide on a room by its name (one decoded segment).
-
-        Asks the server where the id points now. `inside`, where given, also looks at the disk behind the path (symbolic
-        links) and raises Denied itself. Denied(`room_unknown`) for an id that the server does not know,
-        `room_left_root` for a file outside the root or hidden, `room_format` for another pair than the file's one.
-        A room that no session was seen for (the gate was restarted, the page connects anew) is decided by its name.
-        """
-        name = RoomName.parse(room)
-        path = await self._locate(upstream, root, name, file_ids, inside)
-        seen = self._files.get((upstream, name.file_id))
-        self._check(name.pair, legal_pairs(path), seen.pair if seen is not None else None)
-        return Admission(upstream, name, path)
-
-    async def recheck(
-        self, admission: Admission, root: CanonicalPath, file_ids: FileIds, *, inside: Inside | None = None
-    ) -> CanonicalPath:
-        """Where the room's file lies now. Denied(`room_left_root`) once it left the root, was hidden or forgotten."""
-        return await self._locate(admission.upstream, root, admission.room, file_ids, inside, opened=True)
-
-    def watched(self, admission: Admission) -> Watch:
-        """While this context is open, the file has this one format and type."""
-        return Watch(self, admission)
-
-    def enter(self, admission: Admission) -> None:
-        """Count one more watcher. Denied(`room_format`) when the file is watched under another pair meanwhile."""
-        key = admission.upstream, admission.room.file_id
-        seen = self._files.get(key)
-        if seen is None:
-            seen = self._files[key] = _Seen(str(admission.path), admission.room.pair)
-        elif seen.pair != admission.room.pair:
-            if seen.watching:
-                raise Denied(Reason.ROOM_FORMAT, "open under another format")
-            seen.pair = admission.room.pair
-        seen.watching += 1
-        self._forget()
-
-    def leave(self, admission: Admission) -> None:
-        seen = self._files.get((admission.upstream, admission.room.file_id))
-        if seen is not None:
-            seen.watching = max(0, seen.watching - 1)
-
-    @staticmethod
-    async def _locate(
-        upstream: str,
-        root: CanonicalPath,
-        room: RoomName,
-        file_ids: FileIds,
-        inside: Inside | None,
-        *,
-        opened: bool = False,
-    ) -> CanonicalPath:
-        where = await file_ids.path_of(upstream, room.file_id)
-        if where is None:
-            raise Denied(Reason.ROOM_LEFT_ROOT if opened else Reason.ROOM_UNKNOWN, "the server does not know the id")
+    async def enter(self, grant: Grant, place: Place) -> Member:
+        """Come in, after the server's document is here. Raises Denied when it cannot be had."""
+        member = Member(grant, place, self._take, self._leave)
+        self._members[member] = None
         try:
-            if where.startswith("/"):
-                raise Denied(Reason.BAD_PATH, "absolute")
-            path = CanonicalPath.from_body(where)
-        except Denied as denied:
-            # Fails closed: ids can be made for anything (`../x`, `/etc/passwd`), and none of that is in a share.
-            raise Denied(Reason.ROOM_LEFT_ROOT, f"the id points to no plain path: {denied.detail}") from None
-        if not path.segments or path.place(root) is not Place.INSIDE:
-            raise Denied(Reason.ROOM_LEFT_ROOT, "the file lies outside the root")
-        if path.hidden:
-            raise Denied(Reason.ROOM_LEFT_ROOT, "the file is hidden")
-        if inside is not None:
-            await inside(path)
-        return path
+            await self._open()
+        except BaseException:
+            member.abort()
+            raise
+        return member
 
-    @staticmethod
-    def _check(pair: tuple[str, str], legal: tuple[tuple[str, str], ...], only: tuple[str, str] | None) -> None:
-        if pair not in legal:
-            raise Denied(Reason.ROOM_FORMAT, f"not opened as {pair[0]}:{pair[1]}"[:80])
-        if only is not None and pair != only:
-            raise Denied(Reason.ROOM_FORMAT, f"its room is {only[0]}:{only[1]}")
+    def _leave(self, member: Member) -> None:
+        self._members.pop(member, None)
+        if not any(each.place is member.place for each in self._members):
+            self._places = {share: place for share, place in self._places.items() if place is not member.place}
+        if self._members:
+            return
+        self._opened = None
+        if self._connected:
+            self._outbox.finish()
+        elif self._link is not None:
+            # Nobody waits for it any more.
+            self._link.cancel()
+            self._link = None
 
-    def _watched(self, upstream: str, path: CanonicalPath) -> tuple[str, str] | None:
-        text = str(path)
-        for (server, _), seen in self._files.items():
-            if seen.watching and server == upstream and seen.path == text:
-                return seen.pair
+    async def closed(self) -> None:
+        """Wait until the server's connection is gone: after the last visitor left."""
+        if self._links:
+            await asyncio.wait(self._links)
+
+    # -- what visitors say ----------------------------------------------------------------------------------------
+
+    async def _take(self, member: Member, heard: Heard) -> None:
+        await self._open()
+        match heard.message:
+            case SyncStep1(state_vector=vector):
+                # What is shown now may have been moved away since the last look.
+                await member.place.confirm(Confirm.NEWEST)
+                member.push(frames.write(SyncStep2(self._since(vector))))
+                if self._states:
+                    member.push(frames.write(Awareness(tuple(self._states.values()))))
+
+    # -- the server's connection ----------------------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        """Return when the document is here and connected; Denied when it cannot be."""
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+            self._opened.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if self._link is None or self._link.done():
+                self._link = asyncio.create_task(self._hold())
+                self._links.add(self._link)
+                self._link.add_done_callback(self._links.discard)
+        await asyncio.shield(self._opened)
+
+    async def _hold(self) -> None:
+        """Hold the connection while somebody is here; a short absence of the server is waited out."""
+        lost = self._now()
+        why: Frame | Denied = Frame.close(1012, "server_away")
+        try:
+            while self._members:
+                try:
+                    why = await self._hold_once()
+                except Denied as denied:
+                    why = denied
+                if self._connected:
+                    self._connected = False
+                    lost = self._now()
+                    if self._opened is not None and self._opened.done():
+                        self._opened = None
+                if isinstance(why, Frame) and why.code in _FINAL:
+                    break
+                if self._now() - lost >= RETRY_SECONDS or not self._known:
+                    break
+                await asyncio.sleep(RETRY_PAUSE)
+        except Exception:  # fails closed: whoever is here is sent away, and comes back to a new connection
+            log.exception("holding room %s", self.name)
+            why = Frame.close(1011)
+        finally:
+            if self._link is asyncio.current_task():
+                self._end(why)
+
+    async def _hold_once(self) -> Frame | Denied:
+        """One connection, from the first word to the last. Returns why it ended."""
+        socket = await self._connect()
+        writing: asyncio.Task[None] | None = None
+        try:
+            end = await self._greet(socket)
+            if end is not None:
+                return end
+            self._outbox.begin()
+            if not self._members:
+                self._outbox.finish()
+            writing = asyncio.create_task(self._outbox.carry(socket))
+            self._arrived()
+            return await self._listen(socket)
+        except ConnectionError:
+            return Frame.close(1012, "server_away")
+        finally:
+            if writing is not None:
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+            socket.abort()
+
+    def _arrived(self) -> None:
+        self._connected = True
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _end(self, why: Frame | Denied) -> None:
+        """No connection any more: send everybody away, and tell those who wait for it."""
+        opened, self._opened = self._opened, None
+        if opened is not None and not opened.done():
+            denied = why if isinstance(why, Denied) else Denied(Reason.UPSTREAM_AWAY, f"closed with {why.code}")
+            opened.set_exception(denied)
+        for member in list(self._members):
+            member.end(why)
+
+    async def _greet(self, socket: Socket) -> Frame | None:
+        """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come."""
+        await socket.send(frames.write(SyncStep1(_EMPTY)))
+        fresh: Doc[Any] = Doc()
+        theirs = _EMPTY
+        try:
+            async with asyncio.timeout(SYNC_SECONDS):
+                while True:
+                    frame = await socket.receive()
+                    if frame.kind is FrameKind.CLOSE:
+                        return frame
+                    news = await hear(frame)
+                    match news.message:
+                        case SyncStep1(state_vector=vector):
+                            theirs = vector
+                        case SyncStep2(update=update) | Update(update=update):
+                            _apply(fresh, update)
+                            if isinstance(news.message, SyncStep2):
+                                break
+                        case Awareness(states=states):
+                            self._awareness(states)
+        except TimeoutError:
+            raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
+        await self._adopt(fresh)
+        await socket.send(frames.write(SyncStep2(self._doc.get_update(theirs))))
         return None
 
-    def _forget(self) -> None:
-        if len(self._files) <= self._remembered:
+    async def _adopt(self, fresh: Doc[Any]) -> None:
+        update = fresh.get_update()
+        if self._known and await asyncio.to_thread(
+            same_history, self.name, self._doc.get_update(), update, dict(self._saved)
+        ):
+            before = self._doc.get_state()
+            self._apply(update)
+            if self._doc.get_state() != before:
+                self._tell(Update(self._doc.get_update(before)))
             return
-        for key in [key for key, seen in self._files.items() if not seen.watching]:
-            if len(self._files) <= self._remembered:
-                return
-            del self._files[key]
+        if self._known:
+            self._new_epoch()
+        self._doc = fresh
+        self._whole = None
+        self._known = True
+        self._saved = held(fresh)
+
+    def _new_epoch(self) -> None:
+        self.session = new_session()
+        self._known = False
+        self._states = {}
+        for member in list(self._members):
+            member.end(stale_session())
+
+    async def _listen(self, socket: Socket) -> Frame:
+        while True:
+            frame = await socket.receive()
+            if frame.kind is FrameKind.CLOSE:
+                return frame
+            news = await hear(frame)
+            await self._confirm(news.confirm)
+            match news.message:
+                case SyncStep1(state_vector=vector):
+                    self._outbox.put(frames.write(SyncStep2(self._since(vector))))
+                case SyncStep2(update=update) | Update(update=update):
+                    self._apply(update)
+                    self._tell(Update(update))
+                case Awareness(states=states):
+                    self._awareness(states)
+                case RawJson(value={"type": "conflict"}):
+                    # It could not merge what it was sent: the two histories are not one.
+                    self._new_epoch()
+                    return Frame.close(1012, "server_away")
+
+    async def _confirm(self, what: Confirm) -> None:
+        """Before visitors hear of it; who may not, is out."""
+        if what is Confirm.NOTHING:
+            return
+        places = {member.place: None for member in self._members}
+        for place in places:
+            try:
+                await place.confirm(what)
+            except Denied as denied:
+                for member in [each for each in self._members if each.place is place]:
+                    member.end(denied)
+
+    # -- the document ---------------------------------------------------------------------------------------------
+
+    def _apply(self, update: bytes) -> None:
+        self._whole = None
+        _apply(self._doc, update)
+
+    def _everything(self) -> bytes:
+        if self._whole is None:
+            self._whole = self._doc.get_update()
+        return self._whole
+
+    def _since(self, vector: bytes) -> bytes:
+        return self._everything() if vector == _EMPTY else self._doc.get_update(vector)
+
+    def _tell(self, message: Update | Awareness, but: Member | None = None) -> None:
+        frame = frames.write(message)
+        for member in list(self._members):
+            if member is not but:
+                member.push(frame)
+
+    def _awareness(self, states: Iterable[AwarenessState]) -> None:
+        shown = self._viewer.shown(tuple(states))
+        self._states.update({each.client: each for each in shown})
+        self._tell(Awareness(shown))
 
 
-class Watch:
-    """`with rooms.watched(admission):`"""
-
-    def __init__(self, rooms: Rooms, admission: Admission) -> None:
-        self._rooms = rooms
-        self._admission = admission
-
-    def __enter__(self) -> Admission:
-        self._rooms.enter(self._admission)
-        return self._admission
-
-    def __exit__(self, *_: object) -> None:
-        self._rooms.leave(self._admission)
+def _apply(doc: Doc[Any], update: bytes) -> None:
+    """Denied(`upstream_bad_answer`) when the library cannot: the server's document is unreadable."""
+    try:
+        doc.apply_update(update)
+    except BaseException as error:  # a panic of the library is no Exception; fails closed
+        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
+            raise
+        raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that cannot be applied") from None

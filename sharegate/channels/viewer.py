@@ -16,12 +16,12 @@ from typing import Any
 
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
-from sharegate.channels.interfaces import Confirm, Verdict
+from sharegate.channels.interfaces import Verdict
+from sharegate.channels.member import Heard
 from sharegate.channels.scan import (
     DROPPED,
     FROM_UPSTREAM,
     FROM_VISITOR,
-    Content,
     ScanLimits,
     scan_state_vector,
     scan_update,
@@ -34,7 +34,6 @@ from sharegate.names import clean_name
 MAX_STATES = 256
 MAX_CURSORS = 32
 
-_NO_VALUE = frozenset({Content.GC, Content.SKIP, Content.DELETED, Content.STRING, Content.TYPE, Content.FORMAT})
 _COLOR = re.compile(r"[A-Za-z0-9#(),.%\- ]{1,64}")
 _PROCESS_KEY = secrets.token_bytes(32)
 
@@ -101,7 +100,7 @@ class ViewerGuard:
             case SyncStep1(state_vector=vector):
                 scan_state_vector(vector, FROM_VISITOR)
                 self._steps.take("", 1, Reason.REQUEST_LIMIT)
-                return Verdict(onward=(frame,))
+                return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
             case SyncStep2(update=update) | Update(update=update):
                 scan_update(update, DROPPED)
                 return Verdict()
@@ -115,33 +114,10 @@ class ViewerGuard:
         raise Denied(Reason.BAD_FRAME, "nothing that a page sends")
 
     def from_upstream(self, frame: Frame) -> Verdict:
-        try:
-            return self._pass_on(frame)
-        except Denied as denied:
-            return refuse(Denied(Reason.UPSTREAM_BAD_ANSWER, denied.detail))
+        """What the room says was judged there, once for everybody."""
+        return Verdict(onward=(frame,))
 
-    def _pass_on(self, frame: Frame) -> Verdict:
-        message = frames.read(frame, limit=self._limits.bytes)
-        match message:
-            case SyncStep1(state_vector=vector):
-                scan_state_vector(vector, self._limits)
-                return Verdict(onward=(frame,))
-            case SyncStep2(update=update) | Update(update=update):
-                seen = scan_update(update, self._limits)
-                # Text may be what the server just read from another file at the same path; among the values is the
-                # path, which it writes anew when the file is moved.
-                confirm = Confirm.PLACE if seen.contents <= _NO_VALUE else Confirm.NEWEST
-                return Verdict(onward=(frame,), confirm=confirm)
-            case Awareness(states=states):
-                return Verdict(onward=(frames.write(Awareness(self._shown(states))),))
-            case RawJson(value={"type": "conflict"}):
-                return Verdict(onward=(frames.write(RawJson({"type": "conflict"})),))
-            case RawJson():
-                # Answers to saves are given by the gate; this one is somebody else's.
-                return Verdict()
-        raise Denied(Reason.BAD_FRAME, "nothing that a server sends")
-
-    def _shown(self, states: tuple[AwarenessState, ...]) -> tuple[AwarenessState, ...]:
+    def shown(self, states: tuple[AwarenessState, ...]) -> tuple[AwarenessState, ...]:
         """Built anew: only what a cursor with a name needs. What is no state is left out."""
         return tuple(
             AwarenessState(each.client, each.clock, None if each.state is None else self._state(each.state))

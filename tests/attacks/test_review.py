@@ -18,6 +18,7 @@ from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.limits import Buckets, Rate
 from sharegate.paths import CanonicalPath
+from tests.attacks.pages import room_of
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.real.jupyter import JupyterServer
 
@@ -97,11 +98,12 @@ async def test_attack_revoked_while_a_room_opens(gate: Gatehouse, monkeypatch: p
         return sockets[-1]
 
     monkeypatch.setattr(parts(gate)._answers._forwarder, "connect", slow)
-    status = await ann.upgrade(f"api/collaboration/room/{room['format']}:{room['type']}:{room['fileId']}")
+    status = await ann.upgrade(room_of(room))
 
     assert status == 403
     await revoking[0]
-    assert len(sockets) == 1 and repr(sockets[0]) == "<UpstreamSocket ended>"
+    assert len(sockets) == 1
+    await until(lambda: repr(sockets[0]) == "<UpstreamSocket ended>")
     assert channels.count(share=made["share"]["id"]) == 0
 
 

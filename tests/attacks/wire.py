@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
+# What the gate says when it comes into a room, before any visitor's words: an empty step 1 and an empty step 2.
+GREETING = [b"\0\0\1\0", b"\0\1\2\0\0"]
+
 
 @dataclass
 class Line:
@@ -56,6 +59,11 @@ class Wire:
     @property
     def sockets(self) -> list[Line]:
         return [line for line in self.lines if line.socket]
+
+    @property
+    def said(self) -> list[bytes]:
+        """All messages on all WebSockets so far."""
+        return [message for line in self.sockets for message in line.messages]
 
     @property
     def everything(self) -> bytes:

@@ -15,16 +15,20 @@ import pytest
 from pycrdt import Array, Doc, Map, Text
 
 from sharegate.channels import frames
+from sharegate.channels.admission import Admissions, RoomName
 from sharegate.channels.frames import Awareness, AwarenessState, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.member import Member
+from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.room import RoomName, Rooms
+from sharegate.channels.room import Room
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Reason
 from sharegate.limits import Rate
 from sharegate.messages import Frame
 from sharegate.paths import CanonicalPath
 from tests.channels.documents import kinds_of_attack
+from tests.channels.grants import grant
 from tests.channels.sockets import Wire
 from tests.real.jupyter import JupyterServer
 
@@ -73,6 +77,11 @@ class Server:
         where = f"{self._jupyter.url}api/collaboration/room/{name}?sessionId={said['sessionId']}"
         return Real(await self._http.ws_connect(where, max_msg_size=0))
 
+    def watched(self, said: dict[str, Any]) -> Room:
+        """The gate's own end of the room that a session answer names."""
+        name = RoomName(said["format"], said["type"], said["fileId"])
+        return Room("up", name, lambda: self.room(said))
+
 
 @contextlib.asynccontextmanager
 async def server_of(jupyter: JupyterServer) -> AsyncIterator[Server]:
@@ -81,10 +90,25 @@ async def server_of(jupyter: JupyterServer) -> AsyncIterator[Server]:
         yield Server(jupyter, http)
 
 
+class Anywhere:
+    """The file stays where it is."""
+
+    async def path_of(self, upstream: str, file_id: str) -> str | None:
+        return NOTEBOOK
+
+    @property
+    def newest(self) -> Anywhere:
+        return self
+
+
+async def allowed(file_ids: object) -> None:
+    pass
+
+
 class Visitor:
     """A viewer's page: what came through is applied with the real library."""
 
-    def __init__(self, upstream: Real) -> None:
+    def __init__(self, member: Member) -> None:
         self.wire = Wire()
         self.cut = Cut("room")
         self.doc: Doc = Doc()
@@ -93,7 +117,11 @@ class Visitor:
         self.source = self.doc.get("source", type=Text)
         self._applied = 0
         guard = ViewerGuard("up", steps=Rate(1000, 1, 1000))  # these tests ask often whether the server still answers
-        self.work = asyncio.create_task(relay(self.wire.socket, upstream, guard, self.cut))
+        self.work = asyncio.create_task(relay(self.wire.socket, member, guard, self.cut))
+
+    @classmethod
+    async def enter(cls, room: Room) -> Visitor:
+        return cls(await room.enter(grant(), room.place("k7f2", lambda: Place(allowed, Anywhere()))))
 
     async def open(self) -> None:
         await self.wire.say(frames.write(SyncStep1(self.doc.get_state())))
@@ -128,11 +156,12 @@ async def test_a_viewer_follows_a_real_notebook_and_changes_nothing(jupyter: Jup
     saves and awareness reach neither the document, the file, nor the editor."""
     async with server_of(jupyter) as server:
         said = await server.session(NOTEBOOK, "json", "notebook")
-        rooms = Rooms()
+        rooms = Admissions()
         rooms.learn("up", CanonicalPath.from_body(NOTEBOOK), said["format"], said["type"], said["fileId"])
         assert str(RoomName.parse(f"json:notebook:{said['fileId']}")).endswith(said["fileId"])
 
-        visitor = Visitor(await server.room(said))
+        room = server.watched(said)
+        visitor = await Visitor.enter(room)
         await visitor.open()
         await visitor.until(lambda: len(visitor.cells) == 3)
         assert [str(cell["source"]) for cell in visitor.cells] == ["# Shared notebook", "print(6*7)", "x = 'second'"]
@@ -164,7 +193,7 @@ async def test_a_viewer_follows_a_real_notebook_and_changes_nothing(jupyter: Jup
         assert saved == [{"type": "save", "responseTo": 3, "status": "skipped"}]
 
         # A third reader sees what the server has: the owner's words and none of the viewer's.
-        third = Visitor(await server.room(said))
+        third = await Visitor.enter(server.watched(said))
         await third.open()
         await third.until(lambda: len(third.cells) == 3 and "owner" in str(third.cells[0]["source"]))
         assert "INJECTED" not in str(third.cells[1]["source"])
@@ -192,7 +221,8 @@ async def test_a_cut_ends_a_real_room_and_the_server_runs_on(jupyter: JupyterSer
     path = "sub/shared/notes.md"
     async with server_of(jupyter) as server:
         said = await server.session(path, "text", "file")
-        visitor, staying = Visitor(await server.room(said)), Visitor(await server.room(said))
+        room = server.watched(said)
+        visitor, staying = await Visitor.enter(room), await Visitor.enter(room)
         for each in (visitor, staying):
             await each.open()
             await each.until(lambda each=each: str(each.source) == "shared notes\n")
@@ -224,11 +254,12 @@ async def test_attack_hostile_frames_do_not_stall_a_real_room(jupyter: JupyterSe
     """A channel per kind of attack is closed by its first frame, while another visitor's room goes on answering."""
     async with server_of(jupyter) as server:
         said = await server.session(NOTEBOOK, "json", "notebook")
-        honest = Visitor(await server.room(said))
+        room = server.watched(said)
+        honest = await Visitor.enter(room)
         await honest.open()
         await honest.until(lambda: len(honest.cells) == 3)
         for name, hostile in kinds_of_attack(random.Random(9), 1):
-            attacker = Visitor(await server.room(said))
+            attacker = await Visitor.enter(room)
             await attacker.wire.say(*hostile)
             summary = await attacker.work
             assert summary.ended == "bad_frame" and summary.code == 1008, name

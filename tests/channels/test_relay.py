@@ -12,13 +12,11 @@ import pytest
 
 from sharegate.channels import frames
 from sharegate.channels.frames import SyncStep1, Update
-from sharegate.channels.interfaces import Confirm, Verdict
+from sharegate.channels.interfaces import Verdict
 from sharegate.channels.registry import Cut, close_frame
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.viewer import ViewerGuard
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame
-from tests.channels.documents import notebook
 from tests.channels.sockets import Wire
 from tests.conftest import Clock
 
@@ -215,26 +213,6 @@ async def test_the_guard_decides_what_goes_where() -> None:
         assert summary.frames_in == 3, "what came after the close was not looked at"
 
 
-async def test_attack_news_of_a_file_that_was_moved_away_do_not_pass() -> None:
-    """What wants to be confirmed waits for it, and ends the channel unsent when it is not."""
-    asked: list[Confirm] = []
-
-    class Careful(Open):
-        def from_upstream(self, frame: Frame) -> Verdict:
-            return Verdict(onward=(frame,), confirm=Confirm.NEWEST if frame.data == b"moved" else Confirm.PLACE)
-
-    async def confirm(what: Confirm) -> None:
-        asked.append(what)
-        if what is Confirm.NEWEST:
-            raise Denied(Reason.ROOM_LEFT_ROOT)
-
-    async with House(Careful(), confirm=confirm) as house:
-        await house.upstream.say(Frame.binary(b"typed"), Frame.binary(b"moved"), Frame.binary(b"typed"))
-        summary = await house.work
-        assert [frame.data for frame in house.visitor.sent] == [b"typed"]
-        assert asked == [Confirm.PLACE, Confirm.NEWEST] and summary.ended == "room_left_root"
-
-
 async def test_attack_a_guard_that_breaks_lets_nothing_pass() -> None:
     """An error in our own code drops both ends."""
 
@@ -385,17 +363,3 @@ async def test_large_frames_are_judged_beside_the_loop_and_a_cut_does_not_wait_f
         go.set()
         await house.visitor.settle()
         assert summary.ended == "share_revoked" and house.visitor.sent == []
-
-
-async def test_a_viewer_follows_a_document_through_the_relay() -> None:
-    """Guard, relay and sockets together: step 1 up, the document down, updates of the viewer nowhere."""
-    server = notebook()
-    async with House(ViewerGuard("up")) as house:
-        await house.visitor.say(HELLO)
-        await house.upstream.say(frames.write(frames.SyncStep2(server.get_update())))
-        await house.visitor.say(frames.write(Update(server.get_update())), frames.write(frames.RawSave(1)))
-        assert house.upstream.sent == [HELLO]
-        assert len(house.visitor.sent) == 2
-        await house.visitor.say(Frame.binary(b"\x82\x00\x04save\x07"))
-        summary = await house.work
-        assert summary.ended == "bad_frame" and summary.refused == 1 and house.upstream.sent == [HELLO]

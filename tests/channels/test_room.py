@@ -1,279 +1,405 @@
-"""Which rooms a visitor may watch."""
+"""The gate's own copy of a document, with servers in memory that keep, lose, change and break it."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest_asyncio
+from pycrdt import Doc, Map, Text
 
-from sharegate.channels.room import RoomName, Rooms, legal_pairs
+from sharegate.channels import frames
+from sharegate.channels import room as rooms
+from sharegate.channels.admission import RoomName
+from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
+from sharegate.channels.member import Heard, Member
+from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
+from sharegate.channels.place import Place
+from sharegate.channels.room import Room, stale_session
 from sharegate.errors import Denied, Reason
-from sharegate.paths import CanonicalPath
+from sharegate.messages import Frame, FrameKind
+from tests.channels.documents import kinds_of_attack
+from tests.channels.grants import grant
+from tests.channels.sockets import Wire
+from tests.channels.test_place import Ids, Looks
+from tests.conftest import Clock
 
-ID = "0b8f4a52-7c1d-4e7a-9a57-3f0c2f1f6a01"
-OTHER = "0b8f4a52-7c1d-4e7a-9a57-3f0c2f1f6a02"
-ROOT = CanonicalPath(("sub", "shared"))
-NOTEBOOK = ROOT.join("nb.ipynb")
-TEXT = ROOT.join("notes.md")
-PICTURE = ROOT.join("plot.png")
-
-
-class Moving:
-    """File ids of a server whose files the test moves."""
-
-    def __init__(self, **paths: str | None) -> None:
-        self.paths: dict[str, str | None] = {ID: "sub/shared/nb.ipynb", **paths}
-        self.asked: list[tuple[str, str]] = []
-
-    async def path_of(self, upstream: str, file_id: str) -> str | None:
-        self.asked.append((upstream, file_id))
-        return self.paths.get(file_id)
+NAME = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000000")
 
 
-def path(text: str) -> CanonicalPath:
-    return CanonicalPath.from_body(text)
+def document(words: str = "words\n", client: int = 0) -> Doc[Any]:
+    doc: Doc[Any] = Doc(client_id=client)
+    doc["source"], doc["state"] = Text(words), Map({"path": "notes.md"})
+    return doc
 
 
-def reason(caught: pytest.ExceptionInfo[Denied]) -> Reason:
-    return caught.value.reason
+class Server:
+    """A server of one document. Each connection is a wire; it answers step 1 and applies what it is sent."""
+
+    def __init__(self, doc: Doc[Any] | None = None) -> None:
+        self.doc = doc or document()
+        self.wires: list[Wire] = []
+        self.refuse: Reason | None = None
+        self.silent = False
+        self.heard: list[Any] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> Any:
+        if self.refuse is not None:
+            raise Denied(self.refuse)
+        wire = Wire()
+        self.wires.append(wire)
+        task = asyncio.create_task(self._serve(wire))
+        self._tasks.add(task)
+        return wire.socket
+
+    async def _serve(self, wire: Wire) -> None:
+        wire._inbox.put_nowait(frames.write(SyncStep1(self.doc.get_state())))
+        read = 0
+        while not wire.closed and not wire.aborted:
+            while read < len(wire.sent):
+                message = frames.read(wire.sent[read], limit=frames.UPSTREAM_FRAME)
+                read += 1
+                self.heard.append(message)
+                if isinstance(message, SyncStep1) and not self.silent:
+                    wire._inbox.put_nowait(frames.write(SyncStep2(self.doc.get_update(message.state_vector))))
+                elif isinstance(message, SyncStep2 | Update):
+                    self.doc.apply_update(message.update)
+            await asyncio.sleep(0.001)
+        wire._inbox.put_nowait(Frame.close(1000))
+
+    @property
+    def wire(self) -> Wire:
+        return self.wires[-1]
+
+    async def say(self, *messages: Any) -> None:
+        await self.wire.say(*(frames.write(each) for each in messages))
+
+    async def type(self, words: str) -> None:
+        before = self.doc.get_state()
+        self.doc.get("source", type=Text).insert(0, words)
+        await self.say(Update(self.doc.get_update(before)))
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
 
-def test_a_room_is_one_exact_segment() -> None:
-    """Format, type and a version 4 uuid in lower case."""
-    name = RoomName.parse(f"json:notebook:{ID}")
-    assert (name.format, name.type, name.file_id) == ("json", "notebook", ID)
-    assert str(name) == f"json:notebook:{ID}"
+class Viewer:
+    """Who follows: applies what the room says."""
+
+    def __init__(self, member: Member) -> None:
+        self.member = member
+        self.doc: Doc[Any] = Doc()
+        self.source = self.doc.get("source", type=Text)
+        self.heard: list[Any] = []
+        self.end: Frame | Denied | None = None
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                frame = await self.member.receive()
+            except Denied as denied:
+                self.end = denied
+                return
+            if frame.kind is FrameKind.CLOSE:
+                self.end = frame
+                return
+            message = frames.read(frame, limit=frames.UPSTREAM_FRAME)
+            self.heard.append(message)
+            if isinstance(message, SyncStep2 | Update):
+                self.doc.apply_update(message.update)
+
+    async def ask(self) -> None:
+        step = SyncStep1(self.doc.get_state())
+        await self.member.send(Heard(FrameKind.BINARY, message=step))
+
+    def leave(self) -> None:
+        self.member.abort()
+        self._reading.cancel()
 
 
-@pytest.mark.parametrize(
-    "segment",
-    [
-        "",
-        ID,
-        "JupyterLab:globalAwareness",
-        f"json%3Anotebook%3A{ID}",
-        f"json:notebook:{ID.upper()}",
-        f"json:notebook:{ID} ",
-        f"json:notebook:{ID}\n",
-        f" json:notebook:{ID}",
-        f"json:notebook:{ID}:x",
-        f"json:notebook:{ID}/json:notebook:{OTHER}",
-        f"text:bogus:{ID}",
-        f"text:directory:{ID}",
-        f"::{ID}",
-        "json:notebook:",
-        "json:notebook:0b8f4a52-7c1d-1e7a-9a57-3f0c2f1f6a01",  # not version 4
-        "json:notebook:sub/shared/nb.ipynb",
-        "json:notebook:" + "a" * 36,
-        "json:notebook:" + "٣" * 8 + ID[8:],
-        "a" * 32,
-    ],
-)
-def test_attack_other_spellings_are_no_room(segment: str) -> None:
-    """Prefixes, doubled names, bare hex names of forks, transient rooms, encodings: nothing of that exists."""
-    with pytest.raises(Denied) as caught:
-        RoomName.parse(segment)
-    assert reason(caught) is Reason.ROOM_UNKNOWN
+Enter = Callable[..., Awaitable[Viewer]]
 
 
-@given(st.text(max_size=80))
-def test_attack_a_name_that_is_parsed_is_spelled_the_same(segment: str) -> None:
-    """There is no second spelling of a room."""
-    try:
-        assert str(RoomName.parse(segment)) == segment
-    except Denied as denied:
-        assert denied.reason is Reason.ROOM_UNKNOWN  # noqa: PT017 -- both ways are right
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[Server]:
+    made = Server()
+    yield made
+    made.stop()
 
 
-def test_legal_pairs_follow_the_name() -> None:
-    """A notebook is JSON, text is text, and only what may be binary may be base64."""
-    assert legal_pairs(NOTEBOOK) == legal_pairs(ROOT.join("NB.IPYNB")) == (("json", "notebook"),)
-    assert legal_pairs(TEXT) == legal_pairs(ROOT.join("Makefile")) == (("text", "file"),)
-    assert legal_pairs(PICTURE) == (("text", "file"), ("base64", "file"))
+@pytest_asyncio.fixture
+async def room(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
+    monkeypatch.setattr(rooms, "RETRY_PAUSE", 0.005)
+    monkeypatch.setattr(rooms, "RETRY_SECONDS", 0.2)
+    made = Room("up", NAME, server.connect)
+    yield made
+    for member in list(made._members):
+        member.abort()
+    await made.closed()
 
 
-async def test_a_room_of_a_file_inside_the_root_is_admitted() -> None:
-    """After its session was seen; the id is asked anew."""
-    rooms, ids = Rooms(), Moving()
-    rooms.learn("up", NOTEBOOK, "json", "notebook", ID)
-    admission = await rooms.admit("up", ROOT, f"json:notebook:{ID}", ids)
-    assert admission.path == NOTEBOOK and str(admission.room) == f"json:notebook:{ID}"
-    assert ids.asked == [("up", ID)]
+async def enter(room: Room, share: str = "s1", looks: Looks | None = None, *, ask: bool = True) -> Viewer:
+    place = room.place(share, lambda: Place(looks or Looks(), Ids()))
+    viewer = Viewer(await room.enter(grant(share), place))
+    if ask:
+        await viewer.ask()
+        await until(lambda: viewer.end is not None or any(isinstance(each, SyncStep2) for each in viewer.heard))
+    return viewer
 
 
-async def test_a_share_of_one_file_admits_that_file_only() -> None:
-    """The root may be the file itself."""
-    ids = Moving(**{OTHER: "sub/shared/other.ipynb"})
-    assert (await Rooms().admit("up", NOTEBOOK, f"json:notebook:{ID}", ids)).path == NOTEBOOK
-    with pytest.raises(Denied) as caught:
-        await Rooms().admit("up", NOTEBOOK, f"json:notebook:{OTHER}", ids)
-    assert reason(caught) is Reason.ROOM_LEFT_ROOT
+async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.001)
 
 
-async def test_a_page_may_come_back_after_the_gate_forgot_its_session() -> None:
-    """A restarted gate decides by where the id points and by the file's name."""
-    admission = await Rooms().admit("up", ROOT, f"json:notebook:{ID}", Moving())
-    assert admission.path == NOTEBOOK
+def ended(viewer: Viewer) -> str:
+    assert viewer.end is not None
+    return str(viewer.end) if isinstance(viewer.end, Denied) else f"{viewer.end.code} {viewer.end.reason}"
 
 
-async def test_attack_an_id_that_the_server_does_not_know() -> None:
-    """A guessed id is no room."""
-    with pytest.raises(Denied) as caught:
-        await Rooms().admit("up", ROOT, f"json:notebook:{OTHER}", Moving())
-    assert reason(caught) is Reason.ROOM_UNKNOWN
+# -- following ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "secret/private.ipynb",
-        "sub/shared2/nb.ipynb",
-        "sub/nb.ipynb",
-        "sub/shared/../../secret/private.ipynb",
-        "../outside/out.ipynb",
-        "/etc/passwd",
-        "/sub/shared/nb.ipynb",
-        "sub//shared/nb.ipynb",
-        "sub/shared/.hid/nb.ipynb",
-        "sub/shared/.hidden.ipynb",
-        "",
-        ".",
-        "sub/shared/%2e%2e/nb.ipynb",
-    ],
-)
-async def test_attack_ids_of_files_that_are_not_in_the_share(where: str) -> None:
-    """The server makes ids for anything; also for a path that was learnt as inside before."""
-    rooms = Rooms()
-    rooms.learn("up", NOTEBOOK, "json", "notebook", ID)
-    with pytest.raises(Denied) as caught:
-        await rooms.admit("up", ROOT, f"json:notebook:{ID}", Moving(**{ID: where}))
-    assert reason(caught) is Reason.ROOM_LEFT_ROOT
+async def test_many_follow_over_one_connection(room: Room, server: Server) -> None:
+    """Fifty viewers of several shares; the server has one peer, and all read what is typed."""
+    viewers = await asyncio.gather(*(enter(room, f"s{number % 3}") for number in range(50)))
+    await server.type("live ")
+    await until(lambda: all(str(viewer.source) == "live words\n" for viewer in viewers))
+    assert len(server.wires) == 1
 
 
-async def test_attack_a_file_that_was_moved_out_is_noticed() -> None:
-    """An admitted room is asked about again: moved within the root it stays, moved out, hidden or forgotten it ends."""
-    rooms, ids = Rooms(), Moving()
-    admission = await rooms.admit("up", ROOT, f"json:notebook:{ID}", ids)
-    ids.paths[ID] = "sub/shared/inner/renamed.ipynb"
-    assert await rooms.recheck(admission, ROOT, ids) == ROOT.join("inner", "renamed.ipynb")
-    for gone in ("secret/nb.ipynb", "sub/shared/.nb.ipynb", None):
-        ids.paths[ID] = gone
-        with pytest.raises(Denied) as caught:
-            await rooms.recheck(admission, ROOT, ids)
-        assert reason(caught) is Reason.ROOM_LEFT_ROOT
+async def test_what_the_gate_says_to_the_server_is_a_greeting(room: Room, server: Server) -> None:
+    """An empty step 1 and a step 2 without anything new, whatever viewers ask."""
+    viewer = await enter(room)
+    await viewer.ask()
+    assert server.heard == [SyncStep1(b"\x00"), SyncStep2(b"\x00\x00")]
 
 
-async def test_the_disk_is_asked_about_links() -> None:
-    """What looks inside may be a symbolic link to the outside: the caller's check decides, at both moments."""
-
-    async def inside(_: CanonicalPath) -> None:
-        raise Denied(Reason.LINK_OUT)
-
-    rooms, ids = Rooms(), Moving()
-    admission = await rooms.admit("up", ROOT, f"json:notebook:{ID}", ids)
-    for asking in (
-        rooms.admit("up", ROOT, f"json:notebook:{ID}", ids, inside=inside),
-        rooms.recheck(admission, ROOT, ids, inside=inside),
-    ):
-        with pytest.raises(Denied) as caught:
-            await asking
-        assert reason(caught) is Reason.LINK_OUT
+async def test_who_comes_later_gets_the_document_from_the_copy(room: Room, server: Server) -> None:
+    """With all that was typed, and with the states that were heard; the server is not asked again."""
+    await enter(room)
+    await server.type("before ")
+    await server.say(Awareness((AwarenessState(5, 1, {"user": {"name": "Olga"}}),)))
+    late = await enter(room)
+    assert str(late.source) == "before words\n"
+    await until(lambda: any(isinstance(each, Awareness) for each in late.heard))
+    assert late.heard[-1].states[0].state["user"]["name"] == "Olga"
+    assert len([each for each in server.heard if isinstance(each, SyncStep1)]) == 1
 
 
-async def test_a_server_that_cannot_be_asked_admits_nobody() -> None:
-    """Fails closed."""
-
-    class Away:
-        async def path_of(self, upstream: str, file_id: str) -> str | None:
-            raise Denied(Reason.UPSTREAM_AWAY)
-
-    with pytest.raises(Denied) as caught:
-        await Rooms().admit("up", ROOT, f"json:notebook:{ID}", Away())
-    assert reason(caught) is Reason.UPSTREAM_AWAY
-
-
-@pytest.mark.parametrize("room", ["text:file", "base64:file", "text:notebook", "json:file"])
-async def test_attack_a_notebook_has_one_room(room: str) -> None:
-    """A second room of the same file would overwrite the first."""
-    with pytest.raises(Denied) as caught:
-        await Rooms().admit("up", ROOT, f"{room}:{ID}", Moving())
-    assert reason(caught) is Reason.ROOM_FORMAT
+async def test_who_holds_a_part_gets_the_rest(room: Room, server: Server) -> None:
+    """A page that lost its connection asks from where it was."""
+    viewer = await enter(room)
+    await server.type("x" * 1000)
+    await until(lambda: len(str(viewer.source)) == 1006)
+    await viewer.ask()
+    await until(lambda: len([each for each in viewer.heard if isinstance(each, SyncStep2)]) == 2)
+    second = [each for each in viewer.heard if isinstance(each, SyncStep2)][1]
+    assert len(second.update) < 50
 
 
-async def test_attack_the_session_decides_between_two_legal_rooms() -> None:
-    """A picture may be opened as text or as base64, but not as both at a time."""
-    rooms, ids = Rooms(), Moving(**{ID: str(PICTURE)})
-    rooms.learn("up", PICTURE, "base64", "file", ID)
-    admission = await rooms.admit("up", ROOT, f"base64:file:{ID}", ids)
-    with pytest.raises(Denied) as caught:
-        await rooms.admit("up", ROOT, f"text:file:{ID}", ids)
-    assert reason(caught) is Reason.ROOM_FORMAT
-    with rooms.watched(admission):
-        assert rooms.session_body_for("up", PICTURE) == {"format": "base64", "type": "file"}
-        for asking in (
-            lambda: rooms.session_body_for("up", PICTURE, "text", "file"),
-            lambda: rooms.learn("up", PICTURE, "text", "file", ID),
-        ):
-            with pytest.raises(Denied) as caught:
-                asking()
-            assert reason(caught) is Reason.ROOM_FORMAT
-    rooms.learn("up", PICTURE, "text", "file", ID)
-    assert (await rooms.admit("up", ROOT, f"text:file:{ID}", ids)).room.format == "text"
+async def test_the_connection_goes_with_the_last_viewer_and_comes_with_the_next(room: Room, server: Server) -> None:
+    """Closed properly; the copy stays, and the same history goes on in the same epoch."""
+    one, other = await enter(room), await enter(room)
+    session = room.session
+    one.leave()
+    await asyncio.sleep(0.01)
+    assert server.wire.closed == []
+    other.leave()
+    await room.closed()
+    assert server.wire.closed == [(1000, "")]
+    server.doc["source"] += "while nobody looked\n"
+    back = await enter(room)
+    assert str(back.source) == "words\nwhile nobody looked\n" and room.session == session
 
 
-async def test_attack_two_admissions_race_for_different_rooms() -> None:
-    """Both were admitted before either was open: only the first is let in."""
-    rooms, ids = Rooms(), Moving(**{ID: str(PICTURE)})
-    one = await rooms.admit("up", ROOT, f"base64:file:{ID}", ids)
-    other = await rooms.admit("up", ROOT, f"text:file:{ID}", ids)
-    with rooms.watched(one):
-        with pytest.raises(Denied) as caught, rooms.watched(other):
-            pass
-        assert reason(caught) is Reason.ROOM_FORMAT
-    with rooms.watched(other):
-        pass
+async def test_a_viewer_who_comes_while_the_connection_is_closing_gets_a_new_one(room: Room, server: Server) -> None:
+    """In the same moment the last one leaves."""
+    one = await enter(room)
+    one.leave()
+    other = await enter(room)
+    assert str(other.source) == "words\n" and other.end is None and len(server.wires) == 2
 
 
-def test_session_bodies_are_the_files_own() -> None:
-    """Asked for what is legal it is that, asked for nothing it is the usual, else it is refused."""
-    rooms = Rooms()
-    assert rooms.session_body_for("up", NOTEBOOK) == {"format": "json", "type": "notebook"}
-    assert rooms.session_body_for("up", NOTEBOOK, "json", "notebook") == {"format": "json", "type": "notebook"}
-    assert rooms.session_body_for("up", PICTURE, "base64", "file") == {"format": "base64", "type": "file"}
-    for where, format, type in [
-        (NOTEBOOK, "text", "file"),
-        (TEXT, "json", "notebook"),
-        (TEXT, "base64", "file"),
-        (TEXT, "text", "directory"),
-        (TEXT, "text", ""),
-    ]:
-        with pytest.raises(Denied) as caught:
-            rooms.session_body_for("up", where, format, type)
-        assert reason(caught) is Reason.ROOM_FORMAT
+# -- a server that cannot be had ------------------------------------------------------------------------------
 
 
-def test_attack_a_session_answer_with_a_foreign_id_is_not_learnt() -> None:
-    """What would later be a part of an address is checked before it is kept."""
-    for format, type, id in [("json", "notebook", "../x"), ("json:notebook", "x", ID), ("json", "x", ID)]:
-        with pytest.raises(Denied):
-            Rooms().learn("up", NOTEBOOK, format, type, id)
+async def test_a_server_that_refuses_lets_nobody_in(room: Room, server: Server) -> None:
+    """Its reason is the visitor's, and the next one asks anew."""
+    server.refuse = Reason.UPSTREAM_AWAY
+    with pytest.raises(Denied, match="upstream_away"):
+        await enter(room)
+    assert room.empty
+    server.refuse = None
+    assert str((await enter(room)).source) == "words\n"
 
 
-async def test_memory_is_bounded_and_keeps_what_is_watched() -> None:
-    """The oldest are forgotten, never a file that is being watched."""
-    rooms = Rooms(remembered=10)
-    rooms.learn("up", PICTURE, "base64", "file", ID)
-    admission = await rooms.admit("up", ROOT, f"base64:file:{ID}", Moving(**{ID: str(PICTURE)}))
-    with rooms.watched(admission):
-        for number in range(200):
-            rooms.learn("up", TEXT, "text", "file", f"0b8f4a52-7c1d-4e7a-9a57-{number:012x}")
-        assert len(rooms._files) == 10
-        assert rooms.session_body_for("up", PICTURE) == {"format": "base64", "type": "file"}
+async def test_a_server_that_never_sends_the_document_is_given_up(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time-out of its own."""
+    monkeypatch.setattr(rooms, "SYNC_SECONDS", 0.02)
+    server.silent = True
+    with pytest.raises(Denied, match="upstream_timeout"):
+        await enter(room)
 
 
-def test_the_same_id_on_two_servers_is_two_files() -> None:
-    """Servers that share a data directory share ids."""
-    rooms = Rooms()
-    rooms.learn("one", PICTURE, "base64", "file", ID)
-    rooms.learn("two", PICTURE, "text", "file", ID)
-    assert {key[0]: seen.pair[0] for key, seen in rooms._files.items()} == {"one": "base64", "two": "text"}
+async def test_a_short_absence_of_the_server_is_waited_out(room: Room, server: Server) -> None:
+    """Viewers stay and read on; nobody is told."""
+    viewer = await enter(room)
+    server.wire.vanish()
+    await until(lambda: len(server.wires) == 2)
+    await server.wire.settle()
+    await until(lambda: len(server.heard) == 4)
+    await server.type("again ")
+    await until(lambda: str(viewer.source) == "again words\n")
+    assert viewer.end is None
+
+
+async def test_a_server_that_stays_away_ends_the_channels_for_now(room: Room, server: Server) -> None:
+    """With a code after which pages come back by themselves."""
+    viewer = await enter(room)
+    server.refuse = Reason.UPSTREAM_AWAY
+    server.wire.vanish()
+    await until(lambda: viewer.end is not None)
+    assert ended(viewer) == "upstream_away"
+
+
+@pytest.mark.parametrize("code", [4400, 4404, 4500])
+async def test_the_servers_last_word_is_passed_on(room: Room, server: Server, code: int) -> None:
+    """A file that is gone or unreadable stays so: no second try."""
+    viewer = await enter(room)
+    await server.wire.say(Frame.close(code, "Error initializing: /home/ann/x"))
+    await until(lambda: viewer.end is not None)
+    assert isinstance(viewer.end, Frame) and viewer.end.code == code
+    assert len(server.wires) == 1
+
+
+async def test_attack_hostile_frames_from_a_server_reach_no_viewer(room: Room, server: Server) -> None:
+    """What a collaborator had the server repeat ends the connection, and a new one shows the true document."""
+    import random
+
+    viewer = await enter(room)
+    for _, hostile in kinds_of_attack(random.Random(8), 1):
+        before, count = len(server.wires), len(viewer.heard)
+        await server.wire.say(*hostile)
+        await until(lambda before=before: len(server.wires) > before)  # type: ignore[misc]
+        assert len(viewer.heard) == count
+        await server.wire.settle()
+        await room._open()
+    await server.type("alive ")
+    await until(lambda: str(viewer.source) == "alive words\n")
+
+
+# -- epochs ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_document_rebuilt_from_a_changed_file_is_a_new_epoch(room: Room, server: Server) -> None:
+    """Nothing is merged: pages are told to load again, and whoever comes then reads the new document."""
+    viewer, session = await enter(room), room.session
+    server.doc = document("rebuilt\n")
+    server.wire.vanish()
+    await until(lambda: viewer.end is not None)
+    assert viewer.end == stale_session() and room.session != session
+    assert json.loads(viewer.end.reason) == {"reason": "unknown_session", "reloadable": True}
+    new = await enter(room)
+    assert str(new.source) == "rebuilt\n"
+    assert not any(isinstance(each, SyncStep2 | Update) and len(each.update) > 2 for each in server.heard)
+
+
+async def test_what_the_server_lost_of_one_history_is_given_back(room: Room, server: Server) -> None:
+    """A server that comes back with an older state of the same history, of which nothing was saved since."""
+    viewer = await enter(room)
+    older = document("words\n")
+    await server.type("typed ")
+    await until(lambda: str(viewer.source) == "typed words\n")
+    server.doc = older
+    server.wire.vanish()
+    await until(lambda: len(server.wires) == 2 and str(server.doc["source"]) == "typed words\n")
+    assert viewer.end is None
+
+
+async def test_a_conflict_is_a_new_epoch(room: Room, server: Server) -> None:
+    """The server could not merge what it was sent."""
+    viewer, session = await enter(room), room.session
+    await server.say(RawJson({"type": "conflict"}))
+    await until(lambda: viewer.end is not None)
+    assert viewer.end == stale_session() and room.session != session
+
+
+# -- where the file lies --------------------------------------------------------------------------------------
+
+
+async def test_attack_news_of_a_file_that_was_moved_away_do_not_pass(room: Room, server: Server) -> None:
+    """Only the share that lost sight of it is out; the others read on."""
+    looks = Looks()
+    outside, inside = await enter(room, "s1", looks), await enter(room, "s2")
+    looks.refuse = Reason.ROOM_LEFT_ROOT
+    await server.type("not for s1 ")
+    await until(lambda: str(inside.source) == "not for s1 words\n")
+    await until(lambda: outside.end is not None)
+    assert ended(outside) == "room_left_root" and str(outside.source) == "words\n"
+
+
+async def test_attack_a_document_that_was_moved_away_is_not_given_to_who_asks_again(room: Room) -> None:
+    """A step 1 is answered after a look that begins with it."""
+    looks = Looks()
+    viewer = await enter(room, "s1", looks)
+    looks.refuse = Reason.LINK_OUT
+    with pytest.raises(Denied, match="link_out"):
+        await viewer.ask()
+    assert looks.made[-1] == "newest"
+
+
+# -- rooms that nobody is in ----------------------------------------------------------------------------------
+
+
+async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Clock) -> None:
+    """With the session it had, for ten minutes; then the room is forgotten, and the page loads itself again."""
+    open_rooms = OpenRooms(lambda upstream, name: server.connect, now=clock)
+    room = open_rooms.of("up", NAME)
+    viewer = await enter(room)
+    viewer.leave()
+    await open_rooms.closed()
+    other = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000001")
+    clock.forward(LINGER_SECONDS)
+    open_rooms.of("up", other)
+    assert open_rooms.of("up", NAME) is room
+    clock.forward(LINGER_SECONDS + 1)
+    open_rooms.of("up", other)
+    assert open_rooms.of("up", NAME) is not room
+
+
+async def test_rooms_that_somebody_is_in_are_never_forgotten(server: Server, clock: Clock) -> None:
+    """However many others come and go."""
+    open_rooms = OpenRooms(lambda upstream, name: server.connect, now=clock)
+    room = open_rooms.of("up", NAME)
+    viewer = await enter(room)
+    clock.forward(10 * LINGER_SECONDS)
+    for number in range(3 * LINGERING):
+        open_rooms.of("up", RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}"))
+    assert open_rooms.of("up", NAME) is room
+    assert len(open_rooms._rooms) <= LINGERING + 2
+    viewer.leave()
+    await room.closed()
+
+
+async def test_a_connection_that_nobody_waits_for_is_given_up(room: Room, server: Server) -> None:
+    """Who leaves while it is being made leaves nothing behind, and who comes in the same moment gets another."""
+    server.silent = True
+    leaving = asyncio.create_task(enter(room))
+    await until(lambda: len(server.wires) == 1)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    server.silent = False
+    viewer = await enter(room)
+    assert str(viewer.source) == "words\n" and viewer.end is None
+    assert len(server.wires) == 2 and server.wires[0].aborted
