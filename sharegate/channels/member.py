@@ -12,7 +12,7 @@ from sharegate.channels.place import Place
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied
 from sharegate.messages import Frame
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Grant, new_id
 
 # Bytes and frames that may wait for a visitor who reads slowly. One frame may be larger: the document itself.
 WAITING_BYTES = 8 * 1024 * 1024
@@ -35,7 +35,9 @@ class Member:
     the connection and is brought up to date by the next one, so a slow visitor never slows the others."""
 
     def __init__(self, grant: Grant, place: Place, take: Take, leave: Callable[[Member], None]) -> None:
+        self.id = new_id()
         self.grant = grant
+        self.wrote = False
         self.place = place
         self._take = take
         self._leave = leave
@@ -48,11 +50,15 @@ class Member:
     def __repr__(self) -> str:
         return f"<Member of visit {self.grant.visit.id}, {len(self._waiting)} frames waiting>"
 
+    @property
+    def here(self) -> bool:
+        return self._end is None and not self._gone
+
     # -- the room's side ------------------------------------------------------------------------------------------
 
     def push(self, frame: Frame) -> None:
         """Have the visitor hear this, after what waits already."""
-        if self._end is not None or self._gone:
+        if not self.here:
             return
         if self._waiting and (self._bytes > WAITING_BYTES or len(self._waiting) >= WAITING_FRAMES):
             self.end(Frame.close(1012, "server_slow"))
@@ -89,7 +95,7 @@ class Member:
     async def send(self, frame: Frame) -> None:
         """Hand the room what the visitor said. Raises Denied; waits while the server is slow."""
         assert isinstance(frame, Heard), "a room takes only what its channel's guard has read"
-        if self._end is not None or self._gone:
+        if not self.here:
             raise ConnectionResetError("not in the room any more")
         await self._take(self, frame)
 

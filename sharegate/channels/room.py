@@ -1,46 +1,63 @@
-"""One shared document as the gate holds it: a peer of the server's, and what visitors follow.
+"""One shared document as the gate holds it: a peer of the server's, and what visitors follow and change.
 
-There is one connection to the server, however many visitors watch. It is there while somebody is here. Whenever it is
-made the server's document is read into an empty one first, and only a document of the same history is merged with what
-the gate held; any other begins a new epoch, and the pages load themselves again.
+There is one connection to the server, however many visitors are here. Whenever it is made the server's document is read
+into an empty one first, and only a document of the same history is merged with what the gate held; any other begins a
+new epoch, and the pages load themselves again. What a visitor may do is asked for each change, of that visitor's
+connection alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
+import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from pycrdt import Doc
 
 from sharegate.channels import frames
 from sharegate.channels.admission import RoomName
-from sharegate.channels.epoch import held, new_session, same_history
-from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
+from sharegate.channels.epoch import Epoch
+from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.guard import Judged
+from sharegate.channels.history import same_history
 from sharegate.channels.interfaces import Confirm
+from sharegate.channels.link import AWAY, Connect, Link
 from sharegate.channels.member import Heard, Member
-from sharegate.channels.news import hear
-from sharegate.channels.outbox import Outbox
+from sharegate.channels.names import Awarenesses
+from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.viewer import ViewerGuard
+from sharegate.channels.saves import Saves
+from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
-from sharegate.messages import Frame, FrameKind, Socket
-from sharegate.shares.model import Grant
+from sharegate.messages import Frame
+from sharegate.paths import CanonicalPath
+from sharegate.policy.documents import DocumentRules
+from sharegate.shares.model import Capability, Grant
 
-log = logging.getLogger("sharegate.room")
 
-SYNC_SECONDS = 30.0
-RETRY_SECONDS = 3.0
-RETRY_PAUSE = 0.2
+class Keeper(Protocol):
+    """What happens around a visitor's change. Its own faults are Denied or StoreUnavailable, and refuse the change."""
 
-# The server's own last words on a document, which trying again does not change.
-_FINAL = frozenset({4400, 4404, 4500})
-_EMPTY = b"\x00"
+    async def allowed(self, grant: Grant) -> Grant:
+        """The grant as it is now; Denied when the visit is over."""
 
-Connect = Callable[[], Awaitable[Socket]]
+    def identity(self, grant: Grant) -> Mapping[str, Any]:
+        """Who the visitor is to others; `username` is the visit's handle."""
+
+    def heard(self, upstream: str, username: str, name: str) -> None:
+        """A name of the owner's side."""
+
+    async def first_write(self, room: Room, member: Member) -> None:
+        """Before a connection's first change; what is recorded here is durable when it returns."""
+
+    def changed(self, room: Room, member: Member, judged: Judged) -> None:
+        """After a change."""
+
+    async def refused(self, room: Room, member: Member, denied: Denied) -> None:
+        """After a change was refused, before its connection is closed."""
 
 
 def stale_session() -> Frame:
@@ -49,29 +66,38 @@ def stale_session() -> Frame:
 
 
 class Room:
-    """`connect` opens the server's end (Denied when it cannot). `session` names the epoch; pages hold it."""
+    """`session` names the epoch: pages hold it in the place of the server's own `sessionId`. `path` is where the file
+    lay when somebody last looked. Implements link.Peer."""
 
     def __init__(
-        self, upstream: str, name: RoomName, connect: Connect, *, now: Callable[[], float] = time.monotonic
+        self,
+        upstream: str,
+        name: RoomName,
+        connect: Connect,
+        keeper: Keeper,
+        rules: DocumentRules,
+        *,
+        idle_after: float = float("inf"),
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self.upstream = upstream
         self.name = name
-        self.session = new_session()
-        self._connect = connect
+        self.session = _new_session()
+        self.path: CanonicalPath | None = None
+        self._keeper = keeper
+        self._rules = rules
+        self._idle_after = idle_after
         self._now = now
-        self._doc: Doc[Any] = Doc()
-        self._whole: bytes | None = None
-        self._known = False
-        self._saved: dict[int, int] = {}
-        self._states: dict[int, AwarenessState] = {}
-        self._viewer = ViewerGuard(upstream)
+        self._clock = clock
+        self._epoch: Epoch | None = None
+        self._names = self._new_names()
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
-        self._outbox = Outbox()
-        self._connected = False
-        # Done while connected; pending while somebody waits for that; None when nobody asked yet.
-        self._opened: asyncio.Future[None] | None = None
-        self._link: asyncio.Task[None] | None = None
-        self._links: set[asyncio.Task[None]] = set()  # with those that are ending
+        self._saves = Saves()
+        self._acted = now()
+        self.resting = False
+        self._link = Link(connect, self, now=now)
 
     def __repr__(self) -> str:
         return f"<Room {self.name}, {len(self._members)} here>"
@@ -85,7 +111,11 @@ class Room:
     @property
     def size(self) -> int:
         """Bytes of the document, about."""
-        return len(self._everything())
+        return len(self._epoch.whole) if self._epoch is not None else 0
+
+    @property
+    def visits(self) -> set[str]:
+        return {member.grant.visit.id for member in self._members}
 
     def place(self, share: str, make: Callable[[], Place]) -> Place:
         """The share's look at this room, one for all of its visitors."""
@@ -98,7 +128,8 @@ class Room:
         member = Member(grant, place, self._take, self._leave)
         self._members[member] = None
         try:
-            await self._open()
+            self.acted()
+            await self._link.open()
         except BaseException:
             member.abort()
             raise
@@ -106,227 +137,250 @@ class Room:
 
     def _leave(self, member: Member) -> None:
         self._members.pop(member, None)
+        self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
-        if self._members:
-            return
-        self._opened = None
-        if self._connected:
-            self._outbox.finish()
-        elif self._link is not None:
-            # Nobody waits for it any more.
-            self._link.cancel()
-            self._link = None
+        if not self._members:
+            self._link.finish()
 
     async def closed(self) -> None:
         """Wait until the server's connection is gone: after the last visitor left."""
-        if self._links:
-            await asyncio.wait(self._links)
+        await self._link.closed()
+
+    def acted(self) -> None:
+        """A visitor did something: the connection is kept, or made again."""
+        self._acted = self._now()
+        self.resting = False
 
     # -- what visitors say ----------------------------------------------------------------------------------------
 
     async def _take(self, member: Member, heard: Heard) -> None:
-        await self._open()
+        if not self.resting:
+            await self._link.open()
         match heard.message:
             case SyncStep1(state_vector=vector):
-                # What is shown now may have been moved away since the last look.
-                await member.place.confirm(Confirm.NEWEST)
-                member.push(frames.write(SyncStep2(self._since(vector))))
-                if self._states:
-                    member.push(frames.write(Awareness(tuple(self._states.values()))))
+                await self._synchronise(member, vector)
+            case SyncStep2(update=update) | Update(update=update):
+                assert heard.summary is not None, "the channel's guard scans updates"
+                await self._change(member, update, heard.summary, whole=isinstance(heard.message, SyncStep2))
+            case Awareness():
+                await self._say_where(member, heard.message)
+            case RawSave(id=number):
+                await self._save(member, number)
 
-    # -- the server's connection ----------------------------------------------------------------------------------
+    async def _synchronise(self, member: Member, vector: bytes) -> None:
+        # What is shown now may have been moved away since the last look.
+        await member.place.confirm(Confirm.NEWEST)
+        epoch = self._here()
+        member.push(frames.write(SyncStep2(epoch.since(vector))))
+        if member.grant.allows(Capability.ROOMS_WRITE) and not epoch.read_only:
+            member.push(frames.write(SyncStep1(epoch.vector)))
+        states = self._names.everything(member.id, self._keeper.identity(member.grant))
+        if states:
+            member.push(frames.write(Awareness(states)))
 
-    async def _open(self) -> None:
-        """Return when the document is here and connected; Denied when it cannot be."""
-        if self._opened is None:
-            self._opened = asyncio.get_running_loop().create_future()
-            self._opened.add_done_callback(lambda done: done.cancelled() or done.exception())
-            if self._link is None or self._link.done():
-                self._link = asyncio.create_task(self._hold())
-                self._links.add(self._link)
-                self._link.add_done_callback(self._links.discard)
-        await asyncio.shield(self._opened)
-
-    async def _hold(self) -> None:
-        """Hold the connection while somebody is here; a short absence of the server is waited out."""
-        lost = self._now()
-        why: Frame | Denied = Frame.close(1012, "server_away")
+    async def _change(self, member: Member, update: bytes, summary: UpdateSummary, *, whole: bool) -> None:
+        epoch = self._here()
+        if epoch.read_only or epoch.repeats(summary, whole=whole) or not await self._may_write(member):
+            return
+        self.acted()
+        if not member.wrote:
+            await self._keeper.first_write(self, member)
+            member.wrote = True
+        await self._link.outbox.room()
+        await self._link.open()
+        # Nothing waits from here on: the change is judged, applied and passed on in one piece.
+        if not member.here or self._epoch is not epoch:
+            return
         try:
-            while self._members:
-                try:
-                    why = await self._hold_once()
-                except Denied as denied:
-                    why = denied
-                if self._connected:
-                    self._connected = False
-                    lost = self._now()
-                    if self._opened is not None and self._opened.done():
-                        self._opened = None
-                if isinstance(why, Frame) and why.code in _FINAL:
-                    break
-                if self._now() - lost >= RETRY_SECONDS or not self._known:
-                    break
-                await asyncio.sleep(RETRY_PAUSE)
-        except Exception:  # fails closed: whoever is here is sent away, and comes back to a new connection
-            log.exception("holding room %s", self.name)
-            why = Frame.close(1011)
-        finally:
-            if self._link is asyncio.current_task():
-                self._end(why)
+            judged = epoch.take(member.grant.visit.id, update, summary)
+        except Denied as denied:
+            await self._keeper.refused(self, member, denied)
+            raise
+        self._link.outbox.put(frames.write(Update(judged.update)))
+        self._tell(Update(judged.update), but=member)
+        if judged.correction:
+            member.push(frames.write(Update(judged.correction)))
+        self._keeper.changed(self, member, judged)
 
-    async def _hold_once(self) -> Frame | Denied:
-        """One connection, from the first word to the last. Returns why it ended."""
-        socket = await self._connect()
-        writing: asyncio.Task[None] | None = None
-        try:
-            end = await self._greet(socket)
-            if end is not None:
-                return end
-            self._outbox.begin()
-            if not self._members:
-                self._outbox.finish()
-            writing = asyncio.create_task(self._outbox.carry(socket))
-            self._arrived()
-            return await self._listen(socket)
-        except ConnectionError:
-            return Frame.close(1012, "server_away")
-        finally:
-            if writing is not None:
-                writing.cancel()
-                await asyncio.gather(writing, return_exceptions=True)
-            socket.abort()
+    async def _may_write(self, member: Member) -> bool:
+        """Asked for each change: a role may be taken back at any moment. A viewer's page, too, says what it has."""
+        return (await self._keeper.allowed(member.grant)).allows(Capability.ROOMS_WRITE)
 
-    def _arrived(self) -> None:
-        self._connected = True
-        if self._opened is None:
-            self._opened = asyncio.get_running_loop().create_future()
-        if not self._opened.done():
-            self._opened.set_result(None)
+    async def _say_where(self, member: Member, said: Awareness) -> None:
+        identity = self._keeper.identity(member.grant)
+        if await self._may_write(member):
+            told = self._names.from_visitor(member.id, identity, said)
+        else:
+            told = self._names.from_viewer(member.id, identity, said)
+        self._withdraw(told)
 
-    def _end(self, why: Frame | Denied) -> None:
-        """No connection any more: send everybody away, and tell those who wait for it."""
-        opened, self._opened = self._opened, None
-        if opened is not None and not opened.done():
-            denied = why if isinstance(why, Denied) else Denied(Reason.UPSTREAM_AWAY, f"closed with {why.code}")
-            opened.set_exception(denied)
-        for member in list(self._members):
-            member.end(why)
+    async def _save(self, member: Member, number: int) -> None:
+        if self._here().read_only or not await self._may_write(member):
+            member.push(_save_answer(number, "skipped"))
+            return
+        await self._link.open()
+        self._send_save(self._saves.ask(member, number, self._here().held))
 
-    async def _greet(self, socket: Socket) -> Frame | None:
-        """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come."""
-        await socket.send(frames.write(SyncStep1(_EMPTY)))
-        fresh: Doc[Any] = Doc()
-        theirs = _EMPTY
-        try:
-            async with asyncio.timeout(SYNC_SECONDS):
-                while True:
-                    frame = await socket.receive()
-                    if frame.kind is FrameKind.CLOSE:
-                        return frame
-                    news = await hear(frame)
-                    match news.message:
-                        case SyncStep1(state_vector=vector):
-                            theirs = vector
-                        case SyncStep2(update=update) | Update(update=update):
-                            _apply(fresh, update)
-                            if isinstance(news.message, SyncStep2):
-                                break
-                        case Awareness(states=states):
-                            self._awareness(states)
-        except TimeoutError:
-            raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
-        await self._adopt(fresh)
-        await socket.send(frames.write(SyncStep2(self._doc.get_update(theirs))))
+    def _here(self) -> Epoch:
+        if self._epoch is None:
+            raise Denied(Reason.UPSTREAM_AWAY, "the document is not here")
+        return self._epoch
+
+    # -- the gate itself ------------------------------------------------------------------------------------------
+
+    def content(self) -> dict[str, Any] | str | None:
+        """The document as plain values; None while it is not here or for a kind that is read only."""
+        return self._epoch.content() if self._epoch is not None else None
+
+    def write(self, change: Callable[[Doc[Any]], object]) -> bytes:
+        """The gate changes the document, for everybody at once; returns the update. Denied(`update_refused`)."""
+        update = self._here().write(change)
+        self._link.outbox.put(frames.write(Update(update)))
+        self._tell(Update(update))
+        return update
+
+    # -- the server's side (link.Peer) ----------------------------------------------------------------------------
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self._members) and not self.resting
+
+    @property
+    def known(self) -> bool:
+        return self._epoch is not None
+
+    async def adopt(self, fresh: Doc[Any]) -> None:
+        epoch = self._epoch
+        if epoch is not None:
+            update = fresh.get_update()
+            if await asyncio.to_thread(same_history, self.name, epoch.whole, update, epoch.saved):
+                before = epoch.vector
+                epoch.rejoin(update)
+                if epoch.vector != before:
+                    self._tell(Update(epoch.since(before)))
+                return
+            self._new_epoch()
+        self._epoch = Epoch(self.name, fresh, self._rules)
+
+    def opening(self, theirs: bytes) -> Iterable[Frame]:
+        yield frames.write(SyncStep2(self._here().since(theirs)))
+        states = self._names.of_members()
+        if states:
+            yield frames.write(Awareness(states))
+
+    async def news(self, news: News) -> Frame | None:
+        await self._confirm(news.confirm)
+        match news.message:
+            case SyncStep1(state_vector=vector):
+                self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
+            case SyncStep2(update=update) | Update(update=update):
+                assert news.summary is not None, "news are scanned"
+                self._here().follow(update, news.summary)
+                self._tell(Update(update))
+            case Awareness():
+                told = self._names.from_upstream(news.message)
+                self._tell_where(told.members)
+                self._send_where(told.upstream)
+            case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):
+                self._saved(number, status)
+            case RawJson(value={"type": "conflict"}):
+                # It could not merge what it was sent: the two histories are not one.
+                self._new_epoch()
+                return AWAY
         return None
 
-    async def _adopt(self, fresh: Doc[Any]) -> None:
-        update = fresh.get_update()
-        if self._known and await asyncio.to_thread(
-            same_history, self.name, self._doc.get_update(), update, dict(self._saved)
-        ):
-            before = self._doc.get_state()
-            self._apply(update)
-            if self._doc.get_state() != before:
-                self._tell(Update(self._doc.get_update(before)))
-            return
-        if self._known:
-            self._new_epoch()
-        self._doc = fresh
-        self._whole = None
-        self._known = True
-        self._saved = held(fresh)
+    def tick(self) -> None:
+        told = self._names.settle()
+        self._tell_where(told.members)
+        self._send_where(told.upstream)
+        if self._now() - self._acted >= self._idle_after:
+            self.resting = True
+            self._link.finish()
 
-    def _new_epoch(self) -> None:
-        self.session = new_session()
-        self._known = False
-        self._states = {}
+    def lost(self) -> None:
+        self._tell_where(self._names.upstream_gone())
+        for member, number in self._saves.drop():
+            member.push(_save_answer(number, "failed"))
+
+    def over(self, why: Frame | Denied) -> None:
         for member in list(self._members):
-            member.end(stale_session())
-
-    async def _listen(self, socket: Socket) -> Frame:
-        while True:
-            frame = await socket.receive()
-            if frame.kind is FrameKind.CLOSE:
-                return frame
-            news = await hear(frame)
-            await self._confirm(news.confirm)
-            match news.message:
-                case SyncStep1(state_vector=vector):
-                    self._outbox.put(frames.write(SyncStep2(self._since(vector))))
-                case SyncStep2(update=update) | Update(update=update):
-                    self._apply(update)
-                    self._tell(Update(update))
-                case Awareness(states=states):
-                    self._awareness(states)
-                case RawJson(value={"type": "conflict"}):
-                    # It could not merge what it was sent: the two histories are not one.
-                    self._new_epoch()
-                    return Frame.close(1012, "server_away")
+            member.end(why)
 
     async def _confirm(self, what: Confirm) -> None:
         """Before visitors hear of it; who may not, is out."""
         if what is Confirm.NOTHING:
             return
-        places = {member.place: None for member in self._members}
-        for place in places:
+        for place in list({member.place: None for member in self._members}):
             try:
                 await place.confirm(what)
             except Denied as denied:
                 for member in [each for each in self._members if each.place is place]:
                     member.end(denied)
 
-    # -- the document ---------------------------------------------------------------------------------------------
+    def _new_epoch(self) -> None:
+        self.session = _new_session()
+        self._epoch = None
+        self._names = self._new_names()
+        for member in list(self._members):
+            member.end(stale_session())
 
-    def _apply(self, update: bytes) -> None:
-        self._whole = None
-        _apply(self._doc, update)
+    def _new_names(self) -> Awarenesses:
+        return Awarenesses(
+            self.upstream,
+            self._clock,
+            taken=lambda visit, client: self._epoch is not None and self._epoch.others(visit, client),
+            heard=lambda username, name: self._keeper.heard(self.upstream, username, name),
+        )
 
-    def _everything(self) -> bytes:
-        if self._whole is None:
-            self._whole = self._doc.get_update()
-        return self._whole
+    # -- telling --------------------------------------------------------------------------------------------------
 
-    def _since(self, vector: bytes) -> bytes:
-        return self._everything() if vector == _EMPTY else self._doc.get_update(vector)
-
-    def _tell(self, message: Update | Awareness, but: Member | None = None) -> None:
+    def _tell(self, message: Update, but: Member | None = None) -> None:
         frame = frames.write(message)
         for member in list(self._members):
             if member is not but:
                 member.push(frame)
 
-    def _awareness(self, states: Iterable[AwarenessState]) -> None:
-        shown = self._viewer.shown(tuple(states))
-        self._states.update({each.client: each for each in shown})
-        self._tell(Awareness(shown))
+    def _tell_where(self, states: tuple[AwarenessState, ...]) -> None:
+        if not states:
+            return
+        frame = frames.write(Awareness(states))
+        for member in list(self._members):
+            mine = self._names.but(member.id, states)
+            if mine is states:
+                member.push(frame)
+            elif mine:
+                member.push(frames.write(Awareness(mine)))
+
+    def _send_where(self, states: tuple[AwarenessState, ...]) -> None:
+        if states and self._link.connected:
+            self._link.outbox.put(frames.write(Awareness(states)))
+
+    def _withdraw(self, states: tuple[AwarenessState, ...]) -> None:
+        self._tell_where(states)
+        self._send_where(states)
+
+    # -- saving ---------------------------------------------------------------------------------------------------
+
+    def _send_save(self, number: int | None) -> None:
+        if number is not None:
+            self._link.outbox.put(frames.write(RawSave(number)))
+
+    def _saved(self, number: int, status: str) -> None:
+        asked = self._saves.answered(number)
+        if asked is None:
+            return
+        if status == "success" and self._epoch is not None:
+            self._epoch.saw_saved(asked.held)
+        for member, theirs in asked.by:
+            member.push(_save_answer(theirs, status if status in ("success", "skipped") else "failed"))
+        if self._epoch is not None:
+            self._send_save(self._saves.next(self._epoch.held))
 
 
-def _apply(doc: Doc[Any], update: bytes) -> None:
-    """Denied(`upstream_bad_answer`) when the library cannot: the server's document is unreadable."""
-    try:
-        doc.apply_update(update)
-    except BaseException as error:  # a panic of the library is no Exception; fails closed
-        if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit):
-            raise
-        raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that cannot be applied") from None
+def _new_session() -> str:
+    return secrets.token_hex(16)
+
+
+def _save_answer(number: int, status: str) -> Frame:
+    return frames.write(RawJson({"type": "save", "responseTo": number, "status": status}))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
 from sharegate.channels.admission import RoomName
-from sharegate.channels.epoch import content, held, new_session, same_history
+from sharegate.channels.history import content, held, same_history
 
 NOTEBOOK = RoomName("json", "notebook", "5f0c7c3e-0000-4000-8000-000000000000")
 TEXT = RoomName("text", "file", NOTEBOOK.file_id)
@@ -93,11 +93,6 @@ def test_notebooks_are_compared_with_cells_and_metadata() -> None:
     assert same_history(NOTEBOOK, build(1).get_update(), build(1).get_update(), {})
     assert not same_history(NOTEBOOK, build(1).get_update(), build(2).get_update(), {})
     assert content(build(1), NOTEBOOK)["cells"] == [{"id": "a", "source": "x", "execution_count": 1}]
-
-
-def test_sessions_are_never_the_same() -> None:
-    """An epoch is told by its name."""
-    assert len({new_session() for _ in range(100)}) == 100
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,54 @@
+"""Whether a document that came back is the one that was there.
+
+jupyter-collaboration rebuilds a document from the file on disk under the fixed CRDT client id 0. The rebuilt history
+uses the same ids for other contents, and a CRDT that merges the two garbles the document for good. Neither a state
+vector nor a session tells such histories apart, so they are told apart by what merging them would do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pycrdt import Array, Doc, Map, Text
+
+from sharegate.channels.admission import RoomName
+from sharegate.channels.scan import FROM_UPSTREAM, scan_state_vector
+
+ROOTS: dict[str, dict[str, type[Array[Any]] | type[Map[Any]] | type[Text]]] = {
+    "notebook": {"state": Map, "meta": Map, "cells": Array},
+    "file": {"state": Map, "source": Text},
+}
+
+
+def held(doc: Doc[Any]) -> dict[int, int]:
+    """CRDT client id → clock: what a document holds."""
+    return scan_state_vector(doc.get_state(), FROM_UPSTREAM)
+
+
+def content(doc: Doc[Any], room: RoomName) -> dict[str, object]:
+    """The values of a document's roots as plain Python."""
+    roots = ROOTS[room.type]
+    return {name: doc.get(name, type=kind).to_py() for name, kind in roots.items()}
+
+
+def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int, int]) -> bool:
+    """Whether the document `fresh` (an update of all of it) goes on where `known` was.
+
+    Merged in either order both must give the same content, and `fresh` must contain what the server had when it last
+    reported the file saved (`saved`): what was saved and is not in it was rebuilt from the file under other ids.
+    """
+    try:
+        one: Doc[Any] = Doc()
+        other: Doc[Any] = Doc()
+        for doc, updates in ((one, (known, fresh)), (other, (fresh, known))):
+            for update in updates:
+                doc.apply_update(update)
+        alone: Doc[Any] = Doc()
+        alone.apply_update(fresh)
+        has = held(alone)
+        if any(has.get(client, 0) < clock for client, clock in saved.items()):
+            return False
+        return content(one, room) == content(other, room)
+    except Exception:  # fails closed: what the library cannot merge is no continuation
+        return False

@@ -1,0 +1,214 @@
+"""The one connection between a room of the gate and its server: made when it is wanted, and made anew when it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
+
+from pycrdt import Doc
+
+from sharegate.channels import frames
+from sharegate.channels.epoch import EMPTY, apply
+from sharegate.channels.frames import Awareness, SyncStep1, SyncStep2, Update
+from sharegate.channels.news import News, hear
+from sharegate.channels.outbox import Outbox
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Frame, FrameKind, Socket
+
+log = logging.getLogger("sharegate.room")
+
+SYNC_SECONDS = 30.0
+RETRY_SECONDS = 3.0
+RETRY_PAUSE = 0.2
+TICK_SECONDS = 1.0
+
+# The server's own last words on a document, which trying again does not change.
+_FINAL = frozenset({4400, 4404, 4500})
+AWAY = Frame.close(1012, "server_away")
+
+Connect = Callable[[], Awaitable[Socket]]
+
+
+class Peer(Protocol):
+    """The room's side of the connection."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the connection shall be there."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a document that a returning server may go on with."""
+
+    async def adopt(self, fresh: Doc[Any]) -> None:
+        """The server's document as a new connection found it."""
+
+    def opening(self, theirs: bytes) -> Iterable[Frame]:
+        """What a server with this state vector is told first."""
+
+    async def news(self, news: News) -> Frame | None:
+        """What the server says. A CLOSE frame ends the connection."""
+
+    def tick(self) -> None:
+        """Called every second while connected."""
+
+    def lost(self) -> None:
+        """The connection broke; another one is tried for a moment."""
+
+    def over(self, why: Frame | Denied) -> None:
+        """There is no connection any more, and none is tried."""
+
+
+class Link:
+    """`connect` opens the server's end (Denied when it cannot)."""
+
+    def __init__(self, connect: Connect, peer: Peer, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._connect = connect
+        self._peer = peer
+        self._now = now
+        self.outbox = Outbox()
+        self.connected = False
+        # Done while connected; pending while somebody waits for that; None when nobody asked yet.
+        self._opened: asyncio.Future[None] | None = None
+        self._holding: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # with those that are ending
+
+    async def open(self) -> None:
+        """Return when the document is here and connected; Denied when it cannot be."""
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+            self._opened.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if self._holding is None or self._holding.done():
+                self._holding = asyncio.create_task(self._hold())
+                self._tasks.add(self._holding)
+                self._holding.add_done_callback(self._tasks.discard)
+        await asyncio.shield(self._opened)
+
+    def finish(self) -> None:
+        """Nobody wants it any more: closed after what waits to be sent, or given up while it is being made."""
+        self._opened = None
+        if self.connected:
+            self.outbox.finish()
+        elif self._holding is not None:
+            self._holding.cancel()
+            self._holding = None
+
+    async def closed(self) -> None:
+        """Wait until it is gone, after it was finished."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _hold(self) -> None:
+        """A short absence of the server is waited out."""
+        lost = self._now()
+        why: Frame | Denied = AWAY
+        try:
+            while self._peer.wanted:
+                try:
+                    why = await self._once()
+                except Denied as denied:
+                    why = denied
+                if self.connected:
+                    self.connected = False
+                    lost = self._now()
+                    if self._opened is not None and self._opened.done():
+                        self._opened = None
+                    self._peer.lost()
+                if isinstance(why, Frame) and why.code in _FINAL:
+                    break
+                if self._now() - lost >= RETRY_SECONDS or not self._peer.known:
+                    break
+                await asyncio.sleep(RETRY_PAUSE)
+        except Exception:  # fails closed: whoever is here is sent away, and comes back to a new connection
+            log.exception("holding a room's connection")
+            why = Frame.close(1011)
+        finally:
+            if self._holding is asyncio.current_task():
+                self._end(why)
+
+    def _end(self, why: Frame | Denied) -> None:
+        opened, self._opened = self._opened, None
+        self.connected = False
+        if opened is not None and not opened.done():
+            denied = why if isinstance(why, Denied) else Denied(Reason.UPSTREAM_AWAY, f"closed with {why.code}")
+            opened.set_exception(denied)
+        if self._peer.wanted:
+            self._peer.over(why)
+
+    async def _once(self) -> Frame | Denied:
+        """One connection, from the first word to the last. Returns why it ended."""
+        socket = await self._connect()
+        beside: list[asyncio.Task[None]] = []
+        try:
+            end = await self._greet(socket)
+            if end is not None:
+                return end
+            if not self._peer.wanted:
+                self.outbox.finish()
+            beside = [asyncio.create_task(self.outbox.carry(socket)), asyncio.create_task(self._ticking())]
+            self._arrived()
+            return await self._listen(socket)
+        except ConnectionError:
+            return AWAY
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            socket.abort()
+
+    def _arrived(self) -> None:
+        self.connected = True
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    async def _ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self._peer.tick()
+
+    async def _greet(self, socket: Socket) -> Frame | None:
+        """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come."""
+        await socket.send(frames.write(SyncStep1(EMPTY)))
+        fresh: Doc[Any] = Doc()
+        theirs = EMPTY
+        early: list[News] = []
+        try:
+            async with asyncio.timeout(SYNC_SECONDS):
+                while True:
+                    frame = await socket.receive()
+                    if frame.kind is FrameKind.CLOSE:
+                        return frame
+                    news = await hear(frame)
+                    match news.message:
+                        case SyncStep1(state_vector=vector):
+                            theirs = vector
+                        case SyncStep2(update=update):
+                            apply(fresh, update)
+                            break
+                        case Update(update=update):
+                            apply(fresh, update)
+                        case Awareness():
+                            early.append(news)
+        except TimeoutError:
+            raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
+        await self._peer.adopt(fresh)
+        self.outbox.begin()
+        for each in self._peer.opening(theirs):
+            self.outbox.put(each)
+        for news in early:
+            await self._peer.news(news)
+        return None
+
+    async def _listen(self, socket: Socket) -> Frame:
+        while True:
+            frame = await socket.receive()
+            if frame.kind is FrameKind.CLOSE:
+                return frame
+            end = await self._peer.news(await hear(frame))
+            if end is not None:
+                return end
