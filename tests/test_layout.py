@@ -95,6 +95,7 @@ TESTED_ELSEWHERE = {
     "channels/interfaces.py": "protocols",
     "channels/lib0.py": "tests/channels/test_frames.py, test_scan.py",
     "channels/nesting.py": "tests/channels/test_scan.py",
+    "channels/shown.py": "tests/channels/test_viewer.py, test_names.py",
     "confine/fields.py": "tests/confine/test_body.py, test_request.py",
     "dashboard/bodies.py": "tests/dashboard/test_api.py",
     "dashboard/interfaces.py": "protocols",

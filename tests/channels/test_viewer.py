@@ -12,7 +12,8 @@ from pycrdt import Doc, Map, Text, create_sync_message, create_update_message, h
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.interfaces import Confirm, Verdict
-from sharegate.channels.viewer import MAX_STATES, VIEWER_PACE, Pace, ViewerGuard
+from sharegate.channels.shown import MAX_STATES
+from sharegate.channels.viewer import VIEWER_PACE, Pace, ViewerGuard
 from sharegate.limits import Rate
 from sharegate.messages import Frame
 from tests.channels.documents import deep_any, kinds_of_attack, notebook, real_update, update_frame
