@@ -25,6 +25,7 @@ from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.visits.live import LivePages
+from sharegate.visits.names import Names
 from sharegate.visits.presence import Presence
 
 _SETTINGS_LIMIT = 16 << 20
@@ -47,6 +48,7 @@ class Answers:
         documents: Documents,
         live_pages: LivePages,
         presence: Presence,
+        names: Names,
     ) -> None:
         self._forwarder = forwarder
         self._roots = roots
@@ -56,12 +58,14 @@ class Answers:
         self._documents = documents
         self._live_pages = live_pages
         self._presence = presence
+        self._names = names
         self._locals: dict[str, Local] = {
             "workspace-list": self._workspace_list,
             "workspace": self._workspace,
             "workspace-write": self._workspace_write,
             "settings-write": self._settings_write,
             "events": self._events,
+            "me": self._me,
             "global-awareness": self._global_awareness,
         }
 
@@ -185,6 +189,9 @@ class Answers:
         if request.method == "DELETE":
             return await self._overlays.delete_workspace(grant, name)
         return await self._overlays.put_workspace(grant, name, await _whole(confined, MAX_WORKSPACE_BYTES))
+
+    async def _me(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
+        return synthetic.me(self._names.identity(grant))
 
     async def _settings_write(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Response:
         plugin = "/".join(match.parts["name"])

@@ -52,6 +52,7 @@ from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.live import LivePages
+from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
 from sharegate.visits.site import Site
@@ -206,7 +207,9 @@ async def running(
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
-            gate, documents, background = _gate(house)
+            names = Names()
+            await names.open(house.store)
+            gate, documents, background = _gate(house, names)
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle)
                 closing.push_async_callback(listener.stop)
@@ -225,7 +228,7 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _gate(house: _House) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
+def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site.of(config.gate_url)
@@ -265,11 +268,13 @@ def _gate(house: _House) -> tuple[Gate, Documents, list[Callable[[], Coroutine[N
         documents=documents,
         live_pages=live_pages,
         presence=house.presence,
+        names=names,
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
     )
     store.subscribe(standing.changed)
+    store.subscribe(lambda change: names.changed(change, store))
     gate = Gate(
         site=site,
         store=store,

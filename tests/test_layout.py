@@ -96,6 +96,7 @@ TESTED_ELSEWHERE = {
     "channels/lib0.py": "tests/channels/test_frames.py, test_scan.py",
     "channels/open_rooms.py": "tests/channels/test_room.py",
     "channels/nesting.py": "tests/channels/test_scan.py",
+    "channels/shown.py": "tests/channels/test_viewer.py, test_names.py",
     "confine/fields.py": "tests/confine/test_body.py, test_request.py",
     "dashboard/bodies.py": "tests/dashboard/test_api.py",
     "dashboard/interfaces.py": "protocols",

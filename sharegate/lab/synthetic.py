@@ -1,7 +1,7 @@
 """Local answers: what a normal JupyterLab asks and a visitor may not have gets a small true-looking answer, no denial.
 
 `LOCAL` maps the names that the route table uses (`local:<name>`) to functions of a grant. What a visit keeps for itself
-(workspaces, settings) is in overlay.py, because it needs the store.
+(workspaces, settings) is in overlay.py, because it needs the store; `me` needs the names of all who are in.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from sharegate.messages import Response
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Grant, Link, Visit
 
 _COLOURS = 7  # JupyterLab's theme defines --jp-collaborator-color1 ... 7
+HANDLE = "sharegate-"  # before a visit's id: a username that no account has
 _SAFE = "/!$&'()*+,;=:@~"
 _EPOCH = "1970-01-01T00:00:00.000000Z"
 
@@ -51,15 +52,20 @@ def absent(grant: Grant | None = None) -> Response:
     return json_answer({"message": "There is nothing here.", "reason": None}, status=404)
 
 
-def identity(grant: Grant) -> dict[str, Any]:
-    """Who the visitor is to others in the document: the gate's word, the same for the whole visit."""
-    name = grant.visit.name or grant.link.name or "Visitor"
+def called(link: Link, visit: Visit) -> str:
+    """What a visitor is called, as far as anybody has said."""
+    return visit.name or link.name or "Visitor"
+
+
+def identity(grant: Grant, name: str) -> dict[str, Any]:
+    """Who the visitor is to others in the document: the gate's word. `name` is the one that tells people apart
+    (visits/names.py)."""
     number = hashlib.sha256(grant.visit.id.encode()).digest()[0] % _COLOURS + 1
     return {
-        "username": f"sharegate-{grant.visit.id}",
+        "username": HANDLE + grant.visit.id,
         "name": name,
         "display_name": name,
-        "initials": initials(name),
+        "initials": initials(called(grant.link, grant.visit)),
         "avatar_url": None,
         "color": f"var(--jp-collaborator-color{number})",
     }
@@ -74,9 +80,9 @@ def initials(name: str) -> str:
     return "".join(word[0].upper() for word in ends)
 
 
-def me(grant: Grant) -> Response:
+def me(identity: dict[str, Any]) -> Response:
     """`GET /api/me`: the visit's identity; nothing about it can be changed from inside."""
-    return json_answer({"identity": identity(grant), "permissions": {"updatable_fields": []}})
+    return json_answer({"identity": identity, "permissions": {"updatable_fields": []}})
 
 
 def status(grant: Grant) -> Response:
@@ -101,7 +107,6 @@ LOCAL: dict[str, Callable[[Grant], Response]] = {
     "absent": absent,
     "empty-list": empty_list,
     "empty-object": empty_object,
-    "me": me,
     "nbconvert-list": empty_object,
     "no-content": no_content,
     "robots": robots,

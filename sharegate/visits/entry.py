@@ -55,10 +55,15 @@ class Waiting:
         return f"<Waiting {self.knock} {self.state.value}>"
 
 
+def by_own_link(link: Link, visit: Visit) -> bool:
+    """Whether the owner's link says this name, rather than the visitor."""
+    return bool(link.name) and visit.name == link.name and visit.kind is not VisitKind.KNOCK
+
+
 def badge(link: Link, visit: Visit) -> str:
     """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
     if link.kind is LinkKind.PREVIEW:
         return "Preview"
-    if link.name and visit.name == link.name and visit.kind is not VisitKind.KNOCK:
+    if by_own_link(link, visit):
         return f"{link.name} · own link"
     return f'says "{visit.name}"' if visit.name else "no name"
