@@ -149,7 +149,8 @@ class Judgement:
             code = cell.get("cell_type") == "code"
             if key == "attachments" and not code:
                 if value is not _NO_VALUE and not shape.check_attachments(value, self.rules):
-                    self._put_back(cell, key, change, "attachments")
+                    # Never away again: @jupyter/ydoc fails on a key of a cell that came and went in one transaction.
+                    self._put_back(cell, key, {"oldValue": change.get("oldValue", {})}, "attachments")
             elif key == "execution_count" and code and value is not _NO_VALUE:
                 count = shape.whole(value, shape.MAX_COUNT)
                 if value is not None and count is None:

@@ -167,5 +167,5 @@ def check_outputs(outputs: object) -> None:
 
 
 def check_execution_state(value: object) -> None:
-    if value != IDLE and value not in RUNNING:
+    if not isinstance(value, str) or (value != IDLE and value not in RUNNING):
         raise refused("an execution state that is none")

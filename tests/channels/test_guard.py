@@ -58,7 +58,7 @@ def plain(doc: Doc) -> dict[str, Any]:
     return {name: doc[name].to_py() for name in ("state", "meta", "cells")}
 
 
-def assert_refused(room: Room, update: bytes, said: str = "") -> None:
+def assert_refused(room: Room, update: bytes, said: str = "refused|bad_frame") -> None:
     """Refused, and the trial copy as the live document again."""
     before = plain(room.live)
     with pytest.raises(Denied, match=said) as raised:
@@ -243,7 +243,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "an embed in text": (lambda doc: doc["cells"][0]["source"].insert_embed(0, {"image": "x"}), "embed"),
     "a shared type in metadata": (tag(0, "x", Map({})), "shared type"),
     "a text in metadata": (tag(0, "trusted", Text("true")), "shared type"),
-    "bytes in metadata": (tag(0, "x", b"x"), "binary"),
+    "bytes in metadata": (tag(0, "x", b"x"), "no plain value"),
     "bytes deep in metadata": (tag(0, "x", [b"x"]), "no plain value"),
     "NaN in metadata": (tag(0, "x", float("nan")), "number"),
     "infinity in metadata": (tag(0, "x", [float("inf")]), "number"),
@@ -283,13 +283,13 @@ RAW: dict[str, tuple[bytes, str]] = {
     "an undefined state": (item(9, "state", b"\x01\x7f", 8, "path"), "state"),
     "bytes among the cells": (item(9, "cells", sized(b"x"), 3), "binary"),
     "an old kind of JSON": (item(9, "cells", b"\x01" + sized(b"{}"), 2), "json"),
-    "64 levels and more": (deep_any(70), ""),
-    "200,000 levels of values": (deep_any(200_000), ""),
-    "200,000 levels of JSON": (deep_json(200_000), ""),
-    "5,000 levels of types": (deep_types(5_000), ""),
-    "no update": (b"\xff" * 1000, ""),
-    "half an update": (item(9, "cells", b"\x01\x7f", 8)[:-3], ""),
-    "nothing": (b"", ""),
+    "64 levels and more": (deep_any(70), "bad_frame"),
+    "200,000 levels of values": (deep_any(200_000), "bad_frame"),
+    "200,000 levels of JSON": (deep_json(200_000), "bad_frame"),
+    "5,000 levels of types": (deep_types(5_000), "bad_frame"),
+    "no update": (b"\xff" * 1000, "bad_frame"),
+    "half an update": (item(9, "cells", b"\x01\x7f", 8)[:-3], "bad_frame"),
+    "nothing": (b"", "bad_frame"),
 }
 
 
@@ -323,10 +323,10 @@ def test_who_proves_that_nothing_waits_may_refuse(room: Room) -> None:
         raise Denied(Reason.UPDATE_REFUSED, "waits for something")
 
     other = Room()
-    before = other.guard.whole()
+    before = other.guard.content()
     with pytest.raises(Denied, match="waits for something"):
         other.guard.judge(change(other.page(), HONEST["insert"]), settled=refuse)
-    assert other.guard.whole() == before
+    assert other.guard.content() == before
 
 
 def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
@@ -347,3 +347,228 @@ def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
     room.from_upstream(lambda doc: doc["cells"].pop(0))
     page = open_page(room.live.get_update(), 101)
     room.guard.judge(change(page, HONEST["type"]))
+
+
+# what is put right
+
+
+def trail(judged: Judged) -> tuple[str, ...]:
+    assert bool(judged.corrected) == bool(judged.correction)
+    return judged.corrected
+
+
+def paste(outputs: tuple[Any, ...], trusted: bool | None = True) -> Change:
+    return insert(0, lambda: code("new", "alert", trusted=trusted, outputs=outputs))
+
+
+CORRECTED: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "invented html in a trusted cell": (paste((IMAGE_XSS, IMAGE_XSS)), ("outputs", "trusted")),
+    "invented script in a trusted cell": (paste((SCRIPT,)), ("outputs", "trusted")),
+    "invented outputs in a cell nobody trusts": (paste((SCRIPT,), False), ("outputs",)),
+    "invented outputs in a cell that says nothing": (paste((SCRIPT,), None), ("outputs",)),
+    "invented text": (paste(({**STREAM, "text": "other"},)), ("outputs", "trusted")),
+    "half of what was seen": (paste((HTML,)), ("outputs", "trusted")),
+    "what was seen, the other way round": (paste((HTML, STREAM)), ("outputs", "trusted")),
+    "what was seen, twice": (paste((STREAM, HTML, STREAM, HTML)), ("outputs", "trusted")),
+    "what was seen, with one more key": (
+        paste((STREAM, {**HTML, "metadata": {"isolated": True}})),
+        ("outputs", "trusted"),
+    ),
+    "untrusted outputs in a trusted cell": (paste((IMAGE_XSS,)), ("trusted",)),
+    "trust on all cells": (lambda doc: [tag(at, "trusted", True)(doc) for at in range(5)], ("trusted",)),
+    "trust that is no flag": (tag(1, "trusted", "yes"), ("trusted",)),
+    "trust that is a number": (tag(1, "trusted", 1), ("trusted",)),
+    "trust that is a number, without outputs": (tag(2, "trusted", 1), ("trusted",)),
+    "trust that is a list": (tag(0, "trusted", [True]), ("trusted",)),
+    "an output put into a cell": (
+        lambda doc: doc["cells"][0]["outputs"].append(output(SCRIPT)),
+        ("outputs", "trusted"),
+    ),
+    "an output put into an empty cell": (
+        lambda doc: doc["cells"][2]["outputs"].append(output(SCRIPT)),
+        ("outputs",),
+    ),
+    "outputs of another cell put into a cell": (
+        lambda doc: doc["cells"][2]["outputs"].append(output(IMAGE_XSS)),
+        ("outputs",),
+    ),
+    "an output taken out": (lambda doc: doc["cells"][0]["outputs"].pop(0), ("outputs", "trusted")),
+    "an output's data changed": (
+        lambda doc: doc["cells"][0]["outputs"][1].__setitem__("data", SCRIPT["data"]),
+        ("outputs", "trusted"),
+    ),
+    "a stream's text changed": (
+        lambda doc: doc["cells"][0]["outputs"][0]["text"].insert(0, "x"),
+        ("outputs", "trusted"),
+    ),
+    "an output replaced": (
+        lambda doc: [doc["cells"][1]["outputs"].clear(), doc["cells"][1]["outputs"].append(output(SCRIPT))],
+        ("outputs",),
+    ),
+    "the kernel": (note("kernelspec", {"name": "evil", "display_name": "Python 3"}), ("metadata",)),
+    "the kernel deleted": (lambda doc: doc["meta"]["metadata"].pop("kernelspec"), ("metadata",)),
+    "a dotted exporter": (note("language_info", {"name": "p", "nbconvert_exporter": "os.system"}), ("exporter",)),
+    "the language": (note("language_info", {"name": "evil"}), ("metadata",)),
+    "widgets": (note("widgets", {"application/vnd.jupyter.widget-state+json": {}}), ("metadata",)),
+    "paired files": (note("jupytext", {"formats": "ipynb,../evil//py"}), ("metadata",)),
+    "metadata emptied": (lambda doc: doc["meta"]["metadata"].clear(), ("metadata",)),
+    "an older format": (lambda doc: doc["meta"].__setitem__("nbformat_minor", 4.0), ("format",)),
+    "a format nobody knows": (lambda doc: doc["meta"].__setitem__("nbformat_minor", 9.0), ("format",)),
+    "another format": (lambda doc: doc["meta"].__setitem__("nbformat", 3.0), ("format",)),
+    "an attached page": (put(3, "attachments", {"a": {"text/html": "PHNjcmlwdD4="}}), ("attachments",)),
+    "a new cell with an attached page": (
+        insert(0, lambda: markdown("new", attachments={"a": {"text/html": "x"}})),
+        ("attachments",),
+    ),
+    "a running cell": (put(0, "execution_state", "running"), ("execution",)),
+    "a new running cell": (insert(0, lambda: odd(execution_state="running")), ("execution",)),
+    "a count nobody counted": (put(0, "execution_count", 99.0), ("execution",)),
+}
+
+
+@pytest.mark.parametrize("name", CORRECTED)
+def test_what_may_not_stay_is_put_right(room: Room, name: str) -> None:
+    """The change is accepted, and what may not stay is gone from everybody's copy, the sender's included."""
+    attack, facts = CORRECTED[name]
+    other = room.page(200)
+    judged = room.edit(attack)
+    assert trail(judged) == facts
+    assert plain(room.live) == plain(room.page()) == plain(other) == plain(room.upstream)
+    assert plain(open_page(room.guard.whole(), 3)) == plain(room.live)
+    said = json.dumps(plain(room.live))
+    assert not any(word in said for word in ("alert(1)</", "evil", "os.system", 'text/html": "x', "widget-state"))
+    assert_nothing_invented(room)
+
+
+def assert_nothing_invented(room: Room) -> None:
+    """Only outputs that upstream showed, and trust only where it was shown with them or there are none."""
+    for cell in room.live["cells"].to_py():
+        said = cell["metadata"].get("trusted", False)
+        outputs = cell.get("outputs") or []
+        assert outputs in ([], [STREAM, HTML], [IMAGE_XSS])
+        assert said is False or (said is True and outputs != [IMAGE_XSS])
+
+
+def test_the_rest_of_a_corrected_change_survives(room: Room) -> None:
+    """Text and structure stay; only what may not stay is taken back."""
+    room.edit(paste((SCRIPT,)), note("kernelspec", {}), note("title", "kept"))
+    cell = room.cell("new").to_py()
+    assert (cell["source"], cell["outputs"], cell["metadata"]) == ("alert", [], {"trusted": False})
+    metadata = room.live["meta"]["metadata"].to_py()
+    assert metadata["title"] == "kept" and metadata["kernelspec"]["name"] == "python3"
+
+
+def test_attack_trust_first_then_outputs(room: Room) -> None:
+    """Cleared and trusted, a cell gets neither its outputs back in place nor untrusted ones with a new cell's trust."""
+    assert room.edit(clear(1)).corrected == ()
+    assert trail(room.edit(lambda doc: doc["cells"][1]["outputs"].append(output(IMAGE_XSS)))) == ("outputs", "trusted")
+    assert trail(room.edit(paste((IMAGE_XSS,)))) == ("trusted",)
+    assert_nothing_invented(room)
+
+
+def test_attack_outputs_first_then_trust(room: Room) -> None:
+    """Outputs that nobody trusts may be pasted; trust in them is taken back, now and when it is tried again."""
+    assert room.edit(paste((IMAGE_XSS,), False)).corrected == ()
+    for _ in range(2):
+        assert trail(room.edit(tag(0, "trusted", True))) == ("trusted",)
+    assert_nothing_invented(room)
+
+
+def test_what_upstream_trusts_later_is_trusted(room: Room) -> None:
+    """The owner's word counts: after it the same outputs may be moved with their trust."""
+    room.from_upstream(tag(1, "trusted", True))
+    assert room.edit(move(1, 3)).corrected == ()
+    assert room.cell("plain")["metadata"]["trusted"] is True
+
+
+def test_what_upstream_never_showed_is_not_known_by_being_corrected(room: Room) -> None:
+    """Trying again does not help: what a visitor sent is not learnt."""
+    for _ in range(3):
+        assert trail(room.edit(paste((SCRIPT,), False))) == ("outputs",)
+        room.from_upstream(lambda doc: doc["state"].__setitem__("dirty", not doc["state"]["dirty"]))
+        room.clock.now += 10
+
+
+def test_outputs_of_a_snapshot_may_come_back(room: Room) -> None:
+    """What the lead remembered from an accepted snapshot is as if seen."""
+    room.guard.remember([SCRIPT], False)
+    room.guard.remember([], True)
+    assert trail(room.edit(paste((SCRIPT,)))) == ("trusted",)
+
+
+def test_numbers_are_known_in_both_spellings(room: Room) -> None:
+    """Upstream's 1 comes back from a page as 1.0."""
+    room.from_upstream(insert(0, lambda: code("n", outputs=({"output_type": "x", "n": [1, 2.5, 0]},))))
+    assert room.edit(lambda doc: doc["cells"].append(fresh(doc["cells"][0].to_py(), "m"))).corrected == ()
+
+
+# what upstream shows, read late
+
+
+def test_a_cell_cut_by_its_owner_is_pasted_by_a_visitor(room: Room) -> None:
+    """What stood long enough to be seen is known when it is gone."""
+    room.from_upstream(insert(0, lambda: code("new", outputs=(HTML,))))
+    room.clock.now += 1
+    room.from_upstream(lambda doc: doc["cells"].pop(0))
+    assert room.edit(paste((HTML,))).corrected == ()
+
+
+def test_a_cell_moved_before_its_outputs_were_read_keeps_them(room: Room) -> None:
+    """Outputs are read before a change is applied that may take them away."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(HTML)))
+    room.from_upstream(insert(0, lambda: code("first")))
+    assert room.edit(move(3, 0)).corrected == ()
+    assert room.cell("empty").to_py()["outputs"] == [HTML]
+
+
+def test_attack_on_outputs_that_were_not_read_yet(room: Room) -> None:
+    """A visitor's text in a stream is not taken for upstream's, however early it comes."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(STREAM)))
+    assert trail(room.edit(lambda doc: doc["cells"][2]["outputs"][0]["text"].insert(0, "evil"))) == ("outputs",)
+    room.clock.now += 10
+    assert trail(room.edit(paste(({**STREAM, "text": "evil" + STREAM["text"]},), False))) == ("outputs",)
+
+
+def test_only_so_many_outputs_are_remembered() -> None:
+    """The memory is bounded: what was seen longest ago is forgotten first."""
+    room = Room(replace(RULES, remembered_outputs=1))
+    room.edit(HONEST["insert"])
+    assert len(room.guard._seen) == 1
+
+
+# one update, one event
+
+
+class Seen:
+    """What the observers of a page heard."""
+
+    def __init__(self, page: Doc) -> None:
+        self.deep: list[list[str]] = []
+        self.cells: list[Any] = []
+        self.root = page["cells"]
+        self.root.observe_deep(lambda events: self.deep.append([str(event.path) for event in events]))
+        self.root.observe(self._top)
+
+    def _top(self, event: Any) -> None:
+        for part in event.delta:
+            self.cells += [cell.to_py() for cell in part.get("insert", ())]
+
+
+def test_nobody_sees_the_state_between(room: Room) -> None:
+    """A peer's observers fire once, and the cell that is put in has no outputs and no trust already."""
+    peers = [Seen(room.page(200)), Seen(room.upstream)]
+    room.edit(paste((SCRIPT, IMAGE_XSS)))
+    for peer in peers:
+        assert peer.deep == [["[]"]]
+        assert [(cell["outputs"], cell["metadata"]) for cell in peer.cells] == [([], {"trusted": False})]
+
+
+def test_nobody_sees_trust_between(room: Room) -> None:
+    """Trust in a cell that is there never reaches anybody's observer."""
+    seen: list[Any] = []
+    root = room.upstream["cells"]
+    root.observe_deep(lambda events: seen.extend(event.target.to_py() for event in events))
+    room.edit(tag(1, "trusted", True))
+    assert seen == [{"trusted": False}]
