@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": {"errors", "shares"},
     # What a server is and what is needed of it; never how it is spoken to.
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
-    "channels": {"errors", "limits", "messages", "names", "paths", "shares", "versions"},
+    "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
     "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},

@@ -1,0 +1,574 @@
+"""What an editor's update may do to a document."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pycrdt import Array, Doc, Map, Text, XmlFragment
+
+from sharegate.channels.guard import DocumentGuard, DocumentKind, Judged
+from sharegate.channels.lib0 import sized
+from sharegate.errors import Denied, Reason
+from tests.channels.documents import deep_any, deep_json, deep_types
+from tests.channels.editing import (
+    GATE,
+    HTML,
+    IMAGE_XSS,
+    NAME,
+    RULES,
+    SCRIPT,
+    STREAM,
+    Change,
+    Room,
+    change,
+    clear,
+    code,
+    fresh,
+    insert,
+    item,
+    markdown,
+    move,
+    note,
+    odd,
+    open_page,
+    output,
+    put,
+    retype,
+    tag,
+)
+
+RECORDED = json.loads((Path(__file__).parent / "recorded" / "notebook.json").read_text())
+PICTURE = {"a.png": {"image/png": "iVBORw0KGgo="}}
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
+def plain(doc: Doc) -> dict[str, Any]:
+    return {name: doc[name].to_py() for name in ("state", "meta", "cells")}
+
+
+def assert_refused(room: Room, update: bytes, said: str = "refused|bad_frame") -> None:
+    """Refused, and the trial copy as the live document again."""
+    before = plain(room.live)
+    with pytest.raises(Denied, match=said) as raised:
+        room.guard.judge(update)
+    assert raised.value.reason in (Reason.UPDATE_REFUSED, Reason.BAD_FRAME)
+    copy = open_page(room.guard.whole(), 3)
+    assert plain(copy) == before and set(copy.keys()) == {"state", "meta", "cells"}
+    assert room.guard.state_vector() == room.live.get_state()
+
+
+# honest pages
+
+
+@pytest.mark.parametrize("page", RECORDED["pages"])
+def test_what_a_real_page_did_is_accepted_as_it_is(page: str) -> None:
+    """Insert, type, attach, tag, collapse, move, cut, paste, split, merge, change type, clear, replace, undo, redo."""
+    live: Doc = Doc()
+    live.apply_update(base64.b64decode(RECORDED["initial"]))
+    guard = DocumentGuard(DocumentKind.NOTEBOOK, RECORDED["room"], RULES, client_id=GATE, live=live.get_update)
+    for name, update in RECORDED["pages"][page]["updates"]:
+        judged = guard.judge(base64.b64decode(update))
+        assert (judged.corrected, judged.correction) == ((), b""), name
+        assert judged.update == base64.b64decode(update)
+        live.apply_update(judged.update)
+    final = RECORDED["pages"][page]["final"]
+    for cell in final["cells"]:
+        if not cell.get("attachments", True):
+            del cell["attachments"]
+    assert guard.content() == final
+
+
+def split(doc: Doc) -> None:
+    old = doc["cells"][0].to_py()
+    del doc["cells"][0]
+    doc["cells"].insert(0, code("half-1", old["source"][:3]))
+    doc["cells"].insert(1, fresh(old | {"source": old["source"][3:]}))
+
+
+def merge(doc: Doc) -> None:
+    both = doc["cells"][1].to_py()["source"] + "\n" + doc["cells"][2].to_py()["source"]
+    del doc["cells"][1:3]
+    doc["cells"].insert(1, code("both", both))
+
+
+HONEST: dict[str, Change] = {
+    "type": lambda doc: doc["cells"][0]["source"].insert(0, "héllo 🐍\n"),
+    "delete text": lambda doc: doc["cells"][0]["source"].clear(),
+    "insert": insert(2, lambda: code("new", "")),
+    "insert markdown": insert(2, markdown("new")),
+    "insert raw": insert(2, markdown("new", kind="raw")),
+    "delete": lambda doc: doc["cells"].pop(1),
+    "delete all": lambda doc: doc["cells"].clear(),
+    "move a trusted cell with outputs": move(0, 3),
+    "move a cell with outputs that nobody trusts": move(1, 0),
+    "copy a cell with outputs": lambda doc: doc["cells"].append(fresh(doc["cells"][0].to_py(), "copy")),
+    "copy outputs without their trust": lambda doc: doc["cells"].append(
+        code("copy", trusted=False, outputs=(STREAM, HTML))
+    ),
+    "split": split,
+    "merge": merge,
+    "clear outputs": clear(0),
+    "code to markdown": retype(0, "markdown"),
+    "markdown to code": retype(3, "code"),
+    "markdown to raw": retype(3, "raw"),
+    "attach a picture": put(3, "attachments", PICTURE),
+    "insert with a picture": insert(0, markdown("new", attachments=PICTURE)),
+    "tags": tag(0, "tags", ["a", "b"]),
+    "slideshow": tag(3, "slideshow", {"slide_type": "slide"}),
+    "distrust": tag(0, "trusted", False),
+    "trust where nothing was put out": tag(2, "trusted", True),
+    "trust text": tag(3, "trusted", True),
+    "title": note("title", "Better"),
+    "no title": lambda doc: doc["meta"]["metadata"].pop("title"),
+    "metadata written anew": lambda doc: _rewrite(doc["meta"]["metadata"]),
+    "newest minor again": lambda doc: doc["meta"].__setitem__("nbformat_minor", 5.0),
+    "dirty": lambda doc: doc["state"].__setitem__("dirty", True),
+    "document_id": lambda doc: doc["state"].__setitem__("document_id", NAME),
+    "idle": put(0, "execution_state", "idle"),
+}
+
+
+def _rewrite(metadata: Map) -> None:
+    plain = metadata.to_py()
+    metadata.clear()
+    for key, value in {**plain, "title": "again"}.items():
+        metadata[key] = value
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_change_is_neither_refused_nor_corrected(room: Room, name: str) -> None:
+    """What pages do arrives everywhere as it was sent."""
+    update = change(room.page(), HONEST[name])
+    judged = room.send(update)
+    assert (judged.update, judged.correction, judged.corrected) == (update, b"", ())
+    assert plain(room.live) == plain(room.page()) == plain(room.upstream)
+
+
+def test_a_change_says_which_cells_it_touched(room: Room) -> None:
+    """Typing names its cell; inserting, moving and deleting name the cells put in and taken out, and structure."""
+    judged = room.edit(HONEST["type"])
+    assert (judged.cells, judged.structure) == (("trusted",), False)
+    judged = room.edit(move(0, 3))
+    assert (judged.cells, judged.structure) == (("trusted",), True)
+    judged = room.edit(lambda doc: doc["cells"].pop(0), insert(1, code("new")))
+    assert (judged.cells, judged.structure) == (("new", "plain"), True)
+    judged = room.edit(lambda doc: doc["cells"][0]["source"].insert(0, "?"))
+    assert judged.cells == ("empty",)
+    assert room.edit(note("title", "x")).cells == ()
+
+
+# what no page sends
+
+REFUSED: dict[str, tuple[Change, str]] = {
+    "state.path to another file": (lambda doc: doc["state"].__setitem__("path", "secret/private.ipynb"), "state"),
+    "state.hash": (lambda doc: doc["state"].__setitem__("hash", "0"), "state"),
+    "a state key of its own": (lambda doc: doc["state"].__setitem__("file_id", "x"), "state"),
+    "document_id of another room": (lambda doc: doc["state"].__setitem__("document_id", NAME[:-1] + "2"), "state"),
+    "dirty that is no flag": (lambda doc: doc["state"].__setitem__("dirty", 1), "state"),
+    "dirty that is a map": (lambda doc: doc["state"].__setitem__("dirty", Map({})), "state"),
+    "state.path deleted": (lambda doc: doc["state"].pop("path"), "state"),
+    "state emptied": (lambda doc: doc["state"].clear(), "state"),
+    "a string for a cell": (insert(0, "justastring"), "no map"),
+    "a number for a cell": (insert(0, 1), "no map"),
+    "null for a cell": (insert(0, None), "no map"),
+    "a plain map for a cell": (insert(0, {"id": "x", "cell_type": "code", "source": "", "metadata": {}}), "no map"),
+    "a list for a cell": (insert(0, Array([])), "no map"),
+    "a text for a cell": (insert(0, Text("x")), "no map"),
+    "a document for a cell": (insert(0, Doc()), "doc"),
+    "an empty cell": (insert(0, Map({})), "no known type"),
+    "a cell of an unknown type": (insert(0, markdown("x", kind="heading")), "no known type"),
+    "a cell type that is a list": (insert(0, odd(cell_type=["code"])), "no known type"),
+    "a cell with another key": (insert(0, odd(script="alert(1)")), "other keys"),
+    "a markdown cell with outputs": (insert(0, markdown("x", outputs=Array([]))), "other keys"),
+    "a code cell without outputs": (insert(0, odd(outputs=None)), "other keys"),
+    "a cell without metadata": (insert(0, odd(metadata=None)), "other keys"),
+    "a cell id with markup": (insert(0, code("<img src=x>")), "id"),
+    "a cell id of 65 letters": (insert(0, code("x" * 65)), "id"),
+    "a cell id that is empty": (insert(0, code("")), "id"),
+    "a cell id that is a number": (insert(0, odd(id=1)), "id"),
+    "a source that is a string": (insert(0, odd(source="s")), "another kind"),
+    "a source that is a map": (insert(0, odd(source=Map({}))), "another kind"),
+    "metadata that is plain": (insert(0, odd(metadata={})), "another kind"),
+    "metadata that is a text": (insert(0, odd(metadata=Text(""))), "another kind"),
+    "outputs that are a text": (insert(0, odd(outputs=Text("x"))), "no list"),
+    "outputs that are plain": (insert(0, odd(outputs=[HTML])), "no list"),
+    "an output that is a string": (insert(0, odd(outputs=Array(["x"]))), "no map"),
+    "an output that is a list": (insert(0, odd(outputs=Array([Array([])]))), "no map"),
+    "an output with a shared map": (
+        insert(0, odd(outputs=Array([Map({"output_type": "error", "data": Map({})})]))),
+        "shared type",
+    ),
+    "a shared type in a new cell's metadata": (insert(0, odd(metadata=Map({"a": Map({})}))), "shared type"),
+    "an execution count that is a text": (
+        insert(0, odd(execution_count="1")),
+        "count",
+    ),
+    "an execution state of its own": (
+        insert(0, odd(execution_state="<b>")),
+        "execution state",
+    ),
+    "another id for a cell": (put(0, "id", "other"), "a key that a cell keeps"),
+    "another type for a cell": (put(0, "cell_type", "markdown"), "a key that a cell keeps"),
+    "a cell type deleted": (lambda doc: doc["cells"][0].pop("cell_type"), "a key that a cell keeps"),
+    "another source for a cell": (put(0, "source", Text("x")), "a key that a cell keeps"),
+    "a source replaced by a map": (put(0, "source", Map({})), "a key that a cell keeps"),
+    "metadata replaced": (put(0, "metadata", Map({"trusted": True})), "a key that a cell keeps"),
+    "outputs replaced": (put(0, "outputs", Array([output(SCRIPT)])), "a key that a cell keeps"),
+    "outputs replaced by a text": (put(0, "outputs", Text("x")), "a key that a cell keeps"),
+    "outputs deleted": (lambda doc: doc["cells"][0].pop("outputs"), "a key that a cell keeps"),
+    "outputs for a text": (put(3, "outputs", Array([output(SCRIPT)])), "a key that a cell keeps"),
+    "a key of its own for a cell": (put(0, "script", "alert(1)"), "a key that a cell keeps"),
+    "a cell emptied": (lambda doc: doc["cells"][0].clear(), "a key that a cell keeps"),
+    "attachments for code": (put(0, "attachments", PICTURE), "a key that a cell keeps"),
+    "an execution state that is none": (put(0, "execution_state", {"a": 1}), "execution state"),
+    "an execution count that is none": (put(0, "execution_count", "3"), "count"),
+    "attachments that are a list": (put(3, "attachments", []), "no map"),
+    "attachments that are shared": (put(3, "attachments", Map({})), "attachments"),
+    "an attachment that is a string": (put(3, "attachments", {"a": "b"}), "no map of types"),
+    "an attachment of numbers": (put(3, "attachments", {"a": {"image/png": 1}}), "no text"),
+    "bytes for an attachment": (put(3, "attachments", {"a": {"image/png": b"x"}}), "no plain value"),
+    "attributes on text": (lambda doc: doc["cells"][0]["source"].format(0, 2, {"bold": True}), "format"),
+    "an embed in text": (lambda doc: doc["cells"][0]["source"].insert_embed(0, {"image": "x"}), "embed"),
+    "a shared type in metadata": (tag(0, "x", Map({})), "shared type"),
+    "a text in metadata": (tag(0, "trusted", Text("true")), "shared type"),
+    "bytes in metadata": (tag(0, "x", b"x"), "no plain value"),
+    "bytes deep in metadata": (tag(0, "x", [b"x"]), "no plain value"),
+    "NaN in metadata": (tag(0, "x", float("nan")), "number"),
+    "infinity in metadata": (tag(0, "x", [float("inf")]), "number"),
+    "a number that JSON rounds": (tag(0, "x", 2**60 + 1), "number"),
+    "a prototype in metadata": (tag(0, "x", {"__proto__": {"trusted": True}}), "key that is none"),
+    "metadata 17 levels deep": (tag(0, "x", json.loads("[" * 17 + "]" * 17)), "too deeply"),
+    "metadata of 70 kB": (tag(0, "x", "x" * 70_000), "larger"),
+    "notebook metadata of 70 kB": (note("title", "x" * 70_000), "too large"),
+    "a shared type in the notebook's metadata": (note("title", Map({})), "shared type"),
+    "notebook metadata replaced": (lambda doc: doc["meta"].__setitem__("metadata", Map({})), "format"),
+    "notebook metadata deleted": (lambda doc: doc["meta"].pop("metadata"), "format"),
+    "a key of its own beside nbformat": (lambda doc: doc["meta"].__setitem__("cells", []), "format"),
+    "nbformat that is a text": (lambda doc: doc["meta"].__setitem__("nbformat", "4"), "format"),
+    "nbformat deleted": (lambda doc: doc["meta"].pop("nbformat"), "format"),
+    "30 MB of text": (lambda doc: doc["cells"][0]["source"].insert(0, "x" * 30_000_000), "larger than 8000000"),
+    "a cell above its limit": (lambda doc: doc["cells"][0]["source"].insert(0, "x" * 2_000_001), "larger than 2000000"),
+    "a new cell above its limit": (insert(0, code("x", "x" * 2_000_001)), "larger than 2000000"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_attack(room: Room, name: str) -> None:
+    """What no page sends is refused, and leaves no trace."""
+    attack, said = REFUSED[name]
+    assert_refused(room, change(room.page(), attack), said)
+
+
+RAW: dict[str, tuple[bytes, str]] = {
+    "an unknown root": (item(9, "evil", b"\x01\x77" + sized(b"v"), 8, "k"), "root"),
+    "an unknown root of text": (item(9, "evil", sized(b"v"), 4), "root"),
+    "an unknown root of the page's other kind": (item(9, "source", sized(b"v"), 4), "root"),
+    "a key on the list of cells": (item(9, "cells", b"\x01\x77" + sized(b"v"), 8, "k"), "shows nothing"),
+    "letters among the cells": (item(9, "cells", sized(b"text"), 4), "no map"),
+    "undefined among the cells": (item(9, "cells", b"\x01\x7f", 8), "no map"),
+    "an xml element among the cells": (item(9, "cells", b"\x03" + sized(b"script"), 7), "no map"),
+    "an xml text among the cells": (item(9, "cells", b"\x06", 7), "no map"),
+    "an undefined state": (item(9, "state", b"\x01\x7f", 8, "path"), "state"),
+    "bytes among the cells": (item(9, "cells", sized(b"x"), 3), "binary"),
+    "an old kind of JSON": (item(9, "cells", b"\x01" + sized(b"{}"), 2), "json"),
+    "64 levels and more": (deep_any(70), "bad_frame"),
+    "200,000 levels of values": (deep_any(200_000), "bad_frame"),
+    "200,000 levels of JSON": (deep_json(200_000), "bad_frame"),
+    "5,000 levels of types": (deep_types(5_000), "bad_frame"),
+    "no update": (b"\xff" * 1000, "bad_frame"),
+    "half an update": (item(9, "cells", b"\x01\x7f", 8)[:-3], "bad_frame"),
+    "nothing": (b"", "bad_frame"),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_attack_by_bytes(room: Room, name: str) -> None:
+    """What no library writes is refused, and leaves no trace."""
+    assert_refused(room, *RAW[name])
+
+
+def test_an_update_that_waits_for_another_is_refused(room: Room) -> None:
+    """What stays pending is judged by nobody when it comes to life."""
+    page = room.page()
+    first = change(page, HONEST["type"])
+    second = change(page, HONEST["type"])
+    assert_refused(room, second, "waits")
+    delete = change(page, lambda doc: doc["cells"][0]["source"].clear())
+    assert_refused(room, delete, "waits")
+    room.send(first)
+    room.send(second)
+    room.send(delete)
+
+
+def test_who_proves_that_nothing_waits_may_refuse(room: Room) -> None:
+    """`settled` hears the clocks after the update; its refusal leaves no trace either."""
+    heard: list[dict[int, int]] = []
+    update = change(room.page(), HONEST["type"])
+    room.guard.judge(update, settled=lambda after: heard.append(dict(after)))
+    assert heard[0][100] > 0
+
+    def refuse(after: object) -> None:
+        raise Denied(Reason.UPDATE_REFUSED, "waits for something")
+
+    other = Room()
+    before = other.guard.content()
+    with pytest.raises(Denied, match="waits for something"):
+        other.guard.judge(change(other.page(), HONEST["insert"]), settled=refuse)
+    assert other.guard.content() == before
+
+
+def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
+    """Whatever extension keeps something beside the cells, an editor does not write there."""
+    room.from_upstream(lambda doc: doc.get("comments", type=Array).append("hello"))
+    room.edit(HONEST["type"])
+    page = room.page()
+    update = change(page, lambda doc: doc.get("comments", type=Array).append("evil"))
+    with pytest.raises(Denied, match="root"):
+        room.guard.judge(update)
+
+
+def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
+    """With a cell that is none, nobody can say which cell an event means."""
+    room.from_upstream(insert(0, "justastring"))
+    with pytest.raises(Denied, match="damaged"):
+        room.guard.judge(change(room.page(), lambda doc: doc["cells"][1]["source"].insert(0, "x")))
+    room.from_upstream(lambda doc: doc["cells"].pop(0))
+    page = open_page(room.live.get_update(), 101)
+    room.guard.judge(change(page, HONEST["type"]))
+
+
+# what is put right
+
+
+def trail(judged: Judged) -> tuple[str, ...]:
+    assert bool(judged.corrected) == bool(judged.correction)
+    return judged.corrected
+
+
+def paste(outputs: tuple[Any, ...], trusted: bool | None = True) -> Change:
+    return insert(0, lambda: code("new", "alert", trusted=trusted, outputs=outputs))
+
+
+CORRECTED: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "invented html in a trusted cell": (paste((IMAGE_XSS, IMAGE_XSS)), ("outputs", "trusted")),
+    "invented script in a trusted cell": (paste((SCRIPT,)), ("outputs", "trusted")),
+    "invented outputs in a cell nobody trusts": (paste((SCRIPT,), False), ("outputs",)),
+    "invented outputs in a cell that says nothing": (paste((SCRIPT,), None), ("outputs",)),
+    "invented text": (paste(({**STREAM, "text": "other"},)), ("outputs", "trusted")),
+    "half of what was seen": (paste((HTML,)), ("outputs", "trusted")),
+    "what was seen, the other way round": (paste((HTML, STREAM)), ("outputs", "trusted")),
+    "what was seen, twice": (paste((STREAM, HTML, STREAM, HTML)), ("outputs", "trusted")),
+    "what was seen, with one more key": (
+        paste((STREAM, {**HTML, "metadata": {"isolated": True}})),
+        ("outputs", "trusted"),
+    ),
+    "untrusted outputs in a trusted cell": (paste((IMAGE_XSS,)), ("trusted",)),
+    "trust on all cells": (lambda doc: [tag(at, "trusted", True)(doc) for at in range(5)], ("trusted",)),
+    "trust that is no flag": (tag(1, "trusted", "yes"), ("trusted",)),
+    "trust that is a number": (tag(1, "trusted", 1), ("trusted",)),
+    "trust that is a number, without outputs": (tag(2, "trusted", 1), ("trusted",)),
+    "trust that is a list": (tag(0, "trusted", [True]), ("trusted",)),
+    "an output put into a cell": (
+        lambda doc: doc["cells"][0]["outputs"].append(output(SCRIPT)),
+        ("outputs", "trusted"),
+    ),
+    "an output put into an empty cell": (
+        lambda doc: doc["cells"][2]["outputs"].append(output(SCRIPT)),
+        ("outputs",),
+    ),
+    "outputs of another cell put into a cell": (
+        lambda doc: doc["cells"][2]["outputs"].append(output(IMAGE_XSS)),
+        ("outputs",),
+    ),
+    "an output taken out": (lambda doc: doc["cells"][0]["outputs"].pop(0), ("outputs", "trusted")),
+    "an output's data changed": (
+        lambda doc: doc["cells"][0]["outputs"][1].__setitem__("data", SCRIPT["data"]),
+        ("outputs", "trusted"),
+    ),
+    "a stream's text changed": (
+        lambda doc: doc["cells"][0]["outputs"][0]["text"].insert(0, "x"),
+        ("outputs", "trusted"),
+    ),
+    "an output replaced": (
+        lambda doc: [doc["cells"][1]["outputs"].clear(), doc["cells"][1]["outputs"].append(output(SCRIPT))],
+        ("outputs",),
+    ),
+    "the kernel": (note("kernelspec", {"name": "evil", "display_name": "Python 3"}), ("metadata",)),
+    "the kernel deleted": (lambda doc: doc["meta"]["metadata"].pop("kernelspec"), ("metadata",)),
+    "a dotted exporter": (note("language_info", {"name": "p", "nbconvert_exporter": "os.system"}), ("exporter",)),
+    "the language": (note("language_info", {"name": "evil"}), ("metadata",)),
+    "widgets": (note("widgets", {"application/vnd.jupyter.widget-state+json": {}}), ("metadata",)),
+    "paired files": (note("jupytext", {"formats": "ipynb,../evil//py"}), ("metadata",)),
+    "metadata emptied": (lambda doc: doc["meta"]["metadata"].clear(), ("metadata",)),
+    "an older format": (lambda doc: doc["meta"].__setitem__("nbformat_minor", 4.0), ("format",)),
+    "a format nobody knows": (lambda doc: doc["meta"].__setitem__("nbformat_minor", 9.0), ("format",)),
+    "another format": (lambda doc: doc["meta"].__setitem__("nbformat", 3.0), ("format",)),
+    "an attached page": (put(3, "attachments", {"a": {"text/html": "PHNjcmlwdD4="}}), ("attachments",)),
+    "a new cell with an attached page": (
+        insert(0, lambda: markdown("new", attachments={"a": {"text/html": "x"}})),
+        ("attachments",),
+    ),
+    "a running cell": (put(0, "execution_state", "running"), ("execution",)),
+    "a new running cell": (insert(0, lambda: odd(execution_state="running")), ("execution",)),
+    "a count nobody counted": (put(0, "execution_count", 99.0), ("execution",)),
+}
+
+
+@pytest.mark.parametrize("name", CORRECTED)
+def test_what_may_not_stay_is_put_right(room: Room, name: str) -> None:
+    """The change is accepted, and what may not stay is gone from everybody's copy, the sender's included."""
+    attack, facts = CORRECTED[name]
+    other = room.page(200)
+    judged = room.edit(attack)
+    assert trail(judged) == facts
+    assert plain(room.live) == plain(room.page()) == plain(other) == plain(room.upstream)
+    assert plain(open_page(room.guard.whole(), 3)) == plain(room.live)
+    said = json.dumps(plain(room.live))
+    assert not any(word in said for word in ("alert(1)</", "evil", "os.system", 'text/html": "x', "widget-state"))
+    assert_nothing_invented(room)
+
+
+def assert_nothing_invented(room: Room) -> None:
+    """Only outputs that upstream showed, and trust only where it was shown with them or there are none."""
+    for cell in room.live["cells"].to_py():
+        said = cell["metadata"].get("trusted", False)
+        outputs = cell.get("outputs") or []
+        assert outputs in ([], [STREAM, HTML], [IMAGE_XSS])
+        assert said is False or (said is True and outputs != [IMAGE_XSS])
+
+
+def test_the_rest_of_a_corrected_change_survives(room: Room) -> None:
+    """Text and structure stay; only what may not stay is taken back."""
+    room.edit(paste((SCRIPT,)), note("kernelspec", {}), note("title", "kept"))
+    cell = room.cell("new").to_py()
+    assert (cell["source"], cell["outputs"], cell["metadata"]) == ("alert", [], {"trusted": False})
+    metadata = room.live["meta"]["metadata"].to_py()
+    assert metadata["title"] == "kept" and metadata["kernelspec"]["name"] == "python3"
+
+
+def test_attack_trust_first_then_outputs(room: Room) -> None:
+    """Cleared and trusted, a cell gets neither its outputs back in place nor untrusted ones with a new cell's trust."""
+    assert room.edit(clear(1)).corrected == ()
+    assert trail(room.edit(lambda doc: doc["cells"][1]["outputs"].append(output(IMAGE_XSS)))) == ("outputs", "trusted")
+    assert trail(room.edit(paste((IMAGE_XSS,)))) == ("trusted",)
+    assert_nothing_invented(room)
+
+
+def test_attack_outputs_first_then_trust(room: Room) -> None:
+    """Outputs that nobody trusts may be pasted; trust in them is taken back, now and when it is tried again."""
+    assert room.edit(paste((IMAGE_XSS,), False)).corrected == ()
+    for _ in range(2):
+        assert trail(room.edit(tag(0, "trusted", True))) == ("trusted",)
+    assert_nothing_invented(room)
+
+
+def test_what_upstream_trusts_later_is_trusted(room: Room) -> None:
+    """The owner's word counts: after it the same outputs may be moved with their trust."""
+    room.from_upstream(tag(1, "trusted", True))
+    assert room.edit(move(1, 3)).corrected == ()
+    assert room.cell("plain")["metadata"]["trusted"] is True
+
+
+def test_what_upstream_never_showed_is_not_known_by_being_corrected(room: Room) -> None:
+    """Trying again does not help: what a visitor sent is not learnt."""
+    for _ in range(3):
+        assert trail(room.edit(paste((SCRIPT,), False))) == ("outputs",)
+        room.from_upstream(lambda doc: doc["state"].__setitem__("dirty", not doc["state"]["dirty"]))
+        room.clock.now += 10
+
+
+def test_outputs_of_a_snapshot_may_come_back(room: Room) -> None:
+    """What the lead remembered from an accepted snapshot is as if seen."""
+    room.guard.remember([SCRIPT], False)
+    room.guard.remember([], True)
+    assert trail(room.edit(paste((SCRIPT,)))) == ("trusted",)
+
+
+def test_numbers_are_known_in_both_spellings(room: Room) -> None:
+    """Upstream's 1 comes back from a page as 1.0."""
+    room.from_upstream(insert(0, lambda: code("n", outputs=({"output_type": "x", "n": [1, 2.5, 0]},))))
+    assert room.edit(lambda doc: doc["cells"].append(fresh(doc["cells"][0].to_py(), "m"))).corrected == ()
+
+
+# what upstream shows, read late
+
+
+def test_a_cell_cut_by_its_owner_is_pasted_by_a_visitor(room: Room) -> None:
+    """What stood long enough to be seen is known when it is gone."""
+    room.from_upstream(insert(0, lambda: code("new", outputs=(HTML,))))
+    room.clock.now += 1
+    room.from_upstream(lambda doc: doc["cells"].pop(0))
+    assert room.edit(paste((HTML,))).corrected == ()
+
+
+def test_a_cell_moved_before_its_outputs_were_read_keeps_them(room: Room) -> None:
+    """Outputs are read before a change is applied that may take them away."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(HTML)))
+    room.from_upstream(insert(0, lambda: code("first")))
+    assert room.edit(move(3, 0)).corrected == ()
+    assert room.cell("empty").to_py()["outputs"] == [HTML]
+
+
+def test_attack_on_outputs_that_were_not_read_yet(room: Room) -> None:
+    """A visitor's text in a stream is not taken for upstream's, however early it comes."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(STREAM)))
+    assert trail(room.edit(lambda doc: doc["cells"][2]["outputs"][0]["text"].insert(0, "evil"))) == ("outputs",)
+    room.clock.now += 10
+    assert trail(room.edit(paste(({**STREAM, "text": "evil" + STREAM["text"]},), False))) == ("outputs",)
+
+
+def test_only_so_many_outputs_are_remembered() -> None:
+    """The memory is bounded: what was seen longest ago is forgotten first."""
+    room = Room(replace(RULES, remembered_outputs=1))
+    room.edit(HONEST["insert"])
+    assert len(room.guard._seen) == 1
+
+
+# one update, one event
+
+
+class Seen:
+    """What the observers of a page heard."""
+
+    def __init__(self, page: Doc) -> None:
+        self.deep: list[list[str]] = []
+        self.cells: list[Any] = []
+        self.root = page["cells"]
+        self.root.observe_deep(lambda events: self.deep.append([str(event.path) for event in events]))
+        self.root.observe(self._top)
+
+    def _top(self, event: Any) -> None:
+        for part in event.delta:
+            self.cells += [cell.to_py() for cell in part.get("insert", ())]
+
+
+def test_nobody_sees_the_state_between(room: Room) -> None:
+    """A peer's observers fire once, and the cell that is put in has no outputs and no trust already."""
+    peers = [Seen(room.page(200)), Seen(room.upstream)]
+    room.edit(paste((SCRIPT, IMAGE_XSS)))
+    for peer in peers:
+        assert peer.deep == [["[]"]]
+        assert [(cell["outputs"], cell["metadata"]) for cell in peer.cells] == [([], {"trusted": False})]
+
+
+def test_nobody_sees_trust_between(room: Room) -> None:
+    """Trust in a cell that is there never reaches anybody's observer."""
+    seen: list[Any] = []
+    root = room.upstream["cells"]
+    root.observe_deep(lambda events: seen.extend(event.target.to_py() for event in events))
+    room.edit(tag(1, "trusted", True))
+    assert seen == [{"trusted": False}]
