@@ -26,6 +26,7 @@ from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
+from sharegate.editing import Editing
 from sharegate.errors import Reason, Refused, StoreUnavailable
 from sharegate.gate import Gate
 from sharegate.lab.overlay import Overlays
@@ -258,6 +259,9 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         presence=house.presence,
         allowance=allowance,
         trail=trail,
+        keeper=Editing(authenticator=house.authenticator, store=store, names=names, trail=trail, now=now),
+        rules=house.policies.documents,
+        idle_after=config.idle_minutes * 60.0,
     )
     answers = Answers(
         forwarder=house.forwarder,

@@ -57,6 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("channels_per_link", "int", 512, "Live connections over all visits of one link."),
     Setting("channels_per_share", "int", 1024, "Live connections over all visits of one share."),
     Setting("rooms_per_visit", "int", 16, "Live documents that one visit may have open."),
+    Setting("idle_minutes", "int", 60, "Minutes without an act of a visitor after which a live document rests."),
     Setting(
         "megabytes_per_minute",
         "int",
@@ -98,6 +99,7 @@ class Config:
     channels_per_link: int
     channels_per_share: int
     rooms_per_visit: int
+    idle_minutes: int
     megabytes_per_minute: int
     requests_per_minute: int
     strangers_per_minute: int

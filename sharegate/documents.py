@@ -18,14 +18,18 @@ from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.room import Connect, stale_session
+from sharegate.channels.editor import EditorGuard
+from sharegate.channels.link import Connect
+from sharegate.channels.room import Keeper, Room, stale_session
+from sharegate.channels.scan import DROPPED, FROM_EDITOR
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Socket, Upgrade
 from sharegate.paths import CanonicalPath
 from sharegate.policy.model import Match
-from sharegate.shares.model import Grant
+from sharegate.policy.documents import DocumentRules
+from sharegate.shares.model import Capability, Grant
 from sharegate.upstream.interfaces import Forwarder, Outgoing, UpstreamDirectory
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
@@ -65,6 +69,9 @@ class Documents:
         presence: Presence,
         allowance: Allowance,
         trail: Recorder,
+        keeper: Keeper,
+        rules: DocumentRules,
+        idle_after: float,
     ) -> None:
         self._upstreams = upstreams
         self._forwarder = forwarder
@@ -75,7 +82,10 @@ class Documents:
         self._allowance = allowance
         self._trail = trail
         self._admissions = Admissions()
-        self._rooms = OpenRooms(self._connect)
+        self._keeper = keeper
+        self._rules = rules
+        self._idle_after = idle_after
+        self._rooms = OpenRooms(self._room)
 
     # -- the session request, which comes first -------------------------------------------------------------------
 
@@ -119,8 +129,10 @@ class Documents:
         if dict(confined.query).get("sessionId") != room.session:
             return Upgrade(_tell_stale)
 
+        room.path = admission.path
+
         async def check(file_ids: FileIds) -> None:
-            await self._admissions.recheck(admission, grant.root, file_ids, inside=inside)
+            room.path = await self._admissions.recheck(admission, grant.root, file_ids, inside=inside)
 
         async with contextlib.AsyncExitStack() as opening:
             cut = await opening.enter_async_context(self._channels.open(grant, kind="room", room=name))
@@ -140,7 +152,7 @@ class Documents:
 
         async def recheck() -> None:
             await member.place.fresh()
-            self._presence.touch(grant.visit.id, str(admission.path))
+            self._presence.touch(grant.visit.id, str(room.path))
 
         async def serve(visitor: Socket) -> None:
             nonlocal ended
@@ -148,7 +160,7 @@ class Documents:
                 ended = await relay(
                     visitor,
                     member,
-                    ViewerGuard(upstream.id),
+                    EditorGuard() if grant.allows(Capability.ROOMS_WRITE) else ViewerGuard(),
                     cut,
                     recheck=recheck,
                     summary=self._reporter(grant, admission, match),
@@ -156,11 +168,17 @@ class Documents:
             finally:
                 await asyncio.shield(opened.aclose())
 
-        return Upgrade(serve, abandon=opened.aclose)
+        writes = grant.allows(Capability.ROOMS_WRITE)
+        return Upgrade(serve, opened.aclose, max_message=FROM_EDITOR.bytes if writes else DROPPED.bytes)
 
     async def closed(self) -> None:
         """Wait until nothing is connected to a server any more: after everybody left."""
         await self._rooms.closed()
+
+    def _room(self, upstream: str, name: RoomName) -> Room:
+        return Room(
+            upstream, name, self._connect(upstream, name), self._keeper, self._rules, idle_after=self._idle_after
+        )
 
     def _connect(self, upstream_id: str, name: RoomName) -> Connect:
         """What opens the server's end of a room, wherever server and file are by then."""

@@ -143,12 +143,14 @@ class Response:
 @dataclass(frozen=True, slots=True)
 class Upgrade:
     """The answer 101: the listener accepts the WebSocket, then awaits `serve` with the visitor's end; when it cannot
-    (the visitor is gone already) it awaits `abandon`. One of the two is always called."""
+    (the visitor is gone already) it awaits `abandon`. One of the two is always called. A message of the visitor's above
+    `max_message` bytes closes the connection."""
 
     serve: Callable[[Socket], Awaitable[None]]
     abandon: Callable[[], Awaitable[None]] | None = None
     subprotocol: str = ""
     headers: tuple[tuple[str, str], ...] = ()
+    max_message: int = 1024 * 1024
 
 
 Answer = Response | Upgrade

@@ -8,21 +8,21 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from sharegate.channels.admission import RoomName
-from sharegate.channels.room import Connect, Room
+from sharegate.channels.room import Room
 
 LINGER_SECONDS = 600.0
 LINGERING = 64
 LINGERING_BYTES = 256 * 1024 * 1024
 
 Key = tuple[str, str]
-MakeConnect = Callable[[str, RoomName], Connect]
+MakeRoom = Callable[[str, RoomName], Room]
 
 
 class OpenRooms:
-    """`connect` makes, for an upstream's id and a room, what opens the server's end of it."""
+    """`make` makes the room of an upstream's id and a name."""
 
-    def __init__(self, connect: MakeConnect, *, now: Callable[[], float] = time.monotonic) -> None:
-        self._connect = connect
+    def __init__(self, make: MakeRoom, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._make = make
         self._now = now
         self._rooms: OrderedDict[Key, Room] = OrderedDict()
         self._used: dict[Key, float] = {}
@@ -32,11 +32,23 @@ class OpenRooms:
         key = upstream, str(name)
         room = self._rooms.get(key)
         if room is None:
-            room = self._rooms[key] = Room(upstream, name, self._connect(upstream, name), now=self._now)
+            room = self._rooms[key] = self._make(upstream, name)
         self._rooms.move_to_end(key)
         self._used[key] = self._now()
         self._forget()
         return room
+
+    def is_open(self, upstream: str, path: str) -> bool:
+        """Whether visitors have the document at this path open."""
+        return any(
+            key[0] == upstream and not room.empty and str(room.path) == path for key, room in self._rooms.items()
+        )
+
+    def acted(self, visit: str) -> None:
+        """The visitor did something in a page: its documents are not resting."""
+        for room in self._rooms.values():
+            if not room.empty and visit in room.visits:
+                room.acted()
 
     def _forget(self) -> None:
         """Empty rooms go when they are old, or too many or too large together; those used longest ago go first."""

@@ -53,11 +53,11 @@ class Keeper(Protocol):
     async def first_write(self, room: Room, member: Member) -> None:
         """Before a connection's first change; what is recorded here is durable when it returns."""
 
-    def changed(self, room: Room, member: Member, judged: Judged) -> None:
+    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
         """After a change."""
 
-    async def refused(self, room: Room, member: Member, denied: Denied) -> None:
-        """After a change was refused, before its connection is closed."""
+    async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
+        """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
 def stale_session() -> Frame:
@@ -195,13 +195,12 @@ class Room:
         try:
             judged = epoch.take(member.grant.visit.id, update, summary)
         except Denied as denied:
-            await self._keeper.refused(self, member, denied)
-            raise
+            raise await self._keeper.refused(self, member, denied) from None
         self._link.outbox.put(frames.write(Update(judged.update)))
         self._tell(Update(judged.update), but=member)
         if judged.correction:
             member.push(frames.write(Update(judged.correction)))
-        self._keeper.changed(self, member, judged)
+        await self._keeper.changed(self, member, judged)
 
     async def _may_write(self, member: Member) -> bool:
         """Asked for each change: a role may be taken back at any moment. A viewer's page, too, says what it has."""

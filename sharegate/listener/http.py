@@ -23,7 +23,6 @@ HEAD_SECONDS = 20.0
 IDLE_SECONDS = 75.0
 PATIENCE_SECONDS = 30.0
 STALLED_SECONDS = 60.0
-VISITOR_MESSAGE = 1024 * 1024
 
 _REFUSED = b'{"error":{"code":"bad_request","message":"The request was not understood.","id":""}}'
 _REFUSED_HEADERS = {
@@ -285,7 +284,7 @@ class Listener:
         protocols = (answer.subprotocol,) if answer.subprotocol else ()
         # No compression: frames are inspected, and a deflate bomb must not reach the reader.
         socket = web.WebSocketResponse(
-            protocols=protocols, compress=False, max_msg_size=VISITOR_MESSAGE, timeout=CLOSING_SECONDS, heartbeat=30.0
+            protocols=protocols, compress=False, max_msg_size=answer.max_message, timeout=CLOSING_SECONDS, heartbeat=30.0
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:

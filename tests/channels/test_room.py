@@ -12,15 +12,18 @@ import pytest_asyncio
 from pycrdt import Doc, Map, Text
 
 from sharegate.channels import frames
-from sharegate.channels import room as rooms
+from sharegate.channels import link as links
 from sharegate.channels.admission import RoomName
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
+from sharegate.channels.guard import Judged
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.room import Room, stale_session
-from sharegate.errors import Denied, Reason
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
+from sharegate.policy.load import load_policies
+from sharegate.shares.model import Grant
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
@@ -88,6 +91,45 @@ class Server:
             task.cancel()
 
 
+class Keeper:
+    """Says yes, and notes what it was asked. `roles` are of visits that may do less by now."""
+
+    def __init__(self) -> None:
+        self.roles: dict[str, Grant] = {}
+        self.written: list[str] = []
+        self.changes: list[Judged] = []
+        self.refusals: list[str] = []
+        self.full = False
+
+    async def allowed(self, grant: Grant) -> Grant:
+        return self.roles.get(grant.visit.id, grant)
+
+    def identity(self, grant: Grant) -> dict[str, Any]:
+        return {"username": f"sharegate-{grant.visit.id}", "name": grant.visit.id, "display_name": grant.visit.id}
+
+    def heard(self, upstream: str, username: str, name: str) -> None:
+        pass
+
+    async def first_write(self, room: Room, member: Member) -> None:
+        if self.full:
+            raise StoreUnavailable
+        self.written.append(member.grant.visit.id)
+
+    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
+        self.changes.append(judged)
+
+    async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
+        self.refusals.append(str(denied))
+        return denied
+
+
+RULES = load_policies().documents
+
+
+def made(server: Server, keeper: Keeper | None = None, **options: Any) -> Room:
+    return Room("up", NAME, server.connect, keeper or Keeper(), RULES, **options)
+
+
 class Viewer:
     """Who follows: applies what the room says."""
 
@@ -135,13 +177,13 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest_asyncio.fixture
 async def room(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
-    monkeypatch.setattr(rooms, "RETRY_PAUSE", 0.005)
-    monkeypatch.setattr(rooms, "RETRY_SECONDS", 0.2)
-    made = Room("up", NAME, server.connect)
-    yield made
-    for member in list(made._members):
+    monkeypatch.setattr(links, "RETRY_PAUSE", 0.005)
+    monkeypatch.setattr(links, "RETRY_SECONDS", 0.2)
+    room = made(server)
+    yield room
+    for member in list(room._members):
         member.abort()
-    await made.closed()
+    await room.closed()
 
 
 async def enter(room: Room, share: str = "s1", looks: Looks | None = None, *, ask: bool = True) -> Viewer:
@@ -245,7 +287,7 @@ async def test_a_server_that_never_sends_the_document_is_given_up(
     room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A time-out of its own."""
-    monkeypatch.setattr(rooms, "SYNC_SECONDS", 0.02)
+    monkeypatch.setattr(links, "SYNC_SECONDS", 0.02)
     server.silent = True
     with pytest.raises(Denied, match="upstream_timeout"):
         await enter(room)
@@ -293,7 +335,7 @@ async def test_attack_hostile_frames_from_a_server_reach_no_viewer(room: Room, s
         await until(lambda before=before: len(server.wires) > before)  # type: ignore[misc]
         assert len(viewer.heard) == count
         await server.wire.settle()
-        await room._open()
+        await room._link.open()
     await server.type("alive ")
     await until(lambda: str(viewer.source) == "alive words\n")
 
@@ -363,7 +405,7 @@ async def test_attack_a_document_that_was_moved_away_is_not_given_to_who_asks_ag
 
 async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Clock) -> None:
     """With the session it had, for ten minutes; then the room is forgotten, and the page loads itself again."""
-    open_rooms = OpenRooms(lambda upstream, name: server.connect, now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     viewer.leave()
@@ -379,7 +421,7 @@ async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Cloc
 
 async def test_rooms_that_somebody_is_in_are_never_forgotten(server: Server, clock: Clock) -> None:
     """However many others come and go."""
-    open_rooms = OpenRooms(lambda upstream, name: server.connect, now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     clock.forward(10 * LINGER_SECONDS)

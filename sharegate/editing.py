@@ -1,0 +1,100 @@
+"""What happens around the changes that visitors make to documents: the role as it is now, the record, the refusals."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.channels.guard import Judged
+from sharegate.channels.member import Member
+from sharegate.channels.room import Room
+from sharegate.errors import Denied, Reason
+from sharegate.limits import Folding
+from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Grant, Role
+from sharegate.visits.names import Names
+
+REFUSALS = 3
+REFUSALS_SECONDS = 60.0
+FOLD_SECONDS = 10.0
+
+
+class Editing:
+    """Implements channels.room.Keeper. Three refused changes within a minute end a visit's right to write."""
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        store: ShareStore,
+        names: Names,
+        trail: Recorder,
+        now: Callable[[], float],
+    ) -> None:
+        self._authenticator = authenticator
+        self._store = store
+        self._names = names
+        self._trail = trail
+        self._now = now
+        self._refusals: dict[str, deque[float]] = {}
+        self._corrections = Folding(FOLD_SECONDS, now)
+
+    async def allowed(self, grant: Grant) -> Grant:
+        return await self._authenticator.again(grant)
+
+    def identity(self, grant: Grant) -> Mapping[str, Any]:
+        return self._names.identity(grant)
+
+    def heard(self, upstream: str, username: str, name: str) -> None:
+        self._names.heard(upstream, username, name)
+
+    async def first_write(self, room: Room, member: Member) -> None:
+        await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))
+
+    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
+        for fact in judged.corrected:
+            count = self._corrections.due(f"{member.grant.visit.id} {fact}")
+            if count:
+                event = _event(Action.DOCUMENT_CORRECTED, room, member, detail=fact, count=count)
+                await self._trail.record(event, durable=False)
+
+    async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
+        """Recorded before the channel closes; what the visitor is told is returned."""
+        visit = member.grant.visit.id
+        last = self._refusals.setdefault(visit, deque(maxlen=REFUSALS))
+        last.append(self._now())
+        ended = len(last) == REFUSALS and last[-1] - last[0] < REFUSALS_SECONDS
+        reason = Reason.WRITING_ENDED if ended else denied.reason
+        await self._trail.record(
+            _event(
+                Action.DOCUMENT_REFUSED,
+                room,
+                member,
+                outcome=Outcome.DENIED,
+                reason=reason.value,
+                detail=denied.detail,
+            )
+        )
+        if not ended:
+            return denied
+        del self._refusals[visit]
+        await self._store.change_visit(visit, role=Role.VIEW)
+        return Denied(Reason.WRITING_ENDED, denied.detail)
+
+
+def _event(action: Action, room: Room, member: Member, **more: Any) -> AuditEvent:
+    grant = member.grant
+    return AuditEvent(
+        action=action,
+        actor="visitor",
+        share=grant.share.id,
+        link=grant.link.id,
+        visit=grant.visit.id,
+        path=str(room.path or ""),
+        name=grant.visit.name,
+        **more,
+    )
