@@ -12,14 +12,14 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.admission import Admission, Admissions, RoomName
+from sharegate.channels.editor import EditorGuard
 from sharegate.channels.interfaces import FileIds, FreshFileIds, Guard
+from sharegate.channels.link import Connect
 from sharegate.channels.open_rooms import OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.editor import EditorGuard
-from sharegate.channels.link import Connect
 from sharegate.channels.room import Keeper, Room, stale_session
 from sharegate.channels.scan import DROPPED, FROM_EDITOR
 from sharegate.channels.viewer import ViewerGuard
@@ -27,8 +27,8 @@ from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Socket, Upgrade
 from sharegate.paths import CanonicalPath
-from sharegate.policy.model import Match
 from sharegate.policy.documents import DocumentRules
+from sharegate.policy.model import Match
 from sharegate.shares.model import Capability, Grant
 from sharegate.upstream.interfaces import Forwarder, Outgoing, UpstreamDirectory
 from sharegate.upstream.model import Upstream

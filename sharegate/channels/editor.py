@@ -20,8 +20,8 @@ EDITOR_PACE = Pace(frames=Rate(200, 1, 1000), bytes=Rate(1024 * 1024, 1, 32 * 10
 
 
 class EditorGuard:
-    """Guard of one editor's connection to one document room. Changes nothing but its own counters, so its two directions
-    may run in two threads."""
+    """Guard of one editor's connection to one document room. Changes nothing but its own counters, so its two
+    directions may run in two threads."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""One history of a room's document, as the gate holds it: what is in it, who may write where, and how changes come in."""
+"""One history of a room's document as the gate holds it: what is in it, who may write where, how changes come in."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Epoch:
         own = 2**32 + secrets.randbelow(2**52)
         self._writers = Writers()
         self._writers.reserve(own)
-        self._writers.upstream(self.held)
+        self._writers.upstream(scan_update(self.whole, FROM_UPSTREAM))
         kind = KINDS.get(room.pair)
         self._guard = (
             None if kind is None else DocumentGuard(kind, str(room), rules, client_id=own, live=lambda: self.whole)
@@ -81,7 +81,7 @@ class Epoch:
     def others(self, visit: str, client: int) -> bool:
         """Whether a CRDT client id is somebody else's than the visit's."""
         owner = self._writers.owner_of(client)
-        return owner not in ("", visit) or client in self.held and owner != visit
+        return owner not in ("", visit) or (client in self.held and owner != visit)
 
     # -- changes --------------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Epoch:
         just deleted it is not asked whether that was deleted before."""
         if any(part.end > self.held.get(part.client, 0) for part in summary.clocks):
             return False
-        return not summary.deleted or whole and _within(summary.deleted, self._deleted())
+        return not summary.deleted or (whole and _within(summary.deleted, self._deleted()))
 
     def _deleted(self) -> tuple[Clocks, ...]:
         return scan_update(self._doc.get_update(self.vector), FROM_UPSTREAM).deleted

@@ -1,4 +1,4 @@
-"""The one connection between a room of the gate and its server: made when it is wanted, and made anew when it breaks."""
+"""The one connection between a room of the gate and its server: made when it is wanted, made anew when it breaks."""
 
 from __future__ import annotations
 

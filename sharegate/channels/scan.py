@@ -51,6 +51,7 @@ class ScanLimits:
 
 
 FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000, clients=1_000)
+FROM_EDITOR = ScanLimits(bytes=8 * 1024 * 1024, structs=20_000, delete_ranges=100_000, clients=10_000)
 # What a page may offer that is then dropped: the whole of a long document, to a server that lost it.
 DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000, empty_structs=True)
 FROM_UPSTREAM = ScanLimits(

@@ -51,8 +51,8 @@ def refuse(denied: Denied) -> Verdict:
 
 
 class ViewerGuard:
-    """Guard of one viewer's connection to one document room. Changes nothing but its own counters, so its two directions
-    may run in two threads."""
+    """Guard of one viewer's connection to one document room. Changes nothing but its own counters, so its two
+    directions may run in two threads."""
 
     def __init__(
         self, *, now: Callable[[], float] = time.monotonic, pace: Pace = VIEWER_PACE, steps: Rate = VIEWER_STEPS

@@ -284,7 +284,11 @@ class Listener:
         protocols = (answer.subprotocol,) if answer.subprotocol else ()
         # No compression: frames are inspected, and a deflate bomb must not reach the reader.
         socket = web.WebSocketResponse(
-            protocols=protocols, compress=False, max_msg_size=answer.max_message, timeout=CLOSING_SECONDS, heartbeat=30.0
+            protocols=protocols,
+            compress=False,
+            max_msg_size=answer.max_message,
+            timeout=CLOSING_SECONDS,
+            heartbeat=30.0,
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:
