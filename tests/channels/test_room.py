@@ -15,17 +15,15 @@ from sharegate.channels import frames
 from sharegate.channels import link as links
 from sharegate.channels.admission import RoomName
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
-from sharegate.channels.guard import Judged
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.room import Room, stale_session
-from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame, FrameKind
-from sharegate.policy.load import load_policies
-from sharegate.shares.model import Grant
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
+from tests.channels.keepers import RULES, Keeper
 from tests.channels.sockets import Wire
 from tests.channels.test_place import Ids, Looks
 from tests.conftest import Clock
@@ -89,41 +87,6 @@ class Server:
     def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-
-
-class Keeper:
-    """Says yes, and notes what it was asked. `roles` are of visits that may do less by now."""
-
-    def __init__(self) -> None:
-        self.roles: dict[str, Grant] = {}
-        self.written: list[str] = []
-        self.changes: list[Judged] = []
-        self.refusals: list[str] = []
-        self.full = False
-
-    async def allowed(self, grant: Grant) -> Grant:
-        return self.roles.get(grant.visit.id, grant)
-
-    def identity(self, grant: Grant) -> dict[str, Any]:
-        return {"username": f"sharegate-{grant.visit.id}", "name": grant.visit.id, "display_name": grant.visit.id}
-
-    def heard(self, upstream: str, username: str, name: str) -> None:
-        pass
-
-    async def first_write(self, room: Room, member: Member) -> None:
-        if self.full:
-            raise StoreUnavailable
-        self.written.append(member.grant.visit.id)
-
-    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
-        self.changes.append(judged)
-
-    async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
-        self.refusals.append(str(denied))
-        return denied
-
-
-RULES = load_policies().documents
 
 
 def made(server: Server, keeper: Keeper | None = None, **options: Any) -> Room:
