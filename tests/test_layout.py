@@ -54,20 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The composition root knows everything below the command line.
     "app": {
-        *(
-            "answers",
-            "audit",
-            "channels",
-            "config",
-            "dashboard",
-            "documents",
-            "editing",
-            "errors",
-            "gate",
-            "lab",
-            "limits",
-        ),
-        *("listener", "policy", "shares", "stores", "upstream", "visits"),
+        *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
+        *("limits", "listener", "policy", "shares", "stores", "upstream", "visits"),
     },
     "cli": {"__version__", "app", "config", "demo", "errors", "logs", "policy", "shares", "upstream"},
     # The demo is a command with a story: it uses the live screen.

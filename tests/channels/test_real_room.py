@@ -117,7 +117,7 @@ class Visitor:
         self.state = self.doc.get("state", type=Map)
         self.source = self.doc.get("source", type=Text)
         self._applied = 0
-        guard = ViewerGuard("up", steps=Rate(1000, 1, 1000))  # these tests ask often whether the server still answers
+        guard = ViewerGuard(steps=Rate(1000, 1, 1000))  # these tests ask often whether the server still answers
         self.work = asyncio.create_task(relay(self.wire.socket, member, guard, self.cut))
 
     @classmethod

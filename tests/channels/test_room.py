@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -14,13 +14,16 @@ from pycrdt import Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels import link as links
 from sharegate.channels.admission import RoomName
-from sharegate.channels.frames import Awareness, AwarenessState, RawJson, SyncStep1, SyncStep2, Update
+from sharegate.channels.editor import EditorGuard
+from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.room import Room, stale_session
-from sharegate.errors import Denied, Reason
+from sharegate.channels.scan import FROM_EDITOR, scan_update
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
+from sharegate.shares.model import Role
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.keepers import RULES, Keeper
@@ -60,7 +63,9 @@ class Server:
     async def _serve(self, wire: Wire) -> None:
         wire._inbox.put_nowait(frames.write(SyncStep1(self.doc.get_state())))
         read = 0
-        while not wire.closed and not wire.aborted:
+        over = False
+        while not over:
+            over = bool(wire.closed) or wire.aborted
             while read < len(wire.sent):
                 message = frames.read(wire.sent[read], limit=frames.UPSTREAM_FRAME)
                 read += 1
@@ -128,7 +133,29 @@ class Viewer:
         self._reading.cancel()
 
 
-Enter = Callable[..., Awaitable[Viewer]]
+class Editor(Viewer):
+    """Who also types: a page with a document of its own, whose changes go through an editor's guard."""
+
+    def __init__(self, member: Member, client: int | None = None) -> None:
+        self.guard = EditorGuard()
+        super().__init__(member)
+        if client is not None:
+            self.doc = Doc(client_id=client)
+            self.source = self.doc.get("source", type=Text)
+
+    async def say(self, message: Any) -> None:
+        verdict = self.guard.from_visitor(frames.write(message))
+        assert verdict.close is None, verdict
+        for frame in verdict.onward:
+            await self.member.send(frame)
+
+    async def change(self, what: Callable[[], object]) -> None:
+        before = self.doc.get_state()
+        what()
+        await self.say(Update(self.doc.get_update(before)))
+
+    async def type(self, words: str, at: int = 0) -> None:
+        await self.change(lambda: self.source.insert(at, words))
 
 
 @pytest_asyncio.fixture
@@ -149,13 +176,20 @@ async def room(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await room.closed()
 
 
-async def enter(room: Room, share: str = "s1", looks: Looks | None = None, *, ask: bool = True) -> Viewer:
+async def enter(room: Room, share: str = "s1", looks: Looks | None = None) -> Viewer:
     place = room.place(share, lambda: Place(looks or Looks(), Ids()))
     viewer = Viewer(await room.enter(grant(share), place))
-    if ask:
-        await viewer.ask()
-        await until(lambda: viewer.end is not None or any(isinstance(each, SyncStep2) for each in viewer.heard))
+    await viewer.ask()
+    await until(lambda: viewer.end is not None or any(isinstance(each, SyncStep2) for each in viewer.heard))
     return viewer
+
+
+async def edit(room: Room, visit: str = "ann", client: int | None = None) -> Editor:
+    place = room.place("s1", lambda: Place(Looks(), Ids()))
+    editor = Editor(await room.enter(grant(visit=visit, role=Role.EDIT), place), client)
+    await editor.say(SyncStep1(editor.doc.get_state()))
+    await until(lambda: editor.end is not None or any(isinstance(each, SyncStep1) for each in editor.heard))
+    return editor
 
 
 async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
@@ -361,6 +395,274 @@ async def test_attack_a_document_that_was_moved_away_is_not_given_to_who_asks_ag
     with pytest.raises(Denied, match="link_out"):
         await viewer.ask()
     assert looks.made[-1] == "newest"
+
+
+# -- writing --------------------------------------------------------------------------------------------------
+
+
+def keeper_of(room: Room) -> Keeper:
+    assert isinstance(room._keeper, Keeper)
+    return room._keeper
+
+
+async def test_what_an_editor_types_reaches_the_server_and_everybody(room: Room, server: Server) -> None:
+    """Viewers, other editors, the server; the first change is recorded before it is made, the others are not."""
+    viewer, ann, bo = await enter(room), await edit(room, "ann"), await edit(room, "bo")
+    await ann.type("Ann ")
+    await until(lambda: str(bo.source) == "Ann words\n")
+    await bo.type("and Bo ", 4)
+    await until(lambda: all(str(each.source) == "Ann and Bo words\n" for each in (viewer, ann, bo)))
+    await until(lambda: str(server.doc["source"]) == "Ann and Bo words\n")
+    await ann.type("! ")
+    assert keeper_of(room).written == ["ann", "bo"] and len(server.wires) == 1
+
+
+@pytest.mark.parametrize("viewer_first", [True, False])
+async def test_who_comes_first_does_not_decide_who_may_write(room: Room, server: Server, viewer_first: bool) -> None:
+    """The permission is the connection's, in both orders of coming."""
+    if viewer_first:
+        viewer, editor = await enter(room), await edit(room)
+    else:
+        editor, viewer = await edit(room), await enter(room)
+    before = viewer.doc.get_state()
+    viewer.source.insert(0, "INJECTED ")
+    update = viewer.doc.get_update(before)
+    await viewer.member.send(Heard(FrameKind.BINARY, message=Update(update), summary=scan_update(update, FROM_EDITOR)))
+    await editor.type("typed ")
+    await until(lambda: str(server.doc["source"]) == "typed words\n")
+    assert str(editor.source) == "typed words\n" and viewer.end is None
+
+
+async def test_a_role_that_was_taken_back_writes_no_more(room: Room, server: Server) -> None:
+    """On a connection that was opened with it: the next change is not heard."""
+    editor, other = await edit(room, "ann"), await edit(room, "bo")
+    await editor.type("before ")
+    await until(lambda: str(other.source) == "before words\n")
+    keeper_of(room).roles["ann"] = grant(visit="ann")
+    await editor.type("after ")
+    await editor.say(RawSave(3))
+    await other.type("! ")
+    await until(lambda: str(server.doc["source"]) == "! before words\n")
+    assert RawJson({"type": "save", "responseTo": 3, "status": "skipped"}) in editor.heard
+
+
+async def test_a_change_that_cannot_be_recorded_is_not_made(room: Room, server: Server) -> None:
+    """Fails closed: neither the server nor anybody else hears of it."""
+    keeper_of(room).full = True
+    editor, viewer = await edit(room), await enter(room)
+    with pytest.raises(StoreUnavailable):
+        await editor.type("lost ")
+    await server.type("goes on ")
+    await until(lambda: str(viewer.source) == "goes on words\n")
+    assert str(server.doc["source"]) == "goes on words\n"
+
+
+async def test_opening_a_document_is_no_change(room: Room, server: Server) -> None:
+    """A page answers the gate's step 1 with all that was ever deleted, and nothing new."""
+    ann = await edit(room, "ann")
+    await ann.type("typed ")
+    await ann.change(lambda: ann.source.clear())
+    bo = await edit(room, "bo")
+    count = len(server.heard)
+    await bo.say(SyncStep2(bo.doc.get_update(b"\x00")))
+    await bo.say(SyncStep2(bo.doc.get_update(bo.doc.get_state())))
+    assert keeper_of(room).written == ["ann"] and len(server.heard) == count
+
+
+async def test_attack_writing_under_the_owners_client_id(room: Room, server: Server) -> None:
+    """It would make the owner's next keystrokes vanish for good: refused, the id barred, nothing passed on."""
+    viewer, thief = await enter(room), await edit(room, "eve", client=0)
+    with pytest.raises(Denied, match="update_refused"):
+        await thief.type("stolen ")
+    await server.type("the owner goes on ")
+    await until(lambda: str(viewer.source) == "the owner goes on words\n")
+    assert str(server.doc["source"]) == "the owner goes on words\n"
+    assert len(keeper_of(room).refusals) == 1
+
+
+async def test_a_refused_client_id_is_barred_for_the_epoch(room: Room, server: Server) -> None:
+    """What the page had under it is refused as well, also on a new connection; a new id writes."""
+    eve = await edit(room, "eve", client=77)
+    with pytest.raises(Denied, match="update_refused"):
+        await eve.change(lambda: eve.doc.get("state", type=Map).update({"path": "secret.txt"}))
+    eve.leave()
+    again = await edit(room, "eve", client=77)
+    with pytest.raises(Denied, match="update_refused"):
+        await again.type("x")
+    fresh = await edit(room, "eve", client=78)
+    await fresh.type("honest ")
+    await until(lambda: str(server.doc["source"]) == "honest words\n")
+
+
+async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
+    """It would stay pending in every library that it reaches."""
+    eve = await edit(room, "eve")
+    before = eve.doc.get_state()
+    eve.source.insert(0, "never sent")
+    skipped = eve.doc.get_state()
+    eve.source.insert(5, "pending")
+    assert before != skipped
+    with pytest.raises(Denied, match="update_refused"):
+        await eve.say(Update(eve.doc.get_update(skipped)))
+
+
+async def test_two_who_write_at_once_come_to_the_same(room: Room, server: Server) -> None:
+    """And to what the server has, though neither waits for the other."""
+    ann, bo = await edit(room, "ann"), await edit(room, "bo")
+    for number in range(20):
+        await asyncio.gather(ann.type(f"a{number} "), bo.type(f"b{number} "), server.type(f"o{number} "))
+    await until(lambda: str(ann.source) == str(bo.source) == str(server.doc["source"]))
+    assert len(str(ann.source)) == len("words\n") + sum(len(f"a{n} ") for n in range(20)) * 3
+
+
+async def test_what_was_not_sent_when_the_server_went_is_sent_when_it_is_back(room: Room, server: Server) -> None:
+    """Within one history nothing is lost, and nobody's page is closed."""
+    ann, viewer = await edit(room), await enter(room)
+    server.wire.vanish()
+    await ann.type("meanwhile ")
+    await until(lambda: str(viewer.source) == str(server.doc["source"]) == "meanwhile words\n")
+    assert ann.end is None and len(server.wires) == 2
+
+
+async def test_the_last_words_before_leaving_are_sent(room: Room, server: Server) -> None:
+    """A tab that is closed right after the last key."""
+    ann = await edit(room)
+    await ann.type("last ")
+    ann.leave()
+    await room.closed()
+    assert str(server.doc["source"]) == "last words\n"
+
+
+async def test_saves_are_asked_for_together_and_answered_apart(room: Room, server: Server) -> None:
+    """One question to the server at a time; everybody gets the answer with the own number; viewers get `skipped`."""
+    ann, bo = await edit(room, "ann"), await edit(room, "bo")
+    for editor, number in ((ann, 7), (bo, 7), (bo, 8)):
+        await editor.say(RawSave(number))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+    asked = [each for each in server.heard if isinstance(each, RawSave)]
+    assert len(asked) == 1
+    await server.say(RawJson({"type": "save", "responseTo": asked[0].id, "status": "success"}))
+    await until(lambda: len([each for each in server.heard if isinstance(each, RawSave)]) == 2)
+    assert RawJson({"type": "save", "responseTo": 7, "status": "success"}) in ann.heard
+    assert not any(isinstance(each, RawJson) for each in bo.heard)
+    second = [each for each in server.heard if isinstance(each, RawSave)][1]
+    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
+    await until(lambda: len([each for each in bo.heard if isinstance(each, RawJson)]) == 2)
+
+
+async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, server: Server) -> None:
+    """The connection broke meanwhile."""
+    ann = await edit(room)
+    await ann.say(RawSave(1))
+    server.wire.vanish()
+    await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
+
+
+async def test_answers_to_saves_of_others_are_nobodys(room: Room, server: Server) -> None:
+    """The owner's own page saves too."""
+    ann = await edit(room)
+    await server.say(RawJson({"type": "save", "responseTo": 1, "status": "success"}))
+    await server.type("! ")
+    await until(lambda: str(ann.source) == "! words\n")
+    assert not any(isinstance(each, RawJson) for each in ann.heard)
+
+
+async def test_what_was_saved_and_is_gone_ends_the_epoch(room: Room, server: Server) -> None:
+    """The server said that it saved, and comes back without it: nothing is merged, pages load again."""
+    ann = await edit(room)
+    older = document("words\n")
+    await ann.type("saved ")
+    await ann.say(RawSave(1))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+    await server.say(RawJson({"type": "save", "responseTo": 1, "status": "success"}))
+    server.doc = older
+    server.wire.vanish()
+    await until(lambda: ann.end is not None)
+    assert ann.end == stale_session()
+
+
+async def test_a_document_of_another_kind_is_read_only(server: Server) -> None:
+    """What the gate cannot judge nobody may change."""
+    name = RoomName("base64", "file", NAME.file_id)
+    room = Room("up", name, server.connect, Keeper(), RULES)
+    place = room.place("s1", lambda: Place(Looks(), Ids()))
+    editor = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), place))
+    await editor.say(SyncStep1(editor.doc.get_state()))
+    await until(lambda: str(editor.source) == "words\n")
+    await editor.type("changed ")
+    assert str(server.doc["source"]) == "words\n" and editor.end is None
+    editor.leave()
+    await room.closed()
+
+
+async def test_the_gate_writes_for_everybody(room: Room, server: Server) -> None:
+    """Restoring a version is a change like any other."""
+    viewer, ann = await enter(room), await edit(room)
+    room.write(lambda doc: doc.get("source", type=Text).insert(0, "restored "))
+    await until(lambda: str(viewer.source) == str(ann.source) == str(server.doc["source"]) == "restored words\n")
+
+
+# -- who is where ---------------------------------------------------------------------------------------------
+
+
+def cursor(client: int, name: str = "Olga", clock: int = 1) -> Awareness:
+    return Awareness((AwarenessState(client, clock, {"user": {"name": name, "username": name}, "cursors": []}),))
+
+
+async def test_names_are_the_gates_and_go_with_their_owner(room: Room, server: Server) -> None:
+    """Whatever a page says of itself; withdrawn when its connection ends, told to who comes late."""
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    await ann.say(cursor(ann.doc.client_id, "Olga the owner"))
+
+    def names(heard: list[Any]) -> list[Any]:
+        told = [state for each in heard if isinstance(each, Awareness) for state in each.states]
+        return [state.state and state.state["user"]["name"] for state in told if state.client == ann.doc.client_id]
+
+    await until(lambda: names(viewer.heard) == ["ann"] == names(server.heard))
+    late = await enter(room)
+    await until(lambda: names(late.heard) == ["ann"])
+    assert names(ann.heard) == []
+    ann.leave()
+    await until(lambda: names(viewer.heard)[-1] is None and names(server.heard)[-1] is None)
+
+
+async def test_attack_a_cursor_in_somebody_elses_name(room: Room, server: Server) -> None:
+    """The owner's client id is not to be had."""
+    eve = await edit(room, "eve")
+    await server.say(cursor(5))
+    await eve.say(cursor(eve.doc.client_id))
+    await eve.say(cursor(5, "not Olga", 9))
+    with pytest.raises(Denied, match="update_refused"):
+        await eve.say(cursor(6, "second", 9))
+    await server.wire.settle()
+    await until(lambda: any(isinstance(each, Awareness) for each in server.heard))
+    told = [state for each in server.heard if isinstance(each, Awareness) for state in each.states]
+    assert {state.client for state in told} == {eve.doc.client_id}
+
+
+# -- resting --------------------------------------------------------------------------------------------------
+
+
+async def test_a_document_in_which_nobody_acts_rests(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's connection goes, the visitors stay on the copy; the first act brings it back."""
+    monkeypatch.setattr(links, "TICK_SECONDS", 0.005)
+    room = made(server, idle_after=60.0, now=clock)
+    viewer, editor = await enter(room), await edit(room)
+    clock.forward(60)
+    await until(lambda: server.wire.closed == [(1000, "")])
+    assert room.resting and viewer.end is None
+    server.doc["source"] += "meanwhile\n"
+    await viewer.ask()
+    await until(lambda: len([each for each in viewer.heard if isinstance(each, SyncStep2)]) == 2)
+    assert len(server.wires) == 1, "what is asked is answered from the copy"
+    await editor.type("awake ")
+    await until(lambda: str(viewer.source) == str(server.doc["source"]) == "awake words\nmeanwhile\n")
+    assert not room.resting and len(server.wires) == 2
+    for each in (viewer, editor):
+        each.leave()
+    await room.closed()
 
 
 # -- rooms that nobody is in ----------------------------------------------------------------------------------
