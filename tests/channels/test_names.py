@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Awareness as ServerAwareness
 from pycrdt import Doc
@@ -281,6 +281,7 @@ CURSORS = JSON | st.fixed_dictionaries({"anchor": POSITIONS, "head": POSITIONS},
 STATES = st.fixed_dictionaries({}, optional={"user": JSON, "cursors": st.lists(CURSORS, max_size=40), "autosave": JSON})
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_attack_any_state_becomes_one_that_pages_can_read(state: dict[str, Any]) -> None:
     """Whatever is said: the gate's name, whole positions, at most 4 KiB of JSON, no more."""
@@ -575,6 +576,7 @@ def test_without_an_upstream_nobody_forbids_saving(room: Awarenesses) -> None:
 # -- against what the server runs ---------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

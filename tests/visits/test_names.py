@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharegate.shares.interfaces import Change
@@ -254,6 +254,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert names.of(grant("new", "Olga")) == "Olga (2)"
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -288,6 +289,7 @@ def test_no_two_persons_and_no_owner_ever_share_a_name(steps: list[tuple[int, st
         assert place is None or set(place.taken) == {fold(person.shown) for person in place.people.values()}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_normal_forms_and_case_fold_alike(name: str) -> None:
     """However a keyboard composes a letter."""
