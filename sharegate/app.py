@@ -208,7 +208,7 @@ async def running(
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
-            names = Names()
+            names = Names(house.now)
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
             async with contextlib.AsyncExitStack() as closing:

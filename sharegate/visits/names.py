@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,20 +31,30 @@ _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»‹›〝〞〟＂", "'")
 class Records(Protocol):
     """What is read of the store."""
 
+    async def share(self, id: str) -> Share | None: ...
+    async def link(self, id: str) -> Link | None: ...
     async def shares(self) -> list[Share]: ...
     async def links(self, share: str) -> list[Link]: ...
     async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]: ...
     async def visit(self, id: str) -> Visit | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    """What ends a visit: the visit, its link, its share, the time."""
+
+    ids: tuple[str, str, str]
+    expires: float
+
+
 @dataclass(slots=True)
 class _Person:
-    """`plain` is the name without a number, `shown` with it. `visits` are this person's browsers."""
+    """`plain` is the name without a number, `shown` with it. `stays` are this person's browsers, by visit."""
 
     plain: str
     shown: str
     typed: bool
-    visits: set[str] = field(default_factory=set)
+    stays: dict[str, _Stay] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,16 +67,17 @@ class _Place:
 
 
 class Names:
-    """One per gate."""
+    """One per gate. A person's name is free when all their visits are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._places: dict[str, _Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def of(self, grant: Grant) -> str:
         """The name to show; the same for all devices of a person, and for as long as the visit lasts unless the owner's
         side turns out to have it."""
-        return self._of(grant.share, grant.link, grant.visit)
+        return self._of(grant.share, grant.link, grant.visit, grant.expires)
 
     def identity(self, grant: Grant) -> dict[str, Any]:
         """The visit's Jupyter identity: what `/api/me` says and what stands at the cursor."""
@@ -80,35 +92,41 @@ class Names:
         """Once at the start: who is in gets a name, in the order of coming. Raises StoreUnavailable."""
         found = []
         for share in await records.shares():
-            links = {link.id: link for link in await records.links(share.id)}
+            links = {link.id: link for link in await records.links(share.id) if link.revoked is None}
             for visit in await records.visits(share.id, open_only=True):
-                if visit.link in links:
+                if share.revoked is None and visit.link in links:
                     found.append((visit.created, share, links[visit.link], visit))
         for _, share, link, visit in sorted(found, key=lambda each: each[0]):
-            self._of(share, link, visit)
+            self._of(share, link, visit, min(share.expires, link.expires, visit.expires))
 
     def changed(self, change: Change, records: Records) -> None:
-        """Called after each commit of the store: a visit that ended gives its name back."""
-        if change.kind == "visit":
-            task = asyncio.get_running_loop().create_task(self._look(change.id, records))
+        """Called after each commit of the store: what ended gives its names back."""
+        if change.kind in ("share", "link", "visit"):
+            task = asyncio.get_running_loop().create_task(self._look(change, records))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _look(self, id: str, records: Records) -> None:
+    async def _look(self, change: Change, records: Records) -> None:
         with contextlib.suppress(StoreUnavailable):  # the name stays taken; nobody gets one that may be somebody's
-            visit = await records.visit(id)
-            if visit is None or visit.ended is not None:
-                self.gone(id)
+            if change.kind == "visit":
+                visit = await records.visit(change.id)
+                over = visit is None or visit.ended is not None
+            else:
+                read = records.share if change.kind == "share" else records.link
+                record = await read(change.id)
+                over = record is None or record.revoked is not None
+            if over:
+                self.gone(change.id)
 
-    def gone(self, visit: str) -> None:
-        """The visit is over; with the last visit of a person the name is free."""
+    def gone(self, id: str) -> None:
+        """The visit, or all visits of the link or share, are over."""
         for place in self._places.values():
-            for id, person in list(place.people.items()):
-                person.visits.discard(visit)
-                if not person.visits:
-                    self._drop(place, id)
+            for first, person in list(place.people.items()):
+                person.stays = {visit: stay for visit, stay in person.stays.items() if id not in stay.ids}
+                if not person.stays:
+                    self._drop(place, first)
 
-    def _of(self, share: Share, link: Link, visit: Visit) -> str:
+    def _of(self, share: Share, link: Link, visit: Visit, expires: float) -> str:
         place = self._places.setdefault(share.upstream, _Place())
         self._reserve(place, share.owner)
         id = visit.came_from if visit.kind is VisitKind.DEVICE and visit.came_from else visit.id
@@ -117,11 +135,11 @@ class Names:
         typed = not by_own_link(link, visit) or (visit.kind is VisitKind.DEVICE and known is not None and known.typed)
         plain = _plain(synthetic.called(link, visit), link, typed=typed and bool(visit.name))
         if known is None or known.plain != plain:
-            visits = known.visits if known is not None else set()
+            stays = known.stays if known is not None else {}
             self._drop(place, id)
-            known = place.people[id] = _Person(plain, "", typed, visits)
+            known = place.people[id] = _Person(plain, "", typed, stays)
             self._name(place, id, known)
-        known.visits.add(visit.id)
+        known.stays[visit.id] = _Stay((visit.id, link.id, share.id), expires)
         place.people.move_to_end(id)
         if len(place.people) > REMEMBERED:
             self._drop(place, next(iter(place.people)))
@@ -140,13 +158,18 @@ class Names:
         if id is not None:
             self._name(place, id, place.people[id])
 
-    @staticmethod
-    def _name(place: _Place, id: str, person: _Person) -> None:
+    def _name(self, place: _Place, id: str, person: _Person) -> None:
         number, person.shown = 1, person.plain
-        while (folded := fold(person.shown)) in place.taken or folded in place.owners:
+        while self._is_taken(place, folded := fold(person.shown)):
             number += 1
             person.shown = f"{person.plain} ({number})"
         place.taken[folded] = id
+
+    def _is_taken(self, place: _Place, folded: str) -> bool:
+        holder = place.taken.get(folded)
+        if holder is not None and all(stay.expires <= self._now() for stay in place.people[holder].stays.values()):
+            self._drop(place, holder)
+        return folded in place.taken or folded in place.owners
 
     @staticmethod
     def _drop(place: _Place, id: str) -> None:

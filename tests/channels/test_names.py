@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Awareness as ServerAwareness
 from pycrdt import Doc
@@ -235,7 +235,8 @@ def test_attack_what_is_no_state(room: Awarenesses, state: Any) -> None:
         {"type": {"client": 5}, "item": None},
         {"item": {"client": -1, "clock": 0}},
         {"item": {"client": 5, "clock": -1}},
-        {"item": {"client": True, "clock": 1.5}},
+        {"item": {"client": True, "clock": 1}},
+        {"item": {"client": 1, "clock": 1.5}},
         {"item": {"client": 2**53, "clock": 1}},
         {"tname": "brand new root"},
         {"tname": ["source"]},
@@ -280,6 +281,7 @@ CURSORS = JSON | st.fixed_dictionaries({"anchor": POSITIONS, "head": POSITIONS},
 STATES = st.fixed_dictionaries({}, optional={"user": JSON, "cursors": st.lists(CURSORS, max_size=40), "autosave": JSON})
 
 
+@settings(deadline=None)
 @given(STATES)
 def test_attack_any_state_becomes_one_that_pages_can_read(state: dict[str, Any]) -> None:
     """Whatever is said: the gate's name, whole positions, at most 4 KiB of JSON, no more."""
@@ -437,7 +439,9 @@ def test_an_upstream_that_went_takes_its_people_along(room: Awarenesses) -> None
 
 
 def test_the_owners_side_is_shown_without_account_names(room: Awarenesses) -> None:
-    """As to viewers."""
+    """As to viewers, and no more than 32 cursors."""
+    (many,) = room.from_upstream(said(901, 1, {"cursors": [CURSOR] * 100})).members
+    assert many.state["cursors"] == [CURSOR] * MAX_CURSORS
     (shown,) = room.from_upstream(owner()).members
     assert shown.state["user"]["display_name"] == "Olga"
     assert "olga" not in shown.state["user"]["username"]
@@ -462,6 +466,9 @@ def test_repeated_and_stale_states_of_the_owners_side_are_no_news(room: Awarenes
     assert room.from_upstream(owner(3)) == room.from_upstream(said(OWNER, 4, None)) == Told()
     assert room.everything("x", BO) == ()
     assert len(room.from_upstream(owner(4)).members) == 1
+    assert len(room.from_upstream(said(OWNER, 7, None)).members) == 1
+    assert room.from_upstream(owner(6)) == Told()
+    assert len(room.from_upstream(owner(8)).members) == 1
 
 
 def test_what_is_no_state_upstream_is_dropped(room: Awarenesses) -> None:
@@ -569,6 +576,7 @@ def test_without_an_upstream_nobody_forbids_saving(room: Awarenesses) -> None:
 # -- against what the server runs ---------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
