@@ -56,6 +56,9 @@ from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
+from sharegate.writing.interfaces import NothingOpen
+from sharegate.writing.judge import Writing
+from sharegate.writing.uploads import Uploads
 
 log = logging.getLogger("sharegate")
 
@@ -108,6 +111,7 @@ class _House:
     authenticator: Authenticator
     channels: Channels
     presence: Presence
+    uploads: Uploads
     api: Api
 
 
@@ -139,6 +143,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             rooms_per_visit=config.rooms_per_visit,
         )
         presence = Presence(now)
+        uploads = Uploads(config.data_dir / "uploads")
+        closing.callback(uploads.close)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
         api = Api(
@@ -184,6 +190,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             authenticator,
             channels,
             presence,
+            uploads,
             api,
         )
 
@@ -255,6 +262,13 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         allowance=allowance,
         trail=trail,
     )
+    writing = Writing(
+        forwarder=house.forwarder,
+        roots=house.roots,
+        rules=house.policies.files,
+        uploads=house.uploads,
+        open_documents=NothingOpen(),
+    )
     answers = Answers(
         forwarder=house.forwarder,
         roots=house.roots,
@@ -264,6 +278,7 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
         documents=documents,
         live_pages=live_pages,
         presence=house.presence,
+        writing=writing,
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)

@@ -88,6 +88,7 @@ class Act:
     grant: Grant | None = None
     rule: str = ""
     path: str = ""
+    detail: str = ""
 
 
 class Gate:
@@ -190,6 +191,7 @@ class Gate:
         upstream = await self._target(grant, match)
         confined = await self._confine(request, grant, match, rest, raw_query, upstream)
         act.path = str(confined.path) if confined.path is not None else str(rest)
+        act.detail = confined.other_end
         if match.rule.capability is not None and not grant.allows(match.rule.capability):
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
 
@@ -344,6 +346,7 @@ class Gate:
                     status=status,
                     bytes_out=size,
                     duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                    detail=act.detail,
                     name=grant.visit.name,
                     address=request.peer,
                 ),
@@ -404,7 +407,7 @@ class Gate:
                     path=act.path,
                     status=MEANINGS[denied.reason].status,
                     duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
-                    detail=f"{act.id} {denied.detail}".strip(),
+                    detail=" ".join(filter(None, (act.id, act.detail, denied.detail))),
                     name=grant.visit.name,
                     address=request.peer,
                     agent=request.headers.get("User-Agent"),

@@ -45,6 +45,14 @@ class Confined:
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def other_end(self) -> str:
+        """What a rename leads to or a copy comes from, in words for the trail; "" for everything else."""
+        if (to := self.paths.get("body.path")) is not None:
+            return f"to {to}"
+        source = self.paths.get("body.copy_from")
+        return f"copy of {source}" if source is not None else ""
+
+    @property
     def encoded(self) -> str:
         """The path as it goes on the wire, relative to the upstream's base URL."""
         return CanonicalPath(self.segments).encoded
@@ -156,11 +164,11 @@ class _Confiner:
 
     def url(self, name: str, path: CanonicalPath, *, ancestors: bool, method: str) -> None:
         self._judge(f"url.{name}", path, ancestors=ancestors)
-        if path.segments != self._root.segments or method not in ("DELETE", "PATCH", "PUT"):
+        if path.segments != self._root.segments or self._reading or not method:
             return
         # Deleting, moving or overwriting the root is a change to the directory around it, which is outside. A shared
-        # file may be saved; a directory root cannot be.
-        if method != "PUT" or self._kind is RootKind.DIRECTORY:
+        # file may be saved, and in a shared directory something new may be made.
+        if method != ("PUT" if self._kind is RootKind.FILE else "POST"):
             raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
 
     def named(self, key: str, value: Any, named_by: Field) -> CanonicalPath:

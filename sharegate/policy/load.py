@@ -1,5 +1,6 @@
 """Policy files become one frozen value, or all of their faults together, each with file and line.
 
+    files.yaml     which files run by themselves
     headers.yaml   which header fields pass, by profile
     roles.yaml     what each role may do
     sharing.yaml   what owners may hand out
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from sharegate.errors import Reason
 from sharegate.paths import CanonicalPath
+from sharegate.policy.files import FileRules, read_files
 from sharegate.policy.headers import read_profiles
 from sharegate.policy.judge import judge
 from sharegate.policy.match import Node, Policy
@@ -25,7 +27,7 @@ from sharegate.policy.source import FaultList, Reader, Value, read
 from sharegate.shares.model import Capability, Role
 from sharegate.shares.roles import RoleEntry, RoleTable
 
-SINGLE_FILES = ("headers.yaml", "roles.yaml", "sharing.yaml")
+SINGLE_FILES = ("files.yaml", "headers.yaml", "roles.yaml", "sharing.yaml")
 # The share that examples are judged for: the fixture of the tests and of docs/reference/policy.md.
 EXAMPLE_ROOT = CanonicalPath(("sub", "shared"))
 _ROLE_KEYS = frozenset({"capabilities", "sentence", "available", "confined"})
@@ -38,6 +40,7 @@ class Policies:
     policy: Policy
     roles: RoleTable
     sharing: Sharing
+    files: FileRules
 
 
 def builtin_policies() -> Path:
@@ -64,6 +67,7 @@ def load_policies(directory: Path | None = None, extra: Path | None = None) -> P
     profiles = read_profiles(documents.get("headers.yaml"), faults)
     roles = _read_roles(documents.get("roles.yaml"), faults)
     sharing = read_sharing(documents.get("sharing.yaml"), roles, faults)
+    file_rules = read_files(documents.get("files.yaml"), faults)
     reader = RuleReader(profiles, faults)
     rules = [rule for name in sorted(documents) if "/" in name for rule in reader.rules(documents[name])]
     if not any("/" in name for name in files):
@@ -76,9 +80,9 @@ def load_policies(directory: Path | None = None, extra: Path | None = None) -> P
         _check_shadows(policy, faults)
         _check_examples(policy, roles, faults)
     faults.finish(str(extra or base))
-    if roles is None or sharing is None:
+    if roles is None or sharing is None or file_rules is None:
         raise AssertionError("a table that is missing left a fault")
-    return Policies(policy, roles, sharing)
+    return Policies(policy, roles, sharing, file_rules)
 
 
 def _files(base: Path, extra: Path | None, faults: FaultList) -> dict[str, Path]:
