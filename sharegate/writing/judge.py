@@ -107,9 +107,10 @@ class Writing:
 
     async def _put(self, asked: _Asked) -> Step:
         fields = asked.confined.fields
-        standing = await self._ground.kind(asked.upstream, asked.path)
+        # Where it really is: of a link to nowhere upstream says that it is there, and writes what it leads to.
+        standing = await self._ground.kind(asked.upstream, asked.real)
         if standing is None:
-            await self._may_stand(asked, asked.path, asked.real.name)
+            await self._may_stand(asked, asked.real, asked.path.name)
         if fields["type"] == "directory":
             if fields.get("content") is not None or "chunk" in fields:
                 raise Denied(Reason.BAD_BODY, "a folder with content")
@@ -279,11 +280,11 @@ class Writing:
 
     # -- what they share ------------------------------------------------------------------------------------------
 
-    async def _may_stand(self, asked: _Asked, path: CanonicalPath, real_name: str = "") -> None:
+    async def _may_stand(self, asked: _Asked, path: CanonicalPath, other_name: str = "") -> None:
         """Whether something new may come to stand at `path`: its name, and the folder around it."""
         if asked.grant.share.kind is RootKind.FILE:
             raise Denied(Reason.NOT_FOUND, "a shared file is not made by visitors")
-        for name in {path.name, real_name} - {""}:
+        for name in {path.name, other_name} - {""}:
             self._may_make(asked, name)
         if await self._ground.kind(asked.upstream, CanonicalPath(path.segments[:-1])) != "directory":
             raise Denied(Reason.NOT_FOUND, "no folder for it")
@@ -294,7 +295,8 @@ class Writing:
             raise Denied(Reason.RUNS_BY_ITSELF, group)
 
     async def _look_through(self, asked: _Asked, top: CanonicalPath, *, copied: bool) -> None:
-        """All names in a folder that is moved or copied. Copying follows links, so none in it may lead out."""
+        """All names in a folder that is moved or copied. Copying follows links, so none in it may lead out, and none to a
+        folder."""
         waiting, folders, entries = [top], 0, 0
         while waiting:
             here = waiting.pop()
@@ -306,9 +308,19 @@ class Writing:
                 self._may_make(asked, entry.name)
             names = [entry.name for entry in found]
             inside = await self._roots.inside_names(asked.grant, asked.upstream, here.segments, names)
-            if copied and len(inside) < len(set(names)):
-                raise Denied(Reason.LINK_OUT, "a link in the folder leads out of the share")
-            waiting.extend(here.join(entry.name) for entry in found if entry.directory and entry.name in inside)
+            below = [here.join(entry.name) for entry in found if entry.directory and entry.name in inside]
+            if copied:
+                if len(inside) < len(set(names)):
+                    raise Denied(Reason.LINK_OUT, "a link in the folder leads out of the share")
+                await self._check_plain(asked, here, below)
+            waiting.extend(below)
+
+    async def _check_plain(self, asked: _Asked, here: CanonicalPath, below: list[CanonicalPath]) -> None:
+        """No folder is a link: one that leads back up would be copied again and again."""
+        around = await self._roots.real(asked.grant, asked.upstream, here.segments)
+        for path in below:
+            if await self._roots.real(asked.grant, asked.upstream, path.segments) != (*around, path.name):
+                raise Denied(Reason.LINK_OUT, "a link to a folder in a folder that is copied")
 
     def _check_closed(self, asked: _Asked) -> None:
         if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):

@@ -34,7 +34,8 @@ def test_share_sends_what_was_asked(scripted: ScriptedGate, home: Path) -> None:
     scripted.say("POST shares", created())
     ran = run(
         "share", "week3", "--for", "Ann", "--for", "Bo", "--expires", "2099-12-24 18:00", "--name", "Week 3",
-        "--message", "Hello", "--open", "intro.ipynb", "--clients", "--own-extensions", "--runnable-files", "--devices", "2",
+        "--message", "Hello", "--open", "intro.ipynb", "--clients", "--own-extensions", "--devices", "2",
+        "--runnable-files",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert scripted.sent("POST shares") == [
