@@ -110,7 +110,11 @@ def _clean_language(metadata: dict[str, Any]) -> bool:
 
 
 def _check_cell(cell: object) -> None:
-    if not isinstance(cell, dict) or cell.get("cell_type") not in _CELLS or not isinstance(cell.get("metadata"), dict):
+    if (
+        not isinstance(cell, dict)
+        or not _one_of(cell.get("cell_type"), _CELLS)
+        or not isinstance(cell.get("metadata"), dict)
+    ):
         raise _bad("a cell that is none")
     _check_text(cell.get("source"))
     if "id" in cell and not (isinstance(cell["id"], str) and _ID.match(cell["id"])):
@@ -121,8 +125,12 @@ def _check_cell(cell: object) -> None:
     if not isinstance(outputs, list) or not (count is None or (isinstance(count, int) and not isinstance(count, bool))):
         raise _bad("a code cell without outputs or with a count that is none")
     for output in outputs:
-        if not isinstance(output, dict) or output.get("output_type") not in _OUTPUTS:
+        if not isinstance(output, dict) or not _one_of(output.get("output_type"), _OUTPUTS):
             raise _bad("an output that is none")
+
+
+def _one_of(value: object, known: frozenset[str]) -> bool:
+    return isinstance(value, str) and value in known
 
 
 def _check_text(source: object) -> None:

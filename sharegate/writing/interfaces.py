@@ -17,6 +17,10 @@ class OpenDocuments(Protocol):
         """Whether the document at `path`, or one below it when it is a folder, is open. Paths are relative to the
         server's root; names are compared as a disk that ignores case and Unicode form would."""
 
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
+        """Whether the document at `path` is open in a room whose every update is judged as a notebook's, whatever the
+        file is called meanwhile."""
+
 
 class Keeping(Protocol):
     """Versions of what is about to be overwritten or deleted."""
@@ -30,6 +34,9 @@ class NothingOpen:
     """A gate without rooms that write."""
 
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
+        return False
+
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
         return False
 
 

@@ -243,7 +243,7 @@ class Writing:
             _check_folder_name(to.name)
             if not asked.grant.share.runnable_files:
                 await self._look_through(asked, asked.path, copied=False)
-        elif is_notebook_name(to.name) and not is_notebook_name(asked.path.name):
+        elif is_notebook_name(to.name) and not (is_notebook_name(asked.path.name) or self._guarded(asked)):
             return await self._become_notebook(asked, to)
         return Step(asked.confined)
 
@@ -295,8 +295,10 @@ class Writing:
             raise Denied(Reason.RUNS_BY_ITSELF, group)
 
     async def _look_through(self, asked: _Asked, top: CanonicalPath, *, copied: bool) -> None:
-        """All names in a folder that is moved or copied. Copying follows links, so none in it may lead out, and none to a
-        folder."""
+        """All names in a folder that is moved or copied.
+
+        Copying follows links: then none may lead out, and none to a folder.
+        """
         waiting, folders, entries = [top], 0, 0
         while waiting:
             here = waiting.pop()
@@ -325,6 +327,10 @@ class Writing:
     def _check_closed(self, asked: _Asked) -> None:
         if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):
             raise Denied(Reason.DOCUMENT_OPEN)
+
+    def _guarded(self, asked: _Asked) -> bool:
+        """A notebook that lost its name while it is open, as when JupyterLab renames one over another."""
+        return self._open_documents.is_open_notebook(asked.upstream.id, asked.path)
 
     async def _keep(self, asked: _Asked) -> None:
         if self._keeping is not None:

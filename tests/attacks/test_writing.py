@@ -7,6 +7,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ import pytest
 import pytest_asyncio
 
 from sharegate.audit.events import Action
+from sharegate.errors import StoreUnavailable
+from sharegate.paths import CanonicalPath
 from sharegate.policy.load import builtin_policies
+from sharegate.shares.model import Grant
+from sharegate.upstream.model import Upstream
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.test_escapes import SECRETS
@@ -738,13 +743,161 @@ async def test_uploads_small_large_and_of_notebooks(ed: Inside, gate: Gatehouse,
     assert [reply.status for reply in replies] == [200, 200, 201]
     assert {reply.json["path"] for reply in replies} == {f"{ROOT}/big.ipynb"}
     for reply in replies:
-        for field in ("name", "type", "created", "last_modified"):
-            assert isinstance(reply.json[field], str), "JupyterLab checks the model of every part"
+        for part in ("name", "type", "created", "last_modified"):
+            assert isinstance(reply.json[part], str), "JupyterLab checks the model of every part"
         assert reply.json["content"] is None
     assert (shared / "small.bin").read_bytes() == small
     assert (shared / "large.bin").read_bytes() == large
     assert (shared / "big.ipynb").read_bytes() == big, "nothing had to be taken out: not one byte differs"
     assert list((gate.data_dir / "uploads").iterdir()) == [], "what is collected has no name"
+
+
+# -- open documents, versions ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rooms:
+    """Which documents are open, as the lead's rooms will say; `keep` notes what the server has at that moment."""
+
+    root: Path
+    open: set[str] = field(default_factory=set)
+    notebooks: set[str] = field(default_factory=set)
+    kept: list[tuple[str, bytes | str]] = field(default_factory=list)
+    broken: bool = False
+
+    def is_open(self, upstream: str, path: CanonicalPath) -> bool:
+        return any(each == str(path) or each.startswith(f"{path}/") for each in self.open)
+
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
+        return str(path) in self.notebooks
+
+    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath) -> None:
+        if self.broken:
+            raise StoreUnavailable("full")
+        at = self.root.joinpath(*path.segments)
+        self.kept.append((str(path), at.read_bytes() if at.is_file() else "a folder"))
+
+
+@pytest.fixture
+def rooms(gate: Gatehouse, server: JupyterServer, monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    made = Rooms(server.root)
+    writing = gate.running.gate._answers._writing
+    monkeypatch.setattr(writing, "_open_documents", made)
+    monkeypatch.setattr(writing, "_keeping", made)
+    return made
+
+
+OPEN: dict[str, tuple[str, str, object]] = {
+    "save": ("PUT", "open.txt", text("over")),
+    "save by a part": ("PUT", "open.txt", {**text("over"), "chunk": 1}),
+    "save through a link": ("PUT", "to_open.txt", text("over")),
+    "restore a checkpoint": ("POST", "open.txt/checkpoints/checkpoint", None),
+    "restore through a link": ("POST", "to_open.txt/checkpoints/checkpoint", None),
+    "turn into a notebook": ("PATCH", "open.txt", {"path": f"{ROOT}/open.ipynb"}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), OPEN.values(), ids=OPEN.keys())
+async def test_an_open_document_is_left_to_its_room(
+    ed: Inside, server: JupyterServer, shared: Path, rooms: Rooms, method: str, path: str, body: object
+) -> None:
+    """What would overwrite it on the disk is refused, under whichever name it is reached."""
+    (shared / "open.txt").write_text(json.dumps(notebook()))
+    (shared / "to_open.txt").unlink(missing_ok=True)
+    (shared / "to_open.txt").symlink_to(shared / "open.txt")
+    for name in ("open.txt", "to_open.txt"):
+        assert (await contents(ed, "POST", f"{name}/checkpoints")).status == 201
+    rooms.open.add(f"{ROOT}/open.txt")
+    before = snapshot(server.root)
+    reply = await contents(ed, method, path, body)
+
+    check_refused(reply, server, "document_open")
+    assert (reply.status, rooms.kept) == (409, [])
+    assert snapshot(server.root) == before
+
+
+async def test_an_open_document_is_renamed_moved_and_copied(ed: Inside, shared: Path, rooms: Rooms) -> None:
+    """The room follows the file's id; JupyterLab's way to put one notebook in another's place works as well."""
+    for name in ("live.ipynb", "victim.ipynb"):
+        (shared / name).write_text(json.dumps(notebook(nbformat.v4.new_markdown_cell(name))))
+    rooms.open.add(f"{ROOT}/live.ipynb")
+    assert (await contents(ed, "POST", "", {"copy_from": f"{ROOT}/live.ipynb"})).status == 201
+    assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb"})).status == 409
+    rooms.open = rooms.notebooks = {f"{ROOT}/victim.ipynb.3f2a"}
+    inode = (shared / "live.ipynb").stat().st_ino
+    assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb.3f2a"})).status == 200
+    assert (await contents(ed, "DELETE", "victim.ipynb")).status == 204
+    assert (await contents(ed, "PATCH", "victim.ipynb.3f2a", {"path": f"{ROOT}/victim.ipynb"})).status == 200
+    assert (shared / "victim.ipynb").stat().st_ino == inode
+
+
+async def test_what_is_lost_is_kept_before(ed: Inside, shared: Path, rooms: Rooms) -> None:
+    """Overwriting, the first part of an upload, a restored checkpoint, a delete: of what is open, too, and of folders."""
+    (shared / "kept.txt").write_text("one")
+    (shared / "kept.ipynb").write_text(json.dumps(notebook()))
+    (shared / "keptdir").mkdir()
+    name = f"{ROOT}/kept.txt"
+    await contents(ed, "POST", "kept.txt/checkpoints")
+    assert (await contents(ed, "PUT", "fresh.txt", text("new"))).status == 201
+    assert rooms.kept == []
+    assert (await contents(ed, "PUT", "kept.txt", text("two"))).status == 200
+    assert (await contents(ed, "PUT", "kept.txt", {**text("three"), "chunk": 1})).status == 200
+    assert (await contents(ed, "PUT", "kept.txt", {**text("!"), "chunk": -1})).status == 200
+    assert (await contents(ed, "POST", "kept.txt/checkpoints/checkpoint")).status == 204
+    rooms.open.add(name)
+    assert (await contents(ed, "DELETE", "kept.txt")).status == 204
+    assert (await contents(ed, "DELETE", "keptdir")).status == 204
+    assert rooms.kept == [
+        (name, b"one"),
+        (name, b"two"),
+        (name, b"three!"),
+        (name, b"one"),
+        (f"{ROOT}/keptdir", "a folder"),
+    ]
+    rooms.kept.clear()
+    assert (await upload(ed, "kept.ipynb", json.dumps(notebook(cell("2"))).encode(), 100))[-1].status == 200
+    assert (await put_whole(ed, "kept.ipynb", notebook(cell("3")))).status == 200
+    assert [path for path, _ in rooms.kept] == [f"{ROOT}/kept.ipynb"] * 2
+    assert rooms.kept[0][1] == json.dumps(notebook()).encode()
+    rooms.kept.clear()
+    (shared / "kept.raw").write_text(json.dumps(notebook()))
+    assert (await contents(ed, "PATCH", "kept.raw", {"path": f"{ROOT}/kept2.ipynb"})).status == 200
+    assert rooms.kept == [(f"{ROOT}/kept.raw", json.dumps(notebook()).encode())]
+
+
+KEPT_FIRST: dict[str, tuple[str, str, object]] = {
+    "save": ("PUT", "stays.txt", text("over")),
+    "first part": ("PUT", "stays.txt", {**text("over"), "chunk": 1}),
+    "notebook": ("PUT", "nb.ipynb", {"type": "notebook", "format": "json", "content": notebook()}),
+    "restore": ("POST", "stays.txt/checkpoints/checkpoint", None),
+    "delete": ("DELETE", "stays.txt", None),
+    "turn into a notebook": ("PATCH", "stays.txt", {"path": f"{ROOT}/stays.ipynb"}),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), KEPT_FIRST.values(), ids=KEPT_FIRST.keys())
+async def test_what_cannot_be_kept_is_not_overwritten(
+    ed: Inside, server: JupyterServer, shared: Path, rooms: Rooms, method: str, path: str, body: object
+) -> None:
+    """No version, no write: fails closed."""
+    (shared / "stays.txt").write_text(json.dumps(notebook()))
+    await contents(ed, "POST", "stays.txt/checkpoints")
+    rooms.broken = True
+    before = snapshot(server.root)
+
+    check_refused(await contents(ed, method, path, body), server, "gate_fault")
+    assert snapshot(server.root) == before
+
+
+async def test_without_versions_nothing_open_is_deleted(
+    ed: Inside, server: JupyterServer, rooms: Rooms, gate: Gatehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the document nor the folder that it is in."""
+    monkeypatch.setattr(gate.running.gate._answers._writing, "_keeping", None)
+    rooms.open.add(f"{ROOT}/inner/deep.txt")
+    for path in ("inner/deep.txt", "inner"):
+        check_refused(await contents(ed, "DELETE", path), server, "document_open")
+    assert (server.root / ROOT / "inner" / "deep.txt").exists()
 
 
 # -- honest work ------------------------------------------------------------------------------------------------------
@@ -797,6 +950,20 @@ async def test_an_honest_editors_work_is_done_and_recorded(
     assert ("PATCH", f"{ROOT}/untitled.txt", f"to {ROOT}/hello.txt") in told
     assert ("POST", ROOT, f"copy of {ROOT}/{name}") in told
     assert ("DELETE", f"{ROOT}/Untitled Folder", "") in told
+
+
+async def test_one_notebook_in_the_place_of_another(ed: Inside, shared: Path) -> None:
+    """JupyterLab renames to a name of its own, deletes the other, and renames again."""
+    for name in ("mine.ipynb", "yours.ipynb"):
+        (shared / name).write_text(json.dumps(notebook(nbformat.v4.new_markdown_cell(name))))
+    taken = await contents(ed, "PATCH", "mine.ipynb", {"path": f"{ROOT}/yours.ipynb"})
+    assert taken.status == 409, "JupyterLab asks whether to overwrite on 409 and on nothing else"
+    assert (await contents(ed, "PATCH", "mine.ipynb", {"path": f"{ROOT}/yours.ipynb.0c4e"})).status == 200
+    assert (await contents(ed, "DELETE", "yours.ipynb")).status == 204
+    last = await contents(ed, "PATCH", "yours.ipynb.0c4e", {"path": f"{ROOT}/yours.ipynb"})
+    assert (last.status, last.json["path"], last.json["type"]) == (200, f"{ROOT}/yours.ipynb", "notebook")
+    assert b"mine.ipynb" in (shared / "yours.ipynb").read_bytes()
+    assert not (shared / "yours.ipynb.0c4e").exists()
 
 
 async def test_no_answer_to_a_write_names_the_servers_own_base(ed: Inside, server: JupyterServer) -> None:

@@ -34,7 +34,7 @@ def directory(tmp_path: Path) -> Path:
     """Policies with the built-in roles, headers and limits, and without routes."""
     target = tmp_path / "policies"
     (target / "routes").mkdir(parents=True)
-    for name in ("headers.yaml", "roles.yaml", "sharing.yaml"):
+    for name in ("files.yaml", "headers.yaml", "roles.yaml", "sharing.yaml"):
         shutil.copy(builtin_policies() / name, target / name)
     return target
 
@@ -243,7 +243,7 @@ def test_a_rule_id_is_unique_over_all_files(directory: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["headers.yaml", "roles.yaml", "sharing.yaml"])
+@pytest.mark.parametrize("name", ["files.yaml", "headers.yaml", "roles.yaml", "sharing.yaml"])
 def test_a_missing_file_is_a_fault(directory: Path, name: str) -> None:
     """Without one of the single files nothing loads."""
     (directory / name).unlink()
