@@ -832,7 +832,7 @@ async def test_an_open_document_is_renamed_moved_and_copied(ed: Inside, shared: 
 
 
 async def test_what_is_lost_is_kept_before(ed: Inside, shared: Path, rooms: Rooms) -> None:
-    """Overwriting, the first part of an upload, a restored checkpoint, a delete: of what is open, too, and of folders."""
+    """Overwriting, a first part, a restored checkpoint, a delete: also of what is open, and of folders."""
     (shared / "kept.txt").write_text("one")
     (shared / "kept.ipynb").write_text(json.dumps(notebook()))
     (shared / "keptdir").mkdir()
