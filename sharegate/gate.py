@@ -291,6 +291,7 @@ class Gate:
                 # A visitor who reads slowly would go on reading it after the end of the visit.
                 sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
                 return self._in_flight(request, grant, sized, _pieces(answer.body), act, held.pop_all(), cut)
+            act.detail = " ".join(filter(None, (act.detail, _made(request, grant, act, answer))))
             await self._answered(request, act, answer.status, len(answer.body))
             return answer
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
@@ -416,6 +417,16 @@ class Gate:
         except StoreUnavailable:  # fails closed: refused either way
             return Reason.STORE_UNAVAILABLE
         return denied.reason
+
+
+def _made(request: Request, grant: Grant, act: Act, answer: Response) -> str:
+    """What the server called something new in the folder that was asked for; "" for every other answer."""
+    location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+    base = f"{grant.base}api/contents/"
+    if request.method != "POST" or answer.status != 201 or not location.startswith(base):
+        return ""
+    folder, _, name = unquote(location.removeprefix(base)).rpartition("/")
+    return f"made {name}" if folder == act.path else ""
 
 
 async def _let_go(answer: Answer) -> None:

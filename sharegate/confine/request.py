@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sharegate.confine.body import LimitedBody, read_json, write_json
+from sharegate.confine.body import LimitedBody, read_json_apart, write_json_apart
 from sharegate.confine.fields import check_arguments, check_body, put
 from sharegate.confine.query import read_query
 from sharegate.errors import Denied, Reason
@@ -135,7 +135,7 @@ async def _read_body(
     if shape.kind != "json":
         raise Denied(Reason.BAD_BODY, f"the rule reads bodies as {shape.kind!r}, which nobody knows")
     data = await body.read(shape.max_bytes)
-    given = check_body(read_json(data, content_type) if data else {}, shape.fields)
+    given = check_body(await read_json_apart(data, content_type) if data else {}, shape.fields)
     sent: dict[str, Any] = {}
     for found, value in given:
         if found.path and value is not None:
@@ -146,7 +146,7 @@ async def _read_body(
         if not found.drop:
             put(sent, found.name, value)
     # No body stays no body: some of Jupyter's handlers tell the two apart.
-    return (write_json(sent) if data else None), None
+    return (await write_json_apart(sent, len(data)) if data else None), None
 
 
 class _Confiner:

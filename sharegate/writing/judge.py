@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sharegate.confine.answer import check_status, write
-from sharegate.confine.body import write_json
+from sharegate.confine.body import LONG, write_json_apart
 from sharegate.confine.notebooks import clean_notebook, clean_notebook_file, file_bytes, is_notebook_name
 from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason
@@ -33,8 +33,6 @@ from sharegate.writing.standing import MAX_ENTRIES, MAX_FOLDERS, Ground
 from sharegate.writing.uploads import LAST, Upload, Uploads
 
 _MODEL_LIMIT = 1 << 20
-# Characters; what is longer is judged in a thread, so that nobody's frames wait for it.
-_LONG = 256 * 1024
 # How upstream finds a copy's name (jupyter_server services/contents/manager.py): `x-Copy3.txt` becomes `x.txt`.
 _COPY = re.compile(r"-Copy\d*\.")
 
@@ -138,7 +136,9 @@ class Writing:
         cleaned = await _apart(len(asked.confined.body or b""), clean_notebook, fields.get("content"))
         if not cleaned.changed:
             return Step(asked.confined)
-        return _with_body(asked, {"type": "notebook", "format": "json", "content": cleaned.notebook})
+        model = {"type": "notebook", "format": "json", "content": cleaned.notebook}
+        body = await write_json_apart(model, len(asked.confined.body or b""))
+        return Step(replace(asked.confined, body=body))
 
     async def _file(self, asked: _Asked, fields: dict[str, Any]) -> Step:
         content, form = fields.get("content"), fields.get("format")
@@ -148,7 +148,7 @@ class Writing:
             return Step(asked.confined)
         data = file_bytes(content, form)
         cleaned = await _apart(len(data), clean_notebook_file, data)
-        return Step(asked.confined) if cleaned is data else _with_text(asked, cleaned)
+        return Step(asked.confined) if cleaned is data else await _with_text(asked, cleaned)
 
     async def _part(self, asked: _Asked, fields: dict[str, Any], standing: str | None) -> Step:
         part = fields["chunk"]
@@ -184,7 +184,7 @@ class Writing:
         cleaned = await _apart(len(whole), clean_notebook_file, whole)
         if standing is not None:
             await self._keep(asked)
-        return _with_text(asked, cleaned)
+        return await _with_text(asked, cleaned)
 
     # -- POST: new ones with a name of the server's choice, and copies --------------------------------------------
 
@@ -254,7 +254,7 @@ class Writing:
         data = await self._ground.text(asked.upstream, asked.path)
         cleaned = await _apart(len(data), clean_notebook_file, data)
         await self._keep(asked)
-        model = await self._send(asked, "PUT", to, _text_body(cleaned))
+        model = await self._send(asked, "PUT", to, await _text_body(cleaned))
         await self._send(asked, "DELETE", asked.path)
         return Step(asked.confined, model=model)
 
@@ -347,7 +347,7 @@ class Writing:
 
 
 async def _apart(size: int, judge: Callable[..., Any], given: object) -> Any:
-    return await asyncio.to_thread(judge, given) if size > _LONG else judge(given)
+    return await asyncio.to_thread(judge, given) if size > LONG else judge(given)
 
 
 def _check_folder_name(name: str) -> None:
@@ -356,16 +356,12 @@ def _check_folder_name(name: str) -> None:
         raise Denied(Reason.BAD_BODY, "a folder that is called a notebook")
 
 
-def _text_body(data: bytes) -> bytes:
-    return write_json({"type": "file", "format": "text", "content": data.decode("utf-8")})
+async def _text_body(data: bytes) -> bytes:
+    return await write_json_apart({"type": "file", "format": "text", "content": data.decode("utf-8")}, len(data))
 
 
-def _with_text(asked: _Asked, data: bytes) -> Step:
-    return Step(replace(asked.confined, body=_text_body(data)))
-
-
-def _with_body(asked: _Asked, body: dict[str, Any]) -> Step:
-    return Step(replace(asked.confined, body=write_json(body)))
+async def _with_text(asked: _Asked, data: bytes) -> Step:
+    return Step(replace(asked.confined, body=await _text_body(data)))
 
 
 def _collecting(asked: _Asked, size: int) -> bytes:

@@ -20,7 +20,7 @@ from sharegate.errors import StoreUnavailable
 from sharegate.paths import CanonicalPath
 from sharegate.policy.load import builtin_policies
 from sharegate.shares.model import Grant
-from sharegate.upstream.model import Upstream
+from sharegate.upstream.model import Credential, Upstream
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.test_escapes import SECRETS
@@ -59,6 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     (shared / "alias.txt").symlink_to(shared / "target.ipynb")
     (shared / "target.ipynb").write_bytes((shared / "nb.ipynb").read_bytes())
     (shared / "dangling.txt").symlink_to(shared / "planted.py")
+    (shared / "late.py").symlink_to(shared / "late.txt")
     (shared / "link_plain").symlink_to(shared / "plain")
     with running_jupyter(home) as running:
         yield running
@@ -240,6 +241,36 @@ async def test_attack_the_checkpoints_of_the_root(ed: Inside, server: JupyterSer
 
     check_refused(reply, server, "not_found", "bad_request", "not_allowed")
     assert snapshot(server.root) == before
+
+
+SHADOWED = (
+    "nb.ipynb%2fcheckpoints",
+    "nb.ipynb%2Ftrust",
+    "nb.ipynb/%63heckpoints",
+    "nb.ipynb/%74rust",
+    "checkpoints",
+    "trust",
+)
+
+
+@pytest.mark.parametrize("path", SHADOWED)
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+async def test_attack_addresses_that_another_route_shadows(
+    ed: Inside, server: JupyterServer, path: str, method: str
+) -> None:
+    """However its letters are encoded, the end of an address chooses one route, and the server is asked for that."""
+    before = snapshot(server.root)
+    body = text("x") if method == "PUT" else {"path": f"{ROOT}/x"} if method == "PATCH" else None
+    reply = await contents(ed, method, path, body)
+
+    check_refused(reply, server, "not_allowed", "not_found", "bad_request")
+    assert snapshot(server.root) == before
+
+
+@pytest.mark.parametrize("path", ["nb.ipynb/trust", "nb.ipynb%2ftrust", "nb.ipynb/%74rust", "trust"])
+async def test_attack_trusting_a_notebook(ed: Inside, server: JupyterServer, path: str) -> None:
+    """It would sign what editors wrote as the owner's."""
+    check_refused(await contents(ed, "POST", path), server, "not_allowed")
 
 
 # -- 5.2: the body ----------------------------------------------------------------------------------------------------
@@ -455,6 +486,7 @@ PLANTING: dict[str, tuple[str, str, object]] = {
     "rename of a folder with one": ("PATCH", "lib", {"path": "sub/shared/numpy"}),
     "move of a folder with one": ("PATCH", "lib", {"path": "sub/shared/inner/lib"}),
     "through a link to nowhere": ("PUT", "dangling.txt", text("import os")),
+    "through a link of that name to nowhere": ("PUT", "late.py", text("import os")),
 }
 
 
@@ -948,7 +980,9 @@ async def test_an_honest_editors_work_is_done_and_recorded(
     events = [e for e in await gate.events(share=made["share"]["id"]) if e["action"] == Action.REQUEST_ANSWERED.value]
     told = {(event["method"], event["path"], event.get("detail", "")) for event in events}
     assert ("PATCH", f"{ROOT}/untitled.txt", f"to {ROOT}/hello.txt") in told
-    assert ("POST", ROOT, f"copy of {ROOT}/{name}") in told
+    assert ("POST", ROOT, f"copy of {ROOT}/{name} made {copied.json['name']}") in told
+    assert ("POST", ROOT, "made Untitled Folder") in told
+    assert ("POST", f"{ROOT}/{name}", "") in told, "a checkpoint"
     assert ("DELETE", f"{ROOT}/Untitled Folder", "") in told
 
 
@@ -964,6 +998,22 @@ async def test_one_notebook_in_the_place_of_another(ed: Inside, shared: Path) ->
     assert (last.status, last.json["path"], last.json["type"]) == (200, f"{ROOT}/yours.ipynb", "notebook")
     assert b"mine.ipynb" in (shared / "yours.ipynb").read_bytes()
     assert not (shared / "yours.ipynb.0c4e").exists()
+
+
+async def test_a_server_whose_disk_cannot_be_seen(gate: Gatehouse, server: JupyterServer, shared: Path) -> None:
+    """Without a look at the disk the contents API alone says what stands where; the rules are the same."""
+    far = Upstream(id="far2345", name="far", owner="Olga", url=server.url, token=Credential(server.token))
+    await gate.running.gate._store.put_upstream(far)  # type: ignore[attr-defined]
+    made = await gate.call("POST", "shares", {"path": ROOT, "server": far.id, "role": "edit", "for": ["Far"]})
+    away = await gate.visit(made, name="Far")
+    (shared / "faraway" / "inside").mkdir(parents=True)
+    (shared / "faraway" / "inside" / "x.py").write_text("x")
+
+    assert (await contents(away, "PUT", "faraway/a.txt", text("a"))).status == 201
+    assert (await contents(away, "PATCH", "faraway/a.txt", {"path": f"{ROOT}/faraway/b.txt"})).status == 200
+    assert (await contents(away, "PUT", "faraway/y.py", text("y"))).public == "runs_by_itself"
+    assert (await contents(away, "PATCH", "faraway", {"path": f"{ROOT}/numpy"})).public == "runs_by_itself"
+    assert (await contents(away, "DELETE", "faraway/b.txt")).status == 204
 
 
 async def test_no_answer_to_a_write_names_the_servers_own_base(ed: Inside, server: JupyterServer) -> None:

@@ -204,9 +204,11 @@ def test_change_sends_only_what_was_named(scripted: ScriptedGate) -> None:
     assert ran.code == 0, ran.err
     assert [set(body or {}) for body in scripted.sent("PATCH shares/s1")] == [{"message", "expires"}]
     assert "2099" in ran.out
+    assert run("change", "k7f2", "--no-runnable-files").code == 0
+    assert scripted.sent("PATCH shares/s1")[-1] == {"runnable_files": False}
     assert run("change", "k7f2").code == 2
     assert run("change", "k7f2", "--visits", "3").code == 2
-    assert len(scripted.sent("PATCH shares/s1")) == 1
+    assert len(scripted.sent("PATCH shares/s1")) == 2
 
 
 def test_replace_and_preview_print_the_link(scripted: ScriptedGate) -> None:
