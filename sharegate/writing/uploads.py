@@ -17,9 +17,10 @@ from typing import IO
 from sharegate.confine.notebooks import MAX_NOTEBOOK
 from sharegate.errors import Denied, Reason
 
-# Uploads that one visit has under way, and all visits together; the oldest gives way.
+# Uploads that one visit has under way, and all visits together; bytes that are collected of all. The oldest gives way.
 PER_VISIT = 8
 ALL = 256
+COLLECTED = 1 << 30
 LAST = -1
 
 
@@ -65,9 +66,10 @@ class Uploads:
         upload.next = part + 1
         self._running[visit, target] = upload
         mine = [key for key in self._running if key[0] == visit]
-        over = mine[:-PER_VISIT] or list(self._running)[: max(0, len(self._running) - ALL)]
-        for key in over:
+        for key in mine[:-PER_VISIT] or list(self._running)[: max(0, len(self._running) - ALL)]:
             self._running.pop(key).drop()
+        while sum(each.size for each in self._running.values()) > COLLECTED:
+            self._running.popitem(last=False)[1].drop()
 
     async def collect(self, upload: Upload, data: bytes) -> None:
         """Add to what was collected. Denied(`body_too_large`) past MAX_NOTEBOOK bytes."""

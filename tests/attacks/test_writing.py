@@ -325,6 +325,7 @@ async def test_attack_copying_in(ed: Inside, server: JupyterServer, source: obje
     assert snapshot(server.root) == before
 
 
+PART = {"format": "text", "content": "{", "chunk": 1}
 BODIES: dict[str, tuple[str, str, object]] = {
     "path given twice": ("PATCH", "data.csv", b'{"path":"sub/shared/x.txt","path":"secret/x.txt"}'),
     "unknown field in PATCH": ("PATCH", "data.csv", {"path": "sub/shared/x.txt", "type": "file"}),
@@ -344,6 +345,7 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "content of another kind": ("PUT", "x.txt", {"type": "file", "format": "text", "content": {"a": 1}}),
     "folder with content": ("PUT", "x", {"type": "directory", "content": []}),
     "format of another kind": ("PUT", "x.ipynb", {"type": "notebook", "format": "text", "content": "x"}),
+    "notebook that is called a text": ("PUT", "x.ipynb", {"type": "notebook", "format": "text", "content": EVIL}),
     "broken base64": ("PUT", "x.ipynb", {"type": "file", "format": "base64", "content": "e30=\n!"}),
     "not JSON": ("PUT", "x.txt", b"{"),
     "a list": ("PUT", "x.txt", b"[]"),
@@ -360,6 +362,7 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "last part without the first": ("PUT", "data.csv", {**text("x"), "chunk": -1}),
     "part below the last": ("PUT", "x.txt", {**text("x"), "chunk": -2}),
     "parts of a notebook model": ("PUT", "x.ipynb", {"type": "notebook", "content": EVIL, "chunk": 1}),
+    "parts of a notebook model as text": ("PUT", "x.ipynb", {"type": "notebook", **PART}),
     "part that is no number": ("PUT", "x.txt", {**text("x"), "chunk": "1"}),
     "delete what is missing": ("DELETE", "missing.txt", None),
 }
@@ -1014,6 +1017,24 @@ async def test_a_server_whose_disk_cannot_be_seen(gate: Gatehouse, server: Jupyt
     assert (await contents(away, "PUT", "faraway/y.py", text("y"))).public == "runs_by_itself"
     assert (await contents(away, "PATCH", "faraway", {"path": f"{ROOT}/numpy"})).public == "runs_by_itself"
     assert (await contents(away, "DELETE", "faraway/b.txt")).status == 204
+
+
+async def test_a_server_that_has_no_trash(tmp_path: Path) -> None:
+    """It deletes files and empty folders, and refuses a folder that is not empty in words that quote the disk."""
+    home = tmp_path / "home"
+    (home / "root").mkdir(parents=True)
+    plant(home / "root")
+    (home / "config").mkdir()
+    (home / "config" / "jupyter_server_config.py").write_text("c.FileContentsManager.delete_to_trash = False\n")
+    policies = policies_that_hand_out(tmp_path / "policies", "view", "edit")
+    with running_jupyter(home, lab=False, collaboration=False) as bare:
+        async with gatehouse(tmp_path / "gate", bare, policy_dir=str(policies), **SETTINGS) as house:
+            ed = await house.visit(await house.share(role="edit", **{"for": ["Ed"]}), name="Ed")
+            reply = await contents(ed, "DELETE", "inner")
+            check_refused(reply, bare, "conflict")
+            assert (bare.root / ROOT / "inner" / "deep.txt").exists()
+            assert (await contents(ed, "DELETE", "inner/deep.txt")).status == 204
+            assert (await contents(ed, "DELETE", "inner")).status == 204
 
 
 async def test_no_answer_to_a_write_names_the_servers_own_base(ed: Inside, server: JupyterServer) -> None:

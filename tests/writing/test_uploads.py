@@ -108,3 +108,18 @@ async def test_attack_uploads_that_are_never_finished(uploads: Uploads) -> None:
         begin(uploads, f"x{number}")
     refused(uploads, "v", "1", 2)
     assert uploads.take(f"x{ALL}", "a", 2)
+
+
+async def test_attack_filling_the_disk_with_parts(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All visits together have so many bytes collected and no more: the oldest upload gives way."""
+    monkeypatch.setattr(module, "COLLECTED", 25)
+    made = []
+    for visit in ("a", "b", "c"):
+        upload = uploads.take(visit, "x", 1)
+        await uploads.collect(upload, b"x" * 10)
+        uploads.keep(visit, "x", 1, upload)
+        made.append(upload)
+    refused(uploads, "a", "x", 2)
+    assert [upload.spool is not None and upload.spool.closed for upload in made] == [True, False, False]
+    assert uploads.take("b", "x", 2) is made[1]
+    made[1].drop()
