@@ -766,6 +766,12 @@ async def test_attack_a_part_after_the_file_changed_its_kind(ed: Inside, server:
     (shared / "kind.txt").unlink()
     check_refused(await contents(ed, "PUT", "kind.txt", {**text("}"), "chunk": -1}), server, "conflict")
     assert not (shared / "kind.txt").exists()
+    (shared / "morph.txt").symlink_to(shared / "target.ipynb")
+    assert (await contents(ed, "PUT", "morph.txt", {**text("{"), "chunk": 1})).status == 200
+    (shared / "morph.txt").unlink()
+    (shared / "morph.txt").write_text("plain")
+    check_refused(await contents(ed, "PUT", "morph.txt", {**text("}"), "chunk": -1}), server, "bad_request")
+    assert (shared / "morph.txt").read_text() == "plain"
 
 
 async def test_uploads_small_large_and_of_notebooks(ed: Inside, gate: Gatehouse, shared: Path) -> None:
