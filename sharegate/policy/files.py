@@ -28,13 +28,14 @@ class FileGroup:
 class FileRules:
     """Judges the last segment of a path."""
 
-    __slots__ = ("_patterns", "groups")
+    __slots__ = ("_any", "_patterns", "groups")
 
     def __init__(self, groups: tuple[FileGroup, ...]) -> None:
         self.groups = groups
         self._patterns = tuple(
             (group.id, re.compile(fnmatch.translate(plain_name(name)))) for group in groups for name in group.names
         )
+        self._any = re.compile("|".join(pattern.pattern for _, pattern in self._patterns))
 
     def __repr__(self) -> str:
         return f"<FileRules of {len(self._patterns)} names>"
@@ -47,9 +48,9 @@ class FileRules:
         plain = plain_name(name)
         # On some disks what follows a colon names a part of the same file.
         for spelled in {plain, plain_name(plain.partition(":")[0])}:
-            for group, pattern in self._patterns:
-                if pattern.match(spelled):
-                    return group
+            # Of ten thousand names in a folder nearly all are told apart by one look.
+            if self._any.match(spelled):
+                return next(group for group, pattern in self._patterns if pattern.match(spelled))
         return None
 
 
