@@ -212,8 +212,8 @@ class Writing:
         if kind is None:
             raise Denied(Reason.NOT_FOUND, "nothing to copy")
         made = _COPY.sub(".", source.name)
-        self._may_make(asked, source.name)
-        self._may_make(asked, made)
+        for name in {source.name, made}:
+            self._may_make(asked, name)
         if kind == "directory":
             _check_folder_name(made)
             real = await self._roots.real(asked.grant, asked.upstream, source.segments)

@@ -518,6 +518,24 @@ async def test_attack_a_copy_that_loses_its_number(ed: Inside, server: JupyterSe
     assert snapshot(server.root) == before
 
 
+async def test_attack_a_copy_that_becomes_a_notebook(ed: Inside, server: JupyterServer, shared: Path) -> None:
+    """What upstream takes out of the copy's name can leave a notebook's name, on a disk that drops dots at the end."""
+    (shared / "x.ipynb-Copy1.").write_text(json.dumps(EVIL))
+    before = snapshot(server.root)
+
+    check_refused(await contents(ed, "POST", "inner", {"copy_from": f"{ROOT}/x.ipynb-Copy1."}), server, "bad_request")
+    assert snapshot(server.root) == before
+
+
+async def test_attack_becoming_a_notebook_that_is_there(ed: Inside, server: JupyterServer, shared: Path) -> None:
+    """A rename never overwrites, also where the gate writes the new file itself."""
+    (shared / "raw_text.txt").write_text(json.dumps(notebook()))
+    before = snapshot(server.root)
+
+    check_refused(await contents(ed, "PATCH", "raw_text.txt", {"path": f"{ROOT}/nb.ipynb"}), server, "conflict")
+    assert snapshot(server.root) == before
+
+
 async def test_attack_a_folder_too_large_to_look_through(ed: Inside, server: JupyterServer, shared: Path) -> None:
     """What cannot be looked through is neither moved nor copied: the file at its bottom might be anything."""
     for number in range(MAX_FOLDERS + 1):
@@ -1023,6 +1041,14 @@ async def test_a_server_whose_disk_cannot_be_seen(gate: Gatehouse, server: Jupyt
     assert (await contents(away, "PUT", "faraway/y.py", text("y"))).public == "runs_by_itself"
     assert (await contents(away, "PATCH", "faraway", {"path": f"{ROOT}/numpy"})).public == "runs_by_itself"
     assert (await contents(away, "DELETE", "faraway/b.txt")).status == 204
+
+    (shared / "lone.md").write_text("alone")
+    one_file = {"path": f"{ROOT}/lone.md", "server": far.id, "role": "edit", "for": ["Lone"]}
+    lone = await gate.visit(await gate.call("POST", "shares", one_file), name="Lone")
+    assert (await contents(lone, "PUT", "lone.md", text("mine"))).status == 200
+    (shared / "lone.md").unlink()
+    check_refused(await contents(lone, "PUT", "lone.md", text("again")), server, "not_found")
+    assert not (shared / "lone.md").exists()
 
 
 async def test_a_server_that_has_no_trash(tmp_path: Path) -> None:
