@@ -1078,12 +1078,28 @@ async def test_no_answer_to_a_write_names_the_servers_own_base(ed: Inside, serve
     assert str(server.root).encode() not in reply.body + str(reply.headers).encode()
 
 
-async def test_writes_at_once_are_done_one_after_another(ed: Inside, shared: Path) -> None:
-    """Twenty at once to one file: it is one of them, and each is answered."""
+async def test_writes_at_once_are_done_one_after_another(
+    ed: Inside, gate: Gatehouse, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty at once to one file: no look falls between another's look and its deed, and each is answered."""
+    writing = gate.running.gate._answers._writing
+    judge, looking, most = writing.judge, 0, 0
+
+    async def counted(*asked: Any) -> Any:
+        nonlocal looking, most
+        looking += 1
+        most = max(most, looking)
+        try:
+            return await judge(*asked)
+        finally:
+            looking -= 1
+
+    monkeypatch.setattr(writing, "judge", counted)
     replies = await asyncio.gather(*(contents(ed, "PUT", "race.txt", text(str(n) * 1000)) for n in range(20)))
 
     assert {reply.status for reply in replies} == {200, 201}
     assert sum(reply.status == 201 for reply in replies) == 1
+    assert most == 1
     assert len(set((shared / "race.txt").read_text())) <= 2
 
 
