@@ -20,13 +20,14 @@ from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overl
 from sharegate.lab.serve import LabServer
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.policy.model import AnswerKind, Match, Rule
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Capability, Grant
 from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.visits.live import LivePages
 from sharegate.visits.names import Names
 from sharegate.visits.presence import Presence
+from sharegate.writing.judge import Writing
 
 _SETTINGS_LIMIT = 16 << 20
 # Filters that the route table names for roles which are not handed out yet. A rule that needs one answers nobody.
@@ -49,7 +50,9 @@ class Answers:
         live_pages: LivePages,
         presence: Presence,
         names: Names,
+        writing: Writing,
     ) -> None:
+        self._writing = writing
         self._forwarder = forwarder
         self._roots = roots
         self._lab = lab
@@ -101,9 +104,26 @@ class Answers:
             return synthetic_json(local)
         if rule.answer_name == "session":
             await self._documents.check_session(grant, upstream, confined)
+        if rule.capability is Capability.CONTENTS_WRITE:
+            async with self._writing.turn(upstream):
+                step = await self._writing.judge(request.method, grant, upstream, match, confined)
+                if step.model is not None:
+                    return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))
+                answer = await self._send(request, grant, match, step.confined, upstream, setting)
+                if step.done is not None:
+                    step.done()
+                return answer
+        return await self._send(request, grant, match, confined, upstream, setting)
+
+    async def _send(
+        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream, setting: Setting
+    ) -> Response:
+        rule = match.rule
         sent = request_headers(request.headers, rule, rewritten_body=confined.body is not None)
         incoming = await self._forwarder.forward(upstream, _outgoing(request, rule, confined, sent))
         try:
+            if request.method == "DELETE" and incoming.status == 400:
+                raise Denied(Reason.CONFLICT, "the server does not delete it: a folder that is not empty, or no trash")
             check_status(incoming.status, reading=setting.reading, sent=sent)
             headers = response_headers(
                 incoming.headers,

@@ -58,6 +58,9 @@ from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
+from sharegate.writing.interfaces import NothingOpen
+from sharegate.writing.judge import Writing
+from sharegate.writing.uploads import Uploads
 
 log = logging.getLogger("sharegate")
 
@@ -110,6 +113,7 @@ class _House:
     authenticator: Authenticator
     channels: Channels
     presence: Presence
+    uploads: Uploads
     api: Api
 
 
@@ -141,6 +145,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             rooms_per_visit=config.rooms_per_visit,
         )
         presence = Presence(now)
+        uploads = Uploads(config.data_dir / "uploads")
+        closing.callback(uploads.close)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
         api = Api(
@@ -186,6 +192,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             authenticator,
             channels,
             presence,
+            uploads,
             api,
         )
 
@@ -263,6 +270,13 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
     )
+    writing = Writing(
+        forwarder=house.forwarder,
+        roots=house.roots,
+        rules=house.policies.files,
+        uploads=house.uploads,
+        open_documents=NothingOpen(),
+    )
     answers = Answers(
         forwarder=house.forwarder,
         roots=house.roots,
@@ -273,6 +287,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         live_pages=live_pages,
         presence=house.presence,
         names=names,
+        writing=writing,
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)

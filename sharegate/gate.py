@@ -88,6 +88,7 @@ class Act:
     grant: Grant | None = None
     rule: str = ""
     path: str = ""
+    detail: str = ""
 
 
 class Gate:
@@ -190,6 +191,7 @@ class Gate:
         upstream = await self._target(grant, match)
         confined = await self._confine(request, grant, match, rest, raw_query, upstream)
         act.path = str(confined.path) if confined.path is not None else str(rest)
+        act.detail = confined.other_end
         if match.rule.capability is not None and not grant.allows(match.rule.capability):
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
 
@@ -289,6 +291,7 @@ class Gate:
                 # A visitor who reads slowly would go on reading it after the end of the visit.
                 sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
                 return self._in_flight(request, grant, sized, _pieces(answer.body), act, held.pop_all(), cut)
+            act.detail = " ".join(filter(None, (act.detail, _made(request, grant, act, answer))))
             await self._answered(request, act, answer.status, len(answer.body))
             return answer
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
@@ -344,6 +347,7 @@ class Gate:
                     status=status,
                     bytes_out=size,
                     duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                    detail=act.detail,
                     name=grant.visit.name,
                     address=request.peer,
                 ),
@@ -404,7 +408,7 @@ class Gate:
                     path=act.path,
                     status=MEANINGS[denied.reason].status,
                     duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
-                    detail=f"{act.id} {denied.detail}".strip(),
+                    detail=" ".join(filter(None, (act.id, act.detail, denied.detail))),
                     name=grant.visit.name,
                     address=request.peer,
                     agent=request.headers.get("User-Agent"),
@@ -413,6 +417,16 @@ class Gate:
         except StoreUnavailable:  # fails closed: refused either way
             return Reason.STORE_UNAVAILABLE
         return denied.reason
+
+
+def _made(request: Request, grant: Grant, act: Act, answer: Response) -> str:
+    """What the server called something new in the folder that was asked for; "" for every other answer."""
+    location = next((value for name, value in answer.headers if name.lower() == "location"), "")
+    base = f"{grant.base}api/contents/"
+    if request.method != "POST" or answer.status != 201 or not location.startswith(base):
+        return ""
+    folder, _, name = unquote(location.removeprefix(base)).rpartition("/")
+    return f"made {name}" if folder == act.path else ""
 
 
 async def _let_go(answer: Answer) -> None:

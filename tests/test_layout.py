@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
     "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
+    "writing": {"confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"},
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "messages"},
     # The request path: gate decides, answers and documents do.
@@ -43,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "answers": {
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
+        "writing",
     },
     "gate": {
         *("answers", "errors", "limits", "messages", "paths", "audit.events", "audit.interfaces", "channels"),
@@ -55,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root knows everything below the command line.
     "app": {
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
-        *("limits", "listener", "policy", "shares", "stores", "upstream", "visits"),
+        *("limits", "listener", "policy", "shares", "stores", "upstream", "visits", "writing"),
     },
     "cli": {"__version__", "app", "config", "demo", "errors", "logs", "policy", "shares", "upstream"},
     # The demo is a command with a story: it uses the live screen.
@@ -137,6 +139,9 @@ TESTED_ELSEWHERE = {
     "upstream/probe.py": "tests/upstream/test_start.py",
     "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
     "upstream/servers.py": "tests/dashboard/test_api.py",
+    "writing/interfaces.py": "protocols",
+    "writing/judge.py": "tests/attacks/test_writing.py, tests/writing",
+    "writing/standing.py": "tests/attacks/test_writing.py",
     "visits/cookies.py": "tests/visits/test_join.py, tests/test_matrix.py",
     "visits/doorstep.py": "tests/test_failures.py, tests/visits/test_join.py",
     "visits/knocks.py": "tests/visits/test_join.py, tests/test_revocation.py",

@@ -131,6 +131,12 @@ async def change(
     clients: Annotated[
         bool | None, typer.Option("--clients/--no-clients", help="Whether programs may use a share.")
     ] = None,
+    runnable_files: Annotated[
+        bool | None,
+        typer.Option(
+            "--runnable-files/--no-runnable-files", help="Whether a share's visitors may make files like *.py."
+        ),
+    ] = None,
 ) -> None:
     """Change a share or a link. Its address stays the same, and those inside notice at once."""
     refuse_role(role)
@@ -142,13 +148,16 @@ async def change(
         "visits": visits,
         "devices": devices,
         "clients": clients,
+        "runnable_files": runnable_files,
     }
     body = {field: value for field, value in asked.items() if value is not None}
     if not body:
         raise Usage("", "nothing to change was named", "For example --expires 2w")
     async with cli.control() as control:
         found = await find(control, ref, "share", "link")
-        wrong = sorted(set(body) & ({"visits", "devices"} if found.kind == "share" else {"message", "clients"}))
+        wrong = sorted(
+            set(body) & ({"visits", "devices"} if found.kind == "share" else {"message", "clients", "runnable_files"})
+        )
         if wrong:
             other = "link" if found.kind == "share" else "share"
             raise Usage(f"--{wrong[0]}", f"is for a {other}, and {found.label} is a {found.kind}", f"Name a {other}")

@@ -136,7 +136,7 @@ def docs(cli: Cli, policy_dir: PolicyDir = None) -> None:
     from sharegate.policy.load import load_policies
 
     policies = load_policies(extra=policy_dir or cli.config().policy_dir)
-    page = policy.docs(policies.policy, policies.roles)
+    page = policy.docs(policies.policy, policies.roles, policies.files)
     if cli.as_json:
         cli.output.document({"markdown": page})
     else:

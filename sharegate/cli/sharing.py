@@ -82,6 +82,10 @@ async def share(
     own_extensions: Annotated[
         bool, typer.Option("--own-extensions", help="Your JupyterLab extensions run in visitors' pages.")
     ] = False,
+    runnable_files: Annotated[
+        bool,
+        typer.Option("--runnable-files", help="Visitors who edit may make files that run by themselves, like *.py."),
+    ] = False,
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -112,6 +116,7 @@ async def share(
         "open_file": open_file,
         "clients": clients,
         "own_extensions": own_extensions,
+        "runnable_files": runnable_files,
     }
     async with cli.control() as control:
         if server:
@@ -188,6 +193,10 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         cli.output.warn(f"{other['label']} shares {words.folder(other)} too: ending one does not end the other.")
     if share.get("own_extensions"):
         cli.output.warn("Your own JupyterLab extensions run in visitors' pages: share so only with people you trust.")
+    if share.get("runnable_files"):
+        cli.output.warn(
+            "Visitors who edit can make files that your next kernel loads by itself: that runs code as you."
+        )
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")
     cli.output.note(

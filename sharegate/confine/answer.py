@@ -41,7 +41,9 @@ def check_status(status: int, *, reading: bool, sent: tuple[tuple[str, str], ...
         raise Denied(Reason.NOT_FOUND, detail)
     if status == 413:
         raise Denied(Reason.BODY_TOO_LARGE, detail)
-    if not reading and status in (400, 409, 415, 422):
+    if not reading and status == 409:
+        raise Denied(Reason.CONFLICT, detail)
+    if not reading and status in (400, 415, 422):
         raise Denied(Reason.BAD_BODY, detail)
     raise Denied(Reason.UPSTREAM_BAD_ANSWER, detail)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, NoReturn
+
+import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Body
 
 MAX_DEPTH = 100
+# Commas, brackets and braces outside the texts at the top: what parsing costs in time and memory. A megabyte of `{},`
+# becomes a third of a million objects; a notebook of 50 MB has half a million items.
+MAX_ITEMS = 2_000_000
+# Bytes; what is longer is read and written in a thread, so that nobody's frames wait for it.
+LONG = 256 * 1024
 # JupyterLab hands its JSON to fetch() as a string without naming a type, so the browser calls it text/plain. Cross-site
 # forms can send that too; what stops them is the Origin check, not this list.
 _JSON_TYPES = frozenset({"", "application/json", "text/plain"})
@@ -19,13 +27,15 @@ def read_json(data: bytes, content_type: str) -> dict[str, Any]:
     """Parse a body that must be one JSON object. Raises Denied(`bad_body`).
 
     Refused: a name given twice at any depth (the last would win upstream), NaN and infinities, bytes that are not
-    UTF-8, lone surrogates, more than MAX_DEPTH levels.
+    UTF-8, lone surrogates, more than MAX_DEPTH levels; Denied(`body_too_large`) for more than MAX_ITEMS items.
     """
     media, _, parameters = content_type.partition(";")
     if media.strip().lower() not in _JSON_TYPES:
         raise _bad("content type is not JSON")
     if parameters and parameters.strip().lower().replace('"', "") != "charset=utf-8":
         raise _bad("content type with parameters other than charset=utf-8")
+    if len(data) > MAX_ITEMS:
+        _check_weight(data)
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_twins, parse_constant=_no_constant)
     except (UnicodeDecodeError, json.JSONDecodeError):
@@ -51,6 +61,28 @@ def write_json(value: dict[str, Any]) -> bytes:
         raise _bad("a lone surrogate or a number out of range") from None
 
 
+async def read_json_apart(data: bytes, content_type: str) -> dict[str, Any]:
+    """`read_json` that lets others go on meanwhile."""
+    if len(data) <= LONG:
+        return read_json(data, content_type)
+    return await asyncio.to_thread(read_json, data, content_type)
+
+
+async def write_json_apart(value: dict[str, Any], size: int) -> bytes:
+    """`write_json` that lets others go on meanwhile; `size` is about how many bytes it will be."""
+    return write_json(value) if size <= LONG else await asyncio.to_thread(_write_in_pieces, value)
+
+
+def _write_in_pieces(value: dict[str, Any]) -> bytes:
+    # The same text as write_json's. That is made in one go, in which no other thread runs.
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return "".join(encoder.iterencode(value)).encode("utf-8")
+    except ValueError:
+        # As in write_json.
+        raise _bad("a lone surrogate or a number out of range") from None
+
+
 class LimitedBody:
     """A body that is passed through as it is, up to `limit` bytes."""
 
@@ -68,6 +100,19 @@ class LimitedBody:
             if size > self._limit:
                 raise Denied(Reason.BODY_TOO_LARGE)
             yield part
+
+
+def _check_weight(data: bytes) -> None:
+    """Refuse what is cheap to send and dear to parse. A name that is given twice hides nothing: only what is known to
+    be text is left out of the count."""
+    try:
+        values = msgspec.json.decode(data, type=dict[str, msgspec.Raw]).values()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise _bad("not JSON in UTF-8") from None
+    texts = [bytes(value) for value in values if bytes(memoryview(value)[:1]) == b'"']
+    items = sum(data.count(mark) - sum(text.count(mark) for text in texts) for mark in (b",", b"[", b"{"))
+    if items > MAX_ITEMS:
+        raise Denied(Reason.BODY_TOO_LARGE, "more items than the gate reads")
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

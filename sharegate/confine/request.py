@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sharegate.confine.body import LimitedBody, read_json, write_json
+from sharegate.confine.body import LimitedBody, read_json_apart, write_json_apart
 from sharegate.confine.fields import check_arguments, check_body, put
 from sharegate.confine.query import read_query
 from sharegate.errors import Denied, Reason
@@ -43,6 +43,14 @@ class Confined:
     path: CanonicalPath | None = None
     paths: dict[str, CanonicalPath] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def other_end(self) -> str:
+        """What a rename leads to or a copy comes from, in words for the trail; "" for everything else."""
+        if (to := self.paths.get("body.path")) is not None:
+            return f"to {to}"
+        source = self.paths.get("body.copy_from")
+        return f"copy of {source}" if source is not None else ""
 
     @property
     def encoded(self) -> str:
@@ -127,7 +135,7 @@ async def _read_body(
     if shape.kind != "json":
         raise Denied(Reason.BAD_BODY, f"the rule reads bodies as {shape.kind!r}, which nobody knows")
     data = await body.read(shape.max_bytes)
-    given = check_body(read_json(data, content_type) if data else {}, shape.fields)
+    given = check_body(await read_json_apart(data, content_type) if data else {}, shape.fields)
     sent: dict[str, Any] = {}
     for found, value in given:
         if found.path and value is not None:
@@ -138,7 +146,7 @@ async def _read_body(
         if not found.drop:
             put(sent, found.name, value)
     # No body stays no body: some of Jupyter's handlers tell the two apart.
-    return (write_json(sent) if data else None), None
+    return (await write_json_apart(sent, len(data)) if data else None), None
 
 
 class _Confiner:
@@ -156,11 +164,11 @@ class _Confiner:
 
     def url(self, name: str, path: CanonicalPath, *, ancestors: bool, method: str) -> None:
         self._judge(f"url.{name}", path, ancestors=ancestors)
-        if path.segments != self._root.segments or method not in ("DELETE", "PATCH", "PUT"):
+        if path.segments != self._root.segments or self._reading or not method:
             return
         # Deleting, moving or overwriting the root is a change to the directory around it, which is outside. A shared
-        # file may be saved; a directory root cannot be.
-        if method != "PUT" or self._kind is RootKind.DIRECTORY:
+        # file may be saved, and in a shared directory something new may be made.
+        if method != ("PUT" if self._kind is RootKind.FILE else "POST"):
             raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
 
     def named(self, key: str, value: Any, named_by: Field) -> CanonicalPath:

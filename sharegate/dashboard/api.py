@@ -241,6 +241,7 @@ class Api:
                 open_file=asked.open_file,
                 clients=asked.clients,
                 own_extensions=asked.own_extensions,
+                runnable_files=asked.runnable_files,
                 links=tuple(links),
             )
         )

@@ -26,6 +26,7 @@ class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people":
     open_file: str = ""
     clients: bool = False
     own_extensions: bool = False
+    runnable_files: bool = False
 
 
 class NewLinkBody(msgspec.Struct, forbid_unknown_fields=True):

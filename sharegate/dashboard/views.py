@@ -84,6 +84,7 @@ class Views:
             "message": share.message,
             "clients": share.clients,
             "own_extensions": share.own_extensions,
+            "runnable_files": share.runnable_files,
             "links": [link for link in links if link["kind"] != LinkKind.PREVIEW.value],
             "visits_open": sum(1 for visit in visits if visit.kind is not VisitKind.PREVIEW),
             "knocks": len(waiting),

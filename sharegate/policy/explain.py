@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sharegate.errors import MEANINGS, Denied, Faults, Invalid
 from sharegate.paths import CanonicalPath
+from sharegate.policy.files import FileRules
 from sharegate.policy.judge import judge
 from sharegate.policy.load import Policies, load_policies
 from sharegate.policy.match import Policy
@@ -128,8 +129,8 @@ def calls_text(rule: Rule) -> str:
     return ", ".join(sorted(rule.methods))
 
 
-def docs(policy: Policy, roles: RoleTable) -> str:
-    """The route table as Markdown: docs/reference/policy.md."""
+def docs(policy: Policy, roles: RoleTable, files: FileRules) -> str:
+    """The route table and the names of files that run by themselves, as Markdown: docs/reference/policy.md."""
     lines = [
         "# The route table",
         "",
@@ -149,6 +150,17 @@ def docs(policy: Policy, roles: RoleTable) -> str:
         available = "yes" if roles.available(role) else "not yet"
         confined = "yes" if roles.confined(role) else "no"
         lines.append(f"| `{role.value}` | {roles.sentence(role)} | {held} | {available} | {confined} |")
+    lines += [
+        "",
+        "## Files that run by themselves",
+        "",
+        "Who may edit changes such files where they exist and makes none (`runs_by_itself`), unless the share was made",
+        "with `--runnable-files`. Folders are named by the same rules.",
+        "",
+        "| group | names | why |",
+        "|---|---|---|",
+    ]
+    lines += [_row(group.id, ", ".join(map(_code, group.names)), group.why) for group in files.groups]
     by_file: dict[str, list[Rule]] = {}
     for rule in policy.rules:
         by_file.setdefault(rule.source.rpartition(":")[0], []).append(rule)

@@ -1,9 +1,10 @@
 """Policy files become one frozen value, or all of their faults together, each with file and line.
 
+    documents.yaml  what editors may do to a live document
+    files.yaml      which files run by themselves
     headers.yaml    which header fields pass, by profile
     roles.yaml      what each role may do
     sharing.yaml    what owners may hand out
-    documents.yaml  what editors may do to a live document
     routes/*.yaml   the rules
 
 An operator's directory may replace any of these files by its name and add further route files.
@@ -17,6 +18,7 @@ from pathlib import Path
 from sharegate.errors import Reason
 from sharegate.paths import CanonicalPath
 from sharegate.policy.documents import DocumentRules, read_documents
+from sharegate.policy.files import FileRules, read_files
 from sharegate.policy.headers import read_profiles
 from sharegate.policy.judge import judge
 from sharegate.policy.match import Node, Policy
@@ -27,7 +29,7 @@ from sharegate.policy.source import FaultList, Reader, Value, read
 from sharegate.shares.model import Capability, Role
 from sharegate.shares.roles import RoleEntry, RoleTable
 
-SINGLE_FILES = ("headers.yaml", "roles.yaml", "sharing.yaml", "documents.yaml")
+SINGLE_FILES = ("documents.yaml", "files.yaml", "headers.yaml", "roles.yaml", "sharing.yaml")
 # The share that examples are judged for: the fixture of the tests and of docs/reference/policy.md.
 EXAMPLE_ROOT = CanonicalPath(("sub", "shared"))
 _ROLE_KEYS = frozenset({"capabilities", "sentence", "available", "confined"})
@@ -41,6 +43,7 @@ class Policies:
     roles: RoleTable
     sharing: Sharing
     documents: DocumentRules
+    files: FileRules
 
 
 def builtin_policies() -> Path:
@@ -68,6 +71,7 @@ def load_policies(directory: Path | None = None, extra: Path | None = None) -> P
     roles = _read_roles(documents.get("roles.yaml"), faults)
     sharing = read_sharing(documents.get("sharing.yaml"), roles, faults)
     editing = read_documents(documents.get("documents.yaml"), faults)
+    file_rules = read_files(documents.get("files.yaml"), faults)
     reader = RuleReader(profiles, faults)
     rules = [rule for name in sorted(documents) if "/" in name for rule in reader.rules(documents[name])]
     if not any("/" in name for name in files):
@@ -80,9 +84,9 @@ def load_policies(directory: Path | None = None, extra: Path | None = None) -> P
         _check_shadows(policy, faults)
         _check_examples(policy, roles, faults)
     faults.finish(str(extra or base))
-    if roles is None or sharing is None or editing is None:
+    if roles is None or sharing is None or editing is None or file_rules is None:
         raise AssertionError("a table that is missing left a fault")
-    return Policies(policy, roles, sharing, editing)
+    return Policies(policy, roles, sharing, editing, file_rules)
 
 
 def _files(base: Path, extra: Path | None, faults: FaultList) -> dict[str, Path]:

@@ -19,6 +19,7 @@ from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit,
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
+_CHANGEABLE = "role, expires, name, message or runnable_files"
 MAX_LINKS = 500
 
 
@@ -66,6 +67,7 @@ class NewShare:
     open_file: str = ""
     clients: bool = False
     own_extensions: bool = False
+    runnable_files: bool = False
     links: tuple[NewLink, ...] = (NewLink(),)
 
 
@@ -96,6 +98,7 @@ class Issuer:
             raise Refused("clients_off", "links for programs are not available yet", "Leave --clients away")
         if new.own_extensions and not self._rules.own_extensions:
             raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
+        runnable_files = self._runnable_files(new.runnable_files)
         if not new.links:
             raise Invalid("links", "a share needs a link", "Name a person or use --anyone")
         _check_count(len(new.links))
@@ -112,6 +115,7 @@ class Issuer:
             created=now,
             expires=self._expires(new.expires, now),
             own_extensions=new.own_extensions,
+            runnable_files=runnable_files,
             identity=facts.identity,
         )
         links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
@@ -158,7 +162,7 @@ class Issuer:
         return await self._store.change_link(link.id, serial=link.serial + 1)
 
     async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
-        """`role`, `expires`, `name`, `message`; the URL stays."""
+        """`role`, `expires`, `name`, `message`, `runnable_files`; the URL stays."""
         share = await self._share(share_id)
         self._not_ended(share)
         fields: dict[str, Any] = {}
@@ -171,10 +175,12 @@ class Issuer:
                 fields["name"] = own_words("name", value, MAX_NAME, clean_name) or share.root_path.name
             elif field == "message":
                 fields["message"] = own_words("message", value, MAX_MESSAGE, clean_message)
+            elif field == "runnable_files":
+                fields["runnable_files"] = self._runnable_files(value)
             else:
-                raise Invalid(field, "cannot be changed", "Change role, expires, name or message")
+                raise Invalid(field, "cannot be changed", f"Change {_CHANGEABLE}")
         if not fields:
-            raise Invalid("", "nothing to change", "Give role, expires, name or message")
+            raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
         changed = await self._store.change_share(share.id, **fields)
         if "expires" in fields:
             # Links that ended with the share follow it; a link with an end of its own keeps it.
@@ -267,6 +273,15 @@ class Issuer:
         return [other.id for other in opened if other.came_from == visit.id and other.kind is VisitKind.DEVICE]
 
     # -- checks of input ------------------------------------------------------------------------------------------
+
+    def _runnable_files(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Invalid("runnable_files", "is neither true nor false")
+        if value and not self._rules.runnable_files:
+            raise Refused(
+                "runnable_files", "the rules here do not permit visitors to make files that run by themselves"
+            )
+        return value
 
     def _role(self, value: object) -> Role:
         try:

@@ -97,6 +97,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     revoked: float | None = None
     clients: bool = False
     own_extensions: bool = False
+    runnable_files: bool = False
     identity: RootIdentity | None = None
 
     @property

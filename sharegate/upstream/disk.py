@@ -35,6 +35,10 @@ class LocalDisk:
         """
         await asyncio.to_thread(_check, _base(upstream), root, path)
 
+    async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+        """Where `path` really is, spelled below `root`. Denied(`link_out`) as above."""
+        return await asyncio.to_thread(_real_path, _base(upstream), root, path)
+
     async def inside_names(
         self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
@@ -60,6 +64,9 @@ class NoDisk:
     async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
         return None
 
+    async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+        return path
+
     async def inside_names(
         self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
@@ -82,6 +89,9 @@ class DiskByUpstream:
     async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
         await self._of(upstream).check_inside(upstream, root, path)
 
+    async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+        return await self._of(upstream).real_path(upstream, root, path)
+
     async def inside_names(
         self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
@@ -99,10 +109,16 @@ def _base(upstream: Upstream) -> str:
 
 
 def _check(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> None:
+    _real_path(base, root, path)
+
+
+def _real_path(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
     if path[: len(root)] != root:
         raise Denied(Reason.LINK_OUT, "asked about a path outside the root")
     real_root = _real_root(base, root)
-    _resolve(real_root, path[len(root) :], real_root)
+    real = _resolve(real_root, path[len(root) :], real_root)
+    below = real[len(real_root) :].strip("/")
+    return (*root, *below.split("/")) if below else root
 
 
 def _inside_names(base: str, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]) -> set[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import io
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ class _Redirected(Exception):
 
 
 _attempt: contextvars.ContextVar[_Attempt] = contextvars.ContextVar("sharegate_upstream_attempt")
+
+
+def _whole(body: bytes) -> io.BytesIO | bytes | None:
+    """A body as the client takes it: what is long goes out in pieces, between which others get their turn."""
+    return (io.BytesIO(body) if len(body) > _READ_BUFFER else body) or None
 
 
 async def _one_try(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -228,7 +234,7 @@ class AiohttpForwarder:
         try:
             async with asyncio.timeout(self._timeouts.connect + self._timeouts.first_byte) as timeout:
                 patience = _Patience(timeout)
-                data = body or None if isinstance(body, bytes) else self._pieces(body, patience, broken_body)
+                data = _whole(body) if isinstance(body, bytes) else self._pieces(body, patience, broken_body)
                 answer = await session.request(method, url, headers=head, data=data, allow_redirects=False)
                 patience.over()
                 return answer

@@ -94,5 +94,8 @@ class Disk(Protocol):
     ) -> set[str]:
         """Which of `names` in `directory` really lie inside the root (for filtering a listing)."""
 
+    async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
+        """Where `path` really is, relative to the server's root like `root`; Denied(`link_out`) as `check_inside`."""
+
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         """(device, inode, is_directory) of the root without following a link at its end; None when it is gone."""

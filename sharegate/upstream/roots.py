@@ -97,6 +97,10 @@ class Roots:
         """Denied(`link_out`) when the real path leaves the root."""
         await self._disk.check_inside(upstream, self._root_of(grant), path)
 
+    async def real(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Where `path` really is, relative to the server's root; Denied(`link_out`) when that leaves the root."""
+        return await self._disk.real_path(upstream, self._root_of(grant), path)
+
     async def inside_names(
         self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
     ) -> set[str]:

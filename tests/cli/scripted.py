@@ -51,6 +51,7 @@ def share(label: str = "k7f2", **more: Any) -> Json:
         "message": "",
         "clients": False,
         "own_extensions": False,
+        "runnable_files": False,
         "links": [link(f"{label}.a")],
         "visits_open": 1,
         "knocks": 0,

@@ -35,6 +35,7 @@ def test_share_sends_what_was_asked(scripted: ScriptedGate, home: Path) -> None:
     ran = run(
         "share", "week3", "--for", "Ann", "--for", "Bo", "--expires", "2099-12-24 18:00", "--name", "Week 3",
         "--message", "Hello", "--open", "intro.ipynb", "--clients", "--own-extensions", "--devices", "2",
+        "--runnable-files",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert scripted.sent("POST shares") == [
@@ -42,7 +43,7 @@ def test_share_sends_what_was_asked(scripted: ScriptedGate, home: Path) -> None:
             "path": str(Path("week3").absolute()), "server": "", "role": "view",
             "expires": datetime(2099, 12, 24, 17, tzinfo=UTC).timestamp(), "name": "Week 3", "message": "Hello",
             "for": ["Ann", "Bo"], "anyone": False, "visits": None, "devices": 2, "open_file": "intro.ipynb",
-            "clients": True, "own_extensions": True,
+            "clients": True, "own_extensions": True, "runnable_files": True,
         }
     ]  # fmt: skip
 
@@ -203,9 +204,11 @@ def test_change_sends_only_what_was_named(scripted: ScriptedGate) -> None:
     assert ran.code == 0, ran.err
     assert [set(body or {}) for body in scripted.sent("PATCH shares/s1")] == [{"message", "expires"}]
     assert "2099" in ran.out
+    assert run("change", "k7f2", "--no-runnable-files").code == 0
+    assert scripted.sent("PATCH shares/s1")[-1] == {"runnable_files": False}
     assert run("change", "k7f2").code == 2
     assert run("change", "k7f2", "--visits", "3").code == 2
-    assert len(scripted.sent("PATCH shares/s1")) == 1
+    assert len(scripted.sent("PATCH shares/s1")) == 2
 
 
 def test_replace_and_preview_print_the_link(scripted: ScriptedGate) -> None:

@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from sharegate.confine.body import MAX_DEPTH, LimitedBody, read_json, write_json
+from sharegate.confine import body
+from sharegate.confine.body import (
+    LONG,
+    MAX_DEPTH,
+    LimitedBody,
+    read_json,
+    read_json_apart,
+    write_json,
+    write_json_apart,
+)
 from sharegate.errors import Denied, Reason
 from tests.confine.rules import Bytes
 
@@ -88,3 +97,43 @@ async def test_limited_body_stops_past_its_limit() -> None:
     assert b"".join([part async for part in LimitedBody(Bytes(b"12345"), 5).stream()]) == b"12345"
     with pytest.raises(Denied):
         await LimitedBody(Bytes(b"123456"), 5).read(100)
+
+
+HEAVY = {
+    "objects": b'{"a":[' + b"{}," * 60 + b"{}]}",
+    "lists": b'{"a":[' + b"[]," * 60 + b"[]]}",
+    "numbers": b'{"a":[' + b"1," * 120 + b"1]}",
+    "names": b'{"a":{' + b",".join(b'"%d":1' % n for n in range(120)) + b"}}",
+    "hidden behind a name given twice": b'{"a":[' + b"{}," * 60 + b'{}],"a":"x"}',
+}
+
+
+@pytest.mark.parametrize("data", HEAVY.values(), ids=HEAVY.keys())
+def test_attack_a_body_that_is_dear_to_parse(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    """Millions of tiny values are refused before they are made."""
+    monkeypatch.setattr(body, "MAX_ITEMS", 100)
+    monkeypatch.setattr(json, "loads", None)
+    with pytest.raises(Denied) as refused:
+        read_json(data, "")
+    assert refused.value.reason is Reason.BODY_TOO_LARGE
+
+
+def test_a_long_text_may_have_as_many_commas_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that is uploaded as text costs nothing to parse."""
+    monkeypatch.setattr(body, "MAX_ITEMS", 100)
+    table = "1,[2],{3}\n" * 100
+    assert read_json(json.dumps({"type": "file", "content": table}).encode(), "")["content"] == table
+    with pytest.raises(Denied) as refused:
+        read_json(b"{" + b" " * 200, "")
+    assert refused.value.reason is Reason.BAD_BODY
+
+
+async def test_what_is_long_is_read_and_written_the_same() -> None:
+    """In a thread and in pieces, the bytes are those of the short way."""
+    value = {"a": [1.50, 1e300, -0.0, 2**70, 'ü\u2028\x7f"', {"b": None, "": True}, [], {}], "long": "x" * LONG}
+    data = write_json(value)
+    assert await write_json_apart(value, len(data)) == data
+    assert json.dumps(await read_json_apart(data, "")) == json.dumps(value)
+    for odd in ("\ud800", float("inf")):
+        with pytest.raises(Denied):
+            await write_json_apart({"a": odd}, LONG + 1)

@@ -21,12 +21,12 @@ def policies() -> Policies:
 
 def test_the_reference_page_is_up_to_date(policies: Policies) -> None:
     """docs/reference/policy.md is what the policies say now (write it with `sharegate policy docs`)."""
-    assert PAGE.read_text() == docs(policies.policy, policies.roles)
+    assert PAGE.read_text() == docs(policies.policy, policies.roles, policies.files)
 
 
 def test_the_reference_page_names_every_rule(policies: Policies) -> None:
     """Each rule has a row of its own, with the reason where it denies."""
-    page = docs(policies.policy, policies.roles)
+    page = docs(policies.policy, policies.roles, policies.files)
     for rule in policies.policy.rules:
         assert page.count(f"\n| {rule.id} |") == 1
         assert rule.why.replace("|", "\\|") in page

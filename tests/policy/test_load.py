@@ -12,7 +12,7 @@ from sharegate.errors import Denied, Faults
 from sharegate.messages import NoBody
 from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.judge import judge
-from sharegate.policy.load import EXAMPLE_ROOT, Policies, builtin_policies, load_policies
+from sharegate.policy.load import EXAMPLE_ROOT, SINGLE_FILES, Policies, builtin_policies, load_policies
 from sharegate.policy.model import CHANNELS, FILTERS, LOCALS, AnswerKind, Example
 from sharegate.shares.model import Capability, Role, RootKind
 
@@ -34,7 +34,7 @@ def directory(tmp_path: Path) -> Path:
     """Policies with the built-in roles, headers and limits, and without routes."""
     target = tmp_path / "policies"
     (target / "routes").mkdir(parents=True)
-    for name in ("headers.yaml", "roles.yaml", "sharing.yaml", "documents.yaml"):
+    for name in SINGLE_FILES:
         shutil.copy(builtin_policies() / name, target / name)
     return target
 
@@ -243,7 +243,7 @@ def test_a_rule_id_is_unique_over_all_files(directory: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["headers.yaml", "roles.yaml", "sharing.yaml", "documents.yaml"])
+@pytest.mark.parametrize("name", SINGLE_FILES)
 def test_a_missing_file_is_a_fault(directory: Path, name: str) -> None:
     """Without one of the single files nothing loads."""
     (directory / name).unlink()

@@ -1,6 +1,7 @@
 """What an owner may share, and what is refused with field and remedy."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,3 +178,26 @@ def test_letters_go_on_after_z() -> None:
     assert names[:2] == ["a", "b"]
     assert names[25:28] == ["z", "aa", "ab"]
     assert len(set(names)) == 800
+
+
+async def test_files_that_run_by_themselves_are_allowed_and_forbidden(home: House) -> None:
+    """Per share, when it is made and later; the rules of the house may forbid it."""
+    share, _, _ = await home.issuer.create(new())
+    assert not share.runnable_files
+    assert (await home.issuer.change_share(share.id, {"runnable_files": True})).runnable_files
+    assert not (await home.issuer.change_share(share.id, {"runnable_files": False})).runnable_files
+    for odd in ("true", 1, None):
+        with pytest.raises(Invalid) as invalid:
+            await home.issuer.change_share(share.id, {"runnable_files": odd})
+        assert invalid.value.field == "runnable_files"
+
+    home.issuer._rules = replace(home.policies.sharing, runnable_files=False)
+    for act in (
+        home.issuer.create(new(runnable_files=True)),
+        home.issuer.change_share(share.id, {"runnable_files": True}),
+    ):
+        with pytest.raises(Refused) as refused:
+            await act
+        assert refused.value.code == "runnable_files"
+    stored = await home.store.share(share.id)
+    assert stored is not None and not stored.runnable_files

@@ -293,6 +293,34 @@ async def test_path_outside_the_root_is_refused(home: Path) -> None:
     assert not await inside(home, "sub/shared2/s.txt")
 
 
+async def test_where_a_path_really_is(home: Path) -> None:
+    """Relative to the server's root, spelled below the share's: through links, to nowhere, and of the root itself."""
+    shared = home / "sub" / "shared"
+    (shared / "to_file").symlink_to("inner/deep.txt")
+    (shared / "to_folder").symlink_to(shared / "inner")
+    (shared / "to_nowhere").symlink_to("inner/new.py")
+    (shared / "out").symlink_to(home / "secret")
+    real = {
+        "data.csv": "data.csv",
+        "new/x.txt": "new/x.txt",
+        "to_file": "inner/deep.txt",
+        "to_folder/deep.txt": "inner/deep.txt",
+        "to_nowhere": "inner/new.py",
+    }
+    for asked, found in real.items():
+        path = await DISK.real_path(upstream(home), ROOT, (*ROOT, *asked.split("/")))
+        assert path == (*ROOT, *found.split("/"))
+    assert await DISK.real_path(upstream(home), ROOT, ROOT) == ROOT
+    assert await DISK.real_path(upstream(home), (*ROOT, "data.csv"), (*ROOT, "data.csv")) == (*ROOT, "data.csv")
+    (home / "way").symlink_to(home / "sub")
+    assert await DISK.real_path(upstream(home), ("way", "shared"), ("way", "shared", "to_file")) == (
+        *("way", "shared", "inner", "deep.txt"),
+    )
+    for outside in ((*ROOT, "out"), (*ROOT, "out", "s.txt"), ("secret", "s.txt")):
+        with pytest.raises(Denied):
+            await DISK.real_path(upstream(home), ROOT, outside)
+
+
 async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:
     """A remote server's links are not checked; asking the local look about it fails closed."""
     (home / "sub/shared/link").symlink_to("/etc/passwd")
@@ -302,12 +330,15 @@ async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:
         await disk.check_inside(far, ROOT, path)
         assert await disk.inside_names(far, ROOT, ROOT, ["link"]) == {"link"}
         assert await disk.identity(far, ROOT) is None
+        assert await disk.real_path(far, ROOT, path) == path
     with pytest.raises(Denied):
         await DISK.check_inside(far, ROOT, path)
     near = DiskByUpstream()
     with pytest.raises(Denied):
         await near.check_inside(upstream(home), ROOT, path)
     assert await near.inside_names(upstream(home), ROOT, ROOT, ["link"]) == set()
+    with pytest.raises(Denied):
+        await near.real_path(upstream(home), ROOT, path)
     assert await near.identity(upstream(home), ROOT) == await DISK.identity(upstream(home), ROOT)
 
 

@@ -173,6 +173,21 @@ async def test_a_body_in_bytes_has_a_length_and_a_stream_is_chunked(forwarder: A
         assert server.bodies == [b"hello", b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", b""]
 
 
+async def test_a_large_body_in_bytes_has_a_length_too(forwarder: AiohttpForwarder) -> None:
+    """It goes out piece by piece, whole, with nothing about it that the gate did not say."""
+    body = bytes(range(256)) * 16 * 1024
+
+    async def script(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await record.head(reader):
+            record.bodies.append(await reader.readexactly(int(dict(record.fields())["content-length"])))
+            writer.write(ok())
+
+    async with scripted(script) as server:
+        await (await forwarder.forward(server.upstream, Outgoing("PUT", "x", body=body))).read(10)
+        assert server.bodies == [body]
+        assert not {"transfer-encoding", "content-type", "content-disposition"} & set(dict(server.fields()))
+
+
 async def test_what_a_body_raises_is_raised_and_the_request_never_looks_finished(forwarder: AiohttpForwarder) -> None:
     """`body_too_large` reaches the caller, and the upstream sees a broken request instead of a shorter one."""
     rest: list[bytes] = []

@@ -1,0 +1,52 @@
+"""What writing through the contents API needs to know of open documents and kept versions."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sharegate.paths import CanonicalPath
+from sharegate.shares.model import Grant
+from sharegate.upstream.model import Upstream
+
+
+class OpenDocuments(Protocol):
+    """Which documents have a live room at this gate. The owner's own open pages are not seen: the upstream tells
+    nobody which rooms it has."""
+
+    def is_open(self, upstream: str, path: CanonicalPath) -> bool:
+        """Whether the document at `path`, or one below it when it is a folder, is open. Paths are relative to the
+        server's root; names are compared as a disk that ignores case and Unicode form would."""
+
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
+        """Whether the document at `path` is open in a room whose every update is judged as a notebook's, whatever the
+        file is called meanwhile."""
+
+
+class Keeping(Protocol):
+    """Versions of what is about to be overwritten or deleted."""
+
+    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath) -> None:
+        """Keep what stands at `path` (a file or a folder), durably, before the visitor's write goes on. What it raises
+        stops the write."""
+
+
+class NothingOpen:
+    """A gate without rooms that write."""
+
+    def is_open(self, upstream: str, path: CanonicalPath) -> bool:
+        return False
+
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
+        return False
+
+
+class RealPaths(Protocol):
+    """Symbolic links, seen through where the gate can see the disk."""
+
+    async def real(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Where `path` really is, relative to the server's root. Denied(`link_out`) when that leaves the share."""
+
+    async def inside_names(
+        self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which names of a listing really lie inside the share."""

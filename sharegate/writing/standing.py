@@ -1,0 +1,95 @@
+"""What stands on a server, asked through its contents API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from sharegate.confine.answer import check_status
+from sharegate.confine.notebooks import MAX_NOTEBOOK
+from sharegate.errors import Denied, Reason
+from sharegate.paths import CanonicalPath
+from sharegate.upstream.interfaces import Forwarder, Outgoing
+from sharegate.upstream.model import Upstream
+
+# Of a folder that is moved or copied: how many folders are listed and how many entries looked at.
+MAX_FOLDERS = 300
+MAX_ENTRIES = 20_000
+_MODEL_LIMIT = 1 << 20
+_LISTING_LIMIT = 16 << 20
+
+
+class _Entry(msgspec.Struct):
+    name: str
+    type: str
+    content: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a folder; `kind` is `directory`, `file` or `notebook`."""
+
+    name: str
+    kind: str
+
+    @property
+    def directory(self) -> bool:
+        return self.kind == "directory"
+
+
+class Ground:
+    """Looks at one server at a time; every method raises Denied(`upstream_…`) when it does not answer properly."""
+
+    def __init__(self, forwarder: Forwarder) -> None:
+        self._forwarder = forwarder
+
+    async def kind(self, upstream: Upstream, path: CanonicalPath) -> str | None:
+        """`directory`, `file` or `notebook`; None when nothing stands there, which a link to nowhere counts as."""
+        status, data = await self._get(upstream, path, _MODEL_LIMIT, ("content", "0"))
+        if status == 404:
+            return None
+        check_status(status, reading=True, sent=())
+        return _decoded(data, _Entry).type
+
+    async def entries(self, upstream: Upstream, folder: CanonicalPath) -> list[Entry]:
+        """What a folder shows: no hidden names."""
+        status, data = await self._get(upstream, folder, _LISTING_LIMIT, ("content", "1"), ("type", "directory"))
+        check_status(status, reading=True, sent=())
+        content = _decoded(data, _Entry).content
+        if not isinstance(content, list) or len(content) > MAX_ENTRIES:
+            raise Denied(Reason.BODY_TOO_LARGE, "a folder with more entries than the gate looks through")
+        try:
+            found = msgspec.convert(content, list[_Entry])
+        except msgspec.ValidationError:
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a listing that is none") from None
+        return [Entry(each.name, each.type) for each in found]
+
+    async def text(self, upstream: Upstream, path: CanonicalPath) -> bytes:
+        """A text file's bytes. Denied(`bad_body`) for a file that is no text."""
+        asked = (("content", "1"), ("type", "file"), ("format", "text"))
+        # JSON writes a control character in six bytes.
+        status, data = await self._get(upstream, path, 2 * MAX_NOTEBOOK, *asked)
+        if status == 400:
+            raise Denied(Reason.BAD_BODY, "not a text file")
+        check_status(status, reading=True, sent=())
+        content = _decoded(data, _Entry).content
+        if not isinstance(content, str):
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a text file without text")
+        return content.encode("utf-8", "surrogatepass")
+
+    async def _get(
+        self, upstream: Upstream, path: CanonicalPath, limit: int, *query: tuple[str, str]
+    ) -> tuple[int, bytes]:
+        answer = await self._forwarder.forward(
+            upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=tuple(query))
+        )
+        return answer.status, await answer.read(limit)
+
+
+def _decoded(data: bytes, kind: type[_Entry]) -> _Entry:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Denied(Reason.UPSTREAM_BAD_ANSWER, "not a contents model") from None
