@@ -21,6 +21,7 @@ from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
@@ -49,6 +50,7 @@ from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.doorstep import Doorstep
+from sharegate.visits.hands import Hands
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.live import LivePages
@@ -108,6 +110,7 @@ class _House:
     authenticator: Authenticator
     channels: Channels
     presence: Presence
+    hands: Hands
     api: Api
 
 
@@ -139,6 +142,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             rooms_per_visit=config.rooms_per_visit,
         )
         presence = Presence(now)
+        hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
         api = Api(
@@ -148,6 +152,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             trail=trail,
             issuer=Issuer(store, tokens, roots, policies.sharing, now),
             knocks=Knocks(store, policies.sharing, now),
+            asks=Asks(hands, store, views, trail),
             servers=servers,
             cutter=channels,
             pages=presence.pages,
@@ -168,6 +173,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         )
         trail.announce(api.happened)
         closing.callback(store.subscribe(api.changed))
+        hands.subscribe(api.asked)
         yield _House(
             config,
             now,
@@ -184,6 +190,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             authenticator,
             channels,
             presence,
+            hands,
             api,
         )
 
@@ -233,7 +240,9 @@ def _gate(house: _House) -> tuple[Gate, list[Callable[[], Coroutine[None, None, 
     async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
 
-    live_pages = LivePages(house.authenticator, house.presence, house.servers.presence, now)
+    live_pages = LivePages(
+        house.authenticator, house.presence, house.servers.presence, now, hands=house.hands, trail=trail
+    )
     door = Door(
         store,
         house.authenticator,

@@ -41,6 +41,8 @@ class Action(StrEnum):
     CHANNEL_CLOSED = "channel.closed"
     CHANNEL_REFUSED = "channel.refused"
     CHANNEL_SUMMARY = "channel.summary"
+    RUN_ASKED = "run.asked"
+    RUN_ANSWERED = "run.answered"
     UPSTREAM_ADDED = "upstream.added"
     UPSTREAM_REMOVED = "upstream.removed"
     UPSTREAM_LOST = "upstream.lost"

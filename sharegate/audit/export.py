@@ -123,6 +123,8 @@ _SENTENCES: dict[Action, str] = {
     Action.CHANNEL_CLOSED: "{who} closed{a_path}{with_detail}",
     Action.CHANNEL_REFUSED: "{who} was refused a live connection{at_path}{because}",
     Action.CHANNEL_SUMMARY: "{who} followed{a_path}",
+    Action.RUN_ASKED: "{who} asked for a cell to be run{at_path}",
+    Action.RUN_ANSWERED: "{owner} answered {whom}, who asked for a cell to be run{at_path}{with_detail}",
     Action.UPSTREAM_ADDED: "{owner} added a Jupyter server{with_detail}",
     Action.UPSTREAM_REMOVED: "{owner} removed a Jupyter server{with_detail}",
     Action.UPSTREAM_LOST: "The Jupyter server stopped answering{with_detail}",
