@@ -24,7 +24,9 @@ Ref = Annotated[str, typer.Argument(metavar="ID", help="The ask's short id, as `
 
 def add(app: typer.Typer) -> None:
     command(app, "asks", panel=PANEL, examples=("sharegate asks", "sharegate asks w4xk"))(asks)
-    command(app, "answer", panel=PANEL, examples=("sharegate answer w4xk ran", "sharegate answer w4xk declined"))(answer)
+    command(app, "answer", panel=PANEL, examples=("sharegate answer w4xk ran", "sharegate answer w4xk declined"))(
+        answer
+    )
 
 
 async def asks(
@@ -66,9 +68,7 @@ async def answer(
         raise Usage("answer", f"{shown(word, 40)!r} is no answer", "Say ran or declined")
     async with cli.control() as control:
         one = _one(await _asks(control), ref)
-        told = await control.call(
-            "POST", api_path("asks", one["id"], verbs[word]), body={"digest": one["digest"]}
-        )
+        told = await control.call("POST", api_path("asks", one["id"], verbs[word]), body={"digest": one["digest"]})
     if cli.as_json:
         cli.output.document(told)
         return
@@ -103,7 +103,10 @@ def source_lines(one: Json) -> list[str]:
     if then == now:
         return ["@ as when you were asked before", *(f"  {shown(line.expandtabs(4))}" for line in now)]
     changed = list(difflib.unified_diff(then[:_COMPARED], now[:_COMPARED], n=2, lineterm=""))[2:]
-    lines = ["@ changed since you were asked before", *(f"{line[:1]} {shown(line[1:].expandtabs(4))}" for line in changed)]
+    lines = [
+        "@ changed since you were asked before",
+        *(f"{line[:1]} {shown(line[1:].expandtabs(4))}" for line in changed),
+    ]
     if max(len(then), len(now)) > _COMPARED:
         lines.append(f"@ what comes after line {_COMPARED} is not compared")
         lines += [f"  {shown(line.expandtabs(4))}" for line in now[_COMPARED:]]

@@ -79,7 +79,15 @@ def _footer(board: Board, screen: Screen, width: int) -> list[Line]:
         keys = [("y", "I ran it in my tab"), ("n", "I will not"), ("↑↓", "read"), ("Esc", "back")]
     else:
         hands = [("h", "hands")] if board.asks else []
-        keys = [("a", "admit"), ("r", "refuse"), *hands, ("x", "end"), ("p", "pause"), ("o", "open lab"), ("q", "leave")]
+        keys = [
+            ("a", "admit"),
+            ("r", "refuse"),
+            *hands,
+            ("x", "end"),
+            ("p", "pause"),
+            ("o", "open lab"),
+            ("q", "leave"),
+        ]
     # What does not fit goes by how easily it is missed: the lab can be opened elsewhere, leaving must be findable.
     while sum(len(key) + len(word) + 5 for key, word in keys) - 2 > width and len(keys) > 2:
         del keys[-2]

@@ -9,8 +9,8 @@ To the page
     {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
     {"type":"role","role":"view"}                 the page loads itself again
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
-    {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran, declined,
-                                                  changed (the cell is another one now), withdrawn, or full (too many)
+    {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
+                                                  declined, changed (another source), withdrawn, full (too many)
     {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
     {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
 

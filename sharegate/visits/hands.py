@@ -1,8 +1,8 @@
 """Raised hands: who asks the owner to run which cell. In memory only; a restart of the gate lowers them all.
 
 An ask is bound to the exact source (its SHA-256): when the cell is changed afterwards, by anybody, the ask is over and
-has to be made anew, so that nobody's yes to one text becomes a yes to another. The owner runs the cell in a tab of their
-own or not; nothing in here runs anything.
+has to be made anew, so that nobody's yes to one text becomes a yes to another. The owner runs the cell in a tab of
+their own or not; nothing in here runs anything.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Hand:
     before: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Hand {self.id} {self.state.value} visit={self.visit} {self.path}#{self.cell} {len(self.source)} chars>"
+        return (
+            f"<Hand {self.id} {self.state.value} visit={self.visit} {self.path}#{self.cell} {len(self.source)} chars>"
+        )
 
 
 class Hands:

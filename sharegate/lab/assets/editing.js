@@ -32,7 +32,11 @@ const ASKING = new Map([
 const BY_MENU = new Map([["runmenu:run", "notebook:run-cell-and-select-next"]]);
 const RUNNING = /^(notebook:(run-|restart|interrupt)|runmenu:|kernelmenu:|fileeditor:run-|toc:run-cells)/;
 
-export const isOff = (id) => !STAYS.has(id) && (off.has(id) || beginnings.some((start) => id.startsWith(start)));
+// New files of a programming language are the kernel's offer, and such files cannot be made here.
+const makesProgram = (id, args) => id === "fileeditor:create-new" && Boolean(args?.kernelName ?? args?.fileExt);
+
+export const isOff = (id, args) =>
+  !STAYS.has(id) && (off.has(id) || makesProgram(id, args) || beginnings.some((start) => id.startsWith(start)));
 
 // `ask(panel, cell)` raises the hand for one code cell.
 export function makeEditor(app, visit, { toast, ask }) {
@@ -53,14 +57,14 @@ function limitCommands(app, visit, { ask, refuseRun }) {
     ["runmenu:run", `Ask ${visit.owner} to Run the Cell`],
   ]);
   // A key bound to a running command has to arrive, so that it can be answered in words.
-  commands.isEnabled = (id, args) => (isOff(id) ? RUNNING.test(id) : isEnabled.call(commands, id, args));
-  commands.isVisible = (id, args) => !isOff(id) && isVisible.call(commands, id, args);
+  commands.isEnabled = (id, args) => (isOff(id, args) ? RUNNING.test(id) : isEnabled.call(commands, id, args));
+  commands.isVisible = (id, args) => !isOff(id, args) && isVisible.call(commands, id, args);
   commands.label = (id, args) => words.get(id) ?? label.call(commands, id, args);
   commands.caption = (id, args) => words.get(id) ?? caption.call(commands, id, args);
   commands.execute = (id, args) => {
     const panel = app.shell.currentWidget;
     if (asks(id) && panel?.content?.model?.cells) return askFor(app, panel, ASKING.get(BY_MENU.get(id) ?? id), ask);
-    if (isOff(id) || asks(id)) {
+    if (isOff(id, args) || asks(id)) {
       if (RUNNING.test(id)) refuseRun();
       return Promise.resolve(undefined);
     }
