@@ -39,7 +39,8 @@ MAX_FROM_PAGE = 4096
 MAX_SOURCE = 64 << 10  # bytes of UTF-8
 # JSON writes a control character in six bytes; a cell that is mostly such characters is not asked for.
 MAX_ASK = 2 * MAX_SOURCE + MAX_FROM_PAGE
-_MAX_CELL_ID = 64  # nbformat 4.5
+_CellId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # nbformat 4.5
+_Path = Annotated[str, msgspec.Meta(max_length=4096)]
 BEAT_SECONDS = 20.0
 
 ServerState = Literal["here", "away", "restarting"]
@@ -105,8 +106,8 @@ class Active(msgspec.Struct, frozen=True, tag="active", forbid_unknown_fields=Tr
 class Ask(msgspec.Struct, frozen=True, tag="ask", forbid_unknown_fields=True, kw_only=True):
     """`source` is the cell's text as the page shows it, exactly."""
 
-    path: str
-    cell: Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_CELL_ID)]
+    path: _Path
+    cell: _CellId
     source: Annotated[str, msgspec.Meta(max_length=MAX_SOURCE)]
 
     def __repr__(self) -> str:
@@ -114,8 +115,8 @@ class Ask(msgspec.Struct, frozen=True, tag="ask", forbid_unknown_fields=True, kw
 
 
 class Withdraw(msgspec.Struct, frozen=True, tag="withdraw", forbid_unknown_fields=True, kw_only=True):
-    path: str
-    cell: Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_CELL_ID)]
+    path: _Path
+    cell: _CellId
 
 
 ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | WritingEnded | Ended

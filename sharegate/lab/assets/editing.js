@@ -43,7 +43,25 @@ export function makeEditor(app, visit, { toast, ask }) {
   const refuseRun = () => toast("Running is off in this share.");
   limitCommands(app, visit, { ask, refuseRun });
   withoutKernels(app.serviceManager);
-  app.restored.then(() => hideEmptyMenus(app, ["jp-mainmenu-kernel"]));
+  app.shell.layoutModified?.connect(() => tidyLaunchers(app));
+  app.restored.then(() => {
+    hideEmptyMenus(app, ["jp-mainmenu-kernel"]);
+    tidyLaunchers(app);
+  });
+}
+
+const tidied = new WeakSet();
+
+// A launcher shows its tiles whether their commands are visible or not.
+function tidyLaunchers(app) {
+  for (const { content } of app.shell.widgets("main")) {
+    const model = content?.model;
+    if (!Array.isArray(model?.itemsList) || typeof model.items !== "function" || tidied.has(model)) continue;
+    tidied.add(model);
+    const { items } = model;
+    model.items = () => [...items.call(model)].filter((item) => !isOff(item.command, item.args)).values();
+    content.update();
+  }
 }
 
 function limitCommands(app, visit, { ask, refuseRun }) {
