@@ -5,6 +5,8 @@ import { el, keepKeys } from "./banner.js";
 import { documents } from "./place.js";
 import { readKept, textsOf, writeKept } from "./typed.js";
 
+const UNSAVED = "The page had to load itself again before this was saved.";
+const READING = "You can only look at this share now. Copy what you need.";
 const OPENING = 20_000;
 const COMPARED = 300; // lines; comparing takes time that grows with the product of both
 
@@ -52,7 +54,10 @@ export function offerKept(app, visit, { writes, toast }) {
     toast(where === "same" ? "Put back." : "Put back as a new cell: the old one was changed meanwhile.");
   }
 
+  const dismissAll = () => store(kept.filter((one) => unfit.has(one)));
+
   function draw() {
+    const folded = panel !== null && !panel.querySelector("details").open;
     panel?.remove();
     panel = null;
     const shown = kept.filter((one) => !unfit.has(one));
@@ -60,9 +65,15 @@ export function offerKept(app, visit, { writes, toast }) {
     panel = el(
       "aside",
       { id: "sharegate-kept", role: "region", "aria-label": "What you typed" },
-      el("div", { class: "sg-head" }, el("strong", {}, heading(shown)), button("Dismiss all", () => store(kept.filter((one) => unfit.has(one))))),
-      el("p", { class: "sg-why" }, writes ? "The page had to load itself again before this was saved." : "You can only look at this share now. Copy what you need."),
-      ...shown.map((one) => item(one)),
+      // Folded it is one line, out of the way of the document.
+      el(
+        "details",
+        folded ? {} : { open: "" },
+        el("summary", {}, heading(shown)),
+        el("p", { class: "sg-why" }, writes ? UNSAVED : READING),
+        ...shown.map((one) => item(one)),
+        ...(shown.length > 1 ? [el("div", { class: "sg-row" }, button("Dismiss all", dismissAll))] : []),
+      ),
     );
     keepKeys(panel);
     document.body.append(panel);
@@ -111,14 +122,19 @@ export function heading(shown) {
 
 // Whether nothing of a kept text is missing: it stands in some cell as it was, or its cell has every line of it.
 export function isThere(one, texts) {
-  const bare = (text) => text.replace(/\s+$/gm, "");
   const mine = bare(one.source);
   if (texts.some((text) => bare(text.source) === mine)) return true;
   const cell = texts.find((text) => text.id === one.id);
-  if (!cell) return false;
+  return cell !== undefined && hasLinesOf(cell.source, one.source);
+}
+
+const bare = (text) => text.replace(/[ \t\r]+$/gm, "").trimEnd();
+
+// Whether every line of `part` stands in `whole` as often (empty ones aside).
+function hasLinesOf(whole, part) {
   const there = new Map();
-  for (const line of bare(cell.source).split("\n")) there.set(line, (there.get(line) ?? 0) + 1);
-  return mine.split("\n").every((line) => {
+  for (const line of bare(whole).split("\n")) there.set(line, (there.get(line) ?? 0) + 1);
+  return bare(part).split("\n").every((line) => {
     if (!line.trim()) return true;
     const left = there.get(line) ?? 0;
     there.set(line, left - 1);
@@ -126,15 +142,19 @@ export function isThere(one, texts) {
   });
 }
 
+// Whether writing the kept text over `current` takes nothing away from it that stood there otherwise.
+const mayReplace = (one, current) =>
+  current === one.before || one.source.startsWith(current) || hasLinesOf(one.source, current);
+
 // An ordinary edit: into its cell where that is as it was, else into a new cell below. "" when neither is possible.
 function write(one, shared) {
   if (!shared.cells) {
-    if (shared.getSource() !== one.before) return "";
+    if (!mayReplace(one, shared.getSource())) return "";
     shared.setSource(one.source);
     return "same";
   }
   const at = shared.cells.findIndex((cell) => cell.id === one.id);
-  if (at >= 0 && one.before !== null && shared.cells[at].getSource() === one.before) {
+  if (at >= 0 && mayReplace(one, shared.cells[at].getSource())) {
     shared.cells[at].setSource(one.source);
     return "same";
   }
