@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, WebSocketRoute
 
-ROOM = "**/api/collaboration/room/json:*"
 NEW_EPOCH = (1003, '{"reason":"unknown_session","reloadable":true}')
 REFUSED = (1008, "update_refused")
 WRITING_ENDED = (1008, "writing_ended")
@@ -16,7 +15,7 @@ class Rooms:
     def __init__(self, page: Page) -> None:
         self.deaf = False
         self._open: list[WebSocketRoute] = []
-        page.route_web_socket(lambda url: "/api/collaboration/room/" in url and "globalAwareness" not in url, self._carry)
+        page.route_web_socket(_is_room, self._carry)
 
     def _carry(self, page_side: WebSocketRoute) -> None:
         gate_side = page_side.connect_to_server()
@@ -34,3 +33,7 @@ class Rooms:
         closing, self._open, self.deaf = self._open, [], False
         for each in closing:
             each.close(code=code, reason=reason)
+
+
+def _is_room(url: str) -> bool:
+    return "/api/collaboration/room/" in url and "globalAwareness" not in url
