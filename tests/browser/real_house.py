@@ -121,7 +121,8 @@ class RealHouse:
         return self._inside.base.split("~")[1].strip("/")
 
     async def _enter(self) -> Inside:
-        return await self._now().visit(await self._now().share(self._shared, role=self._role, **{"for": ["Bo Chen"]}), name="Bo Chen")
+        made = await self._now().share(self._shared, role=self._role, **{"for": ["Bo Chen"]})
+        return await self._now().visit(made, name="Bo Chen")
 
     def _owner(self, path: str) -> None:
         self._call(self._now().call("POST", path, {}))
