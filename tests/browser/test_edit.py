@@ -298,3 +298,55 @@ def test_who_may_not_write_any_more_reads_and_copies(visitor: Watched, rooms: Ro
     panel.locator("summary").click()
     panel.get_by_role("button", name="Dismiss").click()
     expect(panel).to_have_count(0)
+
+
+def test_a_text_file_is_kept_whole(visitor: Watched, rooms: Rooms, house: RealHouse) -> None:
+    """What was typed into a text file and lost is offered, and put back where nobody changed the file meanwhile."""
+    page = visitor.page
+    open_notebook(page, house.enter(page.context))
+    page.evaluate(
+        "() => jupyterapp.commands.execute('docmanager:open', { path: 'sub/shared/notes.md', factory: 'Editor' })"
+    )
+    editor = page.locator(".jp-FileEditor .cm-content")
+    expect(editor).to_contain_text("shared notes")
+    page.wait_for_function(
+        "() => (({ path, isReady }) => isReady && path.endsWith('notes.md'))(jupyterapp.shell.currentWidget.context)"
+    )
+    rooms.deaf = True
+    editor.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.type("3,4")
+    page.evaluate("() => { window.before = true; }")
+    rooms.close(*NEW_EPOCH)
+    page.wait_for_function("() => window.before === undefined", timeout=45_000)
+    panel = page.locator(KEPT)
+    expect(panel).to_contain_text("What you typed is not in notes.md", timeout=60_000)
+    panel.get_by_role("button", name="Put back").click()
+    expect(panel).to_have_count(0)
+    saved(page)
+    assert page.evaluate("() => jupyterapp.shell.currentWidget.context.model.sharedModel.getSource()").endswith("3,4")
+
+
+@pytest.mark.timeout(180)
+def test_text_typed_while_the_server_is_away_is_not_called_saved(
+    visitor: Watched, house: RealHouse, lab: JupyterServer
+) -> None:
+    """The banner says that it is not saved; when the server is back the text is in the document, or is offered."""
+    open_notebook(visitor.page, house.enter(visitor.page.context))
+    page = visitor.page
+    house.server("away")
+    expect(page.locator(".sg-status")).to_contain_text("Ann's Jupyter", timeout=30_000)
+    type_into(page, 1, "\naway = 5")
+    expect(page.locator(".sg-status")).to_contain_text("Not saved: Ann's Jupyter")
+    expect(page.locator(".sg-saving")).to_be_empty()
+    house.server("here")
+    page.wait_for_function(
+        f"""() => {{
+          const ready = window.jupyterapp?.shell.currentWidget?.context?.isReady;
+          const there = ready && ({SOURCES})().join().includes('away = 5')
+            && document.querySelector('.sg-saving').textContent === 'Saved';
+          return there || document.querySelector('{KEPT}')?.textContent.includes('away = 5');
+        }}""",
+        timeout=90_000,
+    )
+    assert page.locator(".jp-Dialog").count() == 0
