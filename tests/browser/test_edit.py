@@ -312,9 +312,11 @@ def test_a_text_file_is_kept_whole(visitor: Watched, rooms: Rooms, house: RealHo
     page.wait_for_function(
         "() => (({ path, isReady }) => isReady && path.endsWith('notes.md'))(jupyterapp.shell.currentWidget.context)"
     )
-    rooms.deaf = True
     editor.click()
     page.keyboard.press("Control+End")
+    page.keyboard.type("1,2 ")
+    saved(page)
+    rooms.deaf = True
     page.keyboard.type("3,4")
     page.evaluate("() => { window.before = true; }")
     rooms.close(*NEW_EPOCH)
