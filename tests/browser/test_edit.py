@@ -300,35 +300,6 @@ def test_who_may_not_write_any_more_reads_and_copies(visitor: Watched, rooms: Ro
     expect(panel).to_have_count(0)
 
 
-def test_a_text_file_is_kept_whole(visitor: Watched, rooms: Rooms, house: RealHouse) -> None:
-    """What was typed into a text file and lost is offered, and put back where nobody changed the file meanwhile."""
-    page = visitor.page
-    open_notebook(page, house.enter(page.context))
-    page.evaluate(
-        "() => jupyterapp.commands.execute('docmanager:open', { path: 'sub/shared/notes.md', factory: 'Editor' })"
-    )
-    editor = page.locator(".jp-FileEditor .cm-content")
-    expect(editor).to_contain_text("shared notes")
-    page.wait_for_function(
-        "() => (({ path, isReady }) => isReady && path.endsWith('notes.md'))(jupyterapp.shell.currentWidget.context)"
-    )
-    editor.click()
-    page.keyboard.press("Control+End")
-    page.keyboard.type("1,2 ")
-    saved(page)
-    rooms.deaf = True
-    page.keyboard.type("3,4")
-    page.evaluate("() => { window.before = true; }")
-    rooms.close(*NEW_EPOCH)
-    page.wait_for_function("() => window.before === undefined", timeout=45_000)
-    panel = page.locator(KEPT)
-    expect(panel).to_contain_text("What you typed is not in notes.md", timeout=60_000)
-    panel.get_by_role("button", name="Put back").click()
-    expect(panel).to_have_count(0)
-    saved(page)
-    assert page.evaluate("() => jupyterapp.shell.currentWidget.context.model.sharedModel.getSource()").endswith("3,4")
-
-
 @pytest.mark.timeout(180)
 def test_text_typed_while_the_server_is_away_is_not_called_saved(
     visitor: Watched, house: RealHouse, lab: JupyterServer
