@@ -21,6 +21,7 @@ from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
@@ -50,6 +51,7 @@ from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.doorstep import Doorstep
+from sharegate.visits.hands import Hands
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.live import LivePages
@@ -114,6 +116,7 @@ class _House:
     channels: Channels
     presence: Presence
     uploads: Uploads
+    hands: Hands
     api: Api
 
 
@@ -147,6 +150,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         presence = Presence(now)
         uploads = Uploads(config.data_dir / "uploads")
         closing.callback(uploads.close)
+        hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
         api = Api(
@@ -156,6 +160,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             trail=trail,
             issuer=Issuer(store, tokens, roots, policies.sharing, now),
             knocks=Knocks(store, policies.sharing, now),
+            asks=Asks(hands, store, views, trail),
             servers=servers,
             cutter=channels,
             pages=presence.pages,
@@ -176,6 +181,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         )
         trail.announce(api.happened)
         closing.callback(store.subscribe(api.changed))
+        hands.subscribe(api.asked)
         yield _House(
             config,
             now,
@@ -193,6 +199,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             channels,
             presence,
             uploads,
+            hands,
             api,
         )
 
@@ -244,7 +251,9 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
     async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
 
-    live_pages = LivePages(house.authenticator, house.presence, house.servers.presence, now)
+    live_pages = LivePages(
+        house.authenticator, house.presence, house.servers.presence, now, hands=house.hands, trail=trail
+    )
     door = Door(
         store,
         house.authenticator,

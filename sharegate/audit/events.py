@@ -44,6 +44,8 @@ class Action(StrEnum):
     DOCUMENT_WRITTEN = "document.written"
     DOCUMENT_CORRECTED = "document.corrected"
     DOCUMENT_REFUSED = "document.refused"
+    RUN_ASKED = "run.asked"
+    RUN_ANSWERED = "run.answered"
     UPSTREAM_ADDED = "upstream.added"
     UPSTREAM_REMOVED = "upstream.removed"
     UPSTREAM_LOST = "upstream.lost"

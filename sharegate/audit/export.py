@@ -126,6 +126,8 @@ _SENTENCES: dict[Action, str] = {
     Action.DOCUMENT_WRITTEN: "{who} began to edit{a_path}",
     Action.DOCUMENT_CORRECTED: "An edit of {whom} was put right{at_path}{with_detail}",
     Action.DOCUMENT_REFUSED: "An edit of {whom} was refused{at_path}{because}",
+    Action.RUN_ASKED: "{who} asked for a cell to be run{at_path}",
+    Action.RUN_ANSWERED: "{owner} answered {whom}, who asked for a cell to be run{at_path}{with_detail}",
     Action.UPSTREAM_ADDED: "{owner} added a Jupyter server{with_detail}",
     Action.UPSTREAM_REMOVED: "{owner} removed a Jupyter server{with_detail}",
     Action.UPSTREAM_LOST: "The Jupyter server stopped answering{with_detail}",

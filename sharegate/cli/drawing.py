@@ -10,6 +10,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from sharegate.cli import words
+from sharegate.cli.asks import source_lines
 from sharegate.cli.moments import span
 from sharegate.cli.output import shown
 from sharegate.cli.screen import Board, Json, Mode, Screen
@@ -32,6 +33,8 @@ def draw(board: Board, screen: Screen, width: int, height: int) -> list[Line]:
         body = _choices(screen, width, room)
     elif screen.mode is Mode.SURE:
         body = [_line(piece, width, "bold") for piece in _wrapped(screen.choices[0].sure, width - 1)][:room]
+    elif screen.mode is Mode.LOOK:
+        body = _looked(screen, width, room)
     else:
         body = _sections(board, screen, width, room)
     lines = [*head, *([Text("")] if room >= 4 else []), *body]
@@ -72,8 +75,19 @@ def _footer(board: Board, screen: Screen, width: int) -> list[Line]:
         keys = [("↑↓ 1-9", "choose"), ("Enter", "take"), ("Esc", "back")]
     elif screen.mode is Mode.SURE:
         keys = [("y", "yes"), ("n", "no")]
+    elif screen.mode is Mode.LOOK:
+        keys = [("y", "I ran it in my tab"), ("n", "I will not"), ("↑↓", "read"), ("Esc", "back")]
     else:
-        keys = [("a", "admit"), ("r", "refuse"), ("x", "end"), ("p", "pause"), ("o", "open lab"), ("q", "leave")]
+        hands = [("h", "hands")] if board.asks else []
+        keys = [
+            ("a", "admit"),
+            ("r", "refuse"),
+            *hands,
+            ("x", "end"),
+            ("p", "pause"),
+            ("o", "open lab"),
+            ("q", "leave"),
+        ]
     # What does not fit goes by how easily it is missed: the lab can be opened elsewhere, leaving must be findable.
     while sum(len(key) + len(word) + 5 for key, word in keys) - 2 > width and len(keys) > 2:
         del keys[-2]
@@ -96,6 +110,18 @@ def _choices(screen: Screen, width: int, room: int) -> list[Line]:
     return lines
 
 
+def _looked(screen: Screen, width: int, room: int) -> list[Line]:
+    """A cell that somebody asks to be run: what changed in it, or all of it."""
+    styles = {"+": "green", "-": "red", "@": "dim"}
+    lines = source_lines(screen.choices[0].ask or {})
+    head = [_line(piece, width, "bold") for piece in _wrapped(screen.heading, width - 1)][: max(1, room - 2)]
+    space = max(1, room - len(head) - 1)
+    first = max(0, min(screen.cursor, len(lines) - space))
+    drawn = [_line(line, width, styles.get(line[:1], "")) for line in lines[first : first + space]]
+    below = len(lines) - first - space
+    return [*head, *drawn, *([_line(f"  {below} more lines (↑↓)", width, "dim")] if below > 0 else [])][:room]
+
+
 @dataclass(frozen=True, slots=True)
 class _Section:
     title: str
@@ -107,12 +133,14 @@ class _Section:
 
 def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]:
     door = [_knock(knock, board, width) for knock in board.knocks]
+    hands = [_ask(one, board, width) for one in board.asks]
     links = [line for share in board.shares for line in _share(share, board, width)]
     here = [_visit(visit, board, width) for visit in board.visits]
     seen = here[min(screen.scroll, max(0, len(here) - 1)) :]
     lately = [_happening(at, text, board, width) for at, text in reversed(board.happenings)]
     sections = [
         *([_Section("AT THE DOOR", door, "bold yellow", len(door))] if door else []),
+        *([_Section("ASKED TO RUN", hands, "bold yellow", len(hands))] if hands else []),
         _Section(
             "LINKS", links or [_line("Nothing is shared. Elsewhere: sharegate share PATH --for NAME", width, "dim")]
         ),
@@ -150,6 +178,10 @@ def _sizes(wanted: list[int], room: int) -> list[int]:
 
 def _knock(knock: Json, board: Board, width: int) -> Line:
     return _columns(width, (words.knock(knock), 0, "yellow"), (_brief(board.now - float(knock["since"])), 12, "dim"))
+
+
+def _ask(one: Json, board: Board, width: int) -> Line:
+    return _columns(width, (words.ask(one), 0, "yellow"), (_brief(board.now - float(one["since"])), 12, "dim"))
 
 
 def _share(share: Json, board: Board, width: int) -> Iterator[Line]:

@@ -127,7 +127,8 @@ class LiveScreen:
         shares = await self._control.call("GET", api_path("shares"))
         visits = await self._control.call("GET", api_path("visits"), query={"open": 1})
         knocks = await self._control.call("GET", api_path("knocks"))
-        waiting = {str(knock["id"]) for knock in knocks["knocks"]}
+        asks = await self._control.call("GET", api_path("asks"))
+        waiting = {str(one["id"]) for one in (*knocks["knocks"], *asks["asks"])}
         if waiting - set(self._first_seen):
             self._console.bell()
         seen = time.monotonic()
@@ -138,6 +139,7 @@ class LiveScreen:
             shares=tuple(shares["shares"]),
             visits=tuple(sorted(visits["visits"], key=lambda visit: not visit.get("here"))),
             knocks=tuple(knocks["knocks"]),
+            asks=tuple(asks["asks"]),
         )
 
     def _current(self) -> Board:
@@ -171,6 +173,8 @@ class LiveScreen:
     async def _ask(self, act: Act) -> str:
         folder, verb = act.verb.value
         body: dict[str, Any] | None = {"role": None} if act.verb is Verb.ADMIT else None
+        if act.ask is not None:  # the answer is to the text that was looked at
+            body = {"digest": act.ask["digest"]}
         try:
             return told(act, await self._control.call("POST", api_path(folder, act.id, verb), body=body))
         except Unreachable:

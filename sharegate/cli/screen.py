@@ -25,6 +25,7 @@ class Board:
     shares: tuple[Json, ...] = ()
     visits: tuple[Json, ...] = ()
     knocks: tuple[Json, ...] = ()
+    asks: tuple[Json, ...] = ()
     happenings: tuple[tuple[float, str], ...] = ()
     now: float = 0.0
     zone: tzinfo = UTC
@@ -42,6 +43,8 @@ class Verb(Enum):
 
     ADMIT = ("knocks", "admit")
     REFUSE = ("knocks", "refuse")
+    RAN = ("asks", "ran")
+    DECLINE = ("asks", "decline")
     END = ("visits", "end")
     REVOKE_LINK = ("links", "revoke")
     REVOKE_SHARE = ("shares", "revoke")
@@ -51,24 +54,27 @@ class Verb(Enum):
     RESUME_SHARE = ("shares", "resume")
     LEAVE = ("screen", "leave")
     OPEN_LAB = ("screen", "open_lab")
+    LOOK = ("screen", "look")
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
     """Something to do. `title` names it in a list, `sure` is the question before it (empty: none is asked), `done`
-    what is said afterwards."""
+    what is said afterwards. `ask` is the raised hand that it looks at or answers."""
 
     verb: Verb
     id: str = ""
     title: str = ""
     sure: str = ""
     done: str = ""
+    ask: Json | None = field(default=None, compare=False)
 
 
 class Mode(Enum):
     WATCH = "watch"
     CHOOSE = "choose"
     SURE = "sure"
+    LOOK = "look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +99,14 @@ def press(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
         return _sure(screen, key)
     if screen.mode is Mode.CHOOSE:
         return _choose(screen, key)
+    if screen.mode is Mode.LOOK:
+        return _look(screen, key, board)
     screen = replace(screen, note="")
     match key:
         case "a" | "r":
             return _door(screen, key, board)
+        case "h":
+            return _hands(screen, board)
         case "x":
             return _offer(screen, "End which visit, link or share?", _ends(board), "There is nothing to end.")
         case "p":
@@ -128,6 +138,34 @@ def _door(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
         return screen, acts[0]
     heading = "Admit whom?" if verb is Verb.ADMIT else "Refuse whom?"
     return Screen(Mode.CHOOSE, heading, acts, scroll=screen.scroll), None
+
+
+def _hands(screen: Screen, board: Board) -> tuple[Screen, Act | None]:
+    """Who asks for a cell to be run. It is looked at before it is answered, also when it is the only one."""
+    if not board.asks:
+        return replace(screen, note="Nobody asks for a cell to be run."), None
+    acts = tuple(Act(Verb.LOOK, str(one["id"]), words.ask(one), ask=one) for one in board.asks)
+    if len(acts) == 1:
+        return Screen(Mode.LOOK, acts[0].title, acts, scroll=screen.scroll), None
+    return Screen(Mode.CHOOSE, "Look at which cell?", acts, scroll=screen.scroll), None
+
+
+def _look(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
+    looked = screen.choices[0]
+    back = Screen(scroll=screen.scroll)
+    steps = {"down": 1, "up": -1, "page-down": 10, "page-up": -10}
+    if key in steps:
+        return replace(screen, cursor=max(0, screen.cursor + steps[key])), None
+    if key in ("escape", "q"):
+        return back, None
+    if key in ("y", "n") and not any(one["id"] == looked.id for one in board.asks):
+        return replace(back, note="Nobody asks for that cell any more: it was changed or taken back."), None
+    who = shown((looked.ask or {}).get("name"), 60) or "the visitor"
+    if key == "y":
+        return back, Act(Verb.RAN, looked.id, done=f"Told {who} that you ran it", ask=looked.ask)
+    if key == "n":
+        return back, Act(Verb.DECLINE, looked.id, done=f"Told {who} that you will not run it", ask=looked.ask)
+    return screen, None
 
 
 def _ends(board: Board) -> tuple[Act, ...]:
@@ -224,6 +262,8 @@ def _choose(screen: Screen, key: str) -> tuple[Screen, Act | None]:
     if not 0 <= chosen <= last:
         return screen, None
     act = screen.choices[chosen]
+    if act.verb is Verb.LOOK:
+        return Screen(Mode.LOOK, act.title, (act,), scroll=screen.scroll), None
     if act.sure:
         return Screen(Mode.SURE, choices=(act,), scroll=screen.scroll), None
     return Screen(scroll=screen.scroll), act

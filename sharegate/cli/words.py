@@ -81,6 +81,13 @@ def knock(one: Json) -> str:
     return f"{text} (came from {shown(one.get('came_from'), 20)})" if one.get("came_from") else text
 
 
+def ask(one: Json) -> str:
+    """`Ann · her link asks you to run print(6*7) in week3/intro.ipynb`."""
+    who = shown(one.get("badge") or one.get("name"), 60) or "A visitor"
+    first = next((line.strip() for line in str(one.get("source") or "").splitlines() if line.strip()), "")
+    return f"{who} asks you to run {shown(first, 40) or 'a cell'} in {shown(one.get('path'))}"
+
+
 def visitor(visit: Json) -> str:
     """The visitor's badge, with how many devices."""
     devices = int(visit.get("devices") or 1)

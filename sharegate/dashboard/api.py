@@ -21,6 +21,7 @@ import msgspec
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.refusals import error_body, refusal_of
@@ -37,6 +38,7 @@ from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
+from sharegate.visits.hands import Hand
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.unrecorded import Unrecorded
 
@@ -66,6 +68,7 @@ class Api:
         trail: Recorder,
         issuer: Issuer,
         knocks: Knocks,
+        asks: Asks,
         servers: Servers,
         cutter: Cutter,
         pages: Callable[[list[str]], int],
@@ -81,6 +84,7 @@ class Api:
         self._trail = trail
         self._issuer = issuer
         self._knocks = knocks
+        self._asks = asks
         self._servers = servers
         self._cutter = cutter
         self._pages = pages
@@ -112,6 +116,8 @@ class Api:
             ("POST", "/api/v1/visits/{id}/end", self._end_visit),
             ("GET", "/api/v1/knocks", self._list_knocks),
             ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
+            ("GET", "/api/v1/asks", self._asks.listed),
+            ("POST", "/api/v1/asks/{id}/{verb:ran|decline}", self._asks.answered),
             ("GET", "/api/v1/audit", self._audit),
             ("GET", "/api/v1/audit/passed-on", self._passed_on),
             ("GET", "/api/v1/audit/verify", self._verify),
@@ -170,6 +176,10 @@ class Api:
     def changed(self, change: Change) -> None:
         """Called by the store after each commit."""
         self._tell({"kind": change.kind, "at": self._now(), "text": "", "id": change.id, "share": ""})
+
+    def asked(self, hand: Hand) -> None:
+        """Called whenever a hand went up or down."""
+        self._tell({"kind": "ask", "at": self._now(), "text": "", "id": hand.id, "share": hand.share})
 
     def _tell(self, message: dict[str, Any]) -> None:
         for queue in self._listeners:

@@ -98,6 +98,12 @@ WITHOUT_WRITING = (
     "@jupyterlab/application-extension:property-inspector",
 )
 
+# Files that a program loads by their name are not made in a share, so no button for them: off for `edit`.
+WITHOUT_PROGRAMS = (
+    "@jupyterlab/filebrowser-extension:create-new-language-file",
+    "@jupyterlab/notebook-extension:metadata-editor",
+)
+
 JAVASCRIPT_OUTPUT = "@jupyterlab/javascript-extension"
 
 
@@ -202,6 +208,8 @@ def disabled_extensions(upstream: Any, grant: Grant) -> list[str]:
         off += WITHOUT_KERNEL
     if grant.role is Role.VIEW:
         off += WITHOUT_WRITING
+    if grant.role is Role.EDIT:
+        off += WITHOUT_PROGRAMS
     if not grant.share.own_extensions:
         off.append(JAVASCRIPT_OUTPUT)
     return list(dict.fromkeys(off))

@@ -9,10 +9,16 @@ To the page
     {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
     {"type":"role","role":"view"}                 the page loads itself again
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
+    {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
+                                                  declined, changed (another source), withdrawn, full (too many)
+    {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
     {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
 
 From the page
     {"type":"here","path":"sub/nb.ipynb"}         which document is in front ("" for none)
+    {"type":"active"}                             the person did something (at most once a minute)
+    {"type":"ask","path":"sub/nb.ipynb","cell":"8f0c","source":"1+1"}  asks the owner to run this cell as it is now
+    {"type":"withdraw","path":"sub/nb.ipynb","cell":"8f0c"}            takes that back
 
 After `ended` the gate closes with 4403 (revoked, paused, refused), 4408 (expired) or 4410 (left, visit ended). A page
 that sees one of these codes without the message treats it as `ended` all the same: it fails towards the notice.
@@ -22,7 +28,7 @@ page stays, says that the gate cannot be reached, and connects anew.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -30,9 +36,15 @@ from sharegate.errors import MEANINGS, Denied, Reason
 from sharegate.messages import Frame, FrameKind
 
 MAX_FROM_PAGE = 4096
+MAX_SOURCE = 64 << 10  # bytes of UTF-8
+# JSON writes a control character in six bytes; a cell that is mostly such characters is not asked for.
+MAX_ASK = 2 * MAX_SOURCE + MAX_FROM_PAGE
+_CellId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]  # nbformat 4.5
+_Path = Annotated[str, msgspec.Meta(max_length=4096)]
 BEAT_SECONDS = 20.0
 
 ServerState = Literal["here", "away", "restarting"]
+AskState = Literal["waiting", "ran", "declined", "changed", "withdrawn", "full"]
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
@@ -67,6 +79,16 @@ class Changed(msgspec.Struct, frozen=True, tag="changed"):
     stamp: str
 
 
+class Asked(msgspec.Struct, frozen=True, tag="asked", kw_only=True):
+    path: str
+    cell: str
+    state: AskState
+
+
+class WritingEnded(msgspec.Struct, frozen=True, tag="writing_ended"):
+    pass
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended", kw_only=True):
     reason: str
     sentence: str
@@ -77,10 +99,30 @@ class Here(msgspec.Struct, frozen=True, tag="here", forbid_unknown_fields=True):
     path: str
 
 
-ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Ended
-FromPage = Here
+class Active(msgspec.Struct, frozen=True, tag="active", forbid_unknown_fields=True):
+    pass
 
-_decoder = msgspec.json.Decoder(FromPage)
+
+class Ask(msgspec.Struct, frozen=True, tag="ask", forbid_unknown_fields=True, kw_only=True):
+    """`source` is the cell's text as the page shows it, exactly."""
+
+    path: _Path
+    cell: _CellId
+    source: Annotated[str, msgspec.Meta(max_length=MAX_SOURCE)]
+
+    def __repr__(self) -> str:
+        return f"Ask({self.path!r}, {self.cell!r}, {len(self.source)} characters)"
+
+
+class Withdraw(msgspec.Struct, frozen=True, tag="withdraw", forbid_unknown_fields=True, kw_only=True):
+    path: _Path
+    cell: _CellId
+
+
+ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | WritingEnded | Ended
+FromPage = Here | Active | Ask | Withdraw
+
+_decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)
 
 _ASK_OWNER = "If you need it again, ask {owner} for a new link."
 _ADVICE: dict[Reason, str] = {
@@ -107,13 +149,19 @@ def to_page(message: ToPage) -> Frame:
 
 def from_page(frame: Frame) -> FromPage:
     """Read one frame; Denied(`bad_frame`) for anything but a small, well-formed word of the list above."""
-    if frame.kind is not FrameKind.TEXT or len(frame.data) > MAX_FROM_PAGE:
+    if frame.kind is not FrameKind.TEXT or len(frame.data) > MAX_ASK:
         raise Denied(Reason.BAD_FRAME, "not a small text frame")
     try:
-        return _decoder.decode(frame.data)
+        word = _decoder.decode(frame.data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # Fails closed: an unreadable word ends the channel.
         raise Denied(Reason.BAD_FRAME, "not a word of the live channel") from None
+    if isinstance(word, Ask):
+        if len(word.source.encode("utf-8", "surrogatepass")) > MAX_SOURCE:
+            raise Denied(Reason.BAD_FRAME, "the cell is too long to ask for")
+    elif len(frame.data) > MAX_FROM_PAGE:
+        raise Denied(Reason.BAD_FRAME, "not a small text frame")
+    return word
 
 
 def ended(reason: Reason, owner: str) -> Ended:

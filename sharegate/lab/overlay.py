@@ -32,6 +32,15 @@ ENFORCED: dict[str, dict[str, Any]] = {
     "@jupyterlab/filebrowser-extension:browser": {"showHiddenFiles": False},
     "@jupyterlab/docmanager-extension:plugin": {"renameUntitledFileOnSave": False},
 }
+# No kernel may start, so nothing may ask for one.
+ENFORCED_EDIT: dict[str, dict[str, Any]] = {
+    "@jupyterlab/notebook-extension:tracker": {
+        "autoStartDefaultKernel": False,
+        "enableKernelInitNotification": False,
+        "kernelShutdown": False,
+        "recordTiming": False,
+    },
+}
 ENFORCED_VIEW: dict[str, dict[str, Any]] = {
     "@jupyterlab/docmanager-extension:plugin": {"autosave": False, "renameUntitledFileOnSave": False},
     "@jupyterlab/notebook-extension:tracker": {
@@ -126,7 +135,8 @@ def first_workspace(grant: Grant, name: str) -> dict[str, Any]:
 
 
 def enforced(plugin: str, role: Role) -> dict[str, Any]:
-    return (ENFORCED_VIEW.get(plugin) if role is Role.VIEW else None) or ENFORCED.get(plugin, {})
+    by_role = {Role.VIEW: ENFORCED_VIEW, Role.EDIT: ENFORCED_EDIT}.get(role, {})
+    return by_role.get(plugin) or ENFORCED.get(plugin, {})
 
 
 def visitor_settings(upstream: bytes, mine: Mapping[str, Mapping[str, Any]], role: Role) -> dict[str, Any]:

@@ -121,7 +121,10 @@ class StaticCache:
 class OwnAssets:
     """page.js, its modules and page.css as they are installed, under the digest of all."""
 
-    NAMES = ("page.js", "page.css", "banner.js", "live.js", "place.js", "readonly.js", "sockets.js")
+    NAMES = (
+        *("page.js", "page.css", "banner.js", "editing.js", "hands.js", "kept.js", "live.js", "menus.js", "place.js"),
+        *("readonly.js", "sockets.js", "typed.js"),
+    )
 
     def __init__(self) -> None:
         folder = files("sharegate.lab") / "assets"

@@ -1,23 +1,31 @@
-"""`-/live`: the one WebSocket of a visitor's page. Says what happens to the visit, hears which document is in front."""
+"""`-/live`: the one WebSocket of a visitor's page. Says what happens to the visit, hears which document is in front,
+and carries raised hands."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from sharegate.errors import Denied, Reason
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab import live
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import FrameKind, Socket
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import Authenticator
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Grant, Role
+from sharegate.visits.hands import Hand, Hands
 from sharegate.visits.presence import Presence
 
 # What a page may say: one word per change of document, and some haste.
 WORDS = Rate(per=5, seconds=1, burst=60)
+# Words that wait for a page that does not read. More than a page can have waiting asks; the oldest are lost.
+_WAITING_WORDS = 64
 
 
 class Ending(Protocol):
@@ -29,8 +37,21 @@ class Ending(Protocol):
     async def wait(self) -> Reason: ...
 
 
+@dataclass(eq=False, slots=True)
+class _Page:
+    """One open page: words that wait to be sent, and the event that has them sent."""
+
+    grant: Grant
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    words: deque[live.ToPage] = field(default_factory=lambda: deque(maxlen=_WAITING_WORDS))
+
+    def say(self, word: live.ToPage) -> None:
+        self.words.append(word)
+        self.woken.set()
+
+
 class LivePages:
-    """All pages that are open now."""
+    """All pages that are open now. `acted` is told whenever a person did something in one of them."""
 
     def __init__(
         self,
@@ -39,57 +60,81 @@ class LivePages:
         server_state: Callable[[str], live.ServerState],
         now: Callable[[], float],
         *,
+        hands: Hands,
+        trail: Recorder,
+        acted: Callable[[Grant], None] = lambda _: None,
         beat: float = live.BEAT_SECONDS,
     ) -> None:
         self._authenticator = authenticator
         self._presence = presence
         self._server_state = server_state
         self._now = now
+        self._hands = hands
+        self._trail = trail
+        self._acted = acted
         self._beat = beat
-        self._wakers: dict[asyncio.Event, Grant] = {}
+        self._pages: list[_Page] = []
+        hands.subscribe(self._hand_moved)
 
     def wake(self, *, share: str = "", upstream: str = "") -> None:
         """Have the pages of a share or server look anew: the end moved, the role changed, the server went or came."""
-        for event, grant in self._wakers.items():
-            if share in ("", grant.share.id) and upstream in ("", grant.share.upstream):
-                event.set()
+        for page in self._pages:
+            if share in ("", page.grant.share.id) and upstream in ("", page.grant.share.upstream):
+                page.woken.set()
+
+    def writing_ended(self, visit: str) -> None:
+        """Tell a visit's pages that it may only read from now on."""
+        for page in self._pages:
+            if page.grant.visit.id == visit:
+                page.say(live.WritingEnded())
+
+    def _hand_moved(self, hand: Hand) -> None:
+        for page in self._pages:
+            if page.grant.visit.id == hand.visit:
+                page.say(_asked(hand))
 
     async def serve(self, grant: Grant, socket: Socket, ending: Ending) -> None:
         """Until the page goes or the visit ends."""
-        woken = asyncio.Event()
-        self._wakers[woken] = grant
+        page = _Page(grant)
+        self._pages.append(page)
+        page.words.extend(_asked(hand) for hand in self._hands.of_visit(grant.visit.id))
         self._presence.page_opened(grant.visit.id)
-        hearing = asyncio.create_task(self._hear(grant, socket))
+        hearing = asyncio.create_task(self._hear(page, socket))
         over = asyncio.create_task(ending.wait())
         try:
-            await self._tell(grant, socket, woken, hearing, over)
-        except (ConnectionError, Denied):  # the page is gone, or said something unreadable: the channel ends
+            await self._tell(page, socket, hearing, over)
+        except (ConnectionError, Denied, StoreUnavailable):
+            # The page is gone, said something unreadable, or asked for what cannot be recorded: the channel ends.
             pass
         finally:
             for task in (hearing, over):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError, Denied):
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError, Denied, StoreUnavailable):
                     await task
-            del self._wakers[woken]
+            self._pages.remove(page)
             self._presence.page_closed(grant.visit.id)
             if ending.reason is not None:
+                if not live.passes(ending.reason):
+                    self._hands.forget(grant.visit.id)
                 await self._end(grant, socket, ending.reason)
             else:
                 await socket.close(1000)
 
     async def _tell(
         self,
-        grant: Grant,
+        page: _Page,
         socket: Socket,
-        woken: asyncio.Event,
         hearing: asyncio.Task[None],
         over: asyncio.Task[Reason],
     ) -> None:
+        grant = page.grant
         state = self._server_state(grant.share.upstream)
         role, expires = grant.role, grant.expires
         await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
         while True:
-            waking = asyncio.create_task(woken.wait())
+            while page.words:
+                await socket.send(live.to_page(page.words.popleft()))
+            waking = asyncio.create_task(page.woken.wait())
             try:
                 done, _ = await asyncio.wait(
                     {hearing, over, waking}, timeout=self._beat, return_when=asyncio.FIRST_COMPLETED
@@ -100,9 +145,9 @@ class LivePages:
                 return
             if not done:
                 await socket.send(live.to_page(live.Beat()))
-            woken.clear()
+            page.woken.clear()
             try:
-                grant = await self._authenticator.again(grant)
+                grant = page.grant = await self._authenticator.again(grant)
             except Denied:
                 continue  # the cut that follows from the same change ends this channel
             now_state = self._server_state(grant.share.upstream)
@@ -116,15 +161,55 @@ class LivePages:
                 role = grant.role
                 await socket.send(live.to_page(live.RoleChanged(role.value)))
 
-    async def _hear(self, grant: Grant, socket: Socket) -> None:
+    async def _hear(self, page: _Page, socket: Socket) -> None:
         pace = Buckets(WORDS, self._now, remembered=1)
         while True:
             frame = await socket.receive()
             if frame.kind is FrameKind.CLOSE:
                 return
             pace.take("", 1, Reason.REQUEST_LIMIT)
-            here = live.from_page(frame)
-            self._presence.touch(grant.visit.id, self._place(grant, here.path))
+            await self._heard(page, live.from_page(frame))
+
+    async def _heard(self, page: _Page, word: live.FromPage) -> None:
+        grant = page.grant
+        match word:
+            case live.Here(path=path):
+                self._presence.touch(grant.visit.id, self._place(grant, path))
+            case live.Active():
+                self._presence.touch(grant.visit.id)
+                self._acted(grant)
+            case live.Ask():
+                await self._ask(page, word)
+            case live.Withdraw(path=path, cell=cell):
+                self._hands.withdraw(grant.visit.id, path, cell)
+
+    async def _ask(self, page: _Page, word: live.Ask) -> None:
+        """Raise a hand for who may edit and not run. A page whose role has just changed is not answered: it loads
+        itself again in this moment."""
+        grant, path = page.grant, self._place(page.grant, word.path)
+        if grant.role is not Role.EDIT or not path:
+            return
+        try:
+            hand = self._hands.ask(grant, path, word.cell, word.source)
+        except Denied:  # too many: said in the page, and no reason to end the channel
+            page.say(live.Asked(path=word.path, cell=word.cell, state="full"))
+            return
+        try:
+            await self._trail.record(
+                AuditEvent(
+                    action=Action.RUN_ASKED,
+                    actor="visitor",
+                    share=grant.share.id,
+                    link=grant.link.id,
+                    visit=grant.visit.id,
+                    path=path,
+                    detail=f"cell {hand.cell}, source {hand.digest[:16]}",
+                    name=grant.visit.name,
+                )
+            )
+        except BaseException:  # fails closed: what is not recorded is not asked
+            self._hands.withdraw(grant.visit.id, path, word.cell)
+            raise
 
     @staticmethod
     def _place(grant: Grant, path: str) -> str:
@@ -141,3 +226,7 @@ class LivePages:
             async with asyncio.timeout(1):
                 await socket.send(live.to_page(live.ended(reason, grant.share.owner)))
         await socket.close(live.close_code(reason), reason.value)
+
+
+def _asked(hand: Hand) -> live.Asked:
+    return live.Asked(path=hand.path, cell=hand.cell, state=hand.state.value)

@@ -21,10 +21,11 @@ T = TypeVar("T")
 class RealHouse:
     """Implements tests.browser.house.House."""
 
-    def __init__(self, jupyter: JupyterServer, folder: Path, shared: str) -> None:
+    def __init__(self, jupyter: JupyterServer, folder: Path, shared: str, role: str = "view") -> None:
         self._jupyter = jupyter
         self._folder = folder
         self._shared = shared
+        self._role = role
         self._ports = {"gate_port": free_port(), "dashboard_port": free_port()}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -98,6 +99,13 @@ class RealHouse:
         visits = self._call(self._now().call("GET", "visits"))["visits"]
         return str(next(visit["where"] for visit in visits if visit["id"] == self._visit))
 
+    def asks(self) -> list[dict[str, Any]]:
+        """Cells that visitors ask the owner to run."""
+        return list(self._call(self._now().call("GET", "asks"))["asks"])
+
+    def answer(self, ask: str, verb: str) -> None:
+        self._owner(f"asks/{ask}/{verb}")
+
     def stop(self) -> None:
         if self._gate is not None:
             self.vanish()
@@ -113,7 +121,8 @@ class RealHouse:
         return self._inside.base.split("~")[1].strip("/")
 
     async def _enter(self) -> Inside:
-        return await self._now().visit(await self._now().share(self._shared, **{"for": ["Bo Chen"]}), name="Bo Chen")
+        made = await self._now().share(self._shared, role=self._role, **{"for": ["Bo Chen"]})
+        return await self._now().visit(made, name="Bo Chen")
 
     def _owner(self, path: str) -> None:
         self._call(self._now().call("POST", path, {}))
@@ -135,12 +144,12 @@ async def _finish() -> None:
 
 
 @contextlib.contextmanager
-def open_house(server: JupyterServer, *, folder: Path, file: str = "") -> Iterator[RealHouse]:
+def open_house(server: JupyterServer, *, folder: Path, file: str = "", role: str = "view") -> Iterator[RealHouse]:
     """A gate that shares `sub/shared`, or one file, of this server. Its data lies below `folder`."""
     # Where the gate looks for a server that was started again.
     before = os.environ.get("JUPYTER_RUNTIME_DIR")
     os.environ["JUPYTER_RUNTIME_DIR"] = str(server.root.parent / "runtime")
-    house = RealHouse(server, folder, file or "sub/shared")
+    house = RealHouse(server, folder, file or "sub/shared", role)
     try:
         yield house
     finally:

@@ -102,6 +102,25 @@ def knock(label: str = "q3mk", **more: Any) -> Json:
     } | more
 
 
+def ask(label: str = "w4xk", **more: Any) -> Json:
+    return {
+        "id": f"{label}xxxxxx",
+        "label": label,
+        "share": "k7f2xxxxxx",
+        "visit": "vk7f2a1",
+        "visit_label": "k7f2.a1",
+        "name": "Ann",
+        "badge": "Ann · her link",
+        "path": "lectures/week3/intro.ipynb",
+        "cell": "8f0c",
+        "source": "import os\nprint(6*7)",
+        "before": None,
+        "digest": "d" * 64,
+        "since": NOW,
+        "state": "waiting",
+    } | more
+
+
 def server(**more: Any) -> Json:
     return {
         "id": "srvxxxxxxx",
@@ -146,6 +165,7 @@ class ScriptedGate:
         self.say("GET shares", {"shares": []})
         self.say("GET visits", {"visits": []})
         self.say("GET knocks", {"knocks": []})
+        self.say("GET asks", {"asks": []})
 
     def say(self, call: str, answer: Json, status: int = 200) -> None:
         method, _, path = call.partition(" ")

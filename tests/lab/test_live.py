@@ -61,8 +61,28 @@ def test_a_restart_of_the_gate_is_no_end() -> None:
 
 
 def test_a_page_says_where_it_is() -> None:
-    """The one word of a page."""
+    """The words of a page."""
     assert live.from_page(Frame.text('{"type":"here","path":"sub/nb.ipynb"}')) == live.Here("sub/nb.ipynb")
+    assert live.from_page(Frame.text('{"type":"active"}')) == live.Active()
+    withdraw = live.from_page(Frame.text('{"type":"withdraw","path":"sub/nb.ipynb","cell":"8f0c"}'))
+    assert withdraw == live.Withdraw(path="sub/nb.ipynb", cell="8f0c")
+
+
+def test_a_page_asks_for_a_cell_as_it_is() -> None:
+    """An ask carries up to 64 KiB of source, exactly; its repr shows none of it."""
+    source = "é\n" * (live.MAX_SOURCE // 3)
+    said = {"type": "ask", "path": "nb.ipynb", "cell": "c", "source": source}
+    word = live.from_page(Frame.text(json.dumps(said, ensure_ascii=False)))
+    assert isinstance(word, live.Ask)
+    assert word.source == source
+    assert "é" not in repr(word)
+    assert json.loads(live.to_page(live.Asked(path="p", cell="c", state="waiting")).data) == {
+        "type": "asked",
+        "path": "p",
+        "cell": "c",
+        "state": "waiting",
+    }
+    assert json.loads(live.to_page(live.WritingEnded()).data) == {"type": "writing_ended"}
 
 
 @pytest.mark.parametrize(
@@ -77,6 +97,15 @@ def test_a_page_says_where_it_is() -> None:
         Frame.text('{"type":"here","path":"","more":1}'),
         Frame.text('{"type":"here","path":"' + "x" * 5000 + '"}'),
         Frame.text("[" * 4000),
+        Frame.text('{"type":"active","more":1}'),
+        Frame.text('{"type":"ask","path":"p","cell":"c"}'),
+        Frame.text('{"type":"ask","path":"p","cell":"","source":"1"}'),
+        Frame.text('{"type":"ask","path":"p","cell":"' + "c" * 65 + '","source":"1"}'),
+        Frame.text('{"type":"ask","path":"' + "p" * 5000 + '","cell":"c","source":"1"}'),
+        Frame.text('{"type":"ask","path":"p","cell":"c","source":"1","run":true}'),
+        Frame.text('{"type":"ask","path":"p","cell":"c","source":"' + "x" * (live.MAX_SOURCE + 1) + '"}'),
+        Frame.text('{"type":"ask","path":"p","cell":"c","source":"' + "é" * (live.MAX_SOURCE // 2 + 1) + '"}'),
+        Frame.text('{"type":"withdraw","path":"' + "p" * 4090 + '","cell":"c"}'),
         Frame.close(1000),
     ],
 )

@@ -3,6 +3,7 @@
 "use strict";
 
 const ROLES = { view: "can view", edit: "can edit text", run: "can edit and run" };
+const ROLE_HINTS = { edit: "You can edit text, not run code" };
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
@@ -33,7 +34,9 @@ const button = (label, path, onclick) =>
   el("button", { type: "button", title: label, onclick }, drawing(path, 20, { class: "sg-line" }), el("span", {}, label));
 
 export function makeBanner(visit, { leave }) {
-  const role = el("span", { class: "sg-role" }, ROLES[visit.role] ?? visit.role);
+  const hint = ROLE_HINTS[visit.role];
+  const role = el("span", { class: "sg-role", ...(hint && { title: hint }) }, hint ?? ROLES[visit.role] ?? visit.role);
+  const saving = el("span", { class: "sg-saving", role: "status", "aria-live": "off" });
   const left = el("span", { class: "sg-left" });
   const status = el("span", { class: "sg-status", role: "status", "aria-live": "polite" });
   const news = el("span", { class: "sg-news", hidden: "" });
@@ -44,6 +47,7 @@ export function makeBanner(visit, { leave }) {
     el("span", { class: "sg-what" }, el("b", {}, visit.name), el("span", { class: "sg-by" }, ` shared by ${visit.owner}`)),
     role,
     left,
+    saving,
     el("span", { class: "sg-gap" }),
     news,
     status,
@@ -58,6 +62,9 @@ export function makeBanner(visit, { leave }) {
   let server = "here";
   let expires = visit.expires;
   let skew = 0;
+  let pending = false;
+  let typed = false;
+  let again = false;
 
   function tick() {
     const rest = expires - (Date.now() / 1000 + skew);
@@ -67,11 +74,12 @@ export function makeBanner(visit, { leave }) {
   }
 
   function say() {
-    const sentence = situation(visit.owner, link, server);
+    const sentence = again ? AGAIN : situation(visit.owner, link, server, pending);
     const back = status.textContent !== "" && sentence === "";
     if (status.textContent !== sentence) status.textContent = sentence;
     bar.classList.toggle("sg-away", sentence !== "");
     if (back) toast("Connected again.");
+    saving.textContent = sentence || !typed ? "" : pending ? "Saving …" : "Saved";
   }
 
   tick();
@@ -83,6 +91,21 @@ export function makeBanner(visit, { leave }) {
     },
     server(state) {
       server = state;
+      say();
+    },
+    role(name) {
+      role.textContent = ROLES[name] ?? name;
+      role.removeAttribute("title");
+    },
+    // Whether something typed here is not known to be saved.
+    pending(now) {
+      pending = now;
+      typed ||= now;
+      say();
+    },
+    // A document is not connected any more; the page loads itself again in a moment.
+    again() {
+      again = true;
       say();
     },
     expires(at, now) {
@@ -101,11 +124,15 @@ export function makeBanner(visit, { leave }) {
   };
 }
 
-export function situation(owner, link, server) {
-  if (link === "offline") return "You are offline. This page goes on when you are back.";
-  if (link === "unreachable") return `${owner}'s computer is offline. This page keeps trying.`;
-  if (server === "restarting") return `${owner}'s Jupyter is restarting.`;
-  if (server === "away") return `${owner}'s Jupyter is not running. This page waits for it.`;
+const AGAIN = "The document was opened anew. This page loads again in a moment and keeps what you typed.";
+
+// `unsaved`: something was typed that is not known to be saved.
+export function situation(owner, link, server, unsaved = false) {
+  const say = (sentence) => (unsaved ? `Not saved: ${sentence}` : sentence[0].toUpperCase() + sentence.slice(1));
+  if (link === "offline") return say("you are offline. This page goes on when you are back.");
+  if (link === "unreachable") return say(`${owner}'s computer is offline. This page keeps trying.`);
+  if (server === "restarting") return say(`${owner}'s Jupyter is restarting.`);
+  if (server === "away") return say(`${owner}'s Jupyter is not running. This page waits for it.`);
   return "";
 }
 
@@ -121,7 +148,7 @@ export function timeLeft(seconds) {
 const moment = (at) => new Date(at * 1000).toLocaleString([], { dateStyle: "full", timeStyle: "short" });
 
 // JupyterLab listens for keys on the document: those typed into our own controls are none of its business.
-function keepKeys(node) {
+export function keepKeys(node) {
   for (const kind of ["keydown", "keyup", "keypress"]) node.addEventListener(kind, (event) => event.stopPropagation());
 }
 

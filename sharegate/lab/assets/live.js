@@ -7,6 +7,19 @@ const PASSING = new Set(["gate_restarting", "gate_fault", "too_many", "server_aw
 const ENDED = { 4403: "closed", 4408: "share_expired", 4410: "visit_ended" };
 
 // `hear(word)` gets each message; `link(state)` gets "here", "unreachable" (the gate does not answer) or "offline".
+const ACTIVE_EVERY = 60_000;
+
+// Tell the gate that there is a person, at most once a minute: a page that is only open may rest.
+export function tellActivity(say) {
+  let last = 0;
+  const acted = () => {
+    if (Date.now() - last >= ACTIVE_EVERY && say({ type: "active" })) last = Date.now();
+  };
+  for (const kind of ["keydown", "pointerdown", "wheel", "touchmove", "scroll"]) {
+    window.addEventListener(kind, (event) => event.isTrusted && acted(), { capture: true, passive: true });
+  }
+}
+
 export function connect(base, { hear, link }) {
   const address = new URL(base + "-/live", location.href);
   address.protocol = address.protocol.replace("http", "ws");
@@ -83,8 +96,11 @@ export function connect(base, { hear, link }) {
   open();
 
   return {
+    // Whether the word could be sent.
     say(word) {
-      if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(word));
+      if (socket?.readyState !== WebSocket.OPEN) return false;
+      socket.send(JSON.stringify(word));
+      return true;
     },
   };
 }

@@ -5,22 +5,31 @@
 "use strict";
 
 import { makeBanner, showEnd, toast } from "./banner.js";
-import { connect } from "./live.js";
+import { makeEditor } from "./editing.js";
+import { makeHands } from "./hands.js";
+import { offerKept } from "./kept.js";
+import { connect, tellActivity } from "./live.js";
 import { keepPlace, watchForSaves } from "./place.js";
 import { makeReadOnly } from "./readonly.js";
 import { stopEverything, whenRoomIsLost } from "./sockets.js";
+import { watchTyping } from "./typed.js";
 
 const visit = JSON.parse(document.getElementById("sharegate-visit").textContent);
 const banner = makeBanner(visit, { leave });
 let lastServer = "here";
 let over = false;
 let leaving = false;
+let lost = false;
+let going = false;
 let place = { save() {}, path: () => "" };
+let typed = { keep() {}, pending: false };
+const hands = makeHands(visit, { say: (word) => live.say(word), toast });
 
 function end(word) {
   if (over) return;
   over = true;
   place.save();
+  typed.keep(); // a share that was paused may come back in this tab
   stopEverything();
   showEnd(visit, leaving ? { reason: "left" } : word);
 }
@@ -39,9 +48,14 @@ async function leave() {
 }
 
 function loadAgain() {
+  going = true;
   place.save();
+  typed.keep();
   location.reload();
 }
+
+// JupyterLab asks "leave this page?" while a document is not saved. What was typed is put aside: nobody is asked.
+window.addEventListener("beforeunload", (event) => going && event.stopImmediatePropagation(), true);
 
 const live = connect(visit.base, {
   hear(word) {
@@ -49,6 +63,7 @@ const live = connect(visit.base, {
       case "hello":
         if (word.role !== visit.role) return loadAgain();
         banner.expires(word.expires, word.now);
+        hands.begin();
         return server(word.server);
       case "server":
         return server(word.state);
@@ -58,6 +73,10 @@ const live = connect(visit.base, {
         return word.role === visit.role ? undefined : loadAgain();
       case "changed":
         return place.changed?.(word.path, word.stamp);
+      case "asked":
+        return hands.heard(word);
+      case "writing_ended":
+        return writingEnded();
       case "ended":
         return end(word);
     }
@@ -72,27 +91,68 @@ function server(state) {
   const before = lastServer;
   lastServer = state;
   banner.server(state);
-  // A server that was away has another document session, and JupyterLab's own answer to that is a dialog.
-  if (state === "here" && before !== "here") loadAgain();
+  // What a reader has open belongs to a session that is over. An editor's rooms are the gate's: it closes them when it
+  // has to, and what was typed meanwhile goes on to the server otherwise.
+  if (state === "here" && before !== "here" && visit.role === "view") loadAgain();
 }
 
 const AGAIN = "sharegate-loaded-again";
+const READING = "sharegate-only-reading";
+const SOON = 1200;
+const PAUSE = 30_000;
 
-// A room that closes for good is either the end of the visit, which the live channel says within this second, or a
-// restart too quick to be noticed. Once in a while is a restart; again at once would be a loop.
-whenRoomIsLost(() => {
-  if (visit.role !== "view") return;
+// A room that closes for good is the end of the visit, which the live channel says within this second, or a document that
+// was opened anew. Loading again at once and again would be a loop: the second time waits.
+whenRoomIsLost((why) => {
+  typed.keep();
+  if (why === "writing_ended") writingEnded();
+  if (going || lost) return;
+  lost = true;
+  const since = Date.now() - Number(sessionStorage.getItem(AGAIN));
+  const wait = since < PAUSE ? PAUSE - since : SOON;
+  if (wait > SOON) banner.again();
   setTimeout(() => {
-    if (over || Date.now() - Number(sessionStorage.getItem(AGAIN)) < 30_000) return;
+    if (over) return;
     sessionStorage.setItem(AGAIN, String(Date.now()));
     loadAgain();
-  }, 1200);
+  }, wait);
 });
+
+// Too much had to be taken back: the visit goes on reading.
+function writingEnded() {
+  typed.keep();
+  if (sessionStorage.getItem(READING) === visit.base) return;
+  sessionStorage.setItem(READING, visit.base);
+  if (!lost) loadAgain();
+}
+
+// Whether this tab heard that writing has ended. A role that the gate gives after it took writing away counts anew.
+function mayOnlyRead() {
+  const noted = sessionStorage.getItem(READING);
+  if (noted === visit.base) {
+    if (visit.role === "view") sessionStorage.setItem(READING, `${visit.base} told`);
+    return true;
+  }
+  if (noted === `${visit.base} told` && visit.role !== "view") sessionStorage.removeItem(READING);
+  return false;
+}
 
 function settle(app) {
   place = keepPlace(app, visit, (path) => live.say({ type: "here", path }));
-  if (visit.role === "view") makeReadOnly(app, visit, toast);
+  const barred = mayOnlyRead();
+  const writes = visit.role !== "view" && !barred;
+  if (writes) {
+    typed = watchTyping(app, visit, () => banner.pending(typed.pending));
+    if (visit.role === "edit") makeEditor(app, visit, { toast, ask: hands.ask });
+    hands.attach(app);
+  } else {
+    document.body.classList.replace("sharegate-edit", "sharegate-view");
+    if (barred) banner.role("view");
+    makeReadOnly(app, visit, toast);
+  }
+  if (barred) toast("Too many changes had to be taken back. You can go on reading.");
   if (!visit.collaboration) watchForSaves(app, visit, place, banner);
+  app.restored.then(() => offerKept(app, visit, { writes, toast }));
 }
 
 // JupyterLab sets window.jupyterapp as soon as it has started, before a document is open.
@@ -105,3 +165,5 @@ Object.defineProperty(window, "jupyterapp", {
     settle(app);
   },
 });
+
+tellActivity((word) => live.say(word));

@@ -4,6 +4,7 @@
 // (what the owner changes comes in another way); and the page's own requests to write are answered without being sent.
 "use strict";
 
+import { hideEmptyMenus } from "./menus.js";
 import { documents } from "./place.js";
 
 // What a reader uses. A name ending in * stands for all that begin so. Everything else is off, also what an extension adds.
@@ -87,7 +88,7 @@ function limitCommands(commands, refuseRun) {
   commands.execute = (id, args) => {
     if (mayUse(id)) return execute.call(commands, id, args);
     if (RUNNING.test(id)) refuseRun();
-      return Promise.resolve(undefined);
+    return Promise.resolve(undefined);
   };
   commands.notifyCommandChanged();
 }
@@ -223,12 +224,7 @@ function guardEvents(refuseEdit) {
 
 // Menus without a single entry, panels without a content, an empty main area: gone, or put into words.
 function tidy(app, visit) {
-  for (const bar of app.shell.widgets("menu")) {
-    for (const menu of [...(bar.menus ?? [])]) {
-      if (EMPTY_MENUS.includes(menu.id)) bar.removeMenu(menu);
-      else dropEmptySubmenus(app.commands, menu);
-    }
-  }
+  hideEmptyMenus(app, EMPTY_MENUS);
   if ([...app.shell.widgets("right")].length === 0) app.shell.collapseRight();
   if (window.innerWidth < 700) app.shell.collapseLeft();
 
@@ -244,15 +240,4 @@ function tidy(app, visit) {
   };
   app.shell.layoutModified?.connect(show);
   show();
-}
-
-function dropEmptySubmenus(commands, menu) {
-  const hasEntries = (one) =>
-    one.items.some((item) =>
-      item.type === "submenu" ? item.submenu && hasEntries(item.submenu)
-      : item.type === "command" && commands.isVisible(item.command, item.args),
-    );
-  for (const item of [...menu.items]) {
-    if (item.type === "submenu" && item.submenu && !hasEntries(item.submenu)) menu.removeItem(item);
-  }
 }

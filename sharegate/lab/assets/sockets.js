@@ -6,9 +6,24 @@ const open = new Set();
 let stopped = false;
 let roomLost = () => {};
 
-// The server restarted, and its documents with it: JupyterLab's answer to that is a dialog, ours is to load again.
+// A room that closed for good: the server restarted and its documents with it, or the gate took a change back. JupyterLab's
+// answer to that is a dialog or trying for ever; ours is to load again. `callback(why)` gets one of the words below.
 export function whenRoomIsLost(callback) {
   roomLost = callback;
+}
+
+// Reasons of the gate that come with a code other than 1003.
+const REFUSED = new Set(["update_refused", "writing_ended"]);
+
+function whyLost(event) {
+  if (event.code === 1003) {
+    try {
+      return JSON.parse(event.reason).reason || "unknown_session";
+    } catch {
+      return event.reason || "unknown_session"; // plain words, or none
+    }
+  }
+  return REFUSED.has(event.reason) ? event.reason : "";
 }
 
 window.WebSocket = class extends Native {
@@ -16,9 +31,13 @@ window.WebSocket = class extends Native {
     if (stopped) throw new DOMException("The visit has ended.", "InvalidStateError");
     super(address, protocols ?? []);
     open.add(this);
+    // The first listener of all, so that it can keep the others from hearing.
     this.addEventListener("close", (event) => {
       open.delete(this);
-      if (event.code === 1003 && this.url.includes("/api/collaboration/room/")) roomLost();
+      const why = this.url.includes("/api/collaboration/room/") && whyLost(event);
+      if (!why) return;
+      event.stopImmediatePropagation();
+      roomLost(why);
     });
   }
 };

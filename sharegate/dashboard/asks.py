@@ -1,0 +1,86 @@
+"""The owner's side of raised hands: what is asked, and the owner's word that it was run or will not be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.views import Views, short
+from sharegate.errors import Refused
+from sharegate.shares.interfaces import ShareStore
+from sharegate.visits.hands import Hand, Hands, HandState
+
+_ANSWERS = {"ran": HandState.RAN, "decline": HandState.DECLINED}
+_SAID = {HandState.RAN: "ran", HandState.DECLINED: "declined"}
+
+
+class AnswerBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`digest` is the SHA-256 of the source that the owner looked at; without it the answer is to the cell as asked."""
+
+    digest: str = ""
+
+
+class Asks:
+    """Nothing in here runs code: owners run cells in a tab of their own."""
+
+    def __init__(self, hands: Hands, store: ShareStore, views: Views, trail: Recorder) -> None:
+        self._hands = hands
+        self._store = store
+        self._views = views
+        self._trail = trail
+
+    async def listed(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        """`GET asks[?share=]`: hands of visits that stand, the oldest first."""
+        views = [await self._view(hand) for hand in self._hands.waiting(query.get("share", ""))]
+        return {"asks": [view for view in views if view is not None]}
+
+    async def answered(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        """`POST asks/{id}/ran|decline`. Raises NotFound, Refused(`changed`)."""
+        asked = msgspec.convert(body, AnswerBody)
+        hand = self._hands.get(parts["id"])
+        if asked.digest and asked.digest != hand.digest:
+            raise Refused("changed", "the cell is another one by now", "Look at it again")
+        state = _ANSWERS[parts["verb"]]
+        visit = await self._store.visit(hand.visit)
+        view = await self._view(hand)
+        await self._trail.record(
+            AuditEvent(
+                action=Action.RUN_ANSWERED,
+                actor="owner",
+                share=hand.share,
+                link=hand.link,
+                visit=hand.visit,
+                path=hand.path,
+                detail=f"{_SAID[state]}: cell {hand.cell}, source {hand.digest[:16]}",
+                name=visit.name if visit is not None else "",
+            )
+        )
+        self._hands.answer(hand.id, state, asked.digest)
+        return {"ask": {**(view or {"id": hand.id}), "state": state.value}}
+
+    async def _view(self, hand: Hand) -> dict[str, Any] | None:
+        visit = await self._store.visit(hand.visit)
+        if visit is None:
+            return None
+        who = await self._views.visit(visit)
+        if who["state"] != "open":
+            return None
+        return {
+            "id": hand.id,
+            "label": short(hand.id, [other.id for other in self._hands.waiting()]),
+            "share": hand.share,
+            "visit": hand.visit,
+            "visit_label": who["label"],
+            "name": who["name"],
+            "badge": who["badge"],
+            "path": hand.path,
+            "cell": hand.cell,
+            "source": hand.source,
+            "before": hand.before,
+            "digest": hand.digest,
+            "since": hand.at,
+            "state": hand.state.value,
+        }

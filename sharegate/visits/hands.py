@@ -1,0 +1,193 @@
+"""Raised hands: who asks the owner to run which cell. In memory only; a restart of the gate lowers them all.
+
+An ask is bound to the exact source (its SHA-256): when the cell is changed afterwards, by anybody, the ask is over and
+has to be made anew, so that nobody's yes to one text becomes a yes to another. The owner runs the cell in a tab of
+their own or not; nothing in here runs anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from sharegate.errors import Denied, NotFound, Reason, Refused
+from sharegate.limits import Buckets, Rate
+from sharegate.shares.model import Grant, new_id
+
+PER_VISIT = 5
+PER_SHARE = 100
+# A person asks now and then; asking, taking back and asking again without end would fill the owner's screen and trail.
+ASKS = Rate(per=20, seconds=60, burst=20)
+# Sources the owner has answered for, to show what changed since. Together at most 8 MB.
+_REMEMBERED = 500
+_REMEMBERED_BYTES = 8 << 20
+
+
+class HandState(StrEnum):
+    """What became of an ask. The values are words of the live channel."""
+
+    WAITING = "waiting"
+    RAN = "ran"
+    DECLINED = "declined"
+    CHANGED = "changed"
+    WITHDRAWN = "withdrawn"
+
+
+def digest_of(source: str) -> str:
+    """What an ask is bound to: SHA-256 of the UTF-8, in hexadecimal."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """One ask. `before` is the source of this cell that the owner answered for last, None when there was none.
+
+    `path` is relative to the server's root, `at` seconds since the epoch.
+    """
+
+    id: str
+    upstream: str
+    share: str
+    link: str
+    visit: str
+    path: str
+    cell: str
+    source: str
+    digest: str
+    at: float
+    state: HandState = HandState.WAITING
+    before: str | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Hand {self.id} {self.state.value} visit={self.visit} {self.path}#{self.cell} {len(self.source)} chars>"
+        )
+
+
+class Hands:
+    """All hands that are up. One event loop, no lock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._up: dict[str, Hand] = {}
+        self._pace = Buckets(ASKS, now)
+        self._answered: OrderedDict[tuple[str, str, str], str] = OrderedDict()
+        self._answered_bytes = 0
+        self._listeners: list[Callable[[Hand], None]] = []
+
+    def subscribe(self, listener: Callable[[Hand], None]) -> None:
+        """Called with a hand whenever it went up or came to an end. Must not raise."""
+        self._listeners.append(listener)
+
+    # -- the visitor's side ---------------------------------------------------------------------------------------
+
+    def ask(self, grant: Grant, path: str, cell: str, source: str) -> Hand:
+        """Raise a hand; one for the same cell with another source is lowered (`changed`) first.
+
+        Raises Denied(`request_limit`) when the visit or its share has too many up, or asks too often; nothing has
+        changed then.
+        """
+        up = self._find(grant.visit.id, path, cell)
+        if up is not None and up.digest == digest_of(source):
+            return up
+        mine = len(self.of_visit(grant.visit.id)) - (up is not None)
+        if mine >= PER_VISIT or len(self.waiting(grant.share.id)) - (up is not None) >= PER_SHARE:
+            raise Denied(Reason.REQUEST_LIMIT, "too many cells wait to be run")
+        self._pace.take(grant.visit.id, 1, Reason.REQUEST_LIMIT)
+        if up is not None:
+            self._end(up, HandState.CHANGED)
+        hand = Hand(
+            id=new_id(),
+            upstream=grant.share.upstream,
+            share=grant.share.id,
+            link=grant.link.id,
+            visit=grant.visit.id,
+            path=path,
+            cell=cell,
+            source=source,
+            digest=digest_of(source),
+            at=self._now(),
+            before=self._answered.get((grant.share.upstream, path, cell)),
+        )
+        self._up[hand.id] = hand
+        self._tell(hand)
+        return hand
+
+    def withdraw(self, visit: str, path: str, cell: str) -> Hand | None:
+        """Lower the visit's hand for a cell; None when there was none."""
+        up = self._find(visit, path, cell)
+        return self._end(up, HandState.WITHDRAWN) if up is not None else None
+
+    def forget(self, visit: str) -> None:
+        """The visit is over: its hands go down."""
+        for hand in self.of_visit(visit):
+            self._end(hand, HandState.WITHDRAWN)
+
+    # -- the document's side --------------------------------------------------------------------------------------
+
+    def changed(self, upstream: str, path: str, cell: str, source: str | None) -> list[Hand]:
+        """The cell's source is this now (None: the cell is gone). Lowers the hands that were raised for another one."""
+        now = None if source is None else digest_of(source)
+        stale = [
+            hand
+            for hand in self._up.values()
+            if (hand.upstream, hand.path, hand.cell) == (upstream, path, cell) and hand.digest != now
+        ]
+        return [self._end(hand, HandState.CHANGED) for hand in stale]
+
+    def cells(self, upstream: str, path: str) -> frozenset[str]:
+        """The cells of a document for which a hand is up: those whose changes `changed` wants to hear of."""
+        return frozenset(hand.cell for hand in self._up.values() if (hand.upstream, hand.path) == (upstream, path))
+
+    # -- the owner's side -----------------------------------------------------------------------------------------
+
+    def waiting(self, share: str = "") -> list[Hand]:
+        """Hands that are up, the oldest first."""
+        return [hand for hand in self._up.values() if share in ("", hand.share)]
+
+    def of_visit(self, visit: str) -> list[Hand]:
+        return [hand for hand in self._up.values() if hand.visit == visit]
+
+    def get(self, id: str) -> Hand:
+        """Raises NotFound."""
+        hand = self._up.get(id)
+        if hand is None:
+            raise NotFound("ask", id)
+        return hand
+
+    def answer(self, id: str, state: HandState, digest: str = "") -> Hand:
+        """The owner ran the cell, or will not. `digest` is what the owner looked at ("" when they were not asked).
+
+        Raises NotFound when the hand is not up any more, Refused(`changed`) when it was raised for another source.
+        """
+        hand = self.get(id)
+        if digest and digest != hand.digest:
+            raise Refused("changed", "the cell is another one by now", "Look at it again")
+        self._remember((hand.upstream, hand.path, hand.cell), hand.source)
+        return self._end(hand, state)
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _find(self, visit: str, path: str, cell: str) -> Hand | None:
+        wanted = (visit, path, cell)
+        return next((hand for hand in self._up.values() if (hand.visit, hand.path, hand.cell) == wanted), None)
+
+    def _end(self, hand: Hand, state: HandState) -> Hand:
+        self._up.pop(hand.id, None)
+        ended = replace(hand, state=state)
+        self._tell(ended)
+        return ended
+
+    def _tell(self, hand: Hand) -> None:
+        for listener in self._listeners:
+            listener(hand)
+
+    def _remember(self, key: tuple[str, str, str], source: str) -> None:
+        self._answered_bytes += len(source) - len(self._answered.pop(key, ""))
+        self._answered[key] = source
+        while len(self._answered) > _REMEMBERED or self._answered_bytes > _REMEMBERED_BYTES:
+            _, oldest = self._answered.popitem(last=False)
+            self._answered_bytes -= len(oldest)

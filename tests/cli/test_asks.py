@@ -1,0 +1,144 @@
+"""Commands and keys for cells that visitors ask the owner to run."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from sharegate.cli.asks import source_lines
+from sharegate.cli.drawing import draw
+from sharegate.cli.screen import Board, Mode, Screen, Verb, press
+from tests.cli import scripted as views
+from tests.cli.conftest import run
+from tests.cli.scripted import ScriptedGate
+
+
+def test_asks_are_listed_and_one_is_shown_whole(scripted: ScriptedGate) -> None:
+    """The list says who and where; one ask shows its whole cell and how to answer."""
+    scripted.say("GET asks", {"asks": [views.ask(), views.ask("x2zz", name="Bo", badge='says "Bo"')]})
+    listed = run("asks")
+    assert listed.code == 0
+    assert "w4xk" in listed.out and "Ann · her link" in listed.out and 'says "Bo"' in listed.out
+    shown = run("asks", "w4xk")
+    assert "  import os\n  print(6*7)\n" in shown.out
+    assert "sharegate answer w4xk ran" in shown.err
+    assert run("asks", "--json").document["asks"][0]["id"] == "w4xkxxxxxx"
+
+
+def test_nobody_asks(scripted: ScriptedGate) -> None:
+    """Without asks that is said, and an id that fits none is not found."""
+    assert "Nobody asks" in run("asks").out
+    assert run("asks", "w4xk").code == 4
+    assert run("answer", "w4xk", "ran").code == 4
+
+
+@pytest.mark.parametrize(("word", "verb"), [("ran", "ran"), ("declined", "decline")])
+def test_an_answer_names_the_text_it_is_for(scripted: ScriptedGate, word: str, verb: str) -> None:
+    """The digest of the listed source goes with the answer, so that a cell exchanged meanwhile is not answered."""
+    scripted.say("GET asks", {"asks": [views.ask()]})
+    scripted.say(f"POST asks/w4xkxxxxxx/{verb}", {"ask": views.ask(state=word)})
+    ran = run("answer", "w4xk", word)
+    assert ran.code == 0, ran.err
+    assert scripted.sent(f"POST asks/w4xkxxxxxx/{verb}") == [{"digest": "d" * 64}]
+    assert "Ann is told" in ran.out
+
+
+def test_what_is_no_answer_is_not_sent(scripted: ScriptedGate) -> None:
+    """Only `ran` and `declined` are answers; several asks that fit are named and none is answered."""
+    scripted.say("GET asks", {"asks": [views.ask("w4xa"), views.ask("w4xb")]})
+    assert run("answer", "w4xa", "yes").code == 2
+    several = run("answer", "w4x", "ran")
+    assert several.code == 2
+    assert "w4xa" in several.err and "w4xb" in several.err
+
+
+def test_what_changed_since_the_last_answer_is_marked() -> None:
+    """Where the owner answered for the cell before, the difference is shown, not the whole."""
+    lines = source_lines(views.ask(before="a = 1\nb = 2\nc = 3", source="a = 1\nb = 5\nc = 3"))
+    assert "- b = 2" in lines and "+ b = 5" in lines
+    assert source_lines(views.ask(before="x", source="x"))[0] == "@ as when you were asked before"
+    long = "\n".join(f"line {at}" for at in range(1000))
+    assert "  line 999" in source_lines(views.ask(before=long, source=long + "\n"))
+    changed = source_lines(views.ask(before=long, source="new\n" + long))
+    assert "+ new" in changed and changed[-1] == "  line 999"
+
+
+@given(st.text(), st.none() | st.text())
+def test_attack_a_source_that_moves_the_cursor(source: str, before: str | None) -> None:
+    """Whatever a cell holds, no control character reaches the terminal."""
+    for line in source_lines(views.ask(source=source, before=before)):
+        assert {unicodedata.category(char) for char in line}.isdisjoint({"Cc", "Cf", "Zl", "Zp"}), ascii(line)
+
+
+# -- the live screen --------------------------------------------------------------------------------------------------
+
+
+def board(*asks: views.Json) -> Board:
+    return Board(gate=views.gate(), shares=(views.share(),), visits=(views.visit(),), asks=asks, now=views.NOW)
+
+
+def keys(screen: Screen, on: Board, *pressed: str) -> tuple[Screen, list[tuple[Verb, str, str]]]:
+    acts = []
+    for key in pressed:
+        screen, act = press(screen, key, on)
+        if act is not None:
+            acts.append((act.verb, act.id, (act.ask or {}).get("digest", "")))
+    return screen, acts
+
+
+def test_a_cell_is_looked_at_before_it_is_answered() -> None:
+    """`h` shows the only ask and does nothing; y and n answer for the text that was shown."""
+    one = board(views.ask())
+    screen, acts = keys(Screen(), one, "h")
+    assert (screen.mode, acts) == (Mode.LOOK, [])
+    assert keys(screen, one, "y")[1] == [(Verb.RAN, "w4xkxxxxxx", "d" * 64)]
+    assert keys(screen, one, "n")[1] == [(Verb.DECLINE, "w4xkxxxxxx", "d" * 64)]
+    assert keys(screen, one, "escape")[0].mode is Mode.WATCH
+    assert keys(screen, one, "a", "x", "enter", "1")[1] == []
+
+
+def test_of_several_asks_a_number_chooses() -> None:
+    """With several hands up a number opens one; it is looked at, not answered."""
+    two = board(views.ask(), views.ask("x2zz"))
+    screen, acts = keys(Screen(), two, "h", "2")
+    assert (screen.mode, acts) == (Mode.LOOK, [])
+    assert keys(screen, two, "y")[1] == [(Verb.RAN, "x2zzxxxxxx", "d" * 64)]
+
+
+def test_what_was_taken_back_meanwhile_is_not_answered() -> None:
+    """An ask that is gone when the key is pressed is not answered, and that is said."""
+    screen, _ = keys(Screen(), board(views.ask()), "h")
+    screen, acts = keys(screen, board(views.ask("x2zz")), "y")
+    assert acts == []
+    assert "any more" in screen.note
+    assert keys(Screen(), board(), "h")[0].note == "Nobody asks for a cell to be run."
+
+
+@given(
+    width=st.integers(20, 200), height=st.integers(4, 60), source=st.text(), down=st.integers(0, 80), look=st.booleans()
+)
+def test_asks_fit_any_terminal(width: int, height: int, source: str, down: int, look: bool) -> None:
+    """The screen never draws more or wider lines than there are, whatever is asked, and leaving stays findable."""
+    on = board(views.ask(source=source), *[views.ask("x2zz")] * (not look))
+    screen = keys(Screen(), on, "h", *["down"] * down)[0] if look else Screen()
+    lines = draw(on, screen, width, height)
+    assert len(lines) <= max(4, height)
+    assert all(cell_len(line.plain) <= max(20, width) for line in lines)
+    if not look:
+        assert "q" in lines[-1].plain
+
+
+def test_the_screen_shows_the_cell() -> None:
+    """Looking at an ask shows who, where and the source; the keys say what they do."""
+    on = board(views.ask())
+    text = "\n".join(line.plain for line in draw(on, keys(Screen(), on, "h")[0], 90, 24))
+    assert "Ann · her link asks you to run import os in lectures/week3/intro.ipynb" in text
+    assert "  print(6*7)" in text
+    assert "I ran it in my tab" in text
+    watching = "\n".join(line.plain for line in draw(on, Screen(), 90, 24))
+    assert "ASKED TO RUN (1)" in watching
+    assert " h  hands" in watching

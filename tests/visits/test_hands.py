@@ -1,0 +1,144 @@
+"""Raised hands: bound to one source, bounded in number, answered once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from sharegate.errors import Denied, NotFound, Reason, Refused
+from sharegate.shares.model import Grant
+from sharegate.visits.hands import ASKS, PER_SHARE, PER_VISIT, Hand, Hands, HandState, digest_of
+from tests.conftest import Clock
+from tests.house import ANN, house
+
+NOTEBOOK = "sub/shared/nb.ipynb"
+
+
+@pytest_asyncio.fixture
+async def grant(tmp_path: Path, clock: Clock) -> AsyncIterator[Grant]:
+    async with house(tmp_path, clock) as home:
+        _, (link,) = await home.share()
+        entry = await home.door.open(home.token(link), "", ANN)
+        yield await home.authenticator.by_cookie(entry.share.id, entry.visit.id, [entry.cookie])
+
+
+def visiting(grant: Grant, visit: str) -> Grant:
+    return replace(grant, visit=structs.replace(grant.visit, id=visit))
+
+
+def watched(hands: Hands) -> list[tuple[str, HandState]]:
+    seen: list[tuple[str, HandState]] = []
+    hands.subscribe(lambda hand: seen.append((hand.cell, hand.state)))
+    return seen
+
+
+def test_an_answer_to_one_text_is_none_to_another(grant: Grant, clock: Clock) -> None:
+    """What the owner looked at is what the answer is for: with another digest nothing is answered."""
+    hands = Hands(clock)
+    hand = hands.ask(grant, NOTEBOOK, "c", "rm(-rf)")
+    with pytest.raises(Refused, match="another one"):
+        hands.answer(hand.id, HandState.RAN, digest_of("print(1)"))
+    assert hands.waiting() == [hand]
+    assert hands.answer(hand.id, HandState.RAN, hand.digest).state is HandState.RAN
+    with pytest.raises(NotFound):
+        hands.answer(hand.id, HandState.RAN)
+
+
+def test_a_cell_that_changes_lowers_the_hand(grant: Grant, clock: Clock) -> None:
+    """Another source or a deleted cell ends the ask; the same source, another cell or another document does not."""
+    hands = Hands(clock)
+    seen = watched(hands)
+    upstream = grant.share.upstream
+    hands.ask(grant, NOTEBOOK, "c", "1+1")
+    assert hands.cells(upstream, NOTEBOOK) == {"c"}
+    assert hands.changed(upstream, NOTEBOOK, "c", "1+1") == []
+    assert hands.changed(upstream, NOTEBOOK, "d", "x") == []
+    assert hands.changed(upstream, "sub/shared/other.ipynb", "c", "x") == []
+    assert hands.changed("another", NOTEBOOK, "c", "x") == []
+    assert [hand.state for hand in hands.changed(upstream, NOTEBOOK, "c", "1+2")] == [HandState.CHANGED]
+    hands.ask(grant, NOTEBOOK, "c", "1+2")
+    assert len(hands.changed(upstream, NOTEBOOK, "c", None)) == 1
+    assert hands.waiting() == []
+    assert hands.cells(upstream, NOTEBOOK) == frozenset()
+    assert seen == [("c", HandState.WAITING), ("c", HandState.CHANGED)] * 2
+
+
+def test_asking_again_is_one_hand(grant: Grant, clock: Clock) -> None:
+    """The same source asked twice is one ask; another source is a new one with an id of its own."""
+    hands = Hands(clock)
+    first = hands.ask(grant, NOTEBOOK, "c", "1")
+    assert hands.ask(grant, NOTEBOOK, "c", "1") is first
+    second = hands.ask(grant, NOTEBOOK, "c", "2")
+    assert second.id != first.id
+    assert hands.waiting() == [second]
+
+
+def test_attack_hands_without_end(grant: Grant, clock: Clock) -> None:
+    """A visit and a share have room for so many, and asking and taking back in turn has a pace."""
+    hands = Hands(clock)
+    for at in range(PER_VISIT):
+        hands.ask(grant, NOTEBOOK, f"c{at}", "1")
+    with pytest.raises(Denied) as caught:
+        hands.ask(grant, NOTEBOOK, "more", "1")
+    assert caught.value.reason is Reason.REQUEST_LIMIT
+    for at in range(PER_VISIT, PER_SHARE):
+        hands.ask(visiting(grant, f"v{at // PER_VISIT}"), NOTEBOOK, f"c{at}", "1")
+    assert len(hands.waiting(grant.share.id)) == PER_SHARE
+    with pytest.raises(Denied):
+        hands.ask(visiting(grant, "late"), NOTEBOOK, "x", "1")
+    hands = Hands(clock)
+    for _ in range(int(ASKS.burst)):
+        hands.ask(grant, NOTEBOOK, "c", "1")
+        hands.withdraw(grant.visit.id, NOTEBOOK, "c")
+    with pytest.raises(Denied):
+        hands.ask(grant, NOTEBOOK, "c", "1")
+    clock.now += ASKS.seconds
+    hands.ask(grant, NOTEBOOK, "c", "1")
+
+
+def test_nobody_lowers_the_hand_of_another(grant: Grant, clock: Clock) -> None:
+    """A visit takes back its own asks, and its end ends them alone."""
+    hands = Hands(clock)
+    hand = hands.ask(grant, NOTEBOOK, "c", "1")
+    hands.ask(visiting(grant, "other"), NOTEBOOK, "c", "1")
+    assert hands.withdraw("nobody", NOTEBOOK, "c") is None
+    hands.forget("other")
+    assert hands.waiting() == [hand]
+    assert hands.of_visit("other") == []
+
+
+def test_the_owner_is_shown_what_was_answered_before(grant: Grant, clock: Clock) -> None:
+    """After an answer the next ask for the cell carries the source that was answered for, for every visit."""
+    hands = Hands(clock)
+    assert hands.ask(grant, NOTEBOOK, "c", "1").before is None
+    hands.answer(hands.waiting()[0].id, HandState.DECLINED)
+    assert hands.ask(visiting(grant, "other"), NOTEBOOK, "c", "2").before == "1"
+    assert hands.ask(grant, "sub/shared/other.ipynb", "c", "2").before is None
+
+
+def test_what_was_answered_is_remembered_within_bounds(grant: Grant, clock: Clock) -> None:
+    """However much is asked and answered, what is kept of it stays small."""
+    hands = Hands(clock)
+    for at in range(300):
+        hand = hands.ask(visiting(grant, f"v{at}"), NOTEBOOK, f"c{at}", "x" * 65536)
+        hands.answer(hand.id, HandState.RAN)
+    assert hands._answered_bytes == sum(map(len, hands._answered.values())) <= 8 << 20
+
+
+@given(st.text(), st.text())
+def test_two_texts_have_two_digests(one: str, other: str) -> None:
+    """Whatever the text, also with half characters in it, its digest is its own."""
+    assert (digest_of(one) == digest_of(other)) == (one == other)
+
+
+def test_a_hand_does_not_print_what_it_asks(grant: Grant, clock: Clock) -> None:
+    """The source is somebody's text: it stays out of logs."""
+    hand: Hand = Hands(clock).ask(grant, NOTEBOOK, "c", "password = 1")
+    assert "password" not in repr(hand)
