@@ -171,7 +171,7 @@ class DocumentGuard:
             touches = self._apply(trial, update)
             after = scan_state_vector(trial.get_state(), FROM_UPSTREAM)
             _check_settled(found, after) if settled is None else settled(after)
-            return self._accept(trial, update, touches, bool(found.deleted))
+            return self._accept(trial, update, touches, found)
         except Denied:
             self._restart(before)
             raise
@@ -181,12 +181,19 @@ class DocumentGuard:
             _unless_stopped(error)
             raise refused(f"could not be judged ({type(error).__name__})") from None
 
-    def _accept(self, trial: Doc[Any], update: bytes, touches: Sequence[Touch], deletes: bool) -> Judged:
+    def _accept(self, trial: Doc[Any], update: bytes, touches: Sequence[Touch], found: UpdateSummary) -> Judged:
         with trial.transaction():
             if not set(trial.keys()) <= self._roots.keys():
                 raise refused("a root that no document has")
             fresh, removed = self._splice(touches)
-            judgement = Judgement(self._rules, self._room, self._seen, self._roots, deletes)
+            judgement = Judgement(
+                self._rules,
+                self._room,
+                self._seen,
+                self._roots,
+                deletes=bool(found.deleted),
+                values=Content.ANY in found.contents,
+            )
             judgement.judge(touches, fresh)
             # Outputs that were touched are known or gone by now.
             structure = any(touch.root == "cells" and not touch.path and touch.detail for touch in touches)
@@ -217,7 +224,7 @@ class DocumentGuard:
                 if not set(trial.keys()) <= self._roots.keys():
                     raise refused("a root that no document has")
                 fresh, _ = self._splice(self._touches)
-                judgement = Judgement(self._rules, self._room, self._seen, self._roots, True, trusting=True)
+                judgement = Judgement(self._rules, self._room, self._seen, self._roots, True, True, trusting=True)
                 judgement.judge(self._touches, fresh)
             if judgement.mends:
                 raise refused(f"would have to be corrected: {', '.join(sorted(judgement.facts))}")

@@ -35,7 +35,8 @@ class Touch:
 class Judgement:
     """`trusting`: the gate itself changes the document; it may write what editors may not, and still invents nothing.
 
-    `deletes`: the update holds deletions, so that an event may show nothing. `fresh`: where cells were put in.
+    `deletes`: the update holds deletions, so that an event may show nothing; `values`: it holds plain values, which
+    could hide in a text. `fresh`: where cells were put in.
     Afterwards: `mends` to be called in one transaction, the `facts` they mend, the `touched` cells.
     """
 
@@ -44,6 +45,7 @@ class Judgement:
     seen: SeenOutputs
     roots: Mapping[str, Any]
     deletes: bool
+    values: bool
     trusting: bool = False
     mends: list[Callable[[], object]] = field(default_factory=list)
     facts: set[str] = field(default_factory=set)
@@ -237,7 +239,10 @@ class Judgement:
                     raise refused("a text with something else in it")
                 grown += len(part["insert"].encode("utf-8", "surrogatepass"))
             grown -= part.get("delete", 0)
-        if grown > 0 and len(self._text_at(touch)) > most:
+        text = self._text_at(touch)
+        if self.values:
+            shape.check_text(text)
+        if grown > 0 and len(text) > most:
             raise refused(f"a text larger than {most} bytes")
 
     def _text_at(self, touch: Touch) -> Text:
