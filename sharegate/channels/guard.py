@@ -127,7 +127,11 @@ class DocumentGuard:
             with trial.transaction():
                 self._splice(touches, upstream=True)
                 changed = {at for touch in touches if _shows(touch) and isinstance(at := touch.path[0], int)}
-                self._known = _Known(self._known.ids, self._known.unread | changed)
+                if changed:
+                    ids = list(self._known.ids)
+                    for at in changed:
+                        ids[at] = _id(self._roots["cells"][at])  # jupyter_ydoc renames cells of one id
+                    self._known = _Known(tuple(ids), self._known.unread | changed)
                 self._watch_others(trial)
             self._bytes += len(update)
         except BaseException as error:
