@@ -510,6 +510,46 @@ def test_attack_trust_first_then_outputs(room: Room) -> None:
     assert_nothing_invented(room)
 
 
+def test_attack_outputs_for_a_cell_that_pages_hold_for_trusted(room: Room) -> None:
+    """A page asks for trust when it makes a cell: what was trusted then gets no other outputs, whatever is said now."""
+    put_in: Change = lambda doc: doc["cells"][0]["outputs"].append(output(IMAGE_XSS))  # noqa: E731
+    distrust = tag(0, "trusted", False)
+    assert room.edit(paste(())).corrected == ()
+    assert trail(room.edit(distrust, put_in)) == ("outputs",)
+    assert room.edit(insert(0, lambda: code("trusted", trusted=False, outputs=(IMAGE_XSS,)))).corrected == ()
+    index = [at for at, cell in enumerate(room.page()["cells"]) if cell["id"] == "trusted"][1]
+    room.edit(lambda doc: doc["cells"][index]["outputs"].clear(), tag(index, "trusted", False))
+    judged = room.edit(lambda doc: doc["cells"][index]["outputs"].append(output(IMAGE_XSS)))
+    assert trail(judged) == ("outputs",)
+    assert [cell["outputs"] for cell in room.live["cells"].to_py() if cell["id"] == "trusted"] == [[IMAGE_XSS], []]
+
+
+def test_attack_outputs_exchanged_under_trust(room: Room) -> None:
+    """Nor in one breath: outputs seen elsewhere do not take the place of those that a cell holds."""
+
+    def exchange(doc: Doc) -> None:
+        doc["cells"][0]["outputs"].clear()
+        doc["cells"][0]["outputs"].append(output(IMAGE_XSS))
+        doc["cells"][0]["metadata"]["trusted"] = False
+
+    assert trail(room.edit(exchange)) == ("outputs",)
+
+
+def test_trusting_a_notebook_writes_its_outputs_anew(room: Room) -> None:
+    """A page that trusts a cell writes the same outputs again, one by one, then its trust: only that is taken back."""
+    room.edit(move(1, 3))
+    at = room.at("plain", room.live)
+
+    def again(doc: Doc) -> None:
+        del doc["cells"][at]["outputs"][0]
+        doc["cells"][at]["outputs"].insert(0, output(IMAGE_XSS))
+
+    assert room.edit(again).corrected == ()
+    assert room.edit(again).corrected == ()
+    assert trail(room.edit(tag(at, "trusted", True))) == ("trusted",)
+    assert room.cell("plain").to_py()["outputs"] == [IMAGE_XSS]
+
+
 def test_attack_outputs_first_then_trust(room: Room) -> None:
     """Outputs that nobody trusts may be pasted; trust in them is taken back, now and when it is tried again."""
     assert room.edit(paste((IMAGE_XSS,), False)).corrected == ()
