@@ -119,8 +119,6 @@ class Judgement:
                 self._put_back(metadata, key, change, "exporter" if dotted else "metadata")
             elif value is not _NO_VALUE and shape.size(value) > self.rules.max_metadata_bytes:
                 raise refused("metadata: too large")
-        if len(metadata) > shape.MAX_KEYS:
-            raise refused("metadata: too many keys")
 
     # cells
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
 from sharegate.channels.guard import DocumentGuard, DocumentKind, Judged
-from sharegate.channels.lib0 import sized
+from sharegate.channels.lib0 import sized, uint
 from sharegate.errors import Denied, Reason
 from tests.channels.documents import deep_any, deep_json, deep_types
 from tests.channels.editing import (
@@ -284,6 +284,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "metadata 25 levels deep": (tag(0, "x", json.loads("[" * 25 + "]" * 25)), "too deeply"),
     "metadata above its limit": (tag(0, "x", "x" * 1_000_000), "larger"),
     "notebook metadata above its limit": (note("title", "x" * 1_000_000), "too large"),
+    "NaN in the notebook's metadata": (note("title", float("nan")), "number"),
     "a shared type in the notebook's metadata": (note("title", Map({})), "shared type"),
     "notebook metadata replaced": (lambda doc: doc["meta"].__setitem__("metadata", Map({})), "format"),
     "notebook metadata deleted": (lambda doc: doc["meta"].pop("metadata"), "format"),
@@ -359,6 +360,22 @@ def test_who_proves_that_nothing_waits_may_refuse(room: Room) -> None:
     with pytest.raises(Denied, match="waits for something"):
         other.guard.judge(change(other.page(), HONEST["insert"]), settled=refuse)
     assert other.guard.content() == before
+
+
+def test_attack_a_type_below_a_key_of_the_list(room: Room) -> None:
+    """A deletion may hide a key on the list of cells; what is written below it later is refused."""
+    delete = change(room.page(), lambda doc: doc["cells"].pop(4))
+    room.send(item(9, "cells", b"\x01", 7, "k")[:-1] + delete[1:])
+    below = uint(1) + uint(1) + uint(9) + uint(1) + b"\x28\x00\x09\x00" + sized(b"a") + b"\x01\x7f" + b"\x00"
+    with pytest.raises(Denied, match="a key on the list"):
+        room.guard.judge(below)
+
+
+def test_a_shared_type_that_upstream_made_in_a_cell_is_not_for_editors(room: Room) -> None:
+    """Where pages have a plain value, there is nothing that an editor may write into."""
+    room.from_upstream(put(3, "attachments", Map({})))
+    with pytest.raises(Denied, match="where a cell has a value"):
+        room.guard.judge(change(room.page(), lambda doc: doc["cells"][3]["attachments"].__setitem__("a", {})))
 
 
 def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
