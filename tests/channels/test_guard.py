@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
-from sharegate.channels.guard import DocumentGuard, DocumentKind, Judged
+from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.lib0 import sized, uint
 from sharegate.errors import Denied, Reason
 from tests.channels.documents import deep_any, deep_json, deep_types
@@ -45,7 +45,9 @@ from tests.channels.editing import (
     tag,
 )
 
-RECORDED = json.loads((Path(__file__).parent / "recorded" / "notebook.json").read_text())
+HERE = Path(__file__).parent / "recorded"
+RECORDED = json.loads((HERE / "notebook.json").read_text())
+JUPYTERLAB = json.loads((HERE / "jupyterlab.json").read_text())["rooms"]
 PICTURE = {"a.png": {"image/png": "iVBORw0KGgo="}}
 
 
@@ -88,6 +90,26 @@ def test_what_a_real_page_did_is_accepted_as_it_is(page: str) -> None:
         if not cell.get("attachments", True):
             del cell["attachments"]
     assert guard.content() == final
+
+
+@pytest.mark.parametrize("name", JUPYTERLAB)
+def test_what_jupyterlab_did_is_accepted(name: str) -> None:
+    """Its commands in a real browser; only after "Trust this notebook" is anything put right, and then the trust."""
+    live: Doc = Doc()
+    guard = DocumentGuard(KINDS[*name.split(":")[:2]], name, RULES, client_id=GATE, live=live.get_update)
+    trusting = False
+    for done, who, update in JUPYTERLAB[name]:
+        if who == "from upstream":
+            live.apply_update(base64.b64decode(update))
+            guard.follow(base64.b64decode(update))
+            continue
+        trusting = trusting or done == "trust dialog"
+        judged = guard.judge(base64.b64decode(update))
+        assert judged.corrected == () or (trusting and judged.corrected == ("trusted",)), done
+        live.apply_update(judged.update)
+    copy: Doc = Doc()
+    copy.apply_update(guard.whole())
+    assert copy.get_state() == live.get_state()
 
 
 def split(doc: Doc) -> None:
