@@ -306,6 +306,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "metadata 25 levels deep": (tag(0, "x", json.loads("[" * 25 + "]" * 25)), "too deeply"),
     "metadata above its limit": (tag(0, "x", "x" * 1_000_000), "larger"),
     "notebook metadata above its limit": (note("title", "x" * 1_000_000), "too large"),
+    "a thousand keys of metadata": (lambda doc: [tag(0, f"k{n}", 1)(doc) for n in range(1_001)], "too many keys"),
     "NaN in the notebook's metadata": (note("title", float("nan")), "number"),
     "a shared type in the notebook's metadata": (note("title", Map({})), "shared type"),
     "notebook metadata replaced": (lambda doc: doc["meta"].__setitem__("metadata", Map({})), "format"),
@@ -382,6 +383,16 @@ def test_who_proves_that_nothing_waits_may_refuse(room: Room) -> None:
     with pytest.raises(Denied, match="waits for something"):
         other.guard.judge(change(other.page(), HONEST["insert"]), settled=refuse)
     assert other.guard.content() == before
+
+
+def test_attack_a_key_on_a_list_of_outputs(room: Room) -> None:
+    """It would be kept for ever and seen by nobody."""
+    put_in = change(room.page(), lambda doc: doc["cells"][2]["outputs"].append(None))
+    content = b"\x01\x7e\x00"
+    head = b"\x01\x01d\x00\x08"
+    assert put_in.startswith(head) and put_in.endswith(content)
+    key = head[:-1] + b"\x28" + put_in[len(head) : -len(content)] + sized(b"k") + content
+    assert_refused(room, key, "shows nothing")
 
 
 def test_attack_a_type_below_a_key_of_the_list(room: Room) -> None:
