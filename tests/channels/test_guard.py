@@ -146,7 +146,7 @@ HONEST: dict[str, Change] = {
     "markdown to code": retype(3, "code"),
     "markdown to raw": retype(3, "raw"),
     "attach a picture": put(3, "attachments", PICTURE),
-    "insert with a picture": insert(0, markdown("new", attachments=PICTURE)),
+    "insert with a picture": insert(0, lambda: markdown("new", attachments=PICTURE)),
     "tags": tag(0, "tags", ["a", "b"]),
     "slideshow": tag(3, "slideshow", {"slide_type": "slide"}),
     "distrust": tag(0, "trusted", False),
@@ -600,6 +600,16 @@ def test_trusting_a_notebook_writes_its_outputs_anew(room: Room) -> None:
     assert room.cell("plain").to_py()["outputs"] == [IMAGE_XSS]
 
 
+def test_attack_a_stream_of_plain_text(room: Room) -> None:
+    """Outputs of the same words but other types are not the same: pages append to a stream's shared text."""
+
+    def exchange(doc: Doc) -> None:
+        del doc["cells"][0]["outputs"][0]
+        doc["cells"][0]["outputs"].insert(0, Map(STREAM))
+
+    assert_refused(room, change(room.page(), exchange), "shared text")
+
+
 def test_attack_outputs_first_then_trust(room: Room) -> None:
     """Outputs that nobody trusts may be pasted; trust in them is taken back, now and when it is tried again."""
     assert room.edit(paste((IMAGE_XSS,), False)).corrected == ()
@@ -739,6 +749,14 @@ def test_a_long_cell_takes_what_makes_it_shorter() -> None:
 
     room.guard.judge(change(page, exchange))
     room.guard.judge(change(page, lambda doc: doc["cells"][0]["source"].clear()))
+
+
+def test_attachments_have_a_limit_per_cell() -> None:
+    """For a cell that is there and for a new one."""
+    room = small(max_attachments_bytes=20)
+    assert_refused(room, change(room.page(), put(3, "attachments", PICTURE)), "too large")
+    other = open_page(room.live.get_update(), 101)
+    assert_refused(room, change(other, HONEST["insert with a picture"]), "too large")
 
 
 def test_a_large_document_takes_deletions_and_what_is_written_beside_them() -> None:
