@@ -35,19 +35,24 @@ class Touch:
 class Judgement:
     """`trusting`: the gate itself changes the document; it may write what editors may not, and still invents nothing.
 
-    `deletes`: the update holds deletions, so that an event may show nothing. `fresh`: where cells were put in.
-    Afterwards: `mends` to be called in one transaction, the `facts` they mend, the `touched` cells.
+    `deletes`: the update holds deletions, so that an event may show nothing; `values`: it holds plain values, which
+    could hide in a text. `fresh`: where cells were put in.
+    `held`: by cell, the digest of the outputs it had. Afterwards: `mends` to be called in one transaction, the `facts`
+    they mend, the `touched` cells, and what those `hold` now whose outputs were looked at.
     """
 
     rules: DocumentRules
     room: str
     seen: SeenOutputs
     roots: Mapping[str, Any]
+    held: Sequence[bytes | None]
     deletes: bool
+    values: bool
     trusting: bool = False
     mends: list[Callable[[], object]] = field(default_factory=list)
     facts: set[str] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
+    hold: dict[int, bytes | None] = field(default_factory=dict)
 
     def judge(self, touches: Sequence[Touch], fresh: Collection[int]) -> None:
         answerable: dict[int, bool] = dict.fromkeys(fresh, False)
@@ -66,8 +71,8 @@ class Judgement:
             raise refused(f"more than {self.rules.max_cells} cells")
         for index in fresh:
             self._fresh(index)
-        for index, inserted in answerable.items():
-            self._outputs(index, inserted)
+        for index, rewritten in answerable.items():
+            self._outputs(index, rewritten)
         self.touched.update(fresh)
 
     # state and meta
@@ -114,8 +119,6 @@ class Judgement:
                 self._put_back(metadata, key, change, "exporter" if dotted else "metadata")
             elif value is not _NO_VALUE and shape.size(value) > self.rules.max_metadata_bytes:
                 raise refused("metadata: too large")
-        if len(metadata) > shape.MAX_KEYS:
-            raise refused("metadata: too many keys")
 
     # cells
 
@@ -136,9 +139,9 @@ class Judgement:
         elif below == ["metadata"]:
             self._cell_metadata(index, touch, answerable)
         elif below[0] == "outputs":
-            # Pages put outputs into cells that they make; into a cell that is there only whoever runs it does.
-            inserts = len(below) > 1 or any("insert" in part for part in self._delta(touch, ArrayEvent))
-            answerable[index] = answerable.get(index, False) or inserts
+            if len(below) == 1:
+                self._delta(touch, ArrayEvent)
+            answerable[index] = True
         else:
             raise refused("a shared type where a cell has a value")
 
@@ -183,22 +186,30 @@ class Judgement:
         if cell.get("execution_state", shape.IDLE) != shape.IDLE:
             self._put_back(cell, "execution_state", {"oldValue": shape.IDLE}, "execution")
 
-    def _outputs(self, index: int, inserted: bool) -> None:
-        """No outputs but those seen, no trust but in those seen trusted."""
+    def _outputs(self, index: int, rewritten: bool) -> None:
+        """No outputs but those seen, no trust but in those seen trusted.
+
+        What is `rewritten` in a cell that is there must be what that cell held (trusting a notebook writes all outputs
+        anew), or nothing: pages ask whether a cell is trusted when they make it and not again, so that other outputs
+        would have the trust of those before. Only whoever runs the cell puts new ones there.
+        """
         cell = self._map(index)
         metadata: Map[Any] = cell["metadata"]
         outputs: Any = cell.get("outputs")
         said = metadata.get("trusted", _NO_VALUE)
         trusted = said is True or said is False or said is _NO_VALUE
+        self.hold[index] = None
         if cell.get("cell_type") == "code":
             shape.check_outputs(outputs)
             if len(outputs):
                 key = digest(outputs.to_py())
-                if (inserted and not self.trusting) or not self.seen.knows(key):
+                kept = key == self.held[index] if rewritten and not self.trusting else self.seen.knows(key)
+                if not kept:
                     self._mend("outputs", outputs.clear)
                     trusted = trusted and said is not True
-                elif said is True and not self.seen.trusts(key):
-                    trusted = False
+                else:
+                    self.hold[index] = key
+                    trusted = trusted and (said is not True or self.seen.trusts(key))
         elif outputs is not None:
             raise refused("outputs in a cell that runs nothing")
         if not trusted:
@@ -237,7 +248,10 @@ class Judgement:
                     raise refused("a text with something else in it")
                 grown += len(part["insert"].encode("utf-8", "surrogatepass"))
             grown -= part.get("delete", 0)
-        if grown > 0 and len(self._text_at(touch)) > most:
+        text = self._text_at(touch)
+        if self.values:
+            shape.check_text(text)
+        if grown > 0 and len(text) > most:
             raise refused(f"a text larger than {most} bytes")
 
     def _text_at(self, touch: Touch) -> Text:

@@ -141,8 +141,7 @@ def check_cell(cell: object, rules: DocumentRules) -> Map[Any]:
         raise refused("a cell's source or metadata of another kind")
     if len(source) > rules.max_source_bytes:
         raise refused(f"a cell larger than {rules.max_source_bytes} bytes")
-    if any(attributes is not None or not isinstance(part, str) for part, attributes in source.diff()):
-        raise refused("a cell's source that is not plain text")
+    check_text(source)
     check_metadata(plain_entries(metadata, "metadata"), rules, "metadata")
     if kind == "code":
         check_outputs(cell["outputs"])
@@ -152,18 +151,32 @@ def check_cell(cell: object, rules: DocumentRules) -> Map[Any]:
     return cell
 
 
+def check_text(text: Text) -> None:
+    """Letters only. A value in a text is shown by nothing and counted by everything: after it, pages write what people
+    type in the wrong place."""
+    shown = sum(len(part.encode()) if isinstance(part, str) else 0 for part, _ in text.diff())
+    if len(text) != shown:
+        raise refused("a text with something else in it")
+
+
 def check_outputs(outputs: object) -> None:
-    """A shared list of maps whose values are plain; the text of a stream is a shared text (jupyter_ydoc also writes
-    plain maps). What they say is not looked at here."""
+    """A shared list of maps whose values are plain; a stream's text is a shared text, which pages append to.
+
+    jupyter_ydoc also writes plain maps, of which no stream is one. What they say is not looked at here.
+    """
     if type(outputs) is not Array:
         raise refused("outputs that are no list")
     for item in outputs:
-        if isinstance(item, Map):
-            for key in item.keys():  # noqa: SIM118 -- as above
-                if is_shared(item[key]) and not (key == "text" and type(item[key]) is Text):
-                    raise refused("an output with a shared type in place of a value")
-        elif not isinstance(item, dict):
+        if not isinstance(item, Map | dict):
             raise refused("an output that is no map")
+        stream = item.get("output_type") == "stream"
+        for key in item.keys():  # noqa: SIM118 -- the library types its iterator wrongly
+            value = item[key]
+            if stream and key == "text":
+                if type(value) is not Text:
+                    raise refused("a stream without a shared text")
+            elif is_shared(value):
+                raise refused("an output with a shared type in place of a value")
 
 
 def check_execution_state(value: object) -> None:

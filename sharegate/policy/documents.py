@@ -14,7 +14,7 @@ MOST: dict[str, int] = {
     "max_text_bytes": 1_000_000_000,
     "max_cells": 100_000,
     "max_source_bytes": 64_000_000,
-    "max_metadata_bytes": 1_000_000,
+    "max_metadata_bytes": 8_000_000,
     "max_metadata_depth": 32,
     "max_attachments_bytes": 64_000_000,
     "remembered_outputs": 1_000_000,
