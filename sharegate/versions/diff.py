@@ -81,14 +81,18 @@ def difference(before: Content, after: Content, *, context: int = 2) -> Differen
     return Difference(lines=line_difference(before.text, after.text, context))
 
 
-def matches(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[int, int]:
+def matches(
+    before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], *, by_content: bool = True
+) -> dict[int, int]:
     """Which cell of `before` a cell of `after` is, by position: by id where that names one cell on each side, else by
-    content, in order. A document that was rebuilt from a file without ids has new ones."""
+    content, in order (unless not `by_content`). A document that was rebuilt from a file without ids has new ones."""
     found: dict[int, int] = {}
     ids_before, ids_after = _unique_ids(before), _unique_ids(after)
     for id, at in ids_after.items():
         if id in ids_before:
             found[at] = ids_before[id]
+    if not by_content:
+        return found
     taken = set(found.values())
     left = [at for at in range(len(before)) if at not in taken]
     right = [at for at in range(len(after)) if at not in found]

@@ -14,15 +14,18 @@ Cell = Map[Any]
 
 
 def cells_of(doc: Doc[Any]) -> Array[Any]:
-    return doc.get("cells", type=Array)
+    found: Array[Any] = doc.get("cells", type=Array)
+    return found
 
 
 def meta_of(doc: Doc[Any]) -> Map[Any]:
-    return doc.get("meta", type=Map)
+    found: Map[Any] = doc.get("meta", type=Map)
+    return found
 
 
 def source_of(doc: Doc[Any]) -> Text:
-    return doc.get("source", type=Text)
+    found: Text = doc.get("source", type=Text)
+    return found
 
 
 def read(doc: Doc[Any], kind: Kind) -> Content:

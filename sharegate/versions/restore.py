@@ -107,7 +107,8 @@ def plan(present: Content, wanted: Content, cells: Iterable[str] | None = None) 
         return Plan(Kind.TEXT, tuple(_text_edits(None, present.text, wanted.text)))
     if cells is not None:
         wanted = _only(present, wanted, list(cells))
-    return Plan(Kind.NOTEBOOK, tuple([*_cell_operations(present.cells, wanted.cells), *_about(present, wanted)]))
+    operations = _cell_operations(present.cells, wanted.cells, by_content=cells is None)
+    return Plan(Kind.NOTEBOOK, tuple([*operations, *_about(present, wanted)]))
 
 
 def apply(plan: Plan, doc: Doc[Any], *, origin: Any = None) -> None:
@@ -146,8 +147,11 @@ def _only(present: Content, wanted: Content, ids: list[str]) -> Content:
     return Content.of_notebook({**(present.notebook or {}), "cells": cells})
 
 
-def _cell_operations(present: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> Iterator[Operation]:
-    matched = {at: was for at, was in matches(present, wanted).items() if _same_type(present[was], wanted[at])}
+def _cell_operations(
+    present: list[dict[str, Any]], wanted: list[dict[str, Any]], *, by_content: bool
+) -> Iterator[Operation]:
+    found = matches(present, wanted, by_content=by_content)
+    matched = {at: was for at, was in found.items() if _same_type(present[was], wanted[at])}
     kept = set(matched.values())
     staying = in_place(matched)
     order = list(range(len(present)))  # which cell of `present` (or -1, a new one) stands where, step by step
