@@ -43,9 +43,14 @@ def keep(connection: sqlite3.Connection, snapshot: Snapshot, sealed: bytes, limi
             msgspec.json.encode(snapshot).decode(),
         ),
     )
-    _thin(connection, snapshot.upstream, snapshot.taken, limits)
+    # The others of the server are thinned once an hour, and when they have to make room.
+    _forget(
+        connection, thinned(listed(connection, snapshot.upstream, snapshot.path, 0), snapshot.taken, limits)
+    )
     if _stored(connection, snapshot.upstream) > limits.bytes:
-        raise StoreUnavailable("the room for versions is used up by the newest one of each document: raise versions_megabytes")
+        _thin(connection, snapshot.upstream, snapshot.taken, limits)
+    if _stored(connection, snapshot.upstream) > limits.bytes:
+        raise StoreUnavailable("the newest version of each document fills all the room there is: raise versions_megabytes")
     return snapshot
 
 
