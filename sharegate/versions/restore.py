@@ -106,7 +106,7 @@ def plan(present: Content, wanted: Content, cells: Iterable[str] | None = None) 
             raise Invalid("cell", "a text file has no cells", "Leave out --cell")
         return Plan(Kind.TEXT, tuple(_text_edits(None, present.text, wanted.text)))
     if cells is not None:
-        wanted = _only(present, wanted, list(cells))
+        wanted = with_cells(present, wanted, list(cells))
     operations = _cell_operations(present.cells, wanted.cells, by_content=cells is None)
     return Plan(Kind.NOTEBOOK, tuple([*operations, *_about(present, wanted)]))
 
@@ -127,8 +127,11 @@ def apply(plan: Plan, doc: Doc[Any], *, origin: Any = None) -> None:
 # -- planning ---------------------------------------------------------------------------------------------------------
 
 
-def _only(present: Content, wanted: Content, ids: list[str]) -> Content:
-    """`present` with these cells as they are in `wanted`. A cell that is gone comes back after the one it followed."""
+def with_cells(present: Content, wanted: Content, ids: list[str]) -> Content:
+    """`present` with these cells as they are in `wanted`. A cell that is gone comes back after the one it followed.
+
+    Raises NotFound for a cell that is in neither.
+    """
     cells = list(present.cells)
     was = {str(cell.get("id")): cell for cell in wanted.cells}
     order = [str(cell.get("id")) for cell in wanted.cells]
