@@ -154,23 +154,17 @@ def line_difference(before: str, after: str, context: int = 2) -> tuple[str, ...
     if all(tag == "equal" for tag, *_ in codes):
         return ()
     lines: list[str] = []
-    shown = 0  # how far `after` has been told
     for at, (tag, i1, i2, j1, j2) in enumerate(codes):
-        if tag == "equal":
-            follows = at + 1 < len(codes)
-            head = j1 + (context if at else 0)
-            tail = max(j2 - (context if follows else 0), j1)
-            lines += [" " + line for line in other[j1 : min(head, j2)]]
-            shown = min(head, j2)
-            if follows and tail > shown:
-                lines.append(f"@ {tail + 1}")
-                shown = tail
-            if follows:
-                lines += [" " + line for line in other[shown:j2]]
+        if tag != "equal":
+            lines += [] if lines else [f"@ {j1 + 1}"]
+            lines += ["-" + line for line in one[i1:i2]] + ["+" + line for line in other[j1:j2]]
             continue
-        if not lines:
-            lines.append(f"@ {j1 + 1}")
-        lines += ["-" + line for line in one[i1:i2]] + ["+" + line for line in other[j1:j2]]
+        head = min(j1 + context, j2) if at else j1
+        lines += [" " + line for line in other[j1:head]]
+        if at + 1 < len(codes):
+            tail = max(j2 - context, head)
+            lines += [f"@ {tail + 1}"] if tail > head or not lines else []
+            lines += [" " + line for line in other[tail:j2]]
     return tuple(lines)
 
 
