@@ -158,9 +158,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             cutter=channels,
             pages=presence.pages,
             views=views,
-            versions=Versions(
-                keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail
-            ),
+            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
             ring=ring,
             facts=GateFacts(
                 gate_url=config.gate_url,

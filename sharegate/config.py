@@ -72,7 +72,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
     Setting("versions_megabytes", "int", 1024, "Room for kept versions of one server's documents, compressed."),
     Setting("versions_per_document", "int", 200, "Versions kept of one document."),
-    Setting("versions_days", "int", 30, "Days after which versions are forgotten, but for the newest of each document."),
+    Setting(
+        "versions_days", "int", 30, "Days after which versions are forgotten, but for the newest of each document."
+    ),
     Setting("versions_minutes", "int", 5, "Minutes between two versions of a document while visitors write in it."),
     Setting("undo_megabytes", "int", 32, "Changes of one document that are kept to undo a person's work."),
 )

@@ -70,12 +70,17 @@ def _header(cell: Json) -> Text:
     if cell.get("change") == "moved" and before is not None:
         where += f" (was {int(before) + 1})"
     return Text.assemble(
-        (f"{sign} ", style), f"{where}  ", (f"{shown(cell.get('type'), 20)} {word}", style), f"  {shown(cell.get('id'), 60)}"
+        (f"{sign} ", style),
+        f"{where}  ",
+        (f"{shown(cell.get('type'), 20)} {word}", style),
+        f"  {shown(cell.get('id'), 60)}",
     )
 
 
 def _field(field: Json) -> Text:
-    return Text(f"    {shown(field.get('name'), 60)}: {_value(field.get('before'))} → {_value(field.get('after'))}", "dim")
+    return Text(
+        f"    {shown(field.get('name'), 60)}: {_value(field.get('before'))} → {_value(field.get('after'))}", "dim"
+    )
 
 
 def _value(value: Any) -> str:

@@ -77,9 +77,7 @@ def add(app: typer.Typer) -> None:
 
 async def list_snapshots(
     cli: Cli,
-    path: Annotated[
-        str, typer.Argument(metavar="PATH", help="Only of this notebook or text file; else of all.")
-    ] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Only of this notebook or text file; else of all.")] = "",
     server: Server = "",
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="The newest N.")] = 50,
 ) -> None:

@@ -221,5 +221,3 @@ def _latest(places: list[Place]) -> list[Place]:
 
 def _text(content: Content) -> str | None:
     return content.text if content.kind is Kind.TEXT else None
-
-

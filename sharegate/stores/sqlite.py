@@ -1,8 +1,8 @@
 """ShareStore, UpstreamStore, AuditStore and the stores of versions on one SQLite file.
 
 Writes go through one thread and are committed in groups, `synchronous=FULL`; records are read from a mirror in memory
-that changes only after a commit. The trail, overlays, device codes and versions are read from the file on a second connection.
-Any failure of SQLite becomes StoreUnavailable, and neither the file nor the mirror has changed then.
+that changes only after a commit. The trail, overlays, device codes and versions are read from the file on a second
+connection. Any failure of SQLite becomes StoreUnavailable, and neither the file nor the mirror has changed then.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ T = TypeVar("T")
 
 
 async def open_sqlite(path: str | os.PathLike[str], *, key: bytes) -> SqliteStore:
-    """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials and versions.
+    """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials and
+    versions.
 
     Raises Refused (`store_in_use`, `store_newer`, `store_foreign`, `store_exposed`) and StoreUnavailable.
     """

@@ -26,12 +26,10 @@ class VersionTables(ABC):
     _content_box: ContentBox
 
     @abstractmethod
-    async def _write(self, work: Work[T], *, scrub: bool = False) -> T:
-        ...
+    async def _write(self, work: Work[T], *, scrub: bool = False) -> T: ...
 
     @abstractmethod
-    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        ...
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
 
     async def keep_version(self, snapshot: Snapshot, content: bytes, *, limits: Limits) -> Snapshot:
         name = await _maybe_threaded(len(content), lambda: self._content_box.name(content, upstream=snapshot.upstream))

@@ -44,13 +44,13 @@ def keep(connection: sqlite3.Connection, snapshot: Snapshot, sealed: bytes, limi
         ),
     )
     # The others of the server are thinned once an hour, and when they have to make room.
-    _forget(
-        connection, thinned(listed(connection, snapshot.upstream, snapshot.path, 0), snapshot.taken, limits)
-    )
+    _forget(connection, thinned(listed(connection, snapshot.upstream, snapshot.path, 0), snapshot.taken, limits))
     if _stored(connection, snapshot.upstream) > limits.bytes:
         _thin(connection, snapshot.upstream, snapshot.taken, limits)
     if _stored(connection, snapshot.upstream) > limits.bytes:
-        raise StoreUnavailable("the newest version of each document fills all the room there is: raise versions_megabytes")
+        raise StoreUnavailable(
+            "the newest version of each document fills all the room there is: raise versions_megabytes"
+        )
     return snapshot
 
 
@@ -171,7 +171,8 @@ def append_edits(connection: sqlite3.Connection, place: Place, edits: Sequence[t
     if last is None and (not edits or edits[0][0].kind is not EditKind.STATE):
         raise ValueError("a log of changes begins with a whole document")
     connection.executemany(
-        "INSERT INTO edits (upstream, file, epoch, seq, path, kind, origin, at, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO edits (upstream, file, epoch, seq, path, kind, origin, at, data)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (*log, seq, place.path, edit.kind.value, edit.origin, edit.at, sealed)
             for seq, (edit, sealed) in enumerate(edits, (last or 0) + 1)

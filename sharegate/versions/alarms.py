@@ -81,7 +81,6 @@ def _happened(before: Facts, after: Facts) -> Happened | None:
         return Happened.COLLAPSED
     grown = after.characters - before.characters
     repeats = after.repeated - before.repeated
-    if before.characters >= _LEAST and after.characters >= _TWICE * before.characters:
-        if repeats >= _REPEATED * before.characters and repeats >= grown / 2:
-            return Happened.DOUBLED
-    return None
+    twice = before.characters >= _LEAST and after.characters >= _TWICE * before.characters
+    again = repeats >= _REPEATED * before.characters and repeats >= grown / 2
+    return Happened.DOUBLED if twice and again else None

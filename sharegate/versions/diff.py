@@ -141,7 +141,9 @@ def opcodes(before: Sequence[Any], after: Sequence[Any]) -> list[Opcode]:
         found.append((tag, start, len(before) - end, start, len(after) - end))
     else:
         matcher = difflib.SequenceMatcher(None, middle_before, middle_after, autojunk=False)
-        found += [(tag, i1 + start, i2 + start, j1 + start, j2 + start) for tag, i1, i2, j1, j2 in matcher.get_opcodes()]
+        found += [
+            (tag, i1 + start, i2 + start, j1 + start, j2 + start) for tag, i1, i2, j1, j2 in matcher.get_opcodes()
+        ]
     if end:
         found.append(("equal", len(before) - end, len(before), len(after) - end, len(after)))
     return found

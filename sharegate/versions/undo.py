@@ -138,13 +138,12 @@ class _Replay:
     def undone(self) -> Undone:
         first = self._edits[0]
         self._doc.apply_update(first.data)
-        scopes: list[Any] = (
-            [self._cells, meta_of(self._doc)] if self._cells is not None else [source_of(self._doc)]
-        )
+        scopes: list[Any] = [self._cells, meta_of(self._doc)] if self._cells is not None else [source_of(self._doc)]
+        past = _past(self._edits, self._visit)
         following = UndoManager(scopes=scopes, capture_timeout_millis=_WHOLE)
         following.include_origin(self._visit)
         watching = self._watched()
-        self._play()
+        self._play(past)
         self._fresh = [False] * len(self._ids)
         before = read(self._doc, self._kind)
         updates: list[bytes] = []
@@ -164,12 +163,12 @@ class _Replay:
         changes = [update for update in updates if update != b"\x00\x00"]
         update = merge_updates(*changes) if changes else b""
         cells = tuple(self._report(before, after, kept))
-        return Undone(update, self._client, first.at, cells, before, after)
+        since = self._edits[past].at if past >= 0 else first.at
+        return Undone(update, self._client, since, cells, before, after)
 
     # -- playing ------------------------------------------------------------------------------------------------------
 
-    def _play(self) -> None:
-        past = max((at for at, edit in enumerate(self._edits) if self._ended(edit)), default=-1)
+    def _play(self, past: int) -> None:
         for at, edit in enumerate(self._edits[1:], 1):
             if edit.kind is EditKind.UNDONE:
                 continue
@@ -181,9 +180,6 @@ class _Replay:
                 self._doc.apply_update(edit.data)
             if edit.kind is EditKind.UPDATE and not gone:
                 self._touched.note(edit.origin, self._visit, self._changed, self._inserted)
-
-    def _ended(self, edit: Edit) -> bool:
-        return edit.kind is EditKind.UNDONE and edit.origin == self._visit
 
     def _watched(self) -> tuple[Any, Any]:
         if self._cells is None:
@@ -260,6 +256,50 @@ class _Replay:
         present = {str(cell.get("id")) for cell in after.cells}
         for id in sorted((kept | self._touched.copied & present) - told):
             yield CellUndone(id, Became.KEPT, others.get(id, ()))
+
+
+def _past(edits: Sequence[Edit], visit: str) -> int:
+    """The place in the log up to which nothing is taken back; -1 for none.
+
+    What was taken back once is not taken back again: that would put deleted text in twice. And where a STATE brought
+    changes of the visit's own CRDT clients that the log had missed, undoing begins behind it: the undo manager of yrs
+    cannot tell the characters apart that it followed and did not follow within one run of a client (it panics, or
+    leaves some), so that what it follows must be the end of the run.
+    """
+    past = max(
+        (at for at, edit in enumerate(edits) if edit.kind is EditKind.UNDONE and edit.origin == visit), default=-1
+    )
+    doc: Doc[Any] = Doc()
+    clocks: dict[int, int] = {}
+    followed: set[int] = set()
+    missed: set[int] = set()
+    for at, edit in enumerate(edits):
+        if edit.kind is EditKind.UNDONE:
+            continue
+        doc.apply_update(edit.data)
+        now = state_vector(doc.get_state())
+        advanced = {client for client, clock in now.items() if clock > clocks.get(client, 0)}
+        if edit.kind is EditKind.STATE:
+            missed |= advanced & followed
+        elif edit.origin == visit and at > past:
+            if advanced & missed:
+                past, followed, missed = at - 1, set(), set()
+            followed |= advanced
+        clocks = now
+    return past
+
+
+def state_vector(data: bytes) -> dict[int, int]:
+    """Client → clock, of what pycrdt itself encoded (lib0 varints). Never for bytes from elsewhere."""
+    numbers: list[int] = []
+    value = shift = 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            numbers.append(value)
+            value = shift = 0
+    return dict(zip(numbers[1::2], numbers[2::2], strict=True))
 
 
 def _renewed(event: Any, fresh: list[bool]) -> list[bool]:

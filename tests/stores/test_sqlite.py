@@ -755,8 +755,8 @@ async def test_a_full_disk_keeps_no_version(path: Path, store: SqliteStore) -> N
     store._writer._connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreUnavailable):
         await store.keep_version(a_snapshot("n2"), random.Random(1).randbytes(100_000), limits=PLENTY)
+    whole = edit(EditKind.STATE, random.Random(2).randbytes(100_000))
     with pytest.raises(StoreUnavailable):
-        whole = edit(EditKind.STATE, random.Random(2).randbytes(100_000))
         await store.append_edits(PLACE, [whole], limit=1 << 20)
     assert [one.id for one in await store.versions()] == ["n1"]
     assert await store.version_content("n1") == b"one"

@@ -182,7 +182,9 @@ class VersionContract:
             place = Place("u1", f"f{at}", "e1")
             whole = Edit(kind=EditKind.STATE, at=START + at * DAY, data=noise(at, 4000))
             await store.append_edits(place, [whole], limit=1 << 20)
-        await store.add_authorship([Authorship(upstream="u1", file="f0", cell="a", visit="v1", first=START, last=START)])
+        await store.add_authorship(
+            [Authorship(upstream="u1", file="f0", cell="a", visit="v1", first=START, last=START)]
+        )
         assert await store.thin_versions(START + 2 * DAY, limits=limits) == 0
         assert [len(await store.edits(Place("u1", f"f{at}", "e1"))) for at in range(3)] == [0, 1, 1]
         assert len(await store.authorship("u1", "f0")) == 1

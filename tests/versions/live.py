@@ -34,7 +34,7 @@ class OpenDocuments:
         return log
 
     async def write(self, upstream: str, path: str, visit: str, act: Callable[[Doc[Any]], None]) -> None:
-        doc, kind, log = self._find(upstream, path)
+        doc, _, log = self._find(upstream, path)
         if not any(one.visit == visit for one in await self._keeper.list(upstream=upstream, path=path)):
             await self._kept(upstream, path, Cause.FIRST_WRITE, OnAccount(visit=visit))
         page: Doc[Any] = Doc()

@@ -25,7 +25,9 @@ def cells(draw: st.DrawFn) -> dict[str, Any]:
         "id": draw(st.sampled_from("abcdefgh")),
         "cell_type": draw(st.sampled_from(["code", "code", "markdown"])),
         "source": draw(TEXTS),
-        "metadata": draw(st.dictionaries(st.sampled_from(["tags", "name"]), st.sampled_from([1, "x", ["y"]]), max_size=2)),
+        "metadata": draw(
+            st.dictionaries(st.sampled_from(["tags", "name"]), st.sampled_from([1, "x", ["y"]]), max_size=2)
+        ),
     }
     if cell["cell_type"] == "code":
         cell["outputs"] = draw(st.lists(OUTPUTS, max_size=2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharegate.versions.diff import Change, difference, in_place, line_difference, matches, opcodes
@@ -17,6 +17,7 @@ def of(*cells: dict[str, Any], **metadata: Any) -> Content:
     return Content.of_notebook(notebook(list(cells), **metadata))
 
 
+@settings(deadline=None)
 @given(notebooks(), notebooks())
 def test_there_is_a_difference_exactly_when_they_differ(one: dict[str, Any], other: dict[str, Any]) -> None:
     """And it can be written as JSON."""
@@ -73,6 +74,7 @@ def test_lines_with_little_around_them() -> None:
     assert line_difference("same", "same") == ()
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_the_lines_tell_the_whole_change(before: str, after: str) -> None:
     """With enough context, the old and the new text can be read from them."""
@@ -85,6 +87,7 @@ def test_the_lines_tell_the_whole_change(before: str, after: str) -> None:
     assert "\n".join(line[1:] for line in body if line[0] in " +") == after
 
 
+@settings(deadline=None)
 @given(st.permutations(range(8)))
 def test_as_few_cells_as_possible_move(order: list[int]) -> None:
     """Those that stay are the longest run that is in order."""

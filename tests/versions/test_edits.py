@@ -28,19 +28,20 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 class Typist:
-    """A page that types into the first cell, and the live document that takes it."""
+    """Pages that type into the first cell, and the live document that takes it."""
 
     def __init__(self, store: Any, clock: Clock, *, undo_bytes: int = 1 << 20) -> None:
         self.doc = live(notebook([code("a", "")]), client=1)
-        self.page: Doc[Any] = Doc(client_id=2)
-        self.page.apply_update(self.doc.get_update())
+        self.pages: dict[str, Doc[Any]] = {"v1": Doc(client_id=2), "v2": Doc(client_id=3), "": Doc(client_id=4)}
         self.log = EditLog(store, PLACE, Limits(undo_bytes=undo_bytes), self.doc.get_update, clock)
 
     def types(self, visit: str, text: str) -> bool:
-        before = self.page.get_state()
-        source: Text = self.page.get("cells", type=Array)[0]["source"]
+        page = self.pages[visit]
+        page.apply_update(self.doc.get_update())
+        before = page.get_state()
+        source: Text = page.get("cells", type=Array)[0]["source"]
         source += text
-        update = self.page.get_update(before)
+        update = page.get_update(before)
         self.doc.apply_update(update)
         return self.log.append(visit, update)
 

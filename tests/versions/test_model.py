@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from sharegate.errors import StoreUnavailable
 from sharegate.versions.model import Content, Facts, Kind, facts
 from tests.versions.notebooks import code, notebook, notebooks
 
 
+@settings(deadline=None)
 @given(notebooks())
 def test_a_notebook_is_read_back_from_its_bytes(plain: dict[str, Any]) -> None:
     """Equal notebooks give equal bytes, whatever the order of their keys."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
@@ -38,6 +38,7 @@ def trusted(doc: Doc[Any]) -> list[str]:
     return [cell["id"] for cell in doc.get("cells", type=Array) if cell["metadata"].get("trusted")]
 
 
+@settings(deadline=None)
 @given(notebooks(), notebooks())
 def test_a_plan_leads_to_what_was_wanted(present: dict[str, Any], wanted: dict[str, Any]) -> None:
     """For any two notebooks; then there is nothing left to do."""
@@ -54,6 +55,7 @@ def test_a_plan_leads_to_what_was_wanted(present: dict[str, Any], wanted: dict[s
         assert after["id"] == before["id"] or after["id"] in kept
 
 
+@settings(deadline=None)
 @given(notebooks(), st.data())
 def test_ids_are_kept(wanted: dict[str, Any], data: st.DataObject) -> None:
     """Where the same cells stand in another order and with other content, each keeps its own id."""
@@ -62,12 +64,14 @@ def test_ids_are_kept(wanted: dict[str, Any], data: st.DataObject) -> None:
     assert restored(live(present), Content.of_notebook(wanted)).encode() == Content.of_notebook(wanted).encode()
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_text_files(present: str, wanted: str) -> None:
     """A text file becomes exactly what was wanted, whatever its characters take in bytes."""
     assert restored(live_text(present), Content.of_text(wanted)).text == wanted
 
 
+@settings(deadline=None)
 @given(notebooks(), notebooks(), st.data())
 def test_only_the_cells_that_were_named(present: dict[str, Any], wanted: dict[str, Any], data: st.DataObject) -> None:
     """The named cells are as they were; all others are untouched, in their order."""
@@ -90,9 +94,11 @@ def test_only_the_cells_that_were_named(present: dict[str, Any], wanted: dict[st
 def test_a_plan_is_small() -> None:
     """One word is one edit, one moved cell one move, one lost cell one insertion."""
     a, b, c, d = (code(id, f"text of {id}") for id in "abcd")
-    assert plan(of(a), of(a | {"source": "text for a"})).operations == (
-        *(ReplaceText(0, 6, 1, "r"), ReplaceText(0, 5, 0, "f")),
-    ) or len(plan(of(a), of(a | {"source": "text for a"})).operations) <= 2
+    assert (
+        plan(of(a), of(a | {"source": "text for a"})).operations
+        == (*(ReplaceText(0, 6, 1, "r"), ReplaceText(0, 5, 0, "f")),)
+        or len(plan(of(a), of(a | {"source": "text for a"})).operations) <= 2
+    )
     assert plan(of(a, b, c, d), of(d, a, b, c)).operations == (MoveCell(3, 0, "d"),)
     assert plan(of(a, b, c, d), of(b, c, d, a)).operations == (MoveCell(0, 3, "a"),)
     assert plan(of(a, c), of(a, b, c)).operations == (InsertCell(1, b),)
@@ -102,6 +108,7 @@ def test_a_plan_is_small() -> None:
     assert plan(of(code("a", "", (one,))), of(code("a", "", (one, two)))).operations == (SetOutputs(0, 1, 0, (two,)),)
 
 
+@settings(deadline=None)
 @given(notebooks(), notebooks(), TEXTS)
 def test_others_go_on_writing(present: dict[str, Any], wanted: dict[str, Any], text: str) -> None:
     """What somebody types in another cell at the same moment is there afterwards, as is the restored rest."""

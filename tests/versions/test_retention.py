@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sharegate.versions.model import Limits, Snapshot
@@ -44,6 +44,7 @@ def test_too_many_of_one_document() -> None:
     assert [one.id for one in left] == ["a0000", "a0001", "a0002", "a0003", "b0000", "b0001", "b0002"]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 400 * DAY)), max_size=40),
     st.integers(0, 5),
@@ -59,6 +60,7 @@ def test_the_newest_of_each_document_stays(taken: list[tuple[str, float]], most:
         assert newest.id not in gone
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 40 * DAY), max_size=30))
 def test_thinning_twice_is_thinning_once(ages: list[float]) -> None:
     """What stayed stays."""
