@@ -65,7 +65,8 @@ class Versions:
             upstream, path = await self._document(query["path"], query.get("server", ""))
         limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
         found = await self._keeper.list(upstream=upstream, path=path, limit=limit)
-        return {"snapshots": [await self._view(one, found) for one in found]}
+        ids = [one.id for one in await self._keeper.list()]
+        return {"snapshots": [await self._view(one, ids) for one in found]}
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         snapshot = await self._keeper.find(parts["id"])
@@ -180,9 +181,9 @@ class Versions:
         upstream, below = await self._servers.for_path(path, server)
         return upstream.id, below
 
-    async def _view(self, snapshot: Snapshot, among: list[Snapshot] | None = None) -> Json:
+    async def _view(self, snapshot: Snapshot, ids: list[str] | None = None) -> Json:
         names = await self._names({snapshot.visit} if snapshot.visit else set())
-        others = [one.id for one in (among if among is not None else await self._keeper.list())]
+        others = ids if ids is not None else [one.id for one in await self._keeper.list()]
         shown = msgspec.structs.asdict(snapshot) | {"label": short(snapshot.id, others)}
         return {
             **{name: value for name, value in shown.items() if name != "upstream"},

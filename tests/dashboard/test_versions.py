@@ -87,12 +87,14 @@ async def test_versions_are_listed_and_shown(desk: Desk) -> None:
     shown = await desk.office.call("GET", f"snapshots/{one['label']}")
     assert [cell["source"] for cell in shown["notebook"]["cells"]] == ["one", "two"] and shown["text"] is None
     for path, count in ((PATH, 1), (str(desk.office.folder / PATH), 1), ("week3/other.ipynb", 0)):
-        found = await desk.office.call("GET", "snapshots", path=path, server=SERVER)
-        assert len(found["snapshots"]) == count
+        query = {"path": path, "server": SERVER}
+        status, found = await desk.office.running.api.call("GET", "/api/v1/snapshots", query)
+        assert status == 200 and len(found["snapshots"]) == count
 
 
 async def test_a_version_is_taken_and_compared(desk: Desk) -> None:
     """With the present, and with another version."""
+    desk.office.clock.forward(1)
     taken = (await desk.office.call("POST", "snapshots", {"path": PATH, "server": SERVER}))["snapshot"]
     assert taken["cause"] == "asked"
     first = (await desk.list())[-1]
