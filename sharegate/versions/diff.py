@@ -13,11 +13,34 @@ from typing import Any
 from sharegate.versions.model import Content, Kind
 
 Opcode = tuple[str, int, int, int, int]
-# Beyond so many comparisons the middle of a text is one change: the exact answer would take minutes.
-_MOST_WORK = 4_000_000
+# Comparisons for one pair of texts, and for two whole documents (about a second): what would take more is told as one
+# change. Somebody who edits may write texts that are slow to compare, and a room waits for the plan of a restore.
+_MOST_OF_ONE = 300_000
+_MOST_OF_ALL = 1_000_000
 _ALIKE = 0.5
 # What is told of a cell apart from its other fields.
 _FIELDS = ("id", "cell_type", "source", "metadata", "outputs", "execution_count")
+
+
+@dataclass(slots=True)
+class Work:
+    """How many comparisons are left for two documents."""
+
+    left: int = _MOST_OF_ALL
+
+    def may(self, before: Sequence[Any], after: Sequence[Any]) -> bool:
+        """Whether these two may be compared in detail; the cost is then taken off."""
+        pairs = len(before) * len(after)
+        most = min(self.left, _MOST_OF_ONE)
+        if pairs > 20 * most:
+            return False
+        if pairs > 1000:
+            times = Counter(after)
+            pairs = pairs // 20 + sum(times[one] for one in before)
+        if pairs > most:
+            return False
+        self.left -= pairs
+        return True
 
 
 class Change(StrEnum):
@@ -78,11 +101,11 @@ def difference(before: Content, after: Content, *, context: int = 2) -> Differen
     if before.kind is Kind.BYTES or after.kind is Kind.BYTES or before.kind is not after.kind:
         one, other = before.encode(), after.encode()
         return Difference(bytes=None if one == other and before.kind is after.kind else (len(one), len(other)))
-    return Difference(lines=line_difference(before.text, after.text, context))
+    return Difference(lines=line_difference(before.text, after.text, Work(), context))
 
 
 def matches(
-    before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], *, by_content: bool = True
+    before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], work: Work, *, by_content: bool = True
 ) -> dict[int, int]:
     """Which cell of `before` a cell of `after` is, by position: by id where that names one cell on each side, else by
     content, in order (unless not `by_content`). A document that was rebuilt from a file without ids has new ones."""
@@ -96,9 +119,9 @@ def matches(
     taken = set(found.values())
     left = [at for at in range(len(before)) if at not in taken]
     right = [at for at in range(len(after)) if at not in found]
-    for tag, i1, i2, j1, j2 in opcodes([_content(before[at]) for at in left], [_content(after[at]) for at in right]):
+    for tag, i1, i2, j1, j2 in opcodes(_contents(before, left), _contents(after, right), work):
         for i, j in zip(range(i1, i2), range(j1, j2), strict=False):
-            if tag == "equal" or (tag == "replace" and _alike(before[left[i]], after[right[j]])):
+            if tag == "equal" or (tag == "replace" and _alike(before[left[i]], after[right[j]], work)):
                 found[right[j]] = left[i]
     return found
 
@@ -122,9 +145,9 @@ def in_place(matched: dict[int, int]) -> set[int]:
     return staying
 
 
-def opcodes(before: Sequence[Any], after: Sequence[Any]) -> list[Opcode]:
-    """difflib's opcodes in bounded time: what is equal at both ends is set aside first, and a middle that is too large
-    to compare is one replacement."""
+def opcodes(before: Sequence[Any], after: Sequence[Any], work: Work) -> list[Opcode]:
+    """difflib's opcodes in bounded time: what is equal at both ends is set aside first, and a middle that is too much
+    work is one replacement."""
     start = 0
     least = min(len(before), len(after))
     while start < least and before[start] == after[start]:
@@ -136,7 +159,7 @@ def opcodes(before: Sequence[Any], after: Sequence[Any]) -> list[Opcode]:
     found: list[Opcode] = [("equal", 0, start, 0, start)] if start else []
     if not middle_before and not middle_after:
         pass
-    elif not middle_before or not middle_after or len(middle_before) * len(middle_after) > _MOST_WORK:
+    elif not middle_before or not middle_after or not work.may(middle_before, middle_after):
         tag = "insert" if not middle_before else "delete" if not middle_after else "replace"
         found.append((tag, start, len(before) - end, start, len(after) - end))
     else:
@@ -149,10 +172,10 @@ def opcodes(before: Sequence[Any], after: Sequence[Any]) -> list[Opcode]:
     return found
 
 
-def line_difference(before: str, after: str, context: int = 2) -> tuple[str, ...]:
+def line_difference(before: str, after: str, work: Work, context: int = 2) -> tuple[str, ...]:
     """Lines with ' ', '-' or '+' in front; '@' with the line number (from 1) before each group."""
     one, other = before.split("\n"), after.split("\n")
-    codes = opcodes(one, other)
+    codes = opcodes(one, other, work)
     if all(tag == "equal" for tag, *_ in codes):
         return ()
     lines: list[str] = []
@@ -171,7 +194,8 @@ def line_difference(before: str, after: str, context: int = 2) -> tuple[str, ...
 
 
 def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]], context: int) -> list[CellDifference]:
-    matched = matches(before, after)
+    work = Work()
+    matched = matches(before, after, work)
     staying = in_place(matched)
     found = []
     for at, cell in enumerate(after):
@@ -179,7 +203,7 @@ def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]], context: i
         if was is None:
             found.append(_whole_cell(Change.ADDED, cell, None, at))
             continue
-        one = _one_cell(before[was], cell, was, at, moved=at not in staying, context=context)
+        one = _one_cell(before[was], cell, was, at, work, moved=at not in staying, context=context)
         if one is not None:
             found.append(one)
     gone = set(range(len(before))) - set(matched.values())
@@ -188,9 +212,9 @@ def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]], context: i
 
 
 def _one_cell(
-    before: dict[str, Any], after: dict[str, Any], was: int, at: int, *, moved: bool, context: int
+    before: dict[str, Any], after: dict[str, Any], was: int, at: int, work: Work, *, moved: bool, context: int
 ) -> CellDifference | None:
-    lines = line_difference(before.get("source", ""), after.get("source", ""), context)
+    lines = line_difference(before.get("source", ""), after.get("source", ""), work, context)
     fields = _fields(_rest(before), _rest(after))
     one, other = before.get("outputs") or [], after.get("outputs") or []
     outputs = (len(one), len(other)) if one != other else None
@@ -238,13 +262,13 @@ def _unique_ids(cells: Sequence[dict[str, Any]]) -> dict[str, int]:
     return {cell["id"]: at for at, cell in enumerate(cells) if cell.get("id") and times[cell["id"]] == 1}
 
 
-def _content(cell: dict[str, Any]) -> tuple[str, str]:
-    return str(cell.get("cell_type", "")), str(cell.get("source", ""))
+def _contents(cells: Sequence[dict[str, Any]], places: list[int]) -> list[tuple[str, str]]:
+    return [(str(cells[at].get("cell_type", "")), str(cells[at].get("source", ""))) for at in places]
 
 
-def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+def _alike(one: dict[str, Any], other: dict[str, Any], work: Work) -> bool:
     if one.get("cell_type") != other.get("cell_type"):
         return False
     before, after = str(one.get("source", "")).split("\n"), str(other.get("source", "")).split("\n")
-    equal = sum(i2 - i1 for tag, i1, i2, _, _ in opcodes(before, after) if tag == "equal")
+    equal = sum(i2 - i1 for tag, i1, i2, _, _ in opcodes(before, after, work) if tag == "equal")
     return 2 * equal >= _ALIKE * (len(before) + len(after))

@@ -16,7 +16,7 @@ from uuid import uuid4
 from pycrdt import Array, Doc, Map, Text
 
 from sharegate.errors import Invalid, NotFound
-from sharegate.versions.diff import in_place, matches, opcodes
+from sharegate.versions.diff import Work, in_place, matches, opcodes
 from sharegate.versions.document import cells_of, hold_trust, meta_of, new_cell, new_output, source_of, trust_of
 from sharegate.versions.model import Content, Kind
 
@@ -101,13 +101,14 @@ def plan(present: Content, wanted: Content, cells: Iterable[str] | None = None) 
     """
     if present.kind is not wanted.kind or present.kind is Kind.BYTES:
         raise Invalid("snapshot", "is not of the kind of the document as it is now", "Put the whole file back")
+    work = Work()
     if present.kind is Kind.TEXT:
         if cells is not None:
             raise Invalid("cell", "a text file has no cells", "Leave out --cell")
-        return Plan(Kind.TEXT, tuple(_text_edits(None, present.text, wanted.text)))
+        return Plan(Kind.TEXT, tuple(_text_edits(None, present.text, wanted.text, work)))
     if cells is not None:
         wanted = with_cells(present, wanted, list(cells))
-    operations = _cell_operations(present.cells, wanted.cells, by_content=cells is None)
+    operations = _cell_operations(present.cells, wanted.cells, work, by_content=cells is None)
     return Plan(Kind.NOTEBOOK, tuple([*operations, *_about(present, wanted)]))
 
 
@@ -151,9 +152,9 @@ def with_cells(present: Content, wanted: Content, ids: list[str]) -> Content:
 
 
 def _cell_operations(
-    present: list[dict[str, Any]], wanted: list[dict[str, Any]], *, by_content: bool
+    present: list[dict[str, Any]], wanted: list[dict[str, Any]], work: Work, *, by_content: bool
 ) -> Iterator[Operation]:
-    found = matches(present, wanted, by_content=by_content)
+    found = matches(present, wanted, work, by_content=by_content)
     matched = {at: was for at, was in found.items() if _same_type(present[was], wanted[at])}
     kept = set(matched.values())
     staying = in_place(matched)
@@ -181,14 +182,14 @@ def _cell_operations(
             order.insert(place, matched[at])
             yield MoveCell(now, place, str(present[matched[at]].get("id")))
         if at in matched:
-            yield from _inside(place, present[matched[at]], cell)
+            yield from _inside(place, present[matched[at]], cell, work)
         place += 1
 
 
-def _inside(at: int, present: dict[str, Any], wanted: dict[str, Any]) -> Iterator[Operation]:
-    yield from _text_edits(at, present.get("source", ""), wanted.get("source", ""))
+def _inside(at: int, present: dict[str, Any], wanted: dict[str, Any], work: Work) -> Iterator[Operation]:
+    yield from _text_edits(at, present.get("source", ""), wanted.get("source", ""), work)
     yield from _metadata_edits(at, present.get("metadata") or {}, wanted.get("metadata") or {})
-    yield from _output_edits(at, present.get("outputs") or [], wanted.get("outputs") or [])
+    yield from _output_edits(at, present.get("outputs") or [], wanted.get("outputs") or [], work)
     one = {name: value for name, value in present.items() if name not in _SHAPED}
     other = {name: value for name, value in wanted.items() if name not in _SHAPED}
     yield from _field_edits(at, "", one, other)
@@ -220,27 +221,29 @@ def _field_edits(at: int | None, prefix: str, present: dict[str, Any], wanted: d
             yield SetField(at, prefix + name, wanted[name])
 
 
-def _output_edits(at: int, present: list[dict[str, Any]], wanted: list[dict[str, Any]]) -> Iterator[Operation]:
+def _output_edits(
+    at: int, present: list[dict[str, Any]], wanted: list[dict[str, Any]], work: Work
+) -> Iterator[Operation]:
     one, other = ([json.dumps(output, sort_keys=True) for output in outputs] for outputs in (present, wanted))
-    edits = [SetOutputs(at, i1, i2 - i1, tuple(wanted[j1:j2])) for _, i1, i2, j1, j2 in _changes(one, other)]
+    edits = [SetOutputs(at, i1, i2 - i1, tuple(wanted[j1:j2])) for _, i1, i2, j1, j2 in _changes(one, other, work)]
     yield from reversed(edits)
 
 
-def _text_edits(at: int | None, present: str, wanted: str) -> Iterator[Operation]:
+def _text_edits(at: int | None, present: str, wanted: str, work: Work) -> Iterator[Operation]:
     """Last first, so that no edit shifts the place of another."""
     one, other = present.splitlines(keepends=True), wanted.splitlines(keepends=True)
     starts_one, starts_other = _starts(one), _starts(other)
     edits = []
-    for _, i1, i2, j1, j2 in _changes(one, other):
+    for _, i1, i2, j1, j2 in _changes(one, other, work):
         start, end = starts_one[i1], starts_one[i2]
         old, new = present[start:end], wanted[starts_other[j1] : starts_other[j2]]
-        for _, k1, k2, l1, l2 in _changes(old, new):
+        for _, k1, k2, l1, l2 in _changes(old, new, work):
             edits.append(ReplaceText(at, start + k1, k2 - k1, new[l1:l2]))
     yield from reversed(edits)
 
 
-def _changes(present: Any, wanted: Any) -> list[tuple[str, int, int, int, int]]:
-    return [code for code in opcodes(present, wanted) if code[0] != "equal"]
+def _changes(present: Any, wanted: Any, work: Work) -> list[tuple[str, int, int, int, int]]:
+    return [code for code in opcodes(present, wanted, work) if code[0] != "equal"]
 
 
 def _starts(lines: list[str]) -> list[int]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sharegate.versions.diff import Change, difference, in_place, line_difference, matches, opcodes
+from sharegate.versions.diff import Change, Work, difference, in_place, line_difference, matches, opcodes
 from sharegate.versions.model import Content
+from sharegate.versions.restore import ReplaceText, plan
 from tests.versions.notebooks import TEXTS, code, html, notebook, notebooks
 
 
@@ -49,7 +52,7 @@ def test_cells_without_ids_are_recognised() -> None:
     """By their content, and by what is alike in between."""
     before = [{"cell_type": "code", "source": text} for text in ("import x", "a\nb\nc", "end")]
     after = [{"cell_type": "code", "source": text} for text in ("import x", "a\nB\nc", "end", "more")]
-    assert matches(before, after) == {0: 0, 1: 1, 2: 2}
+    assert matches(before, after, Work()) == {0: 0, 1: 1, 2: 2}
 
 
 def test_outputs_and_fields() -> None:
@@ -67,18 +70,18 @@ def test_lines_with_little_around_them() -> None:
     """Two lines of context, and where each group stands."""
     before = "\n".join(str(at) for at in range(1, 21))
     after = before.replace("5", "five", 1).replace("\n20", "\n20\n21")
-    assert line_difference(before, after) == (
+    assert line_difference(before, after, Work()) == (
         *("@ 3", " 3", " 4", "-5", "+five", " 6", " 7"),
         *("@ 19", " 19", " 20", "+21"),
     )
-    assert line_difference("same", "same") == ()
+    assert line_difference("same", "same", Work()) == ()
 
 
 @settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_the_lines_tell_the_whole_change(before: str, after: str) -> None:
     """With enough context, the old and the new text can be read from them."""
-    lines = line_difference(before, after, context=10_000)
+    lines = line_difference(before, after, Work(), context=10_000)
     if before == after:
         assert lines == ()
         return
@@ -103,7 +106,20 @@ def test_as_few_cells_as_possible_move(order: list[int]) -> None:
 def test_attack_a_text_that_takes_minutes_to_compare() -> None:
     """Two large texts without anything in common are one replacement."""
     before, after = ["a"] * 100_000, ["b"] * 100_000
-    assert opcodes([1, *before, 2], [1, *after, 2])[1] == ("replace", 1, 100_001, 1, 100_001)
+    assert opcodes([1, *before, 2], [1, *after, 2], Work())[1] == ("replace", 1, 100_001, 1, 100_001)
+
+
+def test_attack_many_cells_that_are_slow_to_compare() -> None:
+    """All cells of a notebook share one allowance; past it each is one replacement."""
+    texts = ["".join(random.Random(at).choices("ab", k=700)) for at in range(40)]
+    before, after = (of(*(code(str(at), text) for at, text in enumerate(each))) for each in (texts, texts[::-1]))
+    found = plan(before, after)
+    by_cell = Counter(one.at for one in found.operations if isinstance(one, ReplaceText))
+    assert by_cell[0] > 10 and by_cell[39] == 1
+    work = Work()
+    for one, other in zip(texts, texts[::-1], strict=True):
+        opcodes(one, other, work)
+    assert 0 <= work.left < 300_000
 
 
 def test_other_kinds() -> None:
