@@ -45,7 +45,11 @@ class EditLog:
         await self.flush()
 
     def append(self, origin: str, update: bytes) -> bool:
-        """Note one accepted change, after the live document took it. Returns whether a flush is due now."""
+        """Note one accepted change, after the live document took it. Returns whether a flush is due now.
+
+        What the gate adds to a visit's change (a correction) is a change of its own, with origin "": it stays when the
+        visit is undone, and the undo manager must not follow only parts of what the gate's CRDT client wrote.
+        """
         self._waiting.append(Edit(kind=EditKind.UPDATE, at=self._now(), origin=origin, data=update))
         self._bytes_waiting += len(update)
         self._since_state += len(update)

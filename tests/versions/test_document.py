@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from jupyter_ydoc import YNotebook, YUnicode
 
-from sharegate.versions.document import read
+from sharegate.versions.document import new_cell, read
 from sharegate.versions.model import Content, Kind
 from sharegate.versions.restore import apply, plan
 from tests.versions.notebooks import code, notebook, notebooks
@@ -57,3 +57,11 @@ def test_a_text_file() -> None:
     document.set("é one\ntwo\n")
     apply(plan(read(document.ydoc, Kind.TEXT), Content.of_text("é ONE\ntwo\n👩")), document.ydoc)
     assert document.get() == "é ONE\ntwo\n👩" == read(document.ydoc, Kind.TEXT).text
+
+
+def test_attack_trust_in_a_new_cell() -> None:
+    """A cell is made without the trust that its metadata speaks of; only whoever moves a trusted one says so."""
+    for made, trusted in ((new_cell(code("a", trusted=True)), None), (new_cell(code("a"), trusted=True), True)):
+        document = YNotebook()
+        document.ycells.append(made)
+        assert document.ycells[0]["metadata"].get("trusted") is trusted
