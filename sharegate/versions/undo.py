@@ -225,15 +225,17 @@ class _Replay:
     def _without_doubles(self, times: Counter[str]) -> set[str]:
         """Others had put a cell back that the visit had removed: theirs stays, the one that came back goes."""
         assert self._cells is not None
-        doubled: set[str] = set()
         now = Counter(self._ids)
+        surplus: list[int] = []
+        for id in [id for id, number in now.items() if number > max(times[id], 1)]:
+            came = [at for at, other in enumerate(self._ids) if other == id and self._fresh[at]]
+            # Of several that came back (moved by one, then removed) the fullest stays.
+            came.sort(key=lambda at: len(str(self._cells[at].get("source") or "")))  # type: ignore[index]
+            surplus += came[: now[id] - max(times[id], 1)]
+        doubled = {self._ids[at] for at in surplus}
         with self._doc.transaction():
-            for at in reversed(range(len(self._ids))):
-                id = self._ids[at]
-                if self._fresh[at] and times[id] and now[id] > times[id]:
-                    del self._cells[at]
-                    now[id] -= 1
-                    doubled.add(id)
+            for at in sorted(surplus, reverse=True):
+                del self._cells[at]
         return doubled
 
     def _report(self, before: Content, after: Content, kept: set[str]) -> Iterator[CellUndone]:

@@ -193,6 +193,18 @@ def test_others_put_back_what_the_visit_removed() -> None:
     assert [(cell["id"], cell["source"]) for cell in undone.after.cells] == [("a", "text of a"), ("b", "B")]
 
 
+def test_a_cell_that_was_moved_by_another_and_then_removed_comes_back_once() -> None:
+    """Both its places were emptied by the visit; the fuller one returns."""
+    table = a_table("a", "b")
+    table.does("ann", move("a", 1))
+    table.does("bo", move("a", 0))
+    table.does("bo", type_in("a", "BBB"))
+    table.does("ann", delete("a"))
+    table.undo("ann")
+    assert table.sources == {"a": "BBBtext of a", "b": "text of b"}
+    assert len(read(table.live, Kind.NOTEBOOK).cells) == 2
+
+
 def test_metadata_that_others_changed_later_stays() -> None:
     """A key that nobody else touched returns, one that was set again does not."""
     table = a_table("a")
