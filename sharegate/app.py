@@ -25,6 +25,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
 from sharegate.editing import Editing
@@ -38,6 +39,7 @@ from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
+from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upstream.directory import Directory, StateChange
@@ -49,6 +51,8 @@ from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
+from sharegate.versions.model import Limits
+from sharegate.versions.snapshots import Keeper
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.hands import Hands
@@ -117,6 +121,7 @@ class _House:
     presence: Presence
     uploads: Uploads
     hands: Hands
+    keeper: Keeper
     api: Api
 
 
@@ -153,6 +158,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
+        keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
             store=store,
             upstreams=store,
@@ -165,6 +171,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             cutter=channels,
             pages=presence.pages,
             views=views,
+            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
             ring=ring,
             facts=GateFacts(
                 gate_url=config.gate_url,
@@ -200,6 +207,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             presence,
             uploads,
             hands,
+            keeper,
             api,
         )
 
@@ -275,7 +283,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         presence=house.presence,
         allowance=allowance,
         trail=trail,
-        keeper=Editing(authenticator=house.authenticator, store=store, names=names, trail=trail, now=now),
+        steward=Editing(authenticator=house.authenticator, store=store, names=names, trail=trail, now=now),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
     )
@@ -333,8 +341,18 @@ async def _keep(house: _House) -> None:
     while True:
         with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
             await house.store.prune(house.now())
+            await house.keeper.thin()
             await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
         await asyncio.sleep(3600)
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(
+        bytes=config.versions_megabytes << 20,
+        per_document=config.versions_per_document,
+        days=config.versions_days,
+        undo_bytes=config.undo_megabytes << 20,
+    )
 
 
 def _readiness(house: _House) -> Callable[[], Awaitable[None]]:

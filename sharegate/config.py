@@ -71,6 +71,13 @@ SETTINGS: tuple[Setting, ...] = (
         "Requests of one visit in a minute (link 8×, share 16×).",
     ),
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
+    Setting("versions_megabytes", "int", 1024, "Room for kept versions of one server's documents, compressed."),
+    Setting("versions_per_document", "int", 200, "Versions kept of one document."),
+    Setting(
+        "versions_days", "int", 30, "Days after which versions are forgotten, but for the newest of each document."
+    ),
+    Setting("versions_minutes", "int", 5, "Minutes between two versions of a document while visitors write in it."),
+    Setting("undo_megabytes", "int", 32, "Changes of one document that are kept to undo a person's work."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _PORTS = ("gate_port", "dashboard_port")
@@ -103,6 +110,11 @@ class Config:
     megabytes_per_minute: int
     requests_per_minute: int
     strangers_per_minute: int
+    versions_megabytes: int
+    versions_per_document: int
+    versions_days: int
+    versions_minutes: int
+    undo_megabytes: int
 
     @property
     def keys_dir(self) -> Path:

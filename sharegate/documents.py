@@ -20,7 +20,7 @@ from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.room import Keeper, Room, stale_session
+from sharegate.channels.room import Room, Steward, stale_session
 from sharegate.channels.scan import DROPPED, FROM_EDITOR
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.confine.request import Confined
@@ -69,7 +69,7 @@ class Documents:
         presence: Presence,
         allowance: Allowance,
         trail: Recorder,
-        keeper: Keeper,
+        steward: Steward,
         rules: DocumentRules,
         idle_after: float,
     ) -> None:
@@ -82,7 +82,7 @@ class Documents:
         self._allowance = allowance
         self._trail = trail
         self._admissions = Admissions()
-        self._keeper = keeper
+        self._steward = steward
         self._rules = rules
         self._idle_after = idle_after
         self._rooms = OpenRooms(self._room)
@@ -177,7 +177,7 @@ class Documents:
 
     def _room(self, upstream: str, name: RoomName) -> Room:
         return Room(
-            upstream, name, self._connect(upstream, name), self._keeper, self._rules, idle_after=self._idle_after
+            upstream, name, self._connect(upstream, name), self._steward, self._rules, idle_after=self._idle_after
         )
 
     def _connect(self, upstream_id: str, name: RoomName) -> Connect:

@@ -24,7 +24,7 @@ FOLD_SECONDS = 10.0
 
 
 class Editing:
-    """Implements channels.room.Keeper. Three refused changes within a minute end a visit's right to write."""
+    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write."""
 
     def __init__(
         self,

@@ -38,7 +38,7 @@ from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
 
-class Keeper(Protocol):
+class Steward(Protocol):
     """What happens around a visitor's change. Its own faults are Denied or StoreUnavailable, and refuse the change."""
 
     async def allowed(self, grant: Grant) -> Grant:
@@ -74,7 +74,7 @@ class Room:
         upstream: str,
         name: RoomName,
         connect: Connect,
-        keeper: Keeper,
+        steward: Steward,
         rules: DocumentRules,
         *,
         idle_after: float = float("inf"),
@@ -85,7 +85,7 @@ class Room:
         self.name = name
         self.session = _new_session()
         self.path: CanonicalPath | None = None
-        self._keeper = keeper
+        self._steward = steward
         self._rules = rules
         self._idle_after = idle_after
         self._now = now
@@ -175,7 +175,7 @@ class Room:
         member.push(frames.write(SyncStep2(epoch.since(vector))))
         if member.grant.allows(Capability.ROOMS_WRITE) and not epoch.read_only:
             member.push(frames.write(SyncStep1(epoch.vector)))
-        states = self._names.everything(member.id, self._keeper.identity(member.grant))
+        states = self._names.everything(member.id, self._steward.identity(member.grant))
         if states:
             member.push(frames.write(Awareness(states)))
 
@@ -185,7 +185,7 @@ class Room:
             return
         self.acted()
         if not member.wrote:
-            await self._keeper.first_write(self, member)
+            await self._steward.first_write(self, member)
             member.wrote = True
         await self._link.outbox.room()
         await self._link.open()
@@ -195,19 +195,19 @@ class Room:
         try:
             judged = epoch.take(member.grant.visit.id, update, summary)
         except Denied as denied:
-            raise await self._keeper.refused(self, member, denied) from None
+            raise await self._steward.refused(self, member, denied) from None
         self._link.outbox.put(frames.write(Update(judged.update)))
         self._tell(Update(judged.update), but=member)
         if judged.correction:
             member.push(frames.write(Update(judged.correction)))
-        await self._keeper.changed(self, member, judged)
+        await self._steward.changed(self, member, judged)
 
     async def _may_write(self, member: Member) -> bool:
         """Asked for each change: a role may be taken back at any moment. A viewer's page, too, says what it has."""
-        return (await self._keeper.allowed(member.grant)).allows(Capability.ROOMS_WRITE)
+        return (await self._steward.allowed(member.grant)).allows(Capability.ROOMS_WRITE)
 
     async def _say_where(self, member: Member, said: Awareness) -> None:
-        identity = self._keeper.identity(member.grant)
+        identity = self._steward.identity(member.grant)
         if await self._may_write(member):
             told = self._names.from_visitor(member.id, identity, said)
         else:
@@ -329,7 +329,7 @@ class Room:
             self.upstream,
             self._clock,
             taken=lambda visit, client: self._epoch is not None and self._epoch.others(visit, client),
-            heard=lambda username, name: self._keeper.heard(self.upstream, username, name),
+            heard=lambda username, name: self._steward.heard(self.upstream, username, name),
         )
 
     # -- telling --------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody,
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
+from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
     Invalid,
@@ -73,6 +74,7 @@ class Api:
         cutter: Cutter,
         pages: Callable[[list[str]], int],
         views: Views,
+        versions: Versions,
         ring: KeyRing,
         facts: GateFacts,
         describe: Reader,
@@ -89,6 +91,7 @@ class Api:
         self._cutter = cutter
         self._pages = pages
         self._views = views
+        self.versions = versions
         self._ring = ring
         self._facts = facts
         self._describe = describe
@@ -126,6 +129,7 @@ class Api:
             ("DELETE", "/api/v1/servers/{id}", self._remove_server),
             ("GET", "/api/v1/keys", self._keys),
             ("GET", "/api/v1/doctor", self._doctor),
+            *self.versions.table(),
         ]
 
     async def call(

@@ -44,6 +44,21 @@ class NewServerBody(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
 
 
+class SnapshotBody(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    server: str = ""
+
+
+class RestoreBody(msgspec.Struct, forbid_unknown_fields=True):
+    cells: list[str] | None = None
+    preview: bool = False
+
+
+class UndoBody(msgspec.Struct, forbid_unknown_fields=True):
+    path: str = ""
+    preview: bool = False
+
+
 def check_text(given: dict[str, Any]) -> None:
     """JSON can hold halves of characters, which nothing can write down."""
     for name, value in given.items():
@@ -59,15 +74,15 @@ def read_query(query: dict[str, str]) -> Query:
     }
     return Query(
         **known,
-        since=_number(query, "since", "Give seconds since the epoch"),
-        until=_number(query, "until", "Give seconds since the epoch"),
-        after_seq=int(_number(query, "after_seq", "Give the number of an event")),
-        limit=min(int(_number(query, "limit", "Give how many events")) or 1000, 10_000),
+        since=number(query, "since", "Give seconds since the epoch"),
+        until=number(query, "until", "Give seconds since the epoch"),
+        after_seq=int(number(query, "after_seq", "Give the number of an event")),
+        limit=min(int(number(query, "limit", "Give how many events")) or 1000, 10_000),
         newest_first=query.get("newest") in ("1", "true"),
     )
 
 
-def _number(query: dict[str, str], name: str, remedy: str) -> float:
+def number(query: dict[str, str], name: str, remedy: str) -> float:
     """0 where it is not given."""
     try:
         number = float(query.get(name) or 0)

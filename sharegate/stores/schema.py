@@ -54,6 +54,23 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE beat (id INTEGER PRIMARY KEY CHECK (id = 1), count INTEGER NOT NULL)",
         "INSERT INTO beat VALUES (1, 0)",
     ),
+    (
+        "CREATE TABLE versions (id TEXT PRIMARY KEY, upstream TEXT NOT NULL, path TEXT NOT NULL, taken REAL NOT NULL,"
+        " content TEXT NOT NULL, body TEXT NOT NULL)",
+        "CREATE INDEX versions_of ON versions (upstream, path, taken)",
+        "CREATE INDEX versions_with ON versions (content)",
+        # Sealed. `size` is what counts against the limit of a server.
+        "CREATE TABLE contents (name TEXT PRIMARY KEY, upstream TEXT NOT NULL, size INTEGER NOT NULL,"
+        " data BLOB NOT NULL)",
+        "CREATE INDEX contents_of ON contents (upstream)",
+        "CREATE TABLE authors (upstream TEXT NOT NULL, file TEXT NOT NULL, cell TEXT NOT NULL, visit TEXT NOT NULL,"
+        " first REAL NOT NULL, last REAL NOT NULL, inserted INTEGER NOT NULL, deleted INTEGER NOT NULL,"
+        " PRIMARY KEY (upstream, file, cell, visit))",
+        "CREATE TABLE edits (upstream TEXT NOT NULL, file TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL,"
+        " path TEXT NOT NULL, kind TEXT NOT NULL, origin TEXT NOT NULL, at REAL NOT NULL, data BLOB NOT NULL,"
+        " PRIMARY KEY (upstream, file, epoch, seq))",
+        "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -1,8 +1,8 @@
-"""ShareStore, UpstreamStore and AuditStore on one SQLite file.
+"""ShareStore, UpstreamStore, AuditStore and the stores of versions on one SQLite file.
 
 Writes go through one thread and are committed in groups, `synchronous=FULL`; records are read from a mirror in memory
-that changes only after a commit. The trail, overlays and device codes are read from the file on a second connection.
-Any failure of SQLite becomes StoreUnavailable, and neither the file nor the mirror has changed then.
+that changes only after a commit. The trail, overlays, device codes and versions are read from the file on a second
+connection. Any failure of SQLite becomes StoreUnavailable, and neither the file nor the mirror has changed then.
 """
 
 from __future__ import annotations
@@ -23,28 +23,30 @@ from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
 from sharegate.stores import records, trail_table
-from sharegate.stores.crypt import CredentialBox
+from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.retention import Pruned, prune
-from sharegate.stores.writer import Writer, Written
+from sharegate.stores.version_store import VersionTables
+from sharegate.stores.writer import Work, Writer, Written
 from sharegate.upstream.model import Credential, Upstream
 
 T = TypeVar("T")
 
 
 async def open_sqlite(path: str | os.PathLike[str], *, key: bytes) -> SqliteStore:
-    """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials.
+    """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials and
+    versions.
 
     Raises Refused (`store_in_use`, `store_newer`, `store_foreign`, `store_exposed`) and StoreUnavailable.
     """
     file = Path(path).absolute()
-    box = CredentialBox(key)
-    return await asyncio.to_thread(_opened, file, box, asyncio.get_running_loop())
+    boxes = CredentialBox(key), ContentBox(key)
+    return await asyncio.to_thread(_opened, file, boxes, asyncio.get_running_loop())
 
 
-def _opened(file: Path, box: CredentialBox, loop: asyncio.AbstractEventLoop) -> SqliteStore:
+def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.AbstractEventLoop) -> SqliteStore:
     with contextlib.ExitStack() as opened:
         try:
             private(file)
@@ -52,23 +54,23 @@ def _opened(file: Path, box: CredentialBox, loop: asyncio.AbstractEventLoop) -> 
             opened.callback(lock.release)
             writing = connect(file)
             opened.callback(writing.close)
-            mirror = load(writing, box)
+            mirror = load(writing, boxes[0])
             reading = connect(file, read_only=True)
             opened.callback(reading.close)
         except (sqlite3.Error, OSError) as error:  # fails closed
             raise StoreUnavailable(f"the store {file} cannot be opened: {error}") from error
-        store = SqliteStore(file, box, lock, writing, reading, mirror, loop)
+        store = SqliteStore(file, boxes, lock, writing, reading, mirror, loop)
         opened.pop_all()
         return store
 
 
-class SqliteStore:
+class SqliteStore(VersionTables):
     """Made by `open_sqlite`, used on the event loop that opened it."""
 
     def __init__(
         self,
         path: Path,
-        box: CredentialBox,
+        boxes: tuple[CredentialBox, ContentBox],
         lock: ProcessLock,
         writing: sqlite3.Connection,
         reading: sqlite3.Connection,
@@ -76,7 +78,7 @@ class SqliteStore:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.path = path
-        self._box = box
+        self._box, self._content_box = boxes
         self._lock = lock
         self._reading = reading
         self._memory = mirror
@@ -269,6 +271,9 @@ class SqliteStore:
                     listener(Change(one.kind, one.id))
                 except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
                     self._loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
+
+    async def _write(self, work: Work[T], *, scrub: bool = False) -> T:
+        return await self._writer.run(work, scrub=scrub)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:

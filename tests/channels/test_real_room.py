@@ -29,8 +29,8 @@ from sharegate.messages import Frame
 from sharegate.paths import CanonicalPath
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
-from tests.channels.keepers import RULES, Keeper
 from tests.channels.sockets import Wire
+from tests.channels.stewards import RULES, Steward
 from tests.real.jupyter import JupyterServer
 
 pytestmark = pytest.mark.real
@@ -81,7 +81,7 @@ class Server:
     def watched(self, said: dict[str, Any]) -> Room:
         """The gate's own end of the room that a session answer names."""
         name = RoomName(said["format"], said["type"], said["fileId"])
-        return Room("up", name, lambda: self.room(said), Keeper(), RULES)
+        return Room("up", name, lambda: self.room(said), Steward(), RULES)
 
 
 @contextlib.asynccontextmanager

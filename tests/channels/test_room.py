@@ -26,8 +26,8 @@ from sharegate.messages import Frame, FrameKind
 from sharegate.shares.model import Role
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
-from tests.channels.keepers import RULES, Keeper
 from tests.channels.sockets import Wire
+from tests.channels.stewards import RULES, Steward
 from tests.channels.test_place import Ids, Looks
 from tests.conftest import Clock
 
@@ -94,8 +94,8 @@ class Server:
             task.cancel()
 
 
-def made(server: Server, keeper: Keeper | None = None, **options: Any) -> Room:
-    return Room("up", NAME, server.connect, keeper or Keeper(), RULES, **options)
+def made(server: Server, steward: Steward | None = None, **options: Any) -> Room:
+    return Room("up", NAME, server.connect, steward or Steward(), RULES, **options)
 
 
 class Viewer:
@@ -400,9 +400,9 @@ async def test_attack_a_document_that_was_moved_away_is_not_given_to_who_asks_ag
 # -- writing --------------------------------------------------------------------------------------------------
 
 
-def keeper_of(room: Room) -> Keeper:
-    assert isinstance(room._keeper, Keeper)
-    return room._keeper
+def steward_of(room: Room) -> Steward:
+    assert isinstance(room._steward, Steward)
+    return room._steward
 
 
 async def test_what_an_editor_types_reaches_the_server_and_everybody(room: Room, server: Server) -> None:
@@ -414,7 +414,7 @@ async def test_what_an_editor_types_reaches_the_server_and_everybody(room: Room,
     await until(lambda: all(str(each.source) == "Ann and Bo words\n" for each in (viewer, ann, bo)))
     await until(lambda: str(server.doc["source"]) == "Ann and Bo words\n")
     await ann.type("! ")
-    assert keeper_of(room).written == ["ann", "bo"] and len(server.wires) == 1
+    assert steward_of(room).written == ["ann", "bo"] and len(server.wires) == 1
 
 
 @pytest.mark.parametrize("viewer_first", [True, False])
@@ -438,7 +438,7 @@ async def test_a_role_that_was_taken_back_writes_no_more(room: Room, server: Ser
     editor, other = await edit(room, "ann"), await edit(room, "bo")
     await editor.type("before ")
     await until(lambda: str(other.source) == "before words\n")
-    keeper_of(room).roles["ann"] = grant(visit="ann")
+    steward_of(room).roles["ann"] = grant(visit="ann")
     await editor.type("after ")
     await editor.say(RawSave(3))
     await other.type("! ")
@@ -448,7 +448,7 @@ async def test_a_role_that_was_taken_back_writes_no_more(room: Room, server: Ser
 
 async def test_a_change_that_cannot_be_recorded_is_not_made(room: Room, server: Server) -> None:
     """Fails closed: neither the server nor anybody else hears of it."""
-    keeper_of(room).full = True
+    steward_of(room).full = True
     editor, viewer = await edit(room), await enter(room)
     with pytest.raises(StoreUnavailable):
         await editor.type("lost ")
@@ -466,7 +466,7 @@ async def test_opening_a_document_is_no_change(room: Room, server: Server) -> No
     count = len(server.heard)
     await bo.say(SyncStep2(bo.doc.get_update(b"\x00")))
     await bo.say(SyncStep2(bo.doc.get_update(bo.doc.get_state())))
-    assert keeper_of(room).written == ["ann"] and len(server.heard) == count
+    assert steward_of(room).written == ["ann"] and len(server.heard) == count
 
 
 async def test_attack_writing_under_the_owners_client_id(room: Room, server: Server) -> None:
@@ -477,7 +477,7 @@ async def test_attack_writing_under_the_owners_client_id(room: Room, server: Ser
     await server.type("the owner goes on ")
     await until(lambda: str(viewer.source) == "the owner goes on words\n")
     assert str(server.doc["source"]) == "the owner goes on words\n"
-    assert len(keeper_of(room).refusals) == 1
+    assert len(steward_of(room).refusals) == 1
 
 
 async def test_a_refused_client_id_is_barred_for_the_epoch(room: Room, server: Server) -> None:
@@ -584,7 +584,7 @@ async def test_what_was_saved_and_is_gone_ends_the_epoch(room: Room, server: Ser
 async def test_a_document_of_another_kind_is_read_only(server: Server) -> None:
     """What the gate cannot judge nobody may change."""
     name = RoomName("base64", "file", NAME.file_id)
-    room = Room("up", name, server.connect, Keeper(), RULES)
+    room = Room("up", name, server.connect, Steward(), RULES)
     place = room.place("s1", lambda: Place(Looks(), Ids()))
     editor = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), place))
     await editor.say(SyncStep1(editor.doc.get_state()))

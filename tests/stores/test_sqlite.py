@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sharegate.audit.chain import Fault, opened, seal, verify_store
@@ -24,11 +25,13 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Denied, Refused, StoreUnavailable
 from sharegate.shares.interfaces import Change
-from sharegate.stores.schema import VERSION
+from sharegate.stores.schema import MIGRATIONS, VERSION
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from sharegate.versions.model import EditKind
 from tests.conftest import Clock
 from tests.stores import conformance
 from tests.stores.records import LATER, START, a_code, a_knock, a_link, a_share, a_visit, an_upstream
+from tests.stores.version_contract import PLACE, PLENTY, VersionContract, a_snapshot, edit
 
 KEY = b"k" * 32
 
@@ -63,6 +66,10 @@ class TestShares(conformance.ShareContract):
 
 
 class TestAudit(conformance.AuditContract):
+    pass
+
+
+class TestVersions(VersionContract):
     pass
 
 
@@ -672,3 +679,99 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
         finally:
             await store.close()
     assert len(shares) >= 15 and revoked and events
+
+
+# -- versions ---------------------------------------------------------------------------------------------------------
+
+
+def on_disk(path: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in path.parent.iterdir() if file.is_file())
+
+
+async def test_attack_reading_documents_from_the_file(path: Path, store: SqliteStore) -> None:
+    """Neither a snapshot nor a log holds a byte of the document in clear, in the file or its log."""
+    secret = b"the answer to exercise 3"
+    await store.keep_version(a_snapshot(), secret, limits=PLENTY)
+    await store.append_edits(PLACE, [edit(EditKind.STATE, secret), edit(data=secret, origin="v1")], limit=1 << 20)
+    found = on_disk(path)
+    assert b"week3/a.ipynb" in found, "the file was read"
+    assert secret not in found and b"exercise" not in found
+    import hashlib
+    import zlib
+
+    assert zlib.compress(secret, 6)[2:-4] not in found
+    assert hashlib.sha256(secret).hexdigest().encode() not in found and hashlib.sha256(secret).digest() not in found
+
+
+async def test_another_key_opens_no_version(path: Path, store: SqliteStore) -> None:
+    """Fails closed, and the file stays as it is."""
+    await store.keep_version(a_snapshot(), b"document", limits=PLENTY)
+    await store.append_edits(PLACE, [edit(EditKind.STATE)], limit=1 << 20)
+    await store.close()
+    other = await open_sqlite(path, key=b"x" * 32)
+    with pytest.raises(StoreUnavailable):
+        await other.version_content("n1")
+    with pytest.raises(StoreUnavailable):
+        await other.edits(PLACE)
+    await other.close()
+    again = await open_sqlite(path, key=KEY)
+    assert await again.version_content("n1") == b"document"
+    await again.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE contents SET data = (SELECT data FROM contents WHERE name != c.name LIMIT 1) FROM contents c"
+        " WHERE contents.name = c.name",
+        "UPDATE contents SET data = substr(data, 1, 13) || x'00' || substr(data, 15)",
+        "UPDATE contents SET data = x''",
+    ],
+)
+async def test_attack_altered_contents(path: Path, store: SqliteStore, statement: str) -> None:
+    """Swapped, changed or cut contents do not open."""
+    await store.keep_version(a_snapshot("n1"), b"one", limits=PLENTY)
+    await store.keep_version(a_snapshot("n2"), b"two", limits=PLENTY)
+    with other_program(path) as connection:
+        connection.execute(statement)
+    for id in ("n1", "n2"):
+        with pytest.raises(StoreUnavailable):
+            await store.version_content(id)
+
+
+async def test_attack_changes_put_on_another_account(path: Path, store: SqliteStore) -> None:
+    """An entry whose origin was altered in the file does not open."""
+    await store.append_edits(PLACE, [edit(EditKind.STATE), edit(origin="v1")], limit=1 << 20)
+    with other_program(path) as connection:
+        connection.execute("UPDATE edits SET origin = 'v2' WHERE origin = 'v1'")
+    with pytest.raises(StoreUnavailable):
+        await store.edits(PLACE)
+
+
+async def test_a_full_disk_keeps_no_version(path: Path, store: SqliteStore) -> None:
+    """Whoever wanted to change the document is refused, and what was kept before can be read."""
+    await store.keep_version(a_snapshot("n1"), b"one", limits=PLENTY)
+    pages = store._writer._connection.execute("PRAGMA page_count").fetchone()[0]  # type: ignore[attr-defined]
+    store._writer._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(StoreUnavailable):
+        await store.keep_version(a_snapshot("n2"), random.Random(1).randbytes(100_000), limits=PLENTY)
+    whole = edit(EditKind.STATE, random.Random(2).randbytes(100_000))
+    with pytest.raises(StoreUnavailable):
+        await store.append_edits(PLACE, [whole], limit=1 << 20)
+    assert [one.id for one in await store.versions()] == ["n1"]
+    assert await store.version_content("n1") == b"one"
+
+
+async def test_a_store_of_the_first_format_is_brought_up(path: Path) -> None:
+    """Its records are all there, and versions can be kept in it."""
+    path.parent.mkdir(mode=0o700)
+    with other_program(path) as connection:
+        for statement in MIGRATIONS[0]:
+            connection.execute(statement)
+        connection.execute("PRAGMA application_id = 0x73676174")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO shares VALUES ('s1', ?)", (msgspec.json.encode(a_share()).decode(),))
+    store = await open_sqlite(path, key=KEY)
+    assert await store.shares() == [a_share()]
+    await store.keep_version(a_snapshot(), b"one", limits=PLENTY)
+    await store.close()

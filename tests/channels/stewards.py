@@ -12,7 +12,7 @@ from sharegate.policy.load import load_policies
 from sharegate.shares.model import Grant
 
 
-class Keeper:
+class Steward:
     """Says yes, and notes what it was asked. `roles` are of visits that may do less by now."""
 
     def __init__(self) -> None:

@@ -1,0 +1,224 @@
+"""The owner's verbs on versions: list, show, compare, take, restore, undo a visit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
+from sharegate.dashboard.interfaces import Servers
+from sharegate.dashboard.views import Views, short
+from sharegate.errors import Invalid, NotFound, SharegateError, Unreachable
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Visit
+from sharegate.versions.diff import Difference, difference
+from sharegate.versions.interfaces import EditStore, LiveDocuments
+from sharegate.versions.model import Content, Kind, Place, Snapshot
+from sharegate.versions.restore import plan, with_cells
+from sharegate.versions.snapshots import Keeper
+
+Json = dict[str, Any]
+Handler = Callable[[dict[str, str], dict[str, str], Json], Awaitable[Json]]
+_MOST_LISTED = 1000
+
+
+class Versions:
+    """Handlers of the owner's API. What changes a live document needs `live`, which only a running gate has."""
+
+    def __init__(
+        self,
+        *,
+        keeper: Keeper,
+        edits: EditStore,
+        servers: Servers,
+        store: ShareStore,
+        views: Views,
+        trail: Recorder,
+    ) -> None:
+        self._keeper = keeper
+        self._edits = edits
+        self._servers = servers
+        self._store = store
+        self._views = views
+        self._trail = trail
+        self.live: LiveDocuments | None = None
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/api/v1/snapshots", self._list),
+            ("POST", "/api/v1/snapshots", self._take),
+            ("GET", "/api/v1/snapshots/{id}", self._show),
+            ("GET", "/api/v1/snapshots/{id}/difference", self._compare),
+            ("POST", "/api/v1/snapshots/{id}/restore", self._restore),
+            ("POST", "/api/v1/visits/{id}/undo", self._undo),
+        ]
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    async def _list(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        upstream, path = "", ""
+        if query.get("path"):
+            upstream, path = await self._document(query["path"], query.get("server", ""))
+        limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
+        found = await self._keeper.list(upstream=upstream, path=path, limit=limit)
+        ids = [one.id for one in await self._keeper.list()]
+        return {"snapshots": [await self._view(one, ids) for one in found]}
+
+    async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        snapshot = await self._keeper.find(parts["id"])
+        content = await self._keeper.content(snapshot)
+        return {"snapshot": await self._view(snapshot), "notebook": content.notebook, "text": _text(content)}
+
+    async def _compare(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        """With another snapshot (`with`), else with the document as it is now."""
+        snapshot = await self._keeper.find(parts["id"])
+        before = await self._keeper.content(snapshot)
+        other = await self._keeper.find(query["with"]) if query.get("with") else None
+        if other is not None:
+            after = await self._keeper.content(other)
+        else:
+            after = await self._live().present(snapshot.upstream, snapshot.path)
+        return {
+            "before": await self._view(snapshot),
+            "after": await self._view(other) if other is not None else None,
+            "difference": difference(before, after).to_json(),
+        }
+
+    # -- live documents -------------------------------------------------------------------------------------------
+
+    async def _take(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        asked = msgspec.convert(body, SnapshotBody)
+        upstream, path = await self._document(asked.path, asked.server)
+        snapshot = await self._live().take(upstream, path)
+        await self._trail.record(
+            AuditEvent(action=Action.SNAPSHOT_TAKEN, actor="owner", path=path, detail=f"{snapshot.id} asked")
+        )
+        return {"snapshot": await self._view(snapshot)}
+
+    async def _restore(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        asked = msgspec.convert(body, RestoreBody)
+        snapshot = await self._keeper.find(parts["id"])
+        wanted = await self._keeper.content(snapshot)
+        cells = tuple(asked.cells) if asked.cells is not None else None
+        live = self._live()
+        present = await self._present(live, snapshot)
+        answer: Json = {"snapshot": await self._view(snapshot), "missing": present is None, "before": None}
+        changes = Difference() if present is None else _changes(present, wanted, cells)
+        answer["difference"] = changes.to_json()
+        if asked.preview or (present is not None and not changes):
+            return answer | {"restored": False}
+        detail = f"to {snapshot.id}" + (f", cells {' '.join(cells)}" if cells is not None else "")
+        event = AuditEvent(action=Action.DOCUMENT_RESTORED, actor="owner", path=snapshot.path, detail=detail)
+        try:
+            done = await live.restore(snapshot.upstream, snapshot.path, wanted, cells)
+        except SharegateError:
+            await self._trail.record(msgspec.structs.replace(event, outcome=Outcome.FAILED))
+            raise
+        # It has happened, also when it cannot be recorded; the version before is kept.
+        await self._trail.record(event)
+        before = await self._view(done.before) if done.before is not None else None
+        return answer | {"restored": True, "before": before}
+
+    async def _undo(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
+        asked = msgspec.convert(body, UndoBody)
+        visit = await self._store.visit(parts["id"])
+        if visit is None:
+            raise NotFound("visit", parts["id"])
+        live = self._live()
+        places = _latest(await self._edits.edited_by(visit.id))
+        if asked.path:
+            upstream, path = await self._document(asked.path, "")
+            places = [place for place in places if (place.upstream, place.path) == (upstream, path)]
+        if not places:
+            raise NotFound("change of this visit that is kept", asked.path or await self._views.visit_label(visit))
+        documents = [await self._undo_in(live, place, visit, preview=asked.preview) for place in places]
+        return {"visit": await self._views.visit(visit), "documents": documents, "undone": not asked.preview}
+
+    async def _undo_in(self, live: LiveDocuments, place: Place, visit: Visit, *, preview: bool) -> Json:
+        """One document of several: what fails in one does not keep the others from being mended."""
+        event = AuditEvent(
+            action=Action.DOCUMENT_UNDONE,
+            actor="owner",
+            share=visit.share,
+            link=visit.link,
+            visit=visit.id,
+            name=visit.name,
+            path=place.path,
+        )
+        answer: Json = {"path": place.path, "server": place.upstream, "report": None, "before": None, "problem": ""}
+        try:
+            done = await live.undo(place, visit.id, preview=preview)
+        except SharegateError as error:
+            if not preview:
+                await self._trail.record(msgspec.structs.replace(event, outcome=Outcome.FAILED))
+            return answer | {"problem": str(error)}
+        if not preview:
+            await self._trail.record(event)
+        before = await self._view(done.before) if done.before is not None else None
+        others = {name for cell in done.report.get("cells", ()) for name in cell.get("others", ()) if name}
+        return answer | {"report": done.report, "before": before, "names": await self._names(others)}
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _live(self) -> LiveDocuments:
+        if self.live is None:
+            raise Unreachable("no gate runs here, so that no document is open; start one with `sharegate up`")
+        return self.live
+
+    async def _present(self, live: LiveDocuments, snapshot: Snapshot) -> Content | None:
+        try:
+            return await live.present(snapshot.upstream, snapshot.path)
+        except NotFound:
+            return None  # a file that was deleted is made again
+
+    async def _document(self, path: str, server: str) -> tuple[str, str]:
+        if not path or "\x00" in path or set(path.strip("/").split("/")) & {"", ".", ".."}:
+            raise Invalid("path", "is no path of a file", "Give the file's path")
+        upstream, below = await self._servers.for_path(path, server)
+        return upstream.id, below
+
+    async def _view(self, snapshot: Snapshot, ids: list[str] | None = None) -> Json:
+        names = await self._names({snapshot.visit} if snapshot.visit else set())
+        others = ids if ids is not None else [one.id for one in await self._keeper.list()]
+        shown = msgspec.structs.asdict(snapshot) | {"label": short(snapshot.id, others)}
+        return {
+            **{name: value for name, value in shown.items() if name != "upstream"},
+            "kind": snapshot.kind.value,
+            "cause": snapshot.cause.value,
+            "server": snapshot.upstream,
+            "by": names.get(snapshot.visit, ""),
+        }
+
+    async def _names(self, visits: set[str]) -> dict[str, str]:
+        """Visits as people know them: name and label."""
+        named = {}
+        for id in sorted(visits):
+            visit = await self._store.visit(id)
+            if visit is not None:
+                label = await self._views.visit_label(visit)
+                named[id] = f"{visit.name} ({label})" if visit.name else label
+        return named
+
+
+def _changes(present: Content, wanted: Content, cells: tuple[str, ...] | None) -> Difference:
+    """What a restore would change. Raises Invalid or NotFound for what cannot be restored."""
+    if present.kind is Kind.BYTES and wanted.kind is Kind.BYTES and cells is None:
+        return difference(present, wanted)
+    plan(present, wanted, cells)
+    return difference(present, wanted if cells is None else with_cells(present, wanted, list(cells)))
+
+
+def _latest(places: list[Place]) -> list[Place]:
+    """Of several epochs of one file only the last that was written in: the others' documents are no more."""
+    found: dict[tuple[str, str], Place] = {}
+    for place in places:
+        found.setdefault((place.upstream, place.file), place)
+    return list(found.values())
+
+
+def _text(content: Content) -> str | None:
+    return content.text if content.kind is Kind.TEXT else None
