@@ -65,7 +65,7 @@ class ScanLimits:
 FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000, clients=1_000)
 # What a page may offer that is then dropped: the whole of a long document, to a server that lost it.
 DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000, empty_structs=True)
-# What the page of somebody who may edit sends. A cell is about 12 structs, so 20,000 are a pasted notebook of 1,500 cells;
+# What the page of somebody who may edit sends. A cell is about 12 structs: 20,000 are a pasted notebook of 1,500 cells;
 # typing merges into few. A page's first answer always names all that was ever deleted in the document, whoever did it.
 FROM_EDITOR = ScanLimits(
     bytes=2 * 1024 * 1024, structs=20_000, delete_ranges=100_000, clients=10_000, nesting=64, ahead=False
