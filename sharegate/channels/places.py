@@ -185,12 +185,13 @@ class _Reading:
 
     def _judge(self, client: int, struct: Struct, place: Place, kind: int, known: int) -> None:
         """Whether a page writes such a struct there, and every library reads it alike."""
-        if struct.start < known:
+        if struct.start < known and struct.content is not Content.GC:
+            # Libraries take the rest only, behind what is known: it lies there, whatever the struct says.
             before, was = self.runs[client].at(known - 1)
-            if before != place or was != kind or self.splits((client, known)):
+            if before != place or kind not in (was, _DEAD) or self.splits((client, known)):
                 raise refused("clocks that were something else")
         left, right = struct.left, struct.right
-        if left is not None and self.splits((left[0], left[1] + 1)) or right is not None and self.splits(right):
+        if (left is not None and self.splits((left[0], left[1] + 1))) or (right is not None and self.splits(right)):
             raise refused("cuts a character in two")
         if place is GONE or struct.content is Content.DELETED:
             return
@@ -203,7 +204,8 @@ class _Reading:
         elif shape == ARRAY:
             fits = place.key is None and value
         else:
-            fits = shape == MAP and place.key is not None and value
+            # Behind what stood there before, never in front of something: there it would replace nothing.
+            fits = shape == MAP and place.key is not None and value and right is None
         if not fits:
             raise refused("what no page writes there")
 
@@ -259,7 +261,7 @@ class _Reading:
         return self.found[client][index] or NOWHERE, _kind(self.sections[client][index])
 
     def _place(self, struct: Struct) -> Place:
-        if struct.content in (Content.GC, Content.SKIP):
+        if struct.content is Content.GC:
             return GONE
         left = self._at(struct.left)[0] if struct.left is not None else None
         right = self._at(struct.right)[0] if struct.right is not None else None

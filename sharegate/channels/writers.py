@@ -99,7 +99,7 @@ class Writers:
 
     def _may_claim(self, visit: str, new: frozenset[int]) -> None:
         if visit in (UPSTREAM, GATE, NOBODY):
-            raise ValueError(visit)
+            raise ValueError(f"not a visit: {visit!r}")
         if not new.isdisjoint(self._owners):
             raise refused("client id of somebody else")
         if not new.isdisjoint(self._barred):
