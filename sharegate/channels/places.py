@@ -81,6 +81,7 @@ class Places:
         """
         reading = _Reading(self._runs, self._roots, summary, self._nesting, strict=True)
         reading.everything()
+        reading.known_again()
         for gone in summary.deleted:
             if reading.splits((gone.client, gone.start)) or reading.splits((gone.client, gone.end)):
                 raise refused("deletes half a character")
@@ -141,9 +142,12 @@ class _Reading:
         self.sections: dict[int, list[Struct]] = {}
         self.starts: dict[int, list[int]] = {}
         self.found: dict[int, list[Place | None]] = {}
+        self.repeated: list[Struct] = []
         self.halves: dict[Id, list[int]] = {}  # by client and index, once somebody asked
         for client, structs in summary.sections.items():
             known = self.known(client)
+            if strict:
+                self.repeated.extend(struct for struct in structs if struct.end <= known)
             new = structs if not structs or structs[0].start >= known else [s for s in structs if s.end > known]
             if new:
                 self.sections[client] = new
@@ -157,6 +161,19 @@ class _Reading:
     def everything(self) -> list[tuple[int, Struct, Place, int]]:
         """Each new struct with its client, place and kind; by client, in order of clocks."""
         return list(self._everything())
+
+    def known_again(self) -> None:
+        """yjs looks up the neighbours and parents also of structs that it knows already, and cuts texts there."""
+        for struct in self.repeated:
+            for named in (struct.left, struct.right, struct.parent):
+                if isinstance(named, tuple) and self._at(named)[1] == _UNKNOWN:
+                    raise refused("repeats something else")
+            self._whole(struct)
+
+    def _whole(self, struct: Struct) -> None:
+        left, right = struct.left, struct.right
+        if (left is not None and self.splits((left[0], left[1] + 1))) or (right is not None and self.splits(right)):
+            raise refused("cuts a character in two")
 
     def _everything(self) -> Iterator[tuple[int, Struct, Place, int]]:
         for client, structs in self.sections.items():
@@ -190,9 +207,7 @@ class _Reading:
             before, was = self.runs[client].at(known - 1)
             if before != place or kind not in (was, _DEAD) or self.splits((client, known)):
                 raise refused("clocks that were something else")
-        left, right = struct.left, struct.right
-        if (left is not None and self.splits((left[0], left[1] + 1))) or (right is not None and self.splits(right)):
-            raise refused("cuts a character in two")
+        self._whole(struct)
         if place is GONE or struct.content is Content.DELETED:
             return
         if place.depth >= self.nesting:
@@ -205,7 +220,7 @@ class _Reading:
             fits = place.key is None and value
         else:
             # Behind what stood there before, never in front of something: there it would replace nothing.
-            fits = shape == MAP and place.key is not None and value and right is None
+            fits = shape == MAP and place.key is not None and value and struct.right is None
         if not fits:
             raise refused("what no page writes there")
 
