@@ -38,7 +38,7 @@ NOWHERE = Place("", None, _UNKNOWN, 0)
 
 
 class _Run:
-    """Clocks of one client, in stretches that lie at one place and are of one kind."""
+    """Clocks of one client, in stretches: at one place, of one kind, each item behind the one before."""
 
     __slots__ = ("end", "halves", "kinds", "places", "starts")
 
@@ -53,8 +53,8 @@ class _Run:
         index = bisect_right(self.starts, clock) - 1
         return self.places[index], self.kinds[index]
 
-    def add(self, start: int, end: int, place: Place, kind: int) -> None:
-        if not (self.starts and kind < 0 and self.kinds[-1] == kind and self.places[-1] == place):
+    def add(self, start: int, end: int, place: Place, kind: int, *, behind: bool) -> None:
+        if not (behind and self.starts and kind < 0 and self.kinds[-1] == kind and self.places[-1] == place):
             self.starts.append(start)
             self.places.append(place)
             self.kinds.append(kind)
@@ -92,9 +92,10 @@ class Places:
         for client, struct, place, kind in reading.everything():
             run = self._runs.setdefault(client, _Run())
             if struct.start > run.end:
-                run.add(run.end, struct.start, NOWHERE, _UNKNOWN)
+                run.add(run.end, struct.start, NOWHERE, _UNKNOWN, behind=False)
             run.halves.extend(half for half in _halves(struct) if half > run.end)
-            run.add(max(struct.start, run.end), struct.end, place, kind)
+            behind = struct.start < run.end or struct.left == (client, struct.start - 1)
+            run.add(max(struct.start, run.end), struct.end, place, kind, behind=behind)
         for gone in summary.deleted:
             self._deleted.setdefault(gone.client, _Ranges()).add(gone)
 
@@ -143,6 +144,8 @@ class _Reading:
         self.starts: dict[int, list[int]] = {}
         self.found: dict[int, list[Place | None]] = {}
         self.repeated: list[Struct] = []
+        self.summary = summary
+        self.deleted: dict[int, _Ranges] | None = None
         self.halves: dict[Id, list[int]] = {}  # by client and index, once somebody asked
         for client, structs in summary.sections.items():
             known = self.known(client)
@@ -174,6 +177,16 @@ class _Reading:
         left, right = struct.left, struct.right
         if (left is not None and self.splits((left[0], left[1] + 1))) or (right is not None and self.splits(right)):
             raise refused("cuts a character in two")
+        if left is not None and right is not None and left[0] == right[0] and right[1] <= left[1]:
+            # Where both lie in one stretch, the right one is found by cutting off what was just found as the left one.
+            if self._stretch(left) == self._stretch(right):
+                raise refused("neighbours in the wrong order")
+
+    def _stretch(self, named: Id) -> tuple[bool, int | None]:
+        client, clock = named
+        if clock < self.known(client):
+            return True, bisect_right(self.runs[client].starts, clock)
+        return False, self._index(client, clock)
 
     def _everything(self) -> Iterator[tuple[int, Struct, Place, int]]:
         for client, structs in self.sections.items():
@@ -221,8 +234,18 @@ class _Reading:
         else:
             # Behind what stood there before, never in front of something: there it would replace nothing.
             fits = shape == MAP and place.key is not None and value and struct.right is None
+            # Of several values under one key only the last may live, or yjs fails when it forgets them.
+            fits = fits and (struct.end == struct.start + 1 or self._deletes(client, struct))
         if not fits:
             raise refused("what no page writes there")
+
+    def _deletes(self, client: int, struct: Struct) -> bool:
+        if self.deleted is None:
+            self.deleted = {}
+            for gone in self.summary.deleted:
+                self.deleted.setdefault(gone.client, _Ranges()).add(gone)
+        ranges = self.deleted.get(client)
+        return ranges is not None and ranges.hold(Clocks(client, struct.start, struct.end))
 
     def _follow(self, client: int, index: int) -> Place:
         """The place of one struct; places all that it depends on first, each once, without recursion."""

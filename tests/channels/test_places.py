@@ -92,6 +92,10 @@ def test_attack_a_word_in_a_text_that_is_the_path_in_the_owners_page(left: int) 
             update({10: (0, [word("a", left=(EVIL, 0))]), EVIL: (0, [word("a", left=(10, 0))])}),
             "items that lie in each other",
         ),
+        # in the wrong order
+        (evil(string("x", left=(OWNER, B), right=(OWNER, B))), "neighbours in the wrong order"),
+        (evil(string("x", left=(OWNER, B), right=(OWNER, A))), "neighbours in the wrong order"),
+        (evil(word("a", "b"), word("x", left=(EVIL, 1), right=(EVIL, 0))), "neighbours in the wrong order"),
         # characters in two
         (evil(string("x", left=(OWNER, HIGH))), "cuts a character in two"),
         (evil(string("x", right=(OWNER, LOW))), "cuts a character in two"),
@@ -104,6 +108,8 @@ def test_attack_a_word_in_a_text_that_is_the_path_in_the_owners_page(left: int) 
         (evil(string("a", parent="state", key="k")), "what no page writes there"),
         (evil(word("a", left=(OWNER, PATH), right=(OWNER, PATH))), "what no page writes there"),
         (evil(word("a", parent="cells", key="k")), "what no page writes there"),
+        (evil(word("a", "b", parent="meta", key="k")), "what no page writes there"),
+        (evil(word("a", "b", parent="meta", key="k"), deletes={EVIL: [(0, 1)]}), "what no page writes there"),
         (evil(string("a", parent="cells")), "what no page writes there"),
         (evil(word("a", left=(OWNER, A))), "what no page writes there"),
         (evil(shared(1, left=(OWNER, A))), "what no page writes there"),
@@ -131,7 +137,9 @@ def test_attack_what_can_be_read_in_two_ways_or_lies_where_no_page_writes(data: 
         evil(word("a", "b", right=(OWNER, CELL))),
         evil(word("a", left=(OWNER, PATH))),
         evil(word("a", parent="meta", key="k"), word("b", left=(EVIL, 0))),
+        evil(word("a", "b", parent="meta", key="k"), word("c", left=(EVIL, 1)), deletes={EVIL: [(0, 2)]}),
         evil(string("x", left=(OWNER, A), right=(OWNER, B))),
+        evil(word("a"), word("b", right=(EVIL, 0)), word("c", left=(EVIL, 1), right=(EVIL, 0))),
         evil(string("x", left=(OWNER, B), right=(OWNER, HIGH))),
         evil(string("x", left=(OWNER, LOW), right=(OWNER, C))),
         evil(shared(1), shared(2, parent=(EVIL, 0), key="source"), string(SNAKE, parent=(EVIL, 1))),
@@ -182,6 +190,15 @@ def test_attack_a_struct_that_begins_with_what_is_known_and_goes_on_elsewhere() 
     made.learn(read(evil(string("a", left=(OWNER, A)))))
     made.check(read(evil(string(f"a{SNAKE}", left=(OWNER, A)))))
     assert refusal(evil(string(SNAKE, left=(OWNER, A))), made) == detail
+
+
+def test_attack_structs_that_repeat_others_clocks_with_other_neighbours() -> None:
+    """yjs looks up the neighbours of what it knows already: it waits for ever, or cuts a character in two."""
+    made = places()
+    made.check(read(update({OWNER: (0, [word("nb.ipynb", parent="state", key="path")])})))
+    assert refusal(update({OWNER: (0, [word("a", left=(77, 0))])})) == "repeats something else"
+    assert refusal(update({OWNER: (0, [word("a", parent=(77, 0))])})) == "repeats something else"
+    assert refusal(update({OWNER: (ID, [word("a", left=(OWNER, HIGH))])})) == "cuts a character in two"
 
 
 def test_children_of_what_was_deleted_are_taken() -> None:
