@@ -177,10 +177,10 @@ class _Reading:
         left, right = struct.left, struct.right
         if (left is not None and self.splits((left[0], left[1] + 1))) or (right is not None and self.splits(right)):
             raise refused("cuts a character in two")
-        if left is not None and right is not None and left[0] == right[0] and right[1] <= left[1]:
-            # Where both lie in one stretch, the right one is found by cutting off what was just found as the left one.
-            if self._stretch(left) == self._stretch(right):
-                raise refused("neighbours in the wrong order")
+
+    def _reversed(self, left: Id, right: Id) -> bool:
+        """Whether the right neighbour is found by cutting it off from what was just found as the left one."""
+        return left[0] == right[0] and right[1] <= left[1] and self._stretch(left) == self._stretch(right)
 
     def _stretch(self, named: Id) -> tuple[bool, int | None]:
         client, clock = named
@@ -221,7 +221,12 @@ class _Reading:
             if before != place or kind not in (was, _DEAD) or self.splits((client, known)):
                 raise refused("clocks that were something else")
         self._whole(struct)
-        if place is GONE or struct.content is Content.DELETED:
+        if place is GONE:
+            return
+        left, right = struct.left, struct.right
+        if left is not None and right is not None and self._reversed(left, right):
+            raise refused("neighbours in the wrong order")
+        if struct.content is Content.DELETED:
             return
         if place.depth >= self.nesting:
             raise refused("shared types nested too deep")

@@ -106,7 +106,14 @@ def test_attack_a_word_in_a_text_that_is_the_path_in_the_owners_page(left: int) 
         # what no page writes there
         (evil(word("a", parent="state")), "what no page writes there"),
         (evil(string("a", parent="state", key="k")), "what no page writes there"),
-        (evil(word("a", left=(OWNER, PATH), right=(OWNER, PATH))), "what no page writes there"),
+        (
+            evil(
+                word("a", parent="meta", key="k"),
+                word("b", left=(EVIL, 0)),
+                word("c", left=(EVIL, 0), right=(EVIL, 1)),
+            ),
+            "what no page writes there",
+        ),
         (evil(word("a", parent="cells", key="k")), "what no page writes there"),
         (evil(word("a", "b", parent="meta", key="k")), "what no page writes there"),
         (evil(word("a", "b", parent="meta", key="k"), deletes={EVIL: [(0, 1)]}), "what no page writes there"),
