@@ -2,13 +2,15 @@
 
 Iterative and linear in the number of bytes, with limits on everything that a library recurses into or allocates for.
 Format: yjs src/utils/encoding.js, src/structs/*, lib0 encoding.js; what yrs reads differently from yjs is refused. What
-is *not* checked is the meaning for a document (roots, keys, who may write): that needs the document.
+is *not* checked is the meaning for a document: who may write is `writers`', where each item lies `places`'.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from sharegate.channels.lib0 import MAX_SAFE, Reader, bad, read_json, skip_any
 from sharegate.channels.nesting import Hook, Section, Tree
@@ -32,12 +34,21 @@ class Content(StrEnum):
     DOC = "doc"
 
 
+# What JupyterLab never writes: its documents are lists, maps and texts of plain values. (yjs writes GC and DELETED for
+# what a page wrote and deleted before it was sent.)
+UNUSUAL = frozenset({Content.SKIP, Content.JSON, Content.BINARY, Content.EMBED, Content.FORMAT, Content.DOC})
+
+# The kinds of shared types (yjs src/structs/ContentType.js); above these is XML.
+ARRAY, MAP, TEXT = 0, 1, 2
+
+
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
     """Sizes in bytes. `nesting` holds for values in values and for shared types in shared types.
 
     `empty_structs`: yrs makes a struct without a length where a text is cut inside a character, and keeps it in the
-    document for ever; yjs never makes one.
+    document for ever; yjs never makes one. `ahead`: an item may name a later item of its own client as its neighbour or
+    parent; yrs waits for it, while yjs fails in the middle of the update, in every page that receives it.
     """
 
     bytes: int
@@ -48,12 +59,17 @@ class ScanLimits:
     key_bytes: int = 4096
     string_bytes: int = 64 * 1024 * 1024
     empty_structs: bool = False
+    ahead: bool = True
 
 
 FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000, clients=1_000)
-FROM_EDITOR = ScanLimits(bytes=8 * 1024 * 1024, structs=20_000, delete_ranges=100_000, clients=10_000)
 # What a page may offer that is then dropped: the whole of a long document, to a server that lost it.
 DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000, empty_structs=True)
+# What the page of somebody who may edit sends. A cell is about 12 structs: 20,000 are a pasted notebook of 1,500 cells;
+# typing merges into few. A page's first answer always names all that was ever deleted in the document, whoever did it.
+FROM_EDITOR = ScanLimits(
+    bytes=8 * 1024 * 1024, structs=20_000, delete_ranges=100_000, clients=10_000, nesting=64, ahead=False
+)
 FROM_UPSTREAM = ScanLimits(
     bytes=64 * 1024 * 1024, structs=1_000_000, delete_ranges=1_000_000, clients=100_000, empty_structs=True
 )
@@ -68,9 +84,34 @@ class Clocks:
     end: int
 
 
+Id = tuple[int, int]  # client, clock
+
+
+class Struct(NamedTuple):
+    """One struct: clocks `start` up to `end` of its client, and where it says it lies.
+
+    `parent` (a root's name or the id of an item) and `key` count only without neighbours. `shared` is the kind of a
+    shared type; `text` is what a string holds where some character takes two clocks, so that nobody may cut there.
+    """
+
+    start: int
+    end: int
+    content: Content
+    left: Id | None = None
+    right: Id | None = None
+    parent: str | Id | None = None
+    key: str | None = None
+    shared: int = -1
+    text: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateSummary:
-    """What an update holds. `depth` is the deepest nesting of shared types within it."""
+    """What an update holds. `depth` is the deepest nesting of shared types within it.
+
+    `roots`: names of roots that items lie in. `unusual`: for each client the end of the last struct that no page of
+    JupyterLab writes. `sections`: all structs by client, when they were asked for.
+    """
 
     bytes: int
     structs: int
@@ -78,6 +119,9 @@ class UpdateSummary:
     deleted: tuple[Clocks, ...]
     contents: frozenset[Content]
     depth: int
+    roots: frozenset[str] = frozenset()
+    unusual: Mapping[int, int] = field(default_factory=dict)
+    sections: Mapping[int, list[Struct]] = field(default_factory=dict, repr=False)
 
     @property
     def empty(self) -> bool:
@@ -99,16 +143,24 @@ def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
     return vector
 
 
-def scan_update(data: bytes, limits: ScanLimits) -> UpdateSummary:
-    """Denied(`bad_frame`) unless `data` is exactly one update within `limits`. Takes linear time, never recurses."""
+def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> UpdateSummary:
+    """Denied(`bad_frame`) unless `data` is exactly one update within `limits`. Takes linear time, never recurses.
+
+    With `structs` the summary holds every struct, in `sections`.
+    """
     if len(data) > limits.bytes:
         raise bad("update too large")
-    scan = _Scan(data, limits)
+    scan = _Scan(data, limits, structs)
     clocks = scan.structs()
     deleted = scan.deletes()
     scan.reader.finish()
     depth = scan.tree.depth(limits.nesting)
-    return UpdateSummary(len(data), scan.seen, clocks, deleted, frozenset(scan.contents), depth)
+    return UpdateSummary(
+        *(len(data), scan.seen, clocks, deleted, frozenset(scan.contents), depth),
+        roots=frozenset(scan.roots),
+        unusual=scan.unusual,
+        sections=scan.sections,
+    )
 
 
 def _clients(reader: Reader, limits: ScanLimits, each: int) -> int:
@@ -128,12 +180,20 @@ def _clock(reader: Reader) -> int:
 class _Scan:
     """The state of one reading."""
 
-    def __init__(self, data: bytes, limits: ScanLimits) -> None:
+    def __init__(self, data: bytes, limits: ScanLimits, keep: bool) -> None:
         self.reader = Reader(data)
         self.limits = limits
         self.tree = Tree()
         self.contents: set[Content] = set()
+        self.roots: set[str] = set()
+        self.unusual: dict[int, int] = {}
+        self.sections: dict[int, list[Struct]] = {}
+        self.keep = keep
         self.seen = 0
+        # Of the struct read last: its content, the kind of shared type, a text with characters of two clocks.
+        self.content = Content.GC
+        self.shared = -1
+        self.text = ""
 
     def structs(self) -> tuple[Clocks, ...]:
         reader, tree = self.reader, self.tree
@@ -147,14 +207,12 @@ class _Scan:
             if client in tree.sections:
                 raise bad("client named twice")
             section = tree.sections[client] = Section()
+            kept: list[Struct] | None = None
+            if self.keep:
+                kept = self.sections[client] = []
             start = clock = _clock(reader)
             for _ in range(count):
-                size = self._struct(client, clock, section)
-                if size < 1 and not self.limits.empty_structs:
-                    raise bad("struct without a length")
-                clock += size
-                if clock > MAX_CLOCK:
-                    raise bad("clock above 32 bits")
+                clock = self._struct(client, clock, section, kept)
             section.end = clock
             clocks.append(Clocks(client, start, clock))
         return tuple(clocks)
@@ -179,44 +237,78 @@ class _Scan:
                 ranges.append(Clocks(client, start, end))
         return tuple(ranges)
 
-    def _struct(self, client: int, clock: int, section: Section) -> int:
-        """One struct; returns how many clocks it takes."""
+    def _struct(self, client: int, clock: int, section: Section, kept: list[Struct] | None) -> int:
+        """One struct that begins at `clock`; returns where it ends."""
         reader = self.reader
         info = reader.byte()
         if info in (0, 10):
             # yrs compares the whole byte, yjs five bits of it: with others set they read different structs.
-            self.contents.add(Content.SKIP if info else Content.GC)
+            content = Content.SKIP if info else Content.GC
             section.add(clock, None)
-            return reader.uint()
-        hook: Hook = None
-        if info & 0x80:
-            hook = (False, reader.uint(), reader.uint())
-        if info & 0x40:
-            right = (False, reader.uint(), reader.uint())
-            hook = hook or right
-        if not info & 0xC0:
-            named = reader.uint()
-            if named > 1:
-                raise bad("unknown kind of parent")
-            if named:
-                reader.string(self.limits.key_bytes)
-            else:
-                hook = (True, reader.uint(), reader.uint())
-            if info & 0x20:
-                reader.string(self.limits.key_bytes)
-        section.add(clock, hook)
-        kind = _KINDS.get(info & 0x1F)
-        if kind is None:
-            raise bad("unknown content")
-        self.contents.add(kind)
-        if kind is Content.TYPE:
-            self.tree.types.append((client, len(section.starts) - 1))
-        return self._content(kind)
+            end = self._end(clock, reader.uint())
+            left = right = parent = key = None
+        else:
+            left = (reader.uint(), reader.uint()) if info & 0x80 else None
+            right = (reader.uint(), reader.uint()) if info & 0x40 else None
+            parent = key = None
+            if not info & 0xC0:
+                parent = self._parent()
+                if info & 0x20:
+                    key = reader.string(self.limits.key_bytes)
+            section.add(clock, self._hook(client, clock, left, right, parent))
+            kind = _KINDS.get(info & 0x1F)
+            if kind is None:
+                raise bad("unknown content")
+            content = kind
+            if content is Content.TYPE:
+                self.tree.types.append((client, len(section.starts) - 1))
+            end = self._end(clock, self._content(content))
+        self.contents.add(content)
+        shared = self.shared if content is Content.TYPE else -1
+        if content in UNUSUAL or shared > TEXT:
+            self.unusual[client] = end
+        if kept is not None:
+            text = self.text if content is Content.STRING else ""
+            kept.append(Struct(clock, end, content, left, right, parent, key, shared, text))
+        return end
+
+    def _end(self, clock: int, size: int) -> int:
+        if size < 1 and not self.limits.empty_structs:
+            raise bad("struct without a length")
+        if clock + size > MAX_CLOCK:
+            raise bad("clock above 32 bits")
+        return clock + size
+
+    def _parent(self) -> str | Id:
+        reader = self.reader
+        named = reader.uint()
+        if named > 1:
+            raise bad("unknown kind of parent")
+        if not named:
+            return reader.uint(), reader.uint()
+        root = reader.string(self.limits.key_bytes)
+        self.roots.add(root)
+        return root
+
+    def _hook(self, client: int, clock: int, left: Id | None, right: Id | None, parent: str | Id | None) -> Hook:
+        inside = parent if isinstance(parent, tuple) else None
+        if not self.limits.ahead:
+            for named in (left, right, inside):
+                if named is not None and named[0] == client and named[1] >= clock:
+                    raise bad("item that names a later one")
+        beside = left or right
+        if beside is not None:
+            return (False, *beside)
+        return None if inside is None else (True, *inside)
 
     def _content(self, kind: Content) -> int:
         reader, limits = self.reader, self.limits
         if kind is Content.STRING:
-            return _utf16_length(reader.bytes(limits.string_bytes))
+            raw = reader.bytes(limits.string_bytes)
+            self.text = ""
+            if raw.isascii():
+                return len(raw)
+            return self._wide(raw)
         if kind is Content.DELETED:
             return reader.uint()
         if kind is Content.ANY:
@@ -244,12 +336,23 @@ class _Scan:
             read_json(reader.string(limits.string_bytes), nesting=limits.nesting)
         return 1
 
+    def _wide(self, raw: bytes) -> int:
+        """Clocks count UTF-16 units, whatever the bytes: two for a character outside the basic plane."""
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            raise bad("text is not UTF-8") from None
+        size = len(text.encode("utf-16-le")) // 2
+        if size != len(text) and self.keep:
+            self.text = text
+        return size
+
     def _type(self) -> None:
         """Array, map, text, xml element (named), xml fragment, xml hook (named), xml text; nothing else is Yjs."""
-        kind = self.reader.uint()
-        if kind > 6:
+        self.shared = self.reader.uint()
+        if self.shared > 6:
             raise bad("unknown shared type")
-        if kind in (3, 5):
+        if self.shared in (3, 5):
             self.reader.string(self.limits.key_bytes)
 
 
@@ -264,16 +367,6 @@ _KINDS = {
     8: Content.ANY,
     9: Content.DOC,
 }
-
-
-def _utf16_length(raw: bytes) -> int:
-    """Clocks count UTF-16 units, whatever the bytes: two for a character outside the basic plane."""
-    if raw.isascii():
-        return len(raw)
-    try:
-        return len(raw.decode().encode("utf-16-le")) // 2
-    except UnicodeDecodeError:
-        raise bad("text is not UTF-8") from None
 
 
 assert MAX_CLOCK < MAX_SAFE

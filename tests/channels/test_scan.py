@@ -10,14 +10,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycrdt import Array, Doc, Map, Text, XmlFragment
+from pycrdt import Array, Doc, Map, Text, XmlElement, XmlFragment
 
 from sharegate.channels.lib0 import sized, uint
 from sharegate.channels.scan import (
+    FROM_EDITOR,
     FROM_UPSTREAM,
     FROM_VISITOR,
     Clocks,
     Content,
+    Struct,
     UpdateSummary,
     scan_state_vector,
     scan_update,
@@ -301,3 +303,77 @@ def test_a_text_cut_inside_a_character_is_accepted_from_a_server_only() -> None:
     update = doc.get_update()
     assert scan_update(update, FROM_UPSTREAM).structs
     assert denied(update) == "struct without a length"
+
+
+def test_the_summary_names_roots_and_what_no_page_writes() -> None:
+    """Each root that an item lies in, and per client where the last struct ends that JupyterLab never writes."""
+    doc: Doc = Doc(client_id=9)
+    doc["text"] = Text("abc")
+    doc["map"] = Map({"k": Text("x")})
+    summary = scan_update(doc.get_update(), FROM_EDITOR)
+    assert summary.roots == {"text", "map"} and summary.unusual == {} and not summary.sections
+    doc["text"].format(0, 1, {"b": True})
+    doc["xml"] = XmlFragment()
+    doc["xml"].children.append(XmlElement("p"))
+    unusual = scan_update(doc.get_update(), FROM_EDITOR).unusual
+    assert unusual == {9: scan_update(doc.get_update(), FROM_EDITOR).clocks[0].end}
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [
+        *[
+            (item(info, content), 1)
+            for info, content in ((3, b"\x00"), (5, sized(b"{}")), (9, sized(b"g") + b"\x76\x00"))
+        ],
+        (item(6, sized(b"b") + sized(b"1")), 1),
+        (item(2, b"\x02" + sized(b"1") * 2), 2),
+        (b"\x01\x01\x01\x00\x0a\x03\x00", 3),
+        *[(item(7, bytes([kind])), 1) for kind in (4, 6)],
+        *[(item(7, bytes([kind]) + sized(b"p")), 1) for kind in (3, 5)],
+        (item(1, b"\x03"), 0),
+        (item(4, sized(b"a")), 0),
+        (item(8, b"\x01\x7e"), 0),
+        (b"\x01\x01\x01\x00\x00\x03\x00", 0),
+        *[(item(7, bytes([kind])), 0) for kind in (0, 1, 2)],
+    ],
+)
+def test_unusual_is_whatever_is_not_a_list_map_text_or_plain_value(data: bytes, end: int) -> None:
+    """Binary, embed, subdocument, format, JSON, skip, XML; not what was deleted before it was sent."""
+    assert scan_update(data, FROM_EDITOR).unusual.get(1, 0) == end
+
+
+def test_structs_are_listed_when_asked_for() -> None:
+    """Clocks, content, neighbours, parent, key and kind, and texts in which some character takes two clocks."""
+    root = b"\x27\x01" + sized(b"r") + sized(b"k") + b"\x02"
+    text = b"\x04\x00" + uint(1) + uint(0) + sized("a\N{SNAKE}".encode())
+    beside = b"\xc4" + uint(1) + uint(1) + uint(1) + uint(2) + sized(b"z")
+    data = b"\x01\x04\x01\x00" + root + text + beside + b"\x00\x05\x00"
+    assert scan_update(data, FROM_EDITOR, structs=True).sections == {
+        1: [
+            Struct(0, 1, Content.TYPE, parent="r", key="k", shared=2),
+            Struct(1, 4, Content.STRING, parent=(1, 0), text="a\N{SNAKE}"),
+            Struct(4, 5, Content.STRING, left=(1, 1), right=(1, 2)),
+            Struct(5, 10, Content.GC),
+        ]
+    }
+
+
+@pytest.mark.parametrize("clock", [0, 1, 9])
+@pytest.mark.parametrize("info", [b"\x84", b"\x44", b"\x04\x00"])
+def test_attack_an_item_that_names_a_later_one_of_its_own_client(info: bytes, clock: int) -> None:
+    """As neighbour or parent, itself included: yjs throws in the middle of the update, in every page."""
+    data = b"\x01\x01\x01\x00" + info + uint(1) + uint(clock) + sized(b"a") + b"\x00"
+    with pytest.raises(Denied, match="bad_frame"):
+        scan_update(data, FROM_EDITOR)
+    with contextlib.suppress(Denied):  # a type in itself is refused from anybody
+        scan_update(data, FROM_UPSTREAM)
+
+
+def test_an_editors_limits_hold_a_pasted_notebook_and_a_long_history() -> None:
+    """1,000 cells at once, and 100,000 deleted ranges in the answer of a page that only reads."""
+    scan_update(notebook(1_000).get_update(), FROM_EDITOR)
+    ranges = b"".join(uint(2 * each) + b"\x01" for each in range(100_000))
+    assert len(scan_update(b"\x00\x01\x05" + uint(100_000) + ranges, FROM_EDITOR).deleted) == 100_000
+    with pytest.raises(Denied):
+        scan_update(b"\x00" * (FROM_EDITOR.bytes + 1), FROM_EDITOR)
