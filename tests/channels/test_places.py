@@ -259,14 +259,17 @@ def test_attack_long_chains_and_many_looks_at_one_text_stay_linear() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=30), st.integers(0, 36), st.integers(1, 6))
 def test_deleted_ranges_are_remembered(ranges: list[tuple[int, int]], start: int, size: int) -> None:
-    """An update whose deletions are all known repeats; one clock more does not. Against a set of clocks."""
-    made = Places(NOTEBOOK_ROOTS)
+    """An update whose deletions are all known repeats; one clock more does not. Singly, and many at once."""
+    made, many = Places(NOTEBOOK_ROOTS), Places(NOTEBOOK_ROOTS)
     gone: set[int] = set()
     for first, count in ranges:
         made.learn(read(update(deletes={OWNER: [(first, count)]})))
         gone.update(range(first, first + count))
+    many.learn(read(update(deletes={OWNER: ranges[:3] or [(0, 0)]})))
+    many.learn(read(update(deletes={OWNER: (ranges or [(0, 0)]) * 500})))
     known = set(range(start, start + size)) <= gone
-    assert made.repeats(read(update(deletes={OWNER: [(start, size)]}))) == known
+    for each in (made, many):
+        assert each.repeats(read(update(deletes={OWNER: [(start, size)]}))) == known
 
 
 def test_repeating_is_told_from_adding() -> None:
