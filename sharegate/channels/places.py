@@ -10,7 +10,7 @@ and whatever no page writes into a list, map or text.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from sharegate.channels.scan import ARRAY, MAP, TEXT, Clocks, Content, Id, Struct, UpdateSummary
@@ -21,6 +21,9 @@ FILE_ROOTS: Mapping[str, int] = {"state": MAP, "source": TEXT}
 
 # What stands at a clock, besides the kinds of shared types (0 to 6).
 _PLAIN, _DEAD, _UNKNOWN = -1, -2, -3
+
+
+_FEW = 500
 
 
 class Place(NamedTuple):
@@ -96,8 +99,8 @@ class Places:
             run.halves.extend(half for half in _halves(struct) if half > run.end)
             behind = struct.start < run.end or struct.left == (client, struct.start - 1)
             run.add(max(struct.start, run.end), struct.end, place, kind, behind=behind)
-        for gone in summary.deleted:
-            self._deleted.setdefault(gone.client, _Ranges()).add(gone)
+        for client, gone in _by_client(summary.deleted).items():
+            self._deleted.setdefault(client, _Ranges()).add_all(gone)
 
     def repeats(self, summary: UpdateSummary) -> bool:
         """Whether all structs and all deletions are known: applying the update would change nothing."""
@@ -124,6 +127,21 @@ class _Ranges:
         end = max([gone.end, *self.ends[high - 1 : high]]) if low < high else gone.end
         self.starts[low:high] = [start]
         self.ends[low:high] = [end]
+
+    def add_all(self, gone: list[Clocks]) -> None:
+        """Few are put where they belong; many are sorted in, since each would move all that lie behind it."""
+        if len(gone) < _FEW:
+            for each in gone:
+                self.add(each)
+            return
+        pairs = sorted([*zip(self.starts, self.ends, strict=True), *((each.start, each.end) for each in gone)])
+        self.starts, self.ends = [], []
+        for start, end in pairs:
+            if self.ends and start <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], end)
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
 
     def hold(self, gone: Clocks) -> bool:
         index = bisect_right(self.starts, gone.start) - 1
@@ -247,8 +265,8 @@ class _Reading:
     def _deletes(self, client: int, struct: Struct) -> bool:
         if self.deleted is None:
             self.deleted = {}
-            for gone in self.summary.deleted:
-                self.deleted.setdefault(gone.client, _Ranges()).add(gone)
+            for gone_client, gone in _by_client(self.summary.deleted).items():
+                self.deleted.setdefault(gone_client, _Ranges()).add_all(gone)
         ranges = self.deleted.get(client)
         return ranges is not None and ranges.hold(Clocks(client, struct.start, struct.end))
 
@@ -336,6 +354,13 @@ def _kind(struct: Struct) -> int:
     if struct.content in (Content.GC, Content.DELETED):
         return _DEAD
     return _UNKNOWN if struct.content is Content.SKIP else _PLAIN
+
+
+def _by_client(deleted: Iterable[Clocks]) -> dict[int, list[Clocks]]:
+    ranges: dict[int, list[Clocks]] = {}
+    for gone in deleted:
+        ranges.setdefault(gone.client, []).append(gone)
+    return ranges
 
 
 def _holds(ordered: list[int], value: int) -> bool:

@@ -190,8 +190,7 @@ class _Scan:
         self.sections: dict[int, list[Struct]] = {}
         self.keep = keep
         self.seen = 0
-        # Of the struct read last: its content, the kind of shared type, a text with characters of two clocks.
-        self.content = Content.GC
+        # Of the struct read last: the kind of shared type, a text with characters of two clocks.
         self.shared = -1
         self.text = ""
 
@@ -212,7 +211,12 @@ class _Scan:
                 kept = self.sections[client] = []
             start = clock = _clock(reader)
             for _ in range(count):
-                clock = self._struct(client, clock, section, kept)
+                size = self._struct(client, clock, section, kept)
+                if size < 1 and not self.limits.empty_structs:
+                    raise bad("struct without a length")
+                clock += size
+                if clock > MAX_CLOCK:
+                    raise bad("clock above 32 bits")
             section.end = clock
             clocks.append(Clocks(client, start, clock))
         return tuple(clocks)
@@ -238,68 +242,54 @@ class _Scan:
         return tuple(ranges)
 
     def _struct(self, client: int, clock: int, section: Section, kept: list[Struct] | None) -> int:
-        """One struct that begins at `clock`; returns where it ends."""
+        """One struct that begins at `clock`; returns how many clocks it takes."""
         reader = self.reader
         info = reader.byte()
+        left = right = key = None
+        parent: str | Id | None = None
         if info in (0, 10):
             # yrs compares the whole byte, yjs five bits of it: with others set they read different structs.
             content = Content.SKIP if info else Content.GC
             section.add(clock, None)
-            end = self._end(clock, reader.uint())
-            left = right = parent = key = None
+            size = reader.uint()
         else:
-            left = (reader.uint(), reader.uint()) if info & 0x80 else None
-            right = (reader.uint(), reader.uint()) if info & 0x40 else None
-            parent = key = None
+            hook: Hook = None
+            if info & 0x80:
+                left = (reader.uint(), reader.uint())
+                hook = (False, *left)
+            if info & 0x40:
+                right = (reader.uint(), reader.uint())
+                hook = hook or (False, *right)
             if not info & 0xC0:
-                parent = self._parent()
+                named = reader.uint()
+                if named > 1:
+                    raise bad("unknown kind of parent")
+                if named:
+                    parent = root = reader.string(self.limits.key_bytes)
+                    self.roots.add(root)
+                else:
+                    parent = inside = (reader.uint(), reader.uint())
+                    hook = (True, *inside)
                 if info & 0x20:
                     key = reader.string(self.limits.key_bytes)
-            section.add(clock, self._hook(client, clock, left, right, parent))
+            if not self.limits.ahead:
+                _not_ahead(client, clock, left, right, parent)
+            section.add(clock, hook)
             kind = _KINDS.get(info & 0x1F)
             if kind is None:
                 raise bad("unknown content")
             content = kind
             if content is Content.TYPE:
                 self.tree.types.append((client, len(section.starts) - 1))
-            end = self._end(clock, self._content(content))
+            size = self._content(content)
         self.contents.add(content)
-        shared = self.shared if content is Content.TYPE else -1
-        if content in UNUSUAL or shared > TEXT:
-            self.unusual[client] = end
+        if content in UNUSUAL or (content is Content.TYPE and self.shared > TEXT):
+            self.unusual[client] = clock + size
         if kept is not None:
+            shared = self.shared if content is Content.TYPE else -1
             text = self.text if content is Content.STRING else ""
-            kept.append(Struct(clock, end, content, left, right, parent, key, shared, text))
-        return end
-
-    def _end(self, clock: int, size: int) -> int:
-        if size < 1 and not self.limits.empty_structs:
-            raise bad("struct without a length")
-        if clock + size > MAX_CLOCK:
-            raise bad("clock above 32 bits")
-        return clock + size
-
-    def _parent(self) -> str | Id:
-        reader = self.reader
-        named = reader.uint()
-        if named > 1:
-            raise bad("unknown kind of parent")
-        if not named:
-            return reader.uint(), reader.uint()
-        root = reader.string(self.limits.key_bytes)
-        self.roots.add(root)
-        return root
-
-    def _hook(self, client: int, clock: int, left: Id | None, right: Id | None, parent: str | Id | None) -> Hook:
-        inside = parent if isinstance(parent, tuple) else None
-        if not self.limits.ahead:
-            for named in (left, right, inside):
-                if named is not None and named[0] == client and named[1] >= clock:
-                    raise bad("item that names a later one")
-        beside = left or right
-        if beside is not None:
-            return (False, *beside)
-        return None if inside is None else (True, *inside)
+            kept.append(Struct(clock, clock + size, content, left, right, parent, key, shared, text))
+        return size
 
     def _content(self, kind: Content) -> int:
         reader, limits = self.reader, self.limits
@@ -354,6 +344,12 @@ class _Scan:
             raise bad("unknown shared type")
         if self.shared in (3, 5):
             self.reader.string(self.limits.key_bytes)
+
+
+def _not_ahead(client: int, clock: int, *named: str | Id | None) -> None:
+    for each in named:
+        if isinstance(each, tuple) and each[0] == client and each[1] >= clock:
+            raise bad("item that names a later one")
 
 
 _KINDS = {

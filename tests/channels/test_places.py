@@ -164,6 +164,14 @@ def test_what_pages_write_is_placed(data: bytes) -> None:
     places().check(read(data))
 
 
+def test_who_goes_back_and_types_in_front_of_own_words_is_taken() -> None:
+    """Later clocks may lie to the left of earlier ones, also of those that are known already."""
+    made = places()
+    for data in (evil(word("a")), evil(word("b", right=(EVIL, 0)), start=1)):
+        made.learn(read(data))
+    made.check(read(evil(word("c", left=(EVIL, 1), right=(EVIL, 0)), start=2)))
+
+
 def test_text_files_have_roots_of_their_own() -> None:
     """A text in the root: characters fit, values and cells do not."""
     made = Places(FILE_ROOTS)
@@ -192,6 +200,9 @@ def test_attack_a_struct_that_begins_with_what_is_known_and_goes_on_elsewhere() 
     assert refusal(evil(word("a", "b", left=(OWNER, PATH))), made) == detail
     assert refusal(evil(string("ab", left=(OWNER, A))), made) == detail
     made.check(read(evil(b"\x00\x02")))
+    deleted = places()
+    deleted.learn(read(evil(b"\x01\x01\x05cells\x01")))
+    assert refusal(evil(word("a", "b")), deleted) == detail
     made.check(read(evil(b"\x01\x01\x05cells\x02")))
     made = places()
     made.learn(read(evil(string("a", left=(OWNER, A)))))
@@ -248,14 +259,17 @@ def test_attack_long_chains_and_many_looks_at_one_text_stay_linear() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=30), st.integers(0, 36), st.integers(1, 6))
 def test_deleted_ranges_are_remembered(ranges: list[tuple[int, int]], start: int, size: int) -> None:
-    """An update whose deletions are all known repeats; one clock more does not. Against a set of clocks."""
-    made = Places(NOTEBOOK_ROOTS)
+    """An update whose deletions are all known repeats; one clock more does not. Singly, and many at once."""
+    made, many = Places(NOTEBOOK_ROOTS), Places(NOTEBOOK_ROOTS)
     gone: set[int] = set()
     for first, count in ranges:
         made.learn(read(update(deletes={OWNER: [(first, count)]})))
         gone.update(range(first, first + count))
+    many.learn(read(update(deletes={OWNER: ranges[:3] or [(0, 0)]})))
+    many.learn(read(update(deletes={OWNER: (ranges or [(0, 0)]) * 500})))
     known = set(range(start, start + size)) <= gone
-    assert made.repeats(read(update(deletes={OWNER: [(start, size)]}))) == known
+    for each in (made, many):
+        assert each.repeats(read(update(deletes={OWNER: [(start, size)]}))) == known
 
 
 def test_repeating_is_told_from_adding() -> None:
