@@ -22,9 +22,12 @@ from tests.real.jupyter import JupyterServer
 
 @dataclass
 class Reply:
+    """`phrase` are the words behind the status."""
+
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    phrase: str = ""
 
     @property
     def json(self) -> Any:
@@ -125,21 +128,8 @@ class Gatehouse:
         return await self.raw("POST", path, manners, json.dumps(body).encode())
 
     async def raw(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
-        """One request on a connection of its own, the target sent as it is."""
-        port = self.running.config.gate_port
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26)
-        try:
-            fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **(headers or {})}
-            if body or method in ("POST", "PUT", "PATCH"):
-                fields.setdefault("Content-Length", str(len(body)))
-            head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
-            writer.write(head.encode("utf-8", "surrogateescape") + body)
-            async with asyncio.timeout(60):
-                return await _read(reader, method)
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
+        """One request to the gate on a connection of its own, the target sent as it is."""
+        return await raw(self.running.config.gate_port, method, target, headers, body)
 
     async def events(self, **query: str) -> list[dict[str, Any]]:
         return list((await self.call("GET", "audit", None, **query))["events"])
@@ -149,22 +139,40 @@ class Gatehouse:
         return [event["reason"] for event in await self.events(outcome="denied", share=share)]
 
 
+async def raw(port: int, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+    """One request to whoever listens on this port of the loopback address, the target sent as it is."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26)
+    try:
+        fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **(headers or {})}
+        if body or method in ("POST", "PUT", "PATCH"):
+            fields.setdefault("Content-Length", str(len(body)))
+        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+        writer.write(head.encode("utf-8", "surrogateescape") + body)
+        async with asyncio.timeout(60):
+            return await _read(reader, method)
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
 async def _read(reader: asyncio.StreamReader, method: str) -> Reply:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     lines = head.split("\r\n")
-    status = int(lines[0].split(" ")[1])
+    number, _, phrase = lines[0].partition(" ")[2].partition(" ")
+    status = int(number)
     headers = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines[1:] if line)]
     found = {name.lower(): value for name, value in headers}
     if status == 101 or method == "HEAD" or status in (204, 304):
-        return Reply(status, headers, b"")
+        return Reply(status, headers, b"", phrase)
     if found.get("transfer-encoding") == "chunked":
         body = b""
         while size := int((await reader.readline()).strip() or b"0", 16):
             body += (await reader.readexactly(size + 2))[:-2]
-        return Reply(status, headers, body)
+        return Reply(status, headers, body, phrase)
     if "content-length" in found:
-        return Reply(status, headers, await reader.readexactly(int(found["content-length"])))
-    return Reply(status, headers, await reader.read())
+        return Reply(status, headers, await reader.readexactly(int(found["content-length"])), phrase)
+    return Reply(status, headers, await reader.read(), phrase)
 
 
 @contextlib.asynccontextmanager

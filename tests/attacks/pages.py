@@ -115,10 +115,13 @@ class Owner:
 
     async def open(self, path: str, format: str = "text", type: str = "file") -> Page:
         session = await self.index(path, format, type)
-        room = f"api/collaboration/room/{format}:{type}:{session['fileId']}?sessionId={session['sessionId']}"
-        page = Page(await self._session.ws_connect(URL(self._jupyter.url + room, encoded=True)))
-        self._pages.append(page)
+        page = await self.connect(room_of(session))
         await page.greet()
+        return page
+
+    async def connect(self, address: str) -> Page:
+        page = Page(await self._session.ws_connect(URL(self._jupyter.url + address, encoded=True)))
+        self._pages.append(page)
         return page
 
     async def move(self, path: str, to: str) -> None:

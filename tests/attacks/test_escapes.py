@@ -5,7 +5,8 @@ What works against a bare Jupyter server must not work through the gate.
 
 import pytest
 
-from tests.gatehouse import Gatehouse, Inside, Reply
+from tests.gatehouse import Gatehouse, Inside, Reply, raw
+from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,6 +26,7 @@ def check_nothing_told(reply: Reply, gate: Gatehouse) -> None:
 
 OUT = {
     "dot segments": "sub/shared/../../secret/secret.txt",
+    "encoded dot": "sub/shared/%2e/../../secret/secret.txt",
     "encoded dots": "sub/shared/%2e%2e/%2e%2e/secret/secret.txt",
     "mixed case encoded dots": "sub/shared/%2E%2e/.%2E/secret/secret.txt",
     "encoded slashes": "sub/shared/..%2f..%2fsecret%2fsecret.txt",
@@ -50,6 +52,7 @@ OUT = {
     "Windows drive": "C:/secret/secret.txt",
     "NUL": "sub/shared/data.csv%00.txt",
     "empty segment": "sub//shared/data.csv",
+    "empty segment at the beginning": "/secret/secret.txt",
     "encoded separators all through": "secret%2Fsecret.txt",
     "one dot": "sub/shared/./../../secret/secret.txt",
     "hidden file inside": "sub/shared/.hidden.txt",
@@ -69,19 +72,78 @@ READERS = {
     "contents without content": "api/contents/{}?content=0",
     "files": "files/{}",
     "checkpoints": "api/contents/{}/checkpoints",
+    "conversion": "nbconvert/html/{}",
+    "trust": "api/contents/{}/trust",
+}
+# What a bare server reads for whoever has its token. The other spellings it undoes nowhere, or not yet.
+OPEN = {
+    "dot segments",
+    "encoded dot",
+    "encoded dots",
+    "mixed case encoded dots",
+    "encoded slashes",
+    "encoded slash at the end of a dot segment",
+    "through a folder that does not exist",
+    "plain path outside",
+    "sibling with the same prefix",
+    "sibling through dots",
+    "file beside the path to the root",
+    "encoded separators all through",
+    "one dot",
+    "link to a file elsewhere in the root",
+    "link to a file beyond the root",
+    "link to a folder elsewhere in the root",
+    "link to a folder beyond the root",
 }
 
 
-@pytest.mark.parametrize("reader", READERS.values(), ids=READERS.keys())
+async def test_a_bare_server_reads_outside(jupyter: JupyterServer) -> None:
+    """Of the spellings below these are read by a server without a gate, so that refusing them is the gate's work."""
+    manners = {"Authorization": f"token {jupyter.token}"}
+    read = set()
+    for name, path in OUT.items():
+        reply = await raw(jupyter.port, "GET", f"/api/contents/{path}?content=1", manners)
+        if reply.status == 200 and any(secret in reply.body for secret in SECRETS):
+            read.add(name)
+
+    assert read == OPEN
+
+
+@pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("path", OUT.values(), ids=OUT.keys())
 async def test_attack_reading_outside(gate: Gatehouse, ann: Inside, reader: str, path: str) -> None:
     """No spelling of a place outside, hidden or linked out is read, through whichever address."""
-    reply = await ann.ask("GET", reader.format(path))
+    reply = await ann.ask("POST" if reader == "trust" else "GET", READERS[reader].format(path))
 
-    if reader == READERS["checkpoints"] and reply.status == 200:
+    if reader == "checkpoints" and reply.status == 200:
         assert reply.body == b"[]", "a viewer's list is made by the gate, the same for what is there and what is not"
     else:
         check_nothing_told(reply, gate)
+
+
+SPELLED = ["checkpoints", "%63heckpoints", "check%70oints", "trust", "%74rust"]
+
+
+@pytest.mark.parametrize("name", SPELLED)
+@pytest.mark.parametrize("below", ["{}/{}", "{}%2f{}", "{}/inner/../{}"])
+async def test_attack_a_file_called_like_a_route(gate: Gatehouse, ann: Inside, name: str, below: str) -> None:
+    """A bare server takes such a file for its own route or not as the name is spelled; the gate reads one of the two
+    however it is spelled, with or without a file of that name, inside and outside."""
+    inside, outside = (f"api/contents/{below.format(folder, name)}" for folder in ("sub/shared", "secret"))
+    plain = gate.jupyter.root / "sub" / "shared" / ("trust" if "rust" in name else "checkpoints")
+    before = await ann.ask("GET", inside)
+    plain.write_text("OUTSIDESECRET\n")
+    try:
+        there = await ann.ask("GET", inside)
+    finally:
+        plain.unlink()
+
+    check_nothing_told(await ann.ask("GET", outside), gate)
+    for reply in (before, there):
+        if plain.name == "checkpoints" and ".." not in below:
+            assert (reply.status, reply.body) == (200, b"[]")
+        else:
+            check_nothing_told(reply, gate)
 
 
 async def test_outside_hidden_linked_out_and_missing_are_one_answer(gate: Gatehouse, ann: Inside) -> None:
@@ -179,6 +241,7 @@ FORBIDDEN = {
     "API specification": ("GET", "api/spec.yaml"),
     "the same route in capitals": ("GET", "API/contents/sub/shared"),
     "a dot before the route": ("GET", "api/./contents/sub/shared"),
+    "two slashes before the route": ("GET", "/api/contents/sub/shared"),
     "method that answers without a login": ("OPTIONS", "api/contents/sub/shared"),
     "TRACE": ("TRACE", "api/contents/sub/shared"),
     "unknown method": ("PROPFIND", "api/contents/sub/shared"),
@@ -210,6 +273,9 @@ async def test_attack_routes_that_no_viewer_has(gate: Gatehouse, ann: Inside, me
     {
         "token in the query": "?token=abc",
         "unknown argument": "?x=1",
+        "method in the query": "?_method=DELETE",
+        "unknown type": "?type=bogus",
+        "unknown format": "?format=bogus",
         "argument twice": "?content=1&content=0",
         "path in an argument": "?content=1&path=/secret",
         "broken encoding": "?content=%zz",

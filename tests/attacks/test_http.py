@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -124,6 +125,47 @@ async def test_attack_heads_with_two_readings(gate: Gatehouse, ann: Inside, line
 
     assert status(answer) in (400, 421), answer[:200]
     assert DATA not in answer and b"shared notes" not in answer
+
+
+@pytest.mark.parametrize(
+    "lines",
+    {
+        "two, the first bad": ["Authorization: token bad", "Authorization: token {token}"],
+        "two, the second bad": ["Authorization: token {token}", "Authorization: token bad"],
+        "one in small letters": ["authorization: token {token}"],
+        "bearer": ["Authorization: Bearer {token}"],
+        "basic": ["Authorization: Basic OnRva2Vu"],
+    }.values(),
+)
+async def test_attack_credentials_of_the_server(gate: Gatehouse, ann: Inside, lines: list[str]) -> None:
+    """The raw token, well or badly spelled, opens nothing at the gate, beside the visit's cookie or alone."""
+    fields = [line.format(token=gate.jupyter.token) for line in lines]
+    for who in (ann, replace(ann, cookie="")):
+        answer = await ask(gate, head(who, "GET", PATH, *fields, CLOSE) + "\r\n")
+        assert status(answer) == 401 and DATA not in answer
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "http://evil.example", "null", "http://127.0.0.1", "{gate}/", "{gate} {gate}"]
+)
+async def test_attack_a_change_from_another_origin(gate: Gatehouse, ann: Inside, origin: str | None) -> None:
+    """A bare server trusts whoever has its token; here every method that changes something must come from our page."""
+    fields = {} if origin is None else {"Origin": origin.format(gate=gate.origin)}
+    manners = {name: value for name, value in ann.manners("PUT").items() if name != "Origin"}
+    before = await ann.ask("GET", "lab/api/workspaces/default")
+    for method, path in (
+        ("PUT", "lab/api/workspaces/default"),
+        ("DELETE", "lab/api/workspaces/default"),
+        ("PUT", "lab/api/settings/@jupyterlab/apputils-extension:themes"),
+        ("PUT", "api/collaboration/session/sub/shared/nb.ipynb"),
+        ("POST", "api/security/csp-report"),
+        ("POST", "-/leave"),
+        ("POST", "-/device"),
+        ("PATCH", "api/contents/sub/shared/data.csv"),
+    ):
+        reply = await gate.raw(method, ann.base + path, {**manners, **fields}, b'{"data":{},"metadata":{}}')
+        assert (reply.status, reply.public) == (403, "cross_site"), path
+    assert (await ann.ask("GET", "lab/api/workspaces/default")).body == before.body
 
 
 TARGETS = {

@@ -23,6 +23,7 @@ from tests.real.jupyter import JupyterServer
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 NEW_ID = "00000000-0000-4000-8000-000000000000"
+OTHER_ID = "00000000-0000-4000-8000-00000000abcd"
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +218,7 @@ async def test_attack_rooms_by_every_other_name(
         "base64": f"base64:file:{mine}",
         "other format": f"text:notebook:{mine}",
         "no known type": f"text:bogus:{mine}",
+        "no known id": "text:file:bad",
         "no pair": f"::{mine}",
         "folder as a room": f"text:directory:{away['folder']}",
         "text as a notebook": f"json:notebook:{text}",
@@ -337,6 +339,41 @@ async def test_an_unknown_session_ends_the_room(viewer: Visitor, wire: Wire, wor
     assert (workshop.root / path).read_text() == "first line\n"
     assert json.loads(page.closed[1]) == {"reason": "unknown_session", "reloadable": True}
     assert len(wire.sockets) == before
+
+
+async def test_attack_a_document_that_cannot_be_opened(viewer: Visitor, owner: Owner, workshop: JupyterServer) -> None:
+    """The server says in its close why, with the path and the beginning of the file; a visitor gets its code alone."""
+    path = make(workshop, "zqbroken.ipynb", "zqcontent is no notebook\n")
+    session = await owner.index(path, "json", "notebook")
+    told = await owner.connect(room_of(session))
+    page = await viewer.connect(room_of(await viewer.session(path, "json", "notebook")))
+    for each in (told, page):
+        await each.send(b"\0\0\1\0")
+        await each.until(lambda each=each: each.closed is not None)
+    (workshop.root / path).unlink()
+
+    assert told.closed is not None and "zqbroken" in told.closed[1]
+    assert page.closed is not None and page.closed[0] == told.closed[0]
+    assert not any(word in page.words + page.closed[1].encode() for word in (b"zqbroken", b"zqcontent", b"NotJSON"))
+
+
+async def test_attack_listening_to_what_others_do(viewer: Visitor, owner: Owner) -> None:
+    """Upstream the stream of events names every file that anybody touches, and a room for everybody every document that
+    anybody has open; a viewer's stream is silent and her room for everybody empty."""
+    everybody, events = "api/collaboration/room/JupyterLab:globalAwareness", "api/events/subscribe"
+    told = [await owner.connect(everybody), await owner.connect(events)]
+    heard = [await viewer.connect(everybody), await viewer.connect(events)]
+    state = {"user": {"name": "Olga"}, "current": "notebook:zqotter.ipynb", "documents": ["zqotter.ipynb"]}
+    await told[0].send(said(told[0].doc.client_id, state))
+    await owner.ask("GET", "api/contents/zqotter.ipynb?content=0")
+    for each in told:
+        await each.until(lambda each=each: b"zqotter.ipynb" in each.words)
+    # What was for her would have come before the answer to what she says now.
+    await heard[0].send(said(heard[0].doc.client_id, {"user": {"name": "Ann"}}))
+    await heard[0].until(lambda: heard[0].heard)
+
+    assert [len(each.heard) for each in heard] == [1, 0] and heard[1].closed is None
+    assert b"zqotter" not in heard[0].words and b"Olga" not in heard[0].words
 
 
 # -- frames ----------------------------------------------------------------------------------------
@@ -475,6 +512,48 @@ async def test_attack_following_a_file_out_of_the_root(
     before = len(wire.sockets)
     room = await owner.index("zqbeaver-folder/zqotter_moved.md")
     assert (await try_room(viewer.inside, f"text:file:{room['fileId']}")).status == 404
+    assert len(wire.sockets) == before
+
+
+async def test_attack_an_old_room_beside_a_new_file(viewer: Visitor, owner: Owner, workshop: JupyterServer) -> None:
+    """A file that takes the place of one that was moved out has a room of its own; the old room opens no more."""
+    path = make(workshop, "replaced.md")
+    before = await viewer.session(path)
+    await owner.move(path, "zqbeaver-folder/zqotter_replaced.md")
+    make(workshop, "replaced.md", "another file\n")
+    page = await viewer.open(path)
+    after = await viewer.session(path)
+
+    assert after["fileId"] != before["fileId"] and str(page.source) == "another file\n"
+    assert (await try_room(viewer.inside, f"text:file:{before['fileId']}")).status == 404
+
+
+async def test_attack_following_a_file_that_was_moved_on_the_disk(viewer: Visitor, workshop: JupyterServer) -> None:
+    """A move that the server does not notice leaves the old path in its index: what is written to the file where it is
+    now arrives nowhere, and its room does not open again until a file is there."""
+    path = make(workshop, "moved_on_disk.md")
+    page = await viewer.open(path)
+    room = f"text:file:{(await viewer.session(path))['fileId']}"
+    moved = (workshop.root / path).rename(workshop.root / "zqbeaver-folder" / "zqotter_on_disk.md")
+    moved.write_text("zqbadger says\n")
+    missing = await try_room(viewer.inside, room)
+    make(workshop, "moved_on_disk.md", "another file\n")
+    await page.until(lambda: str(page.source) == "another file\n")
+
+    assert missing.status == 404
+    assert b"zqbadger" not in page.words
+
+
+async def test_attack_an_id_of_another_server(viewer: Visitor, workshop: JupyterServer, wire: Wire) -> None:
+    """Servers of one data directory share their index: an id of a file of another server is none of this one's."""
+    elsewhere = workshop.root.parent / "other-root" / "sub" / "shared" / "data.csv"
+    database = sqlite3.connect(workshop.root.parent / "data" / "file_id_manager.db")
+    with database:
+        database.execute("INSERT INTO Files (id, path) VALUES (?, ?)", (OTHER_ID, str(elsewhere)))
+    database.close()
+    before = len(wire.sockets)
+
+    assert (await try_room(viewer.inside, f"text:file:{OTHER_ID}")).status == 404
     assert len(wire.sockets) == before
 
 

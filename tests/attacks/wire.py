@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -68,6 +70,11 @@ class Wire:
     @property
     def everything(self) -> bytes:
         return b"".join(bytes(line.sent) for line in self.lines)
+
+    @property
+    def asked(self) -> Counter[bytes]:
+        """Method and target of every request so far, and how often."""
+        return Counter(re.findall(rb"^([A-Z]+ /\S*) HTTP/1\.1\r$", self.everything, re.MULTILINE))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line()

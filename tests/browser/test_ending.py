@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -164,10 +162,6 @@ def test_a_server_without_collaboration_offers_the_newer_version(
     home = tmp_path_factory.mktemp("plain")
     (home / "root").mkdir()
     plant(home / "root")
-    # The page half of jupyter-collaboration is installed for every server of this Python: switched off here as well.
-    off = {"disabledExtensions": {"@jupyter/docprovider-extension": True, "@jupyter/collaboration-extension": True}}
-    (home / "config" / "labconfig").mkdir(parents=True)
-    (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(off))
     with running_jupyter(home, collaboration=False) as server, open_house(server, folder=home) as house:
         context = person(browser)
         visitor = watch(context, house.origin)

@@ -122,8 +122,13 @@ def running_jupyter(
     if not collaboration:
         command.append("--LabApp.collaborative=False")
         off = {"ServerApp": {"jpserver_extensions": {"jupyter_server_ydoc": False, "jupyter_server_fileid": False}}}
-        (home / "config").mkdir(exist_ok=True)
+        # The page's half is installed for every server of this Python.
+        page = {
+            "disabledExtensions": {"@jupyter/docprovider-extension": True, "@jupyter/collaboration-extension": True}
+        }
+        (home / "config" / "labconfig").mkdir(parents=True, exist_ok=True)
         (home / "config" / "jupyter_server_config.json").write_text(json.dumps(off))
+        (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page))
     with log.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=root, start_new_session=True)
     server = JupyterServer(f"http://127.0.0.1:{port}{base_url}", token, root, port, process, log)
