@@ -55,7 +55,10 @@ class Editing:
     async def first_write(self, room: Room, member: Member) -> None:
         await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))
 
-    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
+    def followed(self, room: Room, update: bytes) -> None:
+        pass
+
+    async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
         for fact in judged.corrected:
             count = self._corrections.due(f"{member.grant.visit.id} {fact}")
             if count:

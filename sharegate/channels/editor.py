@@ -51,8 +51,8 @@ class EditorGuard:
                 self._steps.take("", 1, Reason.REQUEST_LIMIT)
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
             case SyncStep2(update=update) | Update(update=update):
-                seen = scan_update(update, self._limits)
-                if seen.empty:
+                seen = scan_update(update, self._limits, structs=True)
+                if seen.empty and isinstance(message, Update):
                     return Verdict()
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message, summary=seen),))
             case Awareness():

@@ -4,53 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pycrdt import Doc, Map
 
 from sharegate.channels.admission import RoomName
-from sharegate.channels.guard import KINDS, DocumentGuard, Judged
+from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.history import held
-from sharegate.channels.scan import FROM_UPSTREAM, Clocks, UpdateSummary, scan_update
-from sharegate.channels.writers import Writers
+from sharegate.channels.places import FILE_ROOTS, NOTEBOOK_ROOTS, Places
+from sharegate.channels.scan import FROM_UPSTREAM, UpdateSummary, scan_update
+from sharegate.channels.writers import NOBODY, Writers, settled
 from sharegate.errors import Denied, Reason
 from sharegate.policy.documents import DocumentRules
+from sharegate.shares.model import new_id
 
 EMPTY = b"\x00"
+_MOST_HEARD_OF = 10_000
 
 
 class Epoch:
     """Begins with the document as the server gave it. Documents of a kind that the guard does not know are read only
     for everybody. `saved` is what the server is known to have written to the file.
 
-    Every change is applied in one piece, on the event loop: nothing awaits between its judgement and its place in the
-    document.
+    What is needed to judge changes is made when somebody comes who may make some (`prepare`). Every change is applied
+    in one piece, on the event loop: nothing awaits between its judgement and its place in the document.
     """
 
     def __init__(self, room: RoomName, doc: Doc[Any], rules: DocumentRules) -> None:
+        self.id = new_id()
+        self._room = room
+        self._rules = rules
         self._doc = doc
         self._state = doc.get("state", type=Map)
         self._written = self._state.get("hash")
         self._whole: bytes | None = None
         self._held: Mapping[int, int] | None = None
         self.saved: Mapping[int, int] = self.held
-        # Pages choose their ids among 32 bits; the gate's is longer.
-        own = 2**32 + secrets.randbelow(2**52)
-        self._writers = Writers()
-        self._writers.reserve(own)
-        self._writers.upstream(scan_update(self.whole, FROM_UPSTREAM))
-        kind = KINDS.get(room.pair)
-        self._guard = (
-            None if kind is None else DocumentGuard(kind, str(room), rules, client_id=own, live=lambda: self.whole)
-        )
+        self._pen: _Pen | None = None
+        self._heard_of: set[int] = set()
+        self._preparing = asyncio.Lock()
+        self._missed: list[tuple[bytes, UpdateSummary]] | None = None
 
     # -- what is in it --------------------------------------------------------------------------------------------
 
     @property
+    def kind(self) -> DocumentKind | None:
+        """None for documents that are read only."""
+        return KINDS.get(self._room.pair)
+
+    @property
     def read_only(self) -> bool:
-        return self._guard is None
+        return self.kind is None
 
     @property
     def whole(self) -> bytes:
@@ -70,97 +75,176 @@ class Epoch:
     def vector(self) -> bytes:
         return self._doc.get_state()
 
+    @property
+    def doc(self) -> Doc[Any]:
+        """To be read, never changed."""
+        return self._doc
+
     def since(self, vector: bytes) -> bytes:
         """What a peer with this state vector lacks."""
         return self.whole if vector == EMPTY else self._doc.get_update(vector)
 
-    def content(self) -> dict[str, Any] | str | None:
-        """The document as plain values, a notebook's or a text's; None for one that is read only."""
-        return None if self._guard is None else self._guard.content()
+    # -- who writes where -----------------------------------------------------------------------------------------
+
+    async def prepare(self) -> None:
+        """Make what changes are judged by. The document may change meanwhile."""
+        async with self._preparing:
+            if self._pen is None and self.kind is not None:
+                self._pen = await self._made_pen(self.kind)
+
+    async def _made_pen(self, kind: DocumentKind) -> _Pen:
+        missed = self._missed = []
+        try:
+            known = await asyncio.to_thread(_known, self.whole, _ROOTS[kind])
+        finally:
+            self._missed = None
+        pen = _Pen(self._room, kind, self._rules, lambda: self.whole, *known)
+        pen.writers.upstream_ids(self._heard_of)
+        for update, summary in missed:
+            pen.follow(update, summary, guarded=False)
+        return pen
 
     def others(self, visit: str, client: int) -> bool:
         """Whether a CRDT client id is somebody else's than the visit's."""
-        owner = self._writers.owner_of(client)
-        return owner not in ("", visit) or (client in self.held and owner != visit)
+        if self._pen is None:
+            return client in self.held
+        return self._pen.writers.owner_of(client) not in (NOBODY, visit)
+
+    def claim(self, visit: str, client: int) -> None:
+        """The id becomes the visit's before anybody else learns it. Denied(`update_refused`)."""
+        if self._pen is not None:
+            self._pen.writers.claim(visit, (client,))
+
+    def heard_of(self, clients: Iterable[int]) -> None:
+        """Ids of the owner's side: who has a page open may not have written yet."""
+        if self._pen is not None:
+            self._pen.writers.upstream_ids(clients)
+        elif len(self._heard_of) < _MOST_HEARD_OF:
+            self._heard_of.update(clients)
 
     # -- changes --------------------------------------------------------------------------------------------------
 
     def follow(self, update: bytes, summary: UpdateSummary) -> None:
-        """A change of the server's. Denied(`upstream_bad_answer`) when the library cannot apply it."""
+        """A change of the server's. Denied(`upstream_bad_answer`) when the library cannot apply it, or when it refers
+        to what the server has not sent."""
         self._apply(update)
-        self._writers.upstream(summary)
-        if self._guard is not None:
-            self._guard.follow(update)
+        if self._pen is not None:
+            self._pen.follow(update, summary)
+        elif self._missed is not None:
+            self._missed.append((update, summary))
         # The server writes a new hash with each file that it wrote (jupyter_server_ydoc rooms.py).
         written = self._state.get("hash")
         if written != self._written:
             self._written = written
             self.saved = self.held
+        if any(part.end > self.held.get(part.client, 0) for part in (*summary.clocks, *summary.deleted)):
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
 
-    def repeats(self, summary: UpdateSummary, *, whole: bool) -> bool:
-        """Whether an update holds nothing new. A step 2 (`whole`) always lists all that was ever deleted; of what was
-        just deleted it is not asked whether that was deleted before."""
-        if any(part.end > self.held.get(part.client, 0) for part in summary.clocks):
-            return False
-        return not summary.deleted or (whole and _within(summary.deleted, self._deleted()))
-
-    def _deleted(self) -> tuple[Clocks, ...]:
-        return scan_update(self._doc.get_update(self.vector), FROM_UPSTREAM).deleted
+    def repeats(self, summary: UpdateSummary) -> bool:
+        """Whether a visitor's update holds nothing new: a page says all that was ever deleted when it connects."""
+        return self._pen is not None and self._pen.places.repeats(summary)
 
     def take(self, visit: str, update: bytes, summary: UpdateSummary) -> Judged:
         """A visitor's change, which is not a repetition. Its sender has applied it already.
 
         Denied(`update_refused`) with nothing changed: the CRDT client ids under which it was written are barred then.
         """
-        if self._guard is None:
+        if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
-        try:
-            self._writers.check(visit, summary, self.held)
-            judged = self._guard.judge(
-                update, summary=summary, settled=lambda after: self._writers.settled(summary, after)
-            )
-        except Denied:
-            self._writers.bar(part.client for part in summary.clocks if part.end > self.held.get(part.client, 0))
-            raise
+        judged = self._pen.judge(visit, update, summary, self.held)
         self._apply(judged.update)
+        self._pen.learn(summary, judged.correction)
         return judged
+
+    def write(self, change: Callable[[Doc[Any]], object], *, client: int | None = None) -> bytes:
+        """The gate itself changes the document; `client` is the CRDT client id of an update that it made elsewhere.
+        Denied(`update_refused`) when that leaves what is no document."""
+        if self._pen is None:
+            raise Denied(Reason.UPDATE_REFUSED, "read only")
+        update = self._pen.write(change, client)
+        self._apply(update)
+        return update
 
     def rejoin(self, update: bytes) -> None:
         """The same history, as a server has it that comes back."""
-        self.follow(update, scan_update(update, FROM_UPSTREAM))
+        self.follow(update, scan_update(update, FROM_UPSTREAM, structs=True))
 
     def saw_saved(self, held: Mapping[int, int]) -> None:
         """The server said that it saved what it was sent before."""
         self.saved = {**self.saved, **{each: max(clock, self.saved.get(each, 0)) for each, clock in held.items()}}
-
-    def write(self, change: Callable[[Doc[Any]], object]) -> bytes:
-        """The gate itself changes the document. Denied(`update_refused`) when that leaves what is no document."""
-        if self._guard is None:
-            raise Denied(Reason.UPDATE_REFUSED, "read only")
-        update = self._guard.write(change)
-        self._apply(update)
-        return update
 
     def _apply(self, update: bytes) -> None:
         self._whole = self._held = None
         apply(self._doc, update)
 
 
-def _within(parts: Iterable[Clocks], known: Iterable[Clocks]) -> bool:
-    """Whether each of `parts` lies in what `known` covers."""
-    starts: dict[int, list[int]] = {}
-    ends: dict[int, list[int]] = {}
-    for each in sorted(known, key=lambda each: (each.client, each.start)):
-        if ends.setdefault(each.client, []) and ends[each.client][-1] >= each.start:
-            ends[each.client][-1] = max(ends[each.client][-1], each.end)
-        else:
-            starts.setdefault(each.client, []).append(each.start)
-            ends[each.client].append(each.end)
-    for part in parts:
-        at = bisect_right(starts.get(part.client, []), part.start) - 1
-        if part.start < part.end and (at < 0 or ends[part.client][at] < part.end):
-            return False
-    return True
+class _Pen:
+    """What changes are judged by: whose CRDT client ids are whose, where everything lies, the trial copy."""
+
+    def __init__(
+        self,
+        room: RoomName,
+        kind: DocumentKind,
+        rules: DocumentRules,
+        live: Callable[[], bytes],
+        places: Places,
+        writers: Writers,
+    ) -> None:
+        self.places = places
+        self.writers = writers
+        # Pages choose their ids among 32 bits; the gate's is longer.
+        own = 2**32 + secrets.randbelow(2**52)
+        writers.reserve(own)
+        self._guard = DocumentGuard(kind, str(room), rules, client_id=own, live=live)
+
+    def follow(self, update: bytes, summary: UpdateSummary, *, guarded: bool = True) -> None:
+        """`guarded`: the trial copy does not have it yet."""
+        if summary.structs and not summary.sections:
+            summary = scan_update(update, FROM_UPSTREAM, structs=True)
+        self.writers.upstream(summary)
+        self.places.learn(summary)
+        if guarded:
+            self._guard.follow(update)
+
+    def judge(self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int]) -> Judged:
+        written = frozenset(part.client for part in summary.clocks if part.end > held.get(part.client, 0))
+        try:
+            self.writers.check(visit, summary, held)
+            self.places.check(summary)
+            return self._guard.judge(update, summary=summary, settled=lambda after: settled(summary, after))
+        except Denied:
+            self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
+            raise
+
+    def learn(self, summary: UpdateSummary, correction: bytes) -> None:
+        self.places.learn(summary)
+        if correction:
+            self.places.learn(scan_update(correction, FROM_UPSTREAM, structs=True))
+
+    def write(self, change: Callable[[Doc[Any]], object], client: int | None) -> bytes:
+        if client is not None:
+            try:
+                self.writers.reserve(client)
+            except ValueError:  # fails closed
+                raise Denied(Reason.UPDATE_REFUSED, "a client id that somebody has") from None
+        update = self._guard.write(change)
+        self.places.learn(scan_update(update, FROM_UPSTREAM, structs=True))
+        return update
+
+
+_ROOTS: Mapping[DocumentKind, Mapping[str, int]] = {
+    DocumentKind.NOTEBOOK: NOTEBOOK_ROOTS,
+    DocumentKind.TEXT: FILE_ROOTS,
+}
+
+
+def _known(whole: bytes, roots: Mapping[str, int]) -> tuple[Places, Writers]:
+    """Where everything of a document lies and whose it is, read from its one update."""
+    summary = scan_update(whole, FROM_UPSTREAM, structs=True)
+    places, writers = Places(roots), Writers()
+    places.learn(summary)
+    writers.upstream(summary)
+    return places, writers
 
 
 def apply(doc: Doc[Any], update: bytes) -> None:

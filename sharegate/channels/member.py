@@ -38,6 +38,9 @@ class Member:
         self.id = new_id()
         self.grant = grant
         self.wrote = False
+        # Set by the first step 2 on this connection. What a page that was offline says before may leave a gap; its
+        # step 2 is built later and holds all of it.
+        self.caught_up = False
         self.place = place
         self._take = take
         self._leave = leave

@@ -48,7 +48,8 @@ def _read(frame: Frame, limits: ScanLimits) -> News:
             scan_state_vector(vector, limits)
             return News(message)
         case SyncStep2(update=update) | Update(update=update):
-            seen = scan_update(update, limits)
+            # A whole document has structs without number, which only an epoch that somebody writes in wants to see.
+            seen = scan_update(update, limits, structs=len(update) <= LARGE)
             # Text may be what the server just read from another file at the same path; among the values is the path,
             # which it writes anew when the file is moved.
             return News(message, seen, Confirm.PLACE if seen.contents <= _NO_VALUE else Confirm.NEWEST)

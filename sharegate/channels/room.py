@@ -9,10 +9,11 @@ connection alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from pycrdt import Doc
@@ -53,8 +54,11 @@ class Steward(Protocol):
     async def first_write(self, room: Room, member: Member) -> None:
         """Before a connection's first change; what is recorded here is durable when it returns."""
 
-    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
-        """After a change."""
+    async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
+        """After a change. `update` is the visitor's own part of it."""
+
+    def followed(self, room: Room, update: bytes) -> None:
+        """After a change of the server's side."""
 
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
@@ -95,6 +99,7 @@ class Room:
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
         self._saves = Saves()
+        self._holds = 0
         self._acted = now()
         self.resting = False
         self._link = Link(connect, self, now=now)
@@ -106,7 +111,7 @@ class Room:
 
     @property
     def empty(self) -> bool:
-        return not self._members
+        return not self._members and not self._holds
 
     @property
     def size(self) -> int:
@@ -130,6 +135,8 @@ class Room:
         try:
             self.acted()
             await self._link.open()
+            if grant.allows(Capability.ROOMS_WRITE):
+                await self._here().prepare()
         except BaseException:
             member.abort()
             raise
@@ -140,7 +147,7 @@ class Room:
         self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
-        if not self._members:
+        if not self.wanted:
             self._link.finish()
 
     async def closed(self) -> None:
@@ -160,9 +167,11 @@ class Room:
         match heard.message:
             case SyncStep1(state_vector=vector):
                 await self._synchronise(member, vector)
-            case SyncStep2(update=update) | Update(update=update):
-                assert heard.summary is not None, "the channel's guard scans updates"
-                await self._change(member, update, heard.summary, whole=isinstance(heard.message, SyncStep2))
+            case SyncStep2(update=update):
+                member.caught_up = True
+                await self._change(member, update, heard.summary)
+            case Update(update=update) if member.caught_up:
+                await self._change(member, update, heard.summary)
             case Awareness():
                 await self._say_where(member, heard.message)
             case RawSave(id=number):
@@ -179,9 +188,13 @@ class Room:
         if states:
             member.push(frames.write(Awareness(states)))
 
-    async def _change(self, member: Member, update: bytes, summary: UpdateSummary, *, whole: bool) -> None:
+    async def _change(self, member: Member, update: bytes, summary: UpdateSummary | None) -> None:
+        assert summary is not None, "the channel's guard scans updates"
         epoch = self._here()
-        if epoch.read_only or epoch.repeats(summary, whole=whole) or not await self._may_write(member):
+        if epoch.read_only or not await self._may_write(member):
+            return
+        await epoch.prepare()
+        if epoch.repeats(summary):
             return
         self.acted()
         if not member.wrote:
@@ -200,7 +213,7 @@ class Room:
         self._tell(Update(judged.update), but=member)
         if judged.correction:
             member.push(frames.write(Update(judged.correction)))
-        await self._steward.changed(self, member, judged)
+        await self._steward.changed(self, member, update, judged)
 
     async def _may_write(self, member: Member) -> bool:
         """Asked for each change: a role may be taken back at any moment. A viewer's page, too, says what it has."""
@@ -210,6 +223,9 @@ class Room:
         identity = self._steward.identity(member.grant)
         if await self._may_write(member):
             told = self._names.from_visitor(member.id, identity, said)
+            for each in told:
+                if each.state is not None and self._epoch is not None:
+                    self._epoch.claim(member.grant.visit.id, each.client)
         else:
             told = self._names.from_viewer(member.id, identity, said)
         self._withdraw(told)
@@ -228,13 +244,29 @@ class Room:
 
     # -- the gate itself ------------------------------------------------------------------------------------------
 
-    def content(self) -> dict[str, Any] | str | None:
-        """The document as plain values; None while it is not here or for a kind that is read only."""
-        return self._epoch.content() if self._epoch is not None else None
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[Epoch]:
+        """The document, connected and ready to be changed by the gate, also while nobody is here."""
+        self._holds += 1
+        try:
+            await self._link.open()
+            epoch = self._here()
+            await epoch.prepare()
+            yield epoch
+        finally:
+            self._holds -= 1
+            if not self.wanted:
+                self._link.finish()
 
-    def write(self, change: Callable[[Doc[Any]], object]) -> bytes:
-        """The gate changes the document, for everybody at once; returns the update. Denied(`update_refused`)."""
-        update = self._here().write(change)
+    @property
+    def epoch(self) -> Epoch:
+        """Denied(`upstream_away`) while the document is not here."""
+        return self._here()
+
+    def write(self, change: Callable[[Doc[Any]], object], *, client: int | None = None) -> bytes:
+        """The gate changes the document, for everybody at once; returns the update. Denied(`update_refused`). `client`
+        is the CRDT client id under which the change was made elsewhere."""
+        update = self._here().write(change, client=client)
         self._link.outbox.put(frames.write(Update(update)))
         self._tell(Update(update))
         return update
@@ -243,7 +275,7 @@ class Room:
 
     @property
     def wanted(self) -> bool:
-        return bool(self._members) and not self.resting
+        return self._holds > 0 or (bool(self._members) and not self.resting)
 
     @property
     def known(self) -> bool:
@@ -276,9 +308,11 @@ class Room:
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
                 self._here().follow(update, news.summary)
+                self._steward.followed(self, update)
                 self._tell(Update(update))
             case Awareness():
                 told = self._names.from_upstream(news.message)
+                self._here().heard_of(state.client for state in told.members)
                 self._tell_where(told.members)
                 self._send_where(told.upstream)
             case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):

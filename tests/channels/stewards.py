@@ -21,6 +21,7 @@ class Steward:
         self.changes: list[Judged] = []
         self.refusals: list[str] = []
         self.full = False
+        self.follows = 0
 
     async def allowed(self, grant: Grant) -> Grant:
         return self.roles.get(grant.visit.id, grant)
@@ -36,8 +37,11 @@ class Steward:
             raise StoreUnavailable
         self.written.append(member.grant.visit.id)
 
-    async def changed(self, room: Room, member: Member, judged: Judged) -> None:
+    async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
         self.changes.append(judged)
+
+    def followed(self, room: Room, update: bytes) -> None:
+        self.follows += 1
 
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         self.refusals.append(str(denied))

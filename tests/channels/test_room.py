@@ -189,6 +189,7 @@ async def edit(room: Room, visit: str = "ann", client: int | None = None) -> Edi
     editor = Editor(await room.enter(grant(visit=visit, role=Role.EDIT), place), client)
     await editor.say(SyncStep1(editor.doc.get_state()))
     await until(lambda: editor.end is not None or any(isinstance(each, SyncStep1) for each in editor.heard))
+    await editor.say(SyncStep2(editor.doc.get_update(editor.heard[-1].state_vector)))
     return editor
 
 
