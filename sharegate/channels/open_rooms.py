@@ -12,6 +12,7 @@ from sharegate.channels.room import Room
 
 LINGER_SECONDS = 600.0
 LINGERING = 64
+EXPECTED = 5000
 LINGERING_BYTES = 256 * 1024 * 1024
 
 Key = tuple[str, str]
@@ -51,14 +52,20 @@ class OpenRooms:
                 room.acted()
 
     def _forget(self) -> None:
-        """Empty rooms go when they are old, or too many or too large together; those used longest ago go first."""
+        """Empty rooms go when they are old, or too many or too large together; those used longest ago go first. One
+        that only a session was asked for costs next to nothing, and its visitor is on the way."""
         now = self._now()
-        empty = [key for key, room in self._rooms.items() if room.empty]
-        kept = 0
-        for number, key in enumerate(reversed(empty)):
-            kept += self._rooms[key].size
-            new = number == 0
-            if not new and (number >= LINGERING or kept > LINGERING_BYTES or now - self._used[key] > LINGER_SECONDS):
+        empty = [key for key in reversed(self._rooms) if self._rooms[key].empty]
+        count = size = 0
+        for number, key in enumerate(empty[1:]):
+            bytes = self._rooms[key].size
+            count, size = count + (bytes > 0), size + bytes
+            if (
+                number >= EXPECTED
+                or count > LINGERING
+                or size > LINGERING_BYTES
+                or now - self._used[key] > LINGER_SECONDS
+            ):
                 del self._rooms[key], self._used[key]
 
     async def closed(self) -> None:

@@ -13,11 +13,12 @@ from pycrdt import Doc, Map, Text
 
 from sharegate.channels import frames
 from sharegate.channels import link as links
+from sharegate.channels import open_rooms as rooms
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.member import Heard, Member
-from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
+from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.scan import FROM_EDITOR, scan_update
@@ -685,16 +686,19 @@ async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Cloc
     assert open_rooms.of("up", NAME) is not room
 
 
-async def test_rooms_that_somebody_is_in_are_never_forgotten(server: Server, clock: Clock) -> None:
-    """However many others come and go."""
+async def test_rooms_that_somebody_is_in_are_never_forgotten(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many others come and go, of which only so many are kept."""
+    monkeypatch.setattr(rooms, "EXPECTED", 20)
     open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     clock.forward(10 * LINGER_SECONDS)
-    for number in range(3 * LINGERING):
+    for number in range(60):
         open_rooms.of("up", RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}"))
     assert open_rooms.of("up", NAME) is room
-    assert len(open_rooms._rooms) <= LINGERING + 2
+    assert len(open_rooms._rooms) == 22
     viewer.leave()
     await room.closed()
 
@@ -711,3 +715,21 @@ async def test_a_connection_that_nobody_waits_for_is_given_up(room: Room, server
     viewer = await enter(room)
     assert str(viewer.source) == "words\n" and viewer.end is None
     assert len(server.wires) == 2 and server.wires[0].aborted
+
+
+async def test_of_documents_that_everybody_left_few_are_kept(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those used last; a room that only a session was asked for does not count among them."""
+    monkeypatch.setattr(rooms, "LINGERING", 2)
+    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    names = [RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}") for number in range(9)]
+    left = []
+    for name in names[:4]:
+        left.append(open_rooms.of("up", name))
+        (await enter(left[-1])).leave()
+        await left[-1].closed()
+    for name in names[4:]:
+        open_rooms.of("up", name)
+    kept = list(open_rooms._rooms.values())
+    assert [room in kept for room in left] == [False, False, True, True] and len(kept) == 7
