@@ -54,6 +54,7 @@ from sharegate.upstream.servers import OwnerServers
 from sharegate.versions.model import Limits
 from sharegate.versions.snapshots import Keeper
 from sharegate.visits.allowance import Allowance, Amounts
+from sharegate.visits.asking import Asking
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.hands import Hands
 from sharegate.visits.join import Door
@@ -260,7 +261,13 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
 
     live_pages = LivePages(
-        house.authenticator, house.presence, house.servers.presence, now, hands=house.hands, trail=trail
+        house.authenticator,
+        house.presence,
+        house.servers.presence,
+        now,
+        hands=house.hands,
+        trail=trail,
+        acted=lambda grant: documents.acted(grant.visit.id),
     )
     door = Door(
         store,
@@ -283,7 +290,14 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         presence=house.presence,
         allowance=allowance,
         trail=trail,
-        steward=Editing(authenticator=house.authenticator, store=store, names=names, trail=trail, now=now),
+        steward=Editing(
+            authenticator=house.authenticator,
+            store=store,
+            names=names,
+            trail=trail,
+            now=now,
+            writing_ended=live_pages.writing_ended,
+        ),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
     )
@@ -333,7 +347,9 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         house.servers.seen(change)
         live_pages.wake(upstream=change.upstream)
 
-    return gate, documents, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
+    asking = Asking(house.hands, documents.sources, now)
+    beside = [standing.sweep, asking.watch, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
+    return gate, documents, beside
 
 
 async def _keep(house: _House) -> None:

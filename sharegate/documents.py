@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -170,6 +170,14 @@ class Documents:
 
         writes = grant.allows(Capability.ROOMS_WRITE)
         return Upgrade(serve, opened.aclose, max_message=FROM_EDITOR.bytes if writes else DROPPED.bytes)
+
+    def acted(self, visit: str) -> None:
+        """The visit's person did something: its documents are not resting."""
+        self._rooms.acted(visit)
+
+    def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
+        """Cell id → source of a notebook that visitors have open; None when it is not here."""
+        return self._rooms.sources(upstream, path)
 
     async def closed(self) -> None:
         """Wait until nothing is connected to a server any more: after everybody left."""

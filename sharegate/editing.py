@@ -34,12 +34,14 @@ class Editing:
         names: Names,
         trail: Recorder,
         now: Callable[[], float],
+        writing_ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._authenticator = authenticator
         self._store = store
         self._names = names
         self._trail = trail
         self._now = now
+        self._writing_ended = writing_ended
         self._refusals: dict[str, deque[float]] = {}
         self._corrections = Folding(FOLD_SECONDS, now)
 
@@ -85,6 +87,8 @@ class Editing:
         if not ended:
             return denied
         del self._refusals[visit]
+        # Before the role: the page loads itself again for either, and should say why.
+        self._writing_ended(visit)
         await self._store.change_visit(visit, role=Role.VIEW)
         return Denied(Reason.WRITING_ENDED, denied.detail)
 

@@ -25,7 +25,7 @@ from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Folding, network
 from sharegate.messages import Answer, Request, Response, Upgrade
-from sharegate.paths import CanonicalPath, split_target
+from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
 from sharegate.shares.authenticate import Authenticator, check_share
@@ -81,7 +81,8 @@ class Roots(Protocol):
 
 @dataclass(slots=True)
 class Act:
-    """One request on its way into the trail. `id` stands on the page of a refusal and in the trail."""
+    """One request on its way into the trail. `id` stands on the page of a refusal and in the trail; `inside`: about a
+    place within the share, of somebody who may ask."""
 
     began: float
     id: str
@@ -89,6 +90,7 @@ class Act:
     rule: str = ""
     path: str = ""
     detail: str = ""
+    inside: bool = False
 
 
 class Gate:
@@ -194,6 +196,7 @@ class Gate:
         act.detail = confined.other_end
         if match.rule.capability is not None and not grant.allows(match.rule.capability):
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
+        act.inside = confined.path is not None and confined.path.place(grant.root) is Place.INSIDE
 
         self._allowance.enter(grant)
         async with contextlib.AsyncExitStack() as held:
@@ -393,11 +396,12 @@ class Gate:
             count = self._folding.due(f"{grant.visit.id} {denied.reason.value}") if limited else 1
             if count == 0:
                 return denied.reason
+            action = _refused(request, denied.reason, act)
             await self._trail.record(
                 AuditEvent(
-                    action=Action.CHANNEL_REFUSED if request.upgrade else Action.REQUEST_DENIED,
+                    action=action,
                     count=count,
-                    outcome=Outcome.DENIED,
+                    outcome=Outcome.ALLOWED if action is Action.REQUEST_ANSWERED else Outcome.DENIED,
                     actor="visitor",
                     share=grant.share.id,
                     link=grant.link.id,
@@ -417,6 +421,15 @@ class Gate:
         except StoreUnavailable:  # fails closed: refused either way
             return Reason.STORE_UNAVAILABLE
         return denied.reason
+
+
+def _refused(request: Request, reason: Reason, act: Act) -> Action:
+    """Who looks within the share for what is not there has done nothing that is denied. They are told the same as who
+    looked elsewhere, whose true reason is another."""
+    if request.upgrade:
+        return Action.CHANNEL_REFUSED
+    looking = act.inside and request.method in ("GET", "HEAD") and reason is Reason.NOT_FOUND
+    return Action.REQUEST_ANSWERED if looking else Action.REQUEST_DENIED
 
 
 def _made(request: Request, grant: Grant, act: Act, answer: Response) -> str:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pycrdt import Doc, Map
+from pycrdt import Array, Doc, Map
 
 from sharegate.channels.admission import RoomName
 from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
@@ -79,6 +79,14 @@ class Epoch:
     def doc(self) -> Doc[Any]:
         """To be read, never changed."""
         return self._doc
+
+    @property
+    def sources(self) -> Mapping[str, str] | None:
+        """Cell id → source; None for what is no notebook."""
+        if self.kind is not DocumentKind.NOTEBOOK:
+            return None
+        cells = [cell for cell in self._doc.get("cells", type=Array) if isinstance(cell, Map)]
+        return {str(cell.get("id")): str(cell.get("source")) for cell in cells}
 
     def since(self, vector: bytes) -> bytes:
         """What a peer with this state vector lacks."""

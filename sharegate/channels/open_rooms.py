@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sharegate.channels.admission import RoomName
 from sharegate.channels.room import Room
@@ -44,6 +44,15 @@ class OpenRooms:
         return any(
             key[0] == upstream and not room.empty and str(room.path) == path for key, room in self._rooms.items()
         )
+
+    def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
+        """Cell id → source of the notebook at this path; None when none is held."""
+        for key, room in self._rooms.items():
+            if key[0] == upstream and room.known and str(room.path) == path:
+                found = room.epoch.sources
+                if found is not None:
+                    return found
+        return None
 
     def acted(self, visit: str) -> None:
         """The visitor did something in a page: its documents are not resting."""

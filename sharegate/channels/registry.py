@@ -21,6 +21,7 @@ T = TypeVar("T")
 Kind = Literal["room", "local", "live", "stream"]
 MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
 
+_TAKEN_BACK = {Reason.UPDATE_REFUSED, Reason.WRITING_ENDED}
 _EXPIRED = {Reason.LINK_EXPIRED, Reason.SHARE_EXPIRED}
 # The visit may come back by itself: the page connects anew, as it does when a server restarts.
 _PASSING = {
@@ -38,13 +39,15 @@ def close_frame(kind: Kind, reason: Reason) -> Frame:
 
     A document's provider gives up only on 1003 with this JSON (docprovider `_onConnectionClosed`: it shows
     `errorReason` and disposes of the document when the dialog is answered; until then, and on every other code,
-    y-websocket connects anew). 1012 is "service restart" and means exactly that.
+    y-websocket connects anew). 1012 is "service restart" and means exactly that. Where the visit goes on, the page has
+    to know why: it is told in `code`, beside which the sentence would not fit.
     """
     meaning = MEANINGS[reason]
     if reason in _PASSING:
         return Frame.close(1012, meaning.public)
     if kind == "room":
-        words = {"reason": "unknown_session", "reloadable": True, "errorReason": meaning.sentence}
+        why = {"code": meaning.public} if reason in _TAKEN_BACK else {"errorReason": meaning.sentence}
+        words = {"reason": "unknown_session", "reloadable": True, **why}
         return Frame.close(1003, json.dumps(words, separators=(",", ":")))
     if reason in _EXPIRED:
         return Frame.close(4408, meaning.public)

@@ -325,6 +325,18 @@ async def test_attack_copying_in(ed: Inside, server: JupyterServer, source: obje
     assert snapshot(server.root) == before
 
 
+async def test_the_path_in_a_body_says_nothing(ed: Inside, shared: Path, server: JupyterServer) -> None:
+    """JupyterLab repeats the place in what it sends; the address alone decides, whatever the body names."""
+    before = snapshot(server.root)
+    made = await contents(ed, "POST", "inner", {"type": "file", "ext": ".txt", "path": "../../secret"})
+    assert (made.status, made.json["path"]) == (201, f"{ROOT}/inner/untitled.txt")
+    kept = await contents(ed, "PUT", "inner/untitled.txt", {**text("kept"), "path": "secret/secret.txt"})
+    assert (kept.status, kept.json["path"]) == (200, f"{ROOT}/inner/untitled.txt")
+    assert (shared / "inner" / "untitled.txt").read_text() == "kept"
+    (shared / "inner" / "untitled.txt").unlink()
+    assert snapshot(server.root) == before
+
+
 PART = {"format": "text", "content": "{", "chunk": 1}
 BODIES: dict[str, tuple[str, str, object]] = {
     "path given twice": ("PATCH", "data.csv", b'{"path":"sub/shared/x.txt","path":"secret/x.txt"}'),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import Page, WebSocketRoute
 
 NEW_EPOCH = (1003, '{"reason":"unknown_session","reloadable":true}')
-REFUSED = (1008, "update_refused")
-WRITING_ENDED = (1008, "writing_ended")
+REFUSED = (1003, '{"reason":"unknown_session","reloadable":true,"code":"update_refused"}')
+WRITING_ENDED = (1003, '{"reason":"unknown_session","reloadable":true,"code":"writing_ended"}')
 
 
 class Rooms:

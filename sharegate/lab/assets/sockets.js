@@ -12,18 +12,15 @@ export function whenRoomIsLost(callback) {
   roomLost = callback;
 }
 
-// Reasons of the gate that come with a code other than 1003.
-const REFUSED = new Set(["update_refused", "writing_ended"]);
-
+// "" for a room that may come back. The gate says `code` where it took a change back: update_refused, writing_ended.
 function whyLost(event) {
-  if (event.code === 1003) {
-    try {
-      return JSON.parse(event.reason).reason || "unknown_session";
-    } catch {
-      return event.reason || "unknown_session"; // plain words, or none
-    }
+  if (event.code !== 1003) return "";
+  try {
+    const said = JSON.parse(event.reason);
+    return said.code || said.reason || "unknown_session";
+  } catch {
+    return event.reason || "unknown_session"; // plain words, or none
   }
-  return REFUSED.has(event.reason) ? event.reason : "";
 }
 
 window.WebSocket = class extends Native {

@@ -135,12 +135,14 @@ export function watchTyping(app, visit, moved) {
         const mine = touched.get(text.id);
         if (!mine || !text.source.trim() || text.source === mine.before) return;
         const after = at > 0 ? texts[at - 1].id : "";
-        fresh.push({ path: context.path, ...text, before: mine.before, after, at: mine.at });
+        fresh.push({ path: context.path, ...text, before: mine.before, after, at: mine.at, page: performance.timeOrigin });
       });
     }
     if (!fresh.length) return;
     fresh.sort((one, other) => other.at - one.at);
-    const same = (one) => fresh.some((each) => each.path === one.path && each.id === one.id && each.source === one.source);
+    // Put aside more than once, while typing goes on, it is one text: the newest.
+    const again = (one, each) => each.source === one.source || each.page === one.page;
+    const same = (one) => fresh.some((each) => each.path === one.path && each.id === one.id && again(one, each));
     writeKept(visit, [...fresh, ...readKept(visit).filter((one) => !same(one))]);
   }
 

@@ -1,0 +1,68 @@
+"""Looking for what is not there: told to everybody in the same words, and no offence within the share."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_asyncio
+
+from tests.gatehouse import Gatehouse, Inside, Reply
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+ELSEWHERE = {
+    "secret/secret.txt": "outside_root",
+    "sub/shared/.zqhidden.txt": "hidden_path",
+    "sub/shared/link_there.txt": "link_out",
+    "secret/never-was.txt": "outside_root",
+    "sub": "outside_root",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gate(watched_gate: Gatehouse) -> Gatehouse:
+    return watched_gate
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ann(gate: Gatehouse) -> Inside:
+    return await gate.visit()
+
+
+def shown(reply: Reply) -> tuple[int, list[tuple[str, str]], bytes]:
+    """A reply but for what differs between any two of the same answer: the date and the id of the refusal."""
+    id = reply.json["error"]["id"]
+    kept = [field for field in reply.headers if field[0].lower() != "date"]
+    return reply.status, kept, reply.body.replace(id.encode(), b"")
+
+
+@pytest.mark.parametrize("route", ["api/contents/", "files/"])
+async def test_a_missing_file_within_the_share_is_no_denial(gate: Gatehouse, ann: Inside, route: str) -> None:
+    """The trail keeps that it was asked for and not there; whoever looks elsewhere is denied, in the same words."""
+    before = await gate.denials(ann.share["id"])
+    missing = await ann.ask("GET", f"{route}sub/shared/renamed-away.txt")
+    assert missing.status == 404 and missing.public == "not_found"
+    assert await gate.denials(ann.share["id"]) == before
+    (*_, event) = await gate.events(share=ann.share["id"])
+    assert (event["action"], event["outcome"], event["status"], event["reason"]) == (
+        "request.answered",
+        "allowed",
+        404,
+        "not_found",
+    )
+    assert event["path"] == f"{route}sub/shared/renamed-away.txt" or event["path"] == "sub/shared/renamed-away.txt"
+
+    for path, reason in ELSEWHERE.items():
+        if (route, path) == ("api/contents/", "sub"):
+            continue  # there it is shown the way to the share
+        reply = await ann.ask("GET", route + path)
+        assert shown(reply) == shown(missing), path
+        (*_, event) = await gate.events(share=ann.share["id"])
+        assert (event["outcome"], event["reason"]) == ("denied", reason), path
+
+
+async def test_attack_changing_what_is_missing_is_denied(gate: Gatehouse, workshop: JupyterServer) -> None:
+    """Only looking is free: a change of what is not there stays a denial."""
+    ed = await gate.visit(await gate.share(role="edit", **{"for": ["Ed"]}), name="Ed")
+    assert (await ed.ask("DELETE", "api/contents/sub/shared/never-was.txt")).status == 404
+    assert await gate.denials(ed.share["id"]) == ["not_found"]

@@ -1,0 +1,404 @@
+"""An editor works beside the owner in JupyterLab, and hostile ones do while the owner types."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+from pycrdt import Array, Map
+
+from sharegate.channels import frames
+from sharegate.channels.frames import Awareness, AwarenessState, Update
+from tests.attacks.pages import Page as Raw
+from tests.attacks.pages import visiting
+from tests.channels.crafted import evil, string, update, word
+from tests.gatehouse import Gatehouse
+from tests.story.people import Project, Tab, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
+
+# Every dialog that ever stands there, by its heading.
+REMEMBER_DIALOGS = """() => {
+  window.dialogs = [];
+  new MutationObserver((changes) => {
+    for (const node of changes.flatMap((change) => [...change.addedNodes]))
+      if (node.classList?.contains('jp-Dialog')) window.dialogs.push(node.innerText);
+  }).observe(document.body, { childList: true });
+}"""
+CELLS = """() => JSON.stringify(
+  jupyterapp.shell.currentWidget.context.model.sharedModel.cells.map(
+    (cell) => [cell.cell_type, cell.getSource(), cell.getOutputs?.() ?? []]))"""
+# The CRDT ids of the owner's page and of two things that the server wrote.
+IDS = """() => {
+  const { ydoc } = jupyterapp.shell.currentWidget.context.model.sharedModel;
+  const of = (item) => [item.id.client, item.id.clock];
+  return {
+    owner: [ydoc.clientID, ydoc.store.clients.get(ydoc.clientID)?.at(-1)],
+    clock: (ydoc.store.clients.get(ydoc.clientID) ?? []).reduce((end, each) => each.id.clock + each.length, 0),
+    path: of(ydoc.getMap('state')._map.get('path')),
+    cell: of(ydoc.getArray('cells')._start),
+  };
+}"""
+
+
+async def run(tab: Tab, *commands: str) -> None:
+    for command in commands:
+        await tab.page.evaluate("(id) => jupyterapp.commands.execute(id)", command)
+
+
+async def select(tab: Tab, number: int) -> None:
+    await tab.page.evaluate(
+        """(at) => { const notebook = jupyterapp.shell.currentWidget.content;
+        notebook.deselectAll(); notebook.activeCellIndex = at; notebook.mode = 'command'; }""",
+        number,
+    )
+
+
+async def cells(tab: Tab) -> list[Any]:
+    return list(json.loads(await tab.page.evaluate(CELLS)))
+
+
+async def dialogs(tab: Tab) -> list[str]:
+    return list(await tab.page.evaluate("() => window.dialogs"))
+
+
+async def become(tab: Tab, wanted: list[str]) -> None:
+    """Wait until the sources are these."""
+
+    async def look() -> bool:
+        return [source for _, source, _ in await cells(tab)] == wanted
+
+    try:
+        await until(look, within=15)
+    except AssertionError:
+        assert [source for _, source, _ in await cells(tab)] == wanted
+        raise
+
+
+def on_disk(project: Project) -> list[Any]:
+    found = json.loads(project.disk(project.notebook).read_text())["cells"]
+    return [[cell["cell_type"], "".join(cell["source"]), len(cell.get("outputs", []))] for cell in found]
+
+
+async def file_follows(project: Project, tab: Tab) -> None:
+    """Wait until the file is what this page shows."""
+
+    async def look() -> bool:
+        shown = [[kind, source, len(outputs)] for kind, source, outputs in await cells(tab)]
+        with contextlib.suppress(ValueError):  # it is being written
+            return on_disk(project) == shown
+        return False
+
+    await until(look, what="the file")
+
+
+@pytest.mark.timeout(180)
+async def test_an_honest_editor(gate: Gatehouse, project: Project, owner: Tab, visitor: Tab) -> None:
+    """All that JupyterLab offers to editors: the owner's page follows, the file is that, nothing is denied or asked."""
+    await run(owner, "notebook:run-all-cells")
+    await owner.page.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+    made = await gate.share(project.path, open_file="nb.ipynb", role="edit", **{"for": ["Ann"]})
+    await visitor.enter(made["links"][0]["url"])
+    await visitor.notebook()
+    await visitor.page.locator(".jp-OutputArea-output", has_text="42").wait_for()
+    for tab in (owner, visitor):
+        await tab.page.evaluate(REMEMBER_DIALOGS)
+    page, title, code, second = visitor.page, "# Shared notebook", "print(6*7)", "x = 'second'"
+
+    async def all_see(*wanted: str) -> None:
+        await become(owner, list(wanted))
+        assert await cells(owner) == await cells(visitor)
+
+    await select(visitor, 1)
+    await run(visitor, "notebook:insert-cell-below", "notebook:enter-edit-mode")
+    await page.keyboard.type("a = 1")
+    await page.keyboard.press("Enter")
+    await page.keyboard.type("b = 2")
+    await all_see(title, code, "a = 1\nb = 2", second)
+    await page.keyboard.press("Home")
+    await run(visitor, "notebook:split-cell-at-cursor")
+    await all_see(title, code, "a = 1", "b = 2", second)
+    await select(visitor, 3)
+    await run(visitor, "notebook:merge-cell-above")
+    await all_see(title, code, "a = 1\n\nb = 2", second)
+    await run(visitor, "notebook:move-cell-down")
+    await all_see(title, code, second, "a = 1\n\nb = 2")
+    # JupyterLab takes back in one step what was done within half a second: a save takes longer.
+    await file_follows(project, owner)
+    await run(visitor, "notebook:delete-cell")
+    await all_see(title, code, second)
+    await run(visitor, "notebook:undo-cell-action")
+    await all_see(title, code, second, "a = 1\n\nb = 2")
+    await run(visitor, "notebook:redo-cell-action")
+    await all_see(title, code, second)
+
+    await select(visitor, 1)
+    await run(visitor, "notebook:cut-cell")
+    await all_see(title, second)
+    await select(visitor, 1)
+    await run(visitor, "notebook:paste-cell-below")
+    await all_see(title, second, code)
+    assert [len(outputs) for _, _, outputs in await cells(owner)] == [0, 0, 1]
+    await run(visitor, "notebook:copy-cell", "notebook:paste-cell-below")
+    await all_see(title, second, code, code)
+    assert [len(outputs) for _, _, outputs in await cells(owner)] == [0, 0, 1, 1]
+    await file_follows(project, owner)
+
+    await select(visitor, 1)
+    await run(visitor, "notebook:change-cell-to-markdown")
+    await until(lambda: _kind(owner, 1, "markdown"))
+    await run(visitor, "notebook:change-cell-to-code")
+    await until(lambda: _kind(owner, 1, "code"))
+    await select(visitor, 3)
+    await run(visitor, "notebook:clear-cell-output")
+
+    async def cleared() -> bool:
+        return [len(outputs) for _, _, outputs in await cells(owner)] == [0, 0, 1, 0]
+
+    await until(cleared)
+
+    await run(visitor, "documentsearch:startWithReplace")
+    await page.locator(".jp-DocumentSearch-input").first.fill("print(6*7)")
+    await page.locator(".jp-DocumentSearch-overlay textarea[placeholder=Replace]").fill("print(2*3)")
+    await expect(page.locator(".jp-DocumentSearch-index-counter")).to_contain_text("/2")
+    await page.get_by_role("button", name="Replace All").click()
+    await all_see(title, second, "print(2*3)", "print(2*3)")
+    await page.keyboard.press("Escape")
+
+    await page.locator(".jp-MarkdownCell .jp-MarkdownOutput").first.dblclick()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type(" of two")
+    await page.keyboard.press("Shift+Enter")
+    await owner.page.locator(".jp-MarkdownCell h1", has_text="Shared notebook of two").wait_for()
+    await file_follows(project, owner)
+    assert await cells(owner) == await cells(visitor)
+
+    await visitor.open_file(project.notes, "Editor")
+    await page.locator(".jp-FileEditor .cm-content").click()
+    await page.keyboard.press("Control+End")
+    await page.keyboard.type("typed by Ann")
+    await project.saved("typed by Ann", project.notes)
+    assert await dialogs(visitor) == []
+    await page.evaluate("() => void jupyterapp.commands.execute('docmanager:rename')")
+    await page.locator(".jp-Dialog input").fill("renamed.md")
+    await page.keyboard.press("Enter")
+    renamed = project.disk(f"{project.path}/renamed.md")
+    await until(lambda: _true(renamed.exists()))
+    await page.keyboard.type(", renamed")
+    await project.saved("typed by Ann, renamed", f"{project.path}/renamed.md")
+    async with page.expect_file_chooser() as chooser:
+        await page.locator(".jp-FileBrowser [data-jp-item-name=uploader] :is(jp-button, button)").first.click()
+    await (await chooser.value).set_files([{"name": "up.txt", "mimeType": "text/plain", "buffer": b"uploaded"}])
+    await page.locator(".jp-DirListing-item", has_text="up.txt").wait_for()
+    assert project.disk(f"{project.path}/up.txt").read_bytes() == b"uploaded"
+    await page.reload()
+    await page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady", timeout=60_000)
+
+    assert await gate.denials(made["share"]["id"]) == []
+    assert await dialogs(owner) == []
+    assert owner.console == [] and visitor.console == []
+
+
+async def _kind(tab: Tab, number: int, kind: str) -> bool:
+    return bool((await cells(tab))[number][0] == kind)
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+SCRIPT = "window.zqran = true; parent.zqran = true"
+BAD_OUTPUTS = [
+    {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"text/html": f"<img src=x onerror='{SCRIPT}'><script>{SCRIPT}</script>"},
+    },
+    {"output_type": "display_data", "metadata": {}, "data": {"application/javascript": SCRIPT}},
+]
+
+
+class Hostile:
+    """A visitor's client that sends what it likes into the notebook's room."""
+
+    def __init__(self, page: Raw, ids: dict[str, Any]) -> None:
+        self.page = page
+        self.ids = ids
+        self.cells: Array[Any] = page.doc.get("cells", type=Array)
+        self.state: Map[Any] = page.doc.get("state", type=Map)
+
+    async def bytes(self, data: bytes) -> None:
+        await self.page.send(frames.write(Update(data)).data)
+
+    def trusted_outputs(self) -> None:
+        with self.page.doc.transaction():
+            for cell in self.cells:
+                cell["metadata"]["trusted"] = True
+                if "outputs" in cell:
+                    for output in BAD_OUTPUTS:
+                        cell["outputs"].append(Map(output))
+
+    async def spoof(self) -> None:
+        """Awareness under its own id and under the owner's, as somebody else."""
+        said = {"user": {"name": "zqspoof", "username": "zqspoof", "color": "red"}, "cursors": []}
+        for client in (self.page.doc.client_id, self.ids["owner"]):
+            await self.page.send(frames.write(Awareness((AwarenessState(client, 99, said),))).data)
+
+    async def steal(self) -> None:
+        """What the owner types next would count as known already, and vanish."""
+        await self.bytes(update({self.ids["owner"]: (self.ids["clock"], [string("zqstolen", parent="cells")])}))
+
+
+Attack = Callable[[Hostile], Any]
+
+ATTACKS: dict[str, Attack] = {
+    "another file": lambda h: h.state.update({"path": "sub/zqotter.ipynb"}),
+    # yrs places it where its left neighbour lies, among the cells; yjs 13.5 where its right one does, as `state.path`.
+    "another file, read in two ways": lambda h: h.bytes(
+        evil(word("zqotter.ipynb", left=tuple(h.ids["cell"]), right=tuple(h.ids["path"])))
+    ),
+    "a text as a cell": lambda h: h.cells.insert(0, "zqtext"),
+    "trusted scripts": lambda h: h.trusted_outputs(),
+    "somebody else's name": lambda h: h.spoof(),
+    "the owner's client id": lambda h: h.steal(),
+    "bytes that are none": lambda h: h.bytes(b"\x01\xff\xff\xff"),
+    "an emptied state": lambda h: h.state.clear(),
+}
+
+
+@contextlib.asynccontextmanager
+async def attacking(gate: Gatehouse, made: dict[str, Any], project: Project, number: int) -> AsyncIterator[Raw]:
+    async with visiting(await gate.visit(made, number, f"Eve {number}")) as eve:
+        yield await eve.open(project.notebook, "json", "notebook")
+
+
+@pytest.mark.timeout(180)
+async def test_attack_hostile_editors_while_the_owner_types(gate: Gatehouse, project: Project, owner: Tab) -> None:
+    """The owner's page shows no dialog, runs no script, stays on its file and keeps every key; the file is honest."""
+    await owner.page.evaluate(REMEMBER_DIALOGS)
+    asked: list[str] = []
+    owner.page.on("dialog", lambda dialog: asyncio.ensure_future(_accept(dialog, asked)))
+    address, opened = owner.page.url, await owner.open_paths()
+    made = await gate.share(project.path, role="edit", **{"for": [f"Eve {number}" for number in range(len(ATTACKS))]})
+
+    typed = ""
+    for number, (name, attack) in enumerate(ATTACKS.items()):
+        async with attacking(gate, made, project, number) as page:
+            ids = await owner.page.evaluate(IDS)
+            hostile = Hostile(page, {**ids, "owner": ids["owner"][0]})
+            await owner.type_at_the_end(f"# {number}", 1)
+            typing = asyncio.create_task(owner.page.keyboard.type("abc def"))
+            sent = attack(hostile)
+            if asyncio.iscoroutine(sent):
+                await sent
+            await typing
+            typed += f"# {number}abc def"
+            await project.saved(typed)
+            await become(owner, ["# Shared notebook", "print(6*7)", f"x = 'second'{typed}"])
+            assert name and await dialogs(owner) == [] and asked == []
+
+    assert owner.page.url == address and await owner.open_paths() == opened
+    assert not any([await frame.evaluate("() => Boolean(window.zqran)") for frame in owner.page.frames])
+    await file_follows(project, owner)
+    written = project.disk(project.notebook).read_text()
+    assert "zq" not in written and typed in written
+    assert "zq" not in await owner.document()
+    assert "zqspoof" not in await owner.page.content()
+    print(
+        [
+            (e["action"], e["reason"], e["name"], e["detail"])
+            for e in await gate.events(share=made["share"]["id"])
+            if e["name"] == "Eve 6"
+        ]
+    )
+    assert sorted(await gate.denials(made["share"]["id"])) == ["update_refused"] * 5
+    await owner.page.reload()
+    await owner.notebook("x = 'second'")
+    assert not any([await frame.evaluate("() => Boolean(window.zqran)") for frame in owner.page.frames])
+    assert owner.console == []
+
+
+async def _accept(dialog: Any, asked: list[str]) -> None:
+    asked.append(dialog.message)
+    await dialog.accept()
+
+
+async def cursor_names(page: Page) -> set[str]:
+    """The flags at cursors, which stand there for a moment after each movement."""
+    return set(await page.locator(".jp-remote-userFlag-name").all_inner_texts())
+
+
+@pytest.mark.timeout(180)
+async def test_the_owner_sees_who_writes(gate: Gatehouse, project: Project, owner: Tab, visitor: Tab) -> None:
+    """At the cursor stands the verified name, two Anns are told apart, and who says otherwise changes nothing."""
+    made = await gate.share(project.path, open_file="nb.ipynb", role="edit", **{"for": ["Ann", "Ann"]})
+    await visitor.enter(made["links"][0]["url"])
+    await visitor.notebook()
+    await visitor.type_at_the_end("  # Ann", 1)
+    await owner.shows("# Ann")
+    async with visiting(await gate.visit(made, 1, "Ann")) as other:
+        page = await other.open(project.notebook, "json", "notebook")
+
+        def states() -> dict[int, Any]:
+            told = [frames.read(frames.Frame.binary(each), limit=1 << 26) for each in page.heard if each[:1] == b"\1"]
+            return {each.client: each.state for one in told for each in one.states}  # type: ignore[union-attr]
+
+        hers = await until(lambda: _first(state for state in states().values() if state and state.get("cursors")))
+        said = {**hers, "user": {**hers["user"], "name": "Olga", "display_name": "Olga", "username": "olga"}}
+        await page.send(frames.write(Awareness((AwarenessState(page.doc.client_id, 1, said),))).data)
+        seen: set[str] = set()
+
+        async def both() -> bool:
+            await visitor.page.keyboard.type(".")
+            await page.send(frames.write(Awareness((AwarenessState(page.doc.client_id, len(typed), said),))).data)
+            typed.append(".")
+            seen.update(await cursor_names(owner.page))
+            return {"Ann", "Ann (2)"} <= seen
+
+        typed = ["", ""]
+        await until(both, every=0.2)
+        assert seen == {"Ann", "Ann (2)"}
+        client = await visitor.page.evaluate(
+            "() => jupyterapp.shell.currentWidget.context.model.sharedModel.awareness.clientID"
+        )
+        await page.send(frames.write(Awareness((AwarenessState(client, 999, said),))).data)
+
+        await visitor.page.keyboard.type("done")
+        await owner.shows("done")
+        print(page.closed, await cursor_names(owner.page))
+        assert "Olga" not in await owner.page.locator(".jp-NotebookPanel").inner_text()
+
+
+async def _first(found: Any) -> Any:
+    return next(iter(found), None)
+
+
+@pytest.mark.timeout(180)
+async def test_a_change_that_is_taken_back(gate: Gatehouse, project: Project, owner: Tab, visitor: Tab) -> None:
+    """The editor's page loads again by itself, without a dialog, and offers what was typed meanwhile."""
+    made = await gate.share(project.path, open_file="nb.ipynb", role="edit", **{"for": ["Ann"]})
+    await visitor.enter(made["links"][0]["url"])
+    await visitor.notebook()
+    asked: list[str] = []
+    visitor.page.on("dialog", lambda dialog: asyncio.ensure_future(_accept(dialog, asked)))
+    await visitor.type_at_the_end("  # kept", 1)
+    await project.saved("# kept")
+    await visitor.page.evaluate(
+        """() => { window.before = true;
+        jupyterapp.shell.currentWidget.context.model.sharedModel.ydoc.getMap('state').set('zq', 1); }"""
+    )
+    await visitor.page.keyboard.type("  # lost")
+    await visitor.page.wait_for_function("() => window.before === undefined", timeout=45_000)
+    await visitor.notebook()
+    panel = visitor.page.locator("#sharegate-kept")
+    await expect(panel.locator(".sg-plus")).to_contain_text("# lost", timeout=30_000)
+    assert asked == [] and await visitor.page.locator(".jp-Dialog").count() == 0
+    await panel.get_by_role("button", name="Put back").click()
+    await project.saved("# kept  # lost")
+    assert await gate.denials(made["share"]["id"]) == ["update_refused"]
+    await owner.shows("# kept  # lost")
