@@ -19,11 +19,13 @@ from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSav
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, LINGERING, OpenRooms
 from sharegate.channels.place import Place
+from sharegate.channels.registry import Cut
+from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.scan import FROM_EDITOR, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
-from sharegate.shares.model import Role
+from sharegate.shares.model import Grant, Role
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
@@ -711,3 +713,130 @@ async def test_a_connection_that_nobody_waits_for_is_given_up(room: Room, server
     viewer = await enter(room)
     assert str(viewer.source) == "words\n" and viewer.end is None
     assert len(server.wires) == 2 and server.wires[0].aborted
+
+
+# -- what happens meanwhile -----------------------------------------------------------------------------------
+
+
+async def test_attack_a_role_taken_back_while_a_change_waits(room: Room, server: Server) -> None:
+    """For a slow server: what waited is not made when the server reads on."""
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    await ann.type("before ")
+    await until(lambda: str(server.doc["source"]) == "before words\n")
+    room._link.outbox._drained.clear()
+    waiting = asyncio.create_task(ann.type("late "))
+    await server.wire.settle()
+    steward_of(room).roles["ann"] = grant(visit="ann")
+    room._link.outbox._drained.set()
+    await waiting
+    await server.type("on ")
+    await until(lambda: str(viewer.source) == "on before words\n")
+    assert str(server.doc["source"]) == "on before words\n"
+
+
+async def test_attack_a_change_that_waits_when_its_channel_is_cut(room: Room, server: Server) -> None:
+    """It is never applied, whatever it waited for comes in the same moment as the cut."""
+    member = await room.enter(grant(visit="ann", role=Role.EDIT), room.place("s1", lambda: Place(Looks(), Ids())))
+    wire, cut = Wire(), Cut("room")
+    channel = asyncio.create_task(relay(wire.socket, member, EditorGuard(), cut))
+    page: Doc[Any] = Doc()
+    source = page.get("source", type=Text)
+    await wire.say(frames.write(SyncStep1(b"\x00")))
+    page.apply_update(server.doc.get_update())
+    await wire.say(frames.write(SyncStep2(b"\x00\x00")))
+    room._link.outbox._drained.clear()
+    before = page.get_state()
+    source.insert(0, "late ")
+    await wire.say(frames.write(Update(page.get_update(before))))
+    room._link.outbox._drained.set()
+    cut.cut(Reason.VISIT_ENDED)
+    assert (await channel).ended == "visit_ended"
+    await server.wire.settle()
+    assert str(server.doc["source"]) == "words\n" and room.epoch.doc.get("source", type=Text).to_py() == "words\n"
+
+
+async def test_attack_hanging_up_right_after_a_refused_change(room: Room) -> None:
+    """The refusal is recorded and counted all the same."""
+    eve = await edit(room, "eve")
+    steward, go, noted = steward_of(room), asyncio.Event(), []
+
+    async def slow(room: Room, member: Member, denied: Denied) -> Denied:
+        await go.wait()
+        noted.append(denied.reason)
+        return denied
+
+    steward.refused = slow  # type: ignore[method-assign]
+    attack = asyncio.create_task(eve.change(lambda: eve.doc.get("state", type=Map).update({"path": "x"})))
+    await asyncio.sleep(0.01)
+    attack.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attack
+    go.set()
+    await until(lambda: noted == [Reason.UPDATE_REFUSED])
+
+
+async def test_a_cursor_that_comes_after_its_owner_left(room: Room, server: Server) -> None:
+    """Is nobody's: it would stay for ever."""
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    steward, go = steward_of(room), asyncio.Event()
+
+    async def slow(each: Grant) -> Grant:
+        await go.wait()
+        return each
+
+    steward.allowed = slow  # type: ignore[method-assign, assignment]
+    late = asyncio.create_task(ann.say(cursor(ann.doc.client_id)))
+    await server.wire.settle()
+    ann.leave()
+    go.set()
+    await late
+    assert not room._names.of_members()
+    assert not any(isinstance(each, Awareness) for each in viewer.heard)
+
+
+async def test_attack_a_file_moved_away_while_the_server_was(room: Room, server: Server) -> None:
+    """What the server says when it is back is told only where the file lies still inside."""
+    looks = Looks()
+    outside, inside = await enter(room, "s1", looks), await enter(room, "s2")
+    looks.refuse = Reason.ROOM_LEFT_ROOT
+    server.doc["source"] += "not for s1\n"
+    server.wire.vanish()
+    await until(lambda: str(inside.source) == "words\nnot for s1\n")
+    await until(lambda: outside.end is not None)
+    assert ended(outside) == "room_left_root" and str(outside.source) == "words\n"
+
+
+async def test_attack_coming_in_while_the_places_of_others_are_looked_at(room: Room, server: Server) -> None:
+    """The newcomer's place is looked at as well before the news are told."""
+    slow, moved = Looks(), Looks()
+    viewer = await enter(room, "s1", slow)
+    slow.go.clear()
+    await server.type("not for s2 ")
+    await until(lambda: "a moment ago" in slow.made)
+    moved.refuse = Reason.ROOM_LEFT_ROOT
+    newcomer = Viewer(await room.enter(grant("s2"), room.place("s2", lambda: Place(moved, Ids()))))
+    slow.go.set()
+    await until(lambda: str(viewer.source) == "not for s2 words\n")
+    await until(lambda: newcomer.end is not None)
+    assert ended(newcomer) == "room_left_root" and newcomer.heard == []
+
+
+async def test_a_save_that_meets_a_lost_connection_has_failed(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered, and later ones are asked."""
+    ann = await edit(room)
+    open_ = room._link.open
+
+    async def lost_right_after() -> None:
+        await open_()
+        room._link.connected = False
+
+    monkeypatch.setattr(room._link, "open", lost_right_after)
+    heard = Heard(FrameKind.BINARY, message=RawSave(1))
+    await ann.member.send(heard)
+    monkeypatch.undo()
+    room._link.connected = True
+    await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
+    await ann.say(RawSave(2))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
