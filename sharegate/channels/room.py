@@ -103,6 +103,8 @@ class Room:
         self._holds = 0
         self._acted = now()
         self.resting = False
+        # When it was asked for, or left by the last visitor; by the clock of all rooms.
+        self.used = now()
         self._link = Link(connect, self, now=now)
 
     def __repr__(self) -> str:
@@ -148,6 +150,8 @@ class Room:
         self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
+        if not self._members:
+            self.used = self._now()
         if not self.wanted:
             self._link.finish()
 

@@ -673,7 +673,7 @@ async def test_a_document_in_which_nobody_acts_rests(
 
 async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Clock) -> None:
     """With the session it had, for ten minutes; then the room is forgotten, and the page loads itself again."""
-    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     viewer.leave()
@@ -689,7 +689,7 @@ async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Cloc
 
 async def test_rooms_that_somebody_is_in_are_never_forgotten(server: Server, clock: Clock) -> None:
     """However many others come and go."""
-    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     clock.forward(10 * LINGER_SECONDS)
@@ -840,3 +840,17 @@ async def test_a_save_that_meets_a_lost_connection_has_failed(
     await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
     await ann.say(RawSave(2))
     await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+
+
+async def test_a_room_is_kept_from_when_the_last_one_left(server: Server, clock: Clock) -> None:
+    """Two documents were open for hours, and the server went: the page of one that comes back first takes nothing from
+    the other, which holds what the server does not have yet."""
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
+    other = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000001")
+    room, beside = open_rooms.of("up", NAME), open_rooms.of("up", other)
+    one, two = await enter(room), await enter(beside)
+    clock.forward(10 * LINGER_SECONDS)
+    one.leave()
+    two.leave()
+    await open_rooms.closed()
+    assert open_rooms.of("up", NAME) is room and open_rooms.of("up", other) is beside
