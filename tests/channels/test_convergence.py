@@ -432,7 +432,7 @@ class World:
                     # Its page holds what it could not say any more.
                     page.load()
                 else:
-                    page.refused = page.refused or down
+                    page.refused = True  # its page is told, and loads itself again when it likes
             case "revoke" if page and len(pages) > 2:
                 self.steward.gone.add(page.visit)
                 page.over = True
