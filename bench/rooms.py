@@ -1,8 +1,8 @@
-"""What many viewers of one document cost: `python bench/rooms.py [--viewers 1,50,500] [--keys N] [--direct-most N]`.
+"""What many viewers of one document cost: `python bench/rooms.py [--viewers 1,50,500] [--keys N]`.
 
-A steady typist (the owner, directly on the server), and viewers once through the gate and once directly connected to the
-server, interleaved in one run. Server, gate, and each kind of viewer are processes of their own. Figures are of this machine;
-compare the two columns of one row. Needs the extras `lab` and `dev` (it uses the tests' real server).
+A steady typist (the owner, directly on the server), and viewers once through the gate and once directly connected to
+the server, in one run. The server and the viewers are processes of their own; the typist is in the gate's. Figures are
+of this machine; compare the rows of one number of viewers. Needs the extras `lab` and `dev`.
 """
 
 from __future__ import annotations
@@ -203,12 +203,22 @@ def longest_stall() -> Iterator[list[float]]:
     task.cancel()
 
 
-async def attack(address: str, cookie: str, origin: str, kind: str) -> None:
-    """One hostile or large update of an editor, from another process."""
+async def attack(address: str, cookie: str, origin: str, kind: str) -> float:
+    """One hostile or large update of an editor, from another process: the longest stall from then on."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, __file__, "--attack", kind, "--address", address, "--cookie", cookie, "--origin", origin)
+        *(sys.executable, __file__, "--attack", kind, "--address", address, "--cookie", cookie, "--origin", origin),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
-    await process.wait()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdout.readline()
+    gc.collect()
+    with longest_stall() as worst:
+        await asyncio.sleep(0)
+        process.stdin.write(b"go\n")
+        await process.wait()
+    return worst[0]
 
 
 def hostile(kind: str) -> tuple[Doc[Any], list[bytes]]:
@@ -255,6 +265,9 @@ async def attacking(chosen: argparse.Namespace) -> None:
         socket = await session.ws_connect(URL(chosen.address, encoded=True), headers=headers, max_msg_size=0)
         await socket.send_bytes(frames.write(SyncStep1(b"\0")).data)
         await socket.send_bytes(frames.write(SyncStep2(b"\0\0")).data)
+        await asyncio.sleep(1)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
         for frame in said:
             await socket.send_bytes(frame)
         with contextlib.suppress(TimeoutError, ConnectionError):
@@ -273,10 +286,8 @@ async def stalls(gate: Gatehouse, server: JupyterServer) -> None:
         visitor = Visitor(eve)
         address = gate.origin + eve.base + room_of(await visitor.session(f"sub/shared/stall{number}.md"))
         await visitor.close()
-        gc.collect()
-        with longest_stall() as worst:
-            await attack(address, eve.cookie, gate.origin, kind)
-        print(f"{kind:24} {worst[0]:30.0f}", flush=True)
+        worst = await attack(address, eve.cookie, gate.origin, kind)
+        print(f"{kind:24} {worst:30.0f}", flush=True)
 
 
 async def bench(folder: Path, chosen: argparse.Namespace) -> None:

@@ -64,6 +64,9 @@ class Steward(Protocol):
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
+EARLY_SAVES = 16  # that may wait for what a page that was offline has
+
+
 def stale_session() -> Frame:
     """How a page is told that it holds another history: the one close code that a document's provider obeys."""
     return Frame.close(1003, json.dumps({"reason": "unknown_session", "reloadable": True}, separators=(",", ":")))
@@ -175,6 +178,8 @@ class Room:
             case SyncStep2(update=update):
                 member.caught_up = True
                 await self._change(member, update, heard.summary)
+                while member.early_saves:
+                    await self._save(member, member.early_saves.pop(0))
             case Update(update=update) if member.caught_up:
                 await self._change(member, update, heard.summary)
             case Awareness():
@@ -260,8 +265,12 @@ class Room:
         if self._here().read_only or not await self._may_write(member):
             member.push(_save_answer(number, "skipped"))
             return
+        if not member.caught_up and len(member.early_saves) < EARLY_SAVES:
+            # What the page has may not be here yet: it must not be told that it is saved.
+            member.early_saves.append(number)
+            return
         await self._link.open()
-        if not self._link.connected or not member.here:
+        if not (self._link.connected and member.here and member.caught_up):
             member.push(_save_answer(number, "failed"))
             return
         self._send_save(self._saves.ask(member, number, self._here().held))

@@ -854,3 +854,21 @@ async def test_a_room_is_kept_from_when_the_last_one_left(server: Server, clock:
     two.leave()
     await open_rooms.closed()
     assert open_rooms.of("up", NAME) is room and open_rooms.of("up", other) is beside
+
+
+async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Room, server: Server) -> None:
+    """It connects, asks for a save at once, and only then says what it has: that is in what is reported saved."""
+    place = room.place("s1", lambda: Place(Looks(), Ids()))
+    ann = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), place))
+    await ann.say(SyncStep1(ann.doc.get_state()))
+    await until(lambda: any(isinstance(each, SyncStep1) for each in ann.heard))
+    ann.source.insert(0, "offline ")
+    for number in range(40):
+        await ann.say(RawSave(number))
+    await server.wire.settle()
+    await asyncio.sleep(0.01)
+    assert not any(isinstance(each, RawSave) for each in server.heard)
+    assert RawJson({"type": "save", "responseTo": 39, "status": "failed"}) in ann.heard
+    await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+    assert str(server.doc["source"]) == "offline words\n"
