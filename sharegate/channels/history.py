@@ -50,5 +50,7 @@ def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int,
         if any(has.get(client, 0) < clock for client, clock in saved.items()):
             return False
         return content(one, room) == content(other, room)
-    except Exception:  # fails closed: what the library cannot merge is no continuation
-        return False
+    except BaseException as error:  # a panic of the library is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        return False  # fails closed: what the library cannot merge is no continuation

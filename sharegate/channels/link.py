@@ -89,7 +89,10 @@ class Link:
 
     def finish(self) -> None:
         """Nobody wants it any more: closed after what waits to be sent, or given up while it is being made."""
-        self._opened = None
+        opened, self._opened = self._opened, None
+        if opened is not None and not opened.done():
+            # Who still waits must not wait for ever.
+            opened.set_exception(Denied(Reason.UPSTREAM_AWAY, "the connection was given up"))
         if self.connected:
             self.outbox.finish()
         elif self._holding is not None:

@@ -41,6 +41,7 @@ class Member:
         # Set by the first step 2 on this connection. What a page that was offline says before may leave a gap; its
         # step 2 is built later and holds all of it.
         self.caught_up = False
+        self.early_saves: list[int] = []  # asked for before that; their numbers
         self.place = place
         self._take = take
         self._leave = leave

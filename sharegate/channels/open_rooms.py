@@ -26,7 +26,6 @@ class OpenRooms:
         self._make = make
         self._now = now
         self._rooms: OrderedDict[Key, Room] = OrderedDict()
-        self._used: dict[Key, float] = {}
 
     def of(self, upstream: str, name: RoomName) -> Room:
         """The room, made now if there is none."""
@@ -34,9 +33,9 @@ class OpenRooms:
         room = self._rooms.get(key)
         if room is None:
             room = self._rooms[key] = self._make(upstream, name)
+        room.used = self._now()
         self._rooms.move_to_end(key)
-        self._used[key] = self._now()
-        self._forget()
+        self._forget(but=key)
         return room
 
     def is_open(self, upstream: str, path: str) -> bool:
@@ -60,22 +59,20 @@ class OpenRooms:
             if not room.empty and visit in room.visits:
                 room.acted()
 
-    def _forget(self) -> None:
-        """Empty rooms go when they are old, or too many or too large together; those used longest ago go first. One
-        that only a session was asked for costs next to nothing, and its visitor is on the way."""
+    def _forget(self, but: Key) -> None:
+        """Empty rooms go when they are old, or too many or too large together; those used longest ago go first. A room
+        is used until the last visitor leaves it. One that only a session was asked for costs next to nothing, and its
+        visitor is on the way."""
         now = self._now()
-        empty = [key for key in reversed(self._rooms) if self._rooms[key].empty]
+        empty = [key for key, room in self._rooms.items() if room.empty and key != but]
+        empty.sort(key=lambda key: self._rooms[key].used, reverse=True)
         count = size = 0
-        for number, key in enumerate(empty[1:]):
-            bytes = self._rooms[key].size
-            count, size = count + (bytes > 0), size + bytes
-            if (
-                number >= EXPECTED
-                or count > LINGERING
-                or size > LINGERING_BYTES
-                or now - self._used[key] > LINGER_SECONDS
-            ):
-                del self._rooms[key], self._used[key]
+        for number, key in enumerate(empty, 1):
+            room = self._rooms[key]
+            count, size = count + (room.size > 0), size + room.size
+            old = now - room.used > LINGER_SECONDS
+            if number >= EXPECTED or count > LINGERING or size > LINGERING_BYTES or old:
+                del self._rooms[key]
 
     async def closed(self) -> None:
         """Wait until no room is connected any more: after everybody left."""

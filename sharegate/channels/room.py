@@ -64,6 +64,9 @@ class Steward(Protocol):
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
+EARLY_SAVES = 16  # that may wait for what a page that was offline has
+
+
 def stale_session() -> Frame:
     """How a page is told that it holds another history: the one close code that a document's provider obeys."""
     return Frame.close(1003, json.dumps({"reason": "unknown_session", "reloadable": True}, separators=(",", ":")))
@@ -99,9 +102,12 @@ class Room:
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
         self._saves = Saves()
+        self._noting: set[asyncio.Future[Denied]] = set()
         self._holds = 0
         self._acted = now()
         self.resting = False
+        # When it was asked for, or left by the last visitor; by the clock of all rooms.
+        self.used = now()
         self._link = Link(connect, self, now=now)
 
     def __repr__(self) -> str:
@@ -147,6 +153,8 @@ class Room:
         self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
+        if not self._members:
+            self.used = self._now()
         if not self.wanted:
             self._link.finish()
 
@@ -170,6 +178,8 @@ class Room:
             case SyncStep2(update=update):
                 member.caught_up = True
                 await self._change(member, update, heard.summary)
+                while member.early_saves:
+                    await self._save(member, member.early_saves.pop(0))
             case Update(update=update) if member.caught_up:
                 await self._change(member, update, heard.summary)
             case Awareness():
@@ -191,37 +201,58 @@ class Room:
     async def _change(self, member: Member, update: bytes, summary: UpdateSummary | None) -> None:
         assert summary is not None, "the channel's guard scans updates"
         epoch = self._here()
-        if epoch.read_only or not await self._may_write(member):
+        # A viewer's page, too, says what it has.
+        if epoch.read_only or not member.grant.allows(Capability.ROOMS_WRITE):
             return
         await epoch.prepare()
         if epoch.repeats(summary):
             return
         self.acted()
+        await self._link.outbox.room()
+        await self._link.open()
+        # Asked after all that may take long: the role may have been taken back meanwhile.
+        if not await self._may_write(member):
+            return
         if not member.wrote:
             await self._steward.first_write(self, member)
             member.wrote = True
-        await self._link.outbox.room()
-        await self._link.open()
+            if not await self._may_write(member):
+                return
         # Nothing waits from here on: the change is judged, applied and passed on in one piece.
         if not member.here or self._epoch is not epoch:
             return
         try:
             judged = epoch.take(member.grant.visit.id, update, summary)
         except Denied as denied:
-            raise await self._steward.refused(self, member, denied) from None
+            raise await self._refused(member, denied) from None
         self._link.outbox.put(frames.write(Update(judged.update)))
         self._tell(Update(judged.update), but=member)
         if judged.correction:
             member.push(frames.write(Update(judged.correction)))
         await self._steward.changed(self, member, update, judged)
 
+    async def _refused(self, member: Member, denied: Denied) -> Denied:
+        """Recorded and counted also when the visitor hangs up in the same moment."""
+        noting = asyncio.ensure_future(self._steward.refused(self, member, denied))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noted)
+        return await asyncio.shield(noting)
+
+    def _noted(self, noting: asyncio.Future[Denied]) -> None:
+        self._noting.discard(noting)
+        if not noting.cancelled():
+            noting.exception()  # marked as seen, for the case that who waited went away
+
     async def _may_write(self, member: Member) -> bool:
-        """Asked for each change: a role may be taken back at any moment. A viewer's page, too, says what it has."""
+        """Asked for each change: a role may be taken back at any moment."""
         return (await self._steward.allowed(member.grant)).allows(Capability.ROOMS_WRITE)
 
     async def _say_where(self, member: Member, said: Awareness) -> None:
         identity = self._steward.identity(member.grant)
-        if await self._may_write(member):
+        may_write = await self._may_write(member)
+        if not member.here:
+            return  # withdrawn with the connection, and nobody would withdraw what is said after that
+        if may_write:
             told = self._names.from_visitor(member.id, identity, said)
             for each in told:
                 if each.state is not None and self._epoch is not None:
@@ -234,7 +265,14 @@ class Room:
         if self._here().read_only or not await self._may_write(member):
             member.push(_save_answer(number, "skipped"))
             return
+        if not member.caught_up and len(member.early_saves) < EARLY_SAVES:
+            # What the page has may not be here yet: it must not be told that it is saved.
+            member.early_saves.append(number)
+            return
         await self._link.open()
+        if not (self._link.connected and member.here and member.caught_up):
+            member.push(_save_answer(number, "failed"))
+            return
         self._send_save(self._saves.ask(member, number, self._here().held))
 
     def _here(self) -> Epoch:
@@ -286,6 +324,8 @@ class Room:
         if epoch is not None:
             update = fresh.get_update()
             if await asyncio.to_thread(same_history, self.name, epoch.whole, update, epoch.saved):
+                # The file may have been moved while nobody was connected.
+                await self._confirm(Confirm.NEWEST)
                 before = epoch.vector
                 epoch.rejoin(update)
                 if epoch.vector != before:
@@ -341,15 +381,19 @@ class Room:
             member.end(why)
 
     async def _confirm(self, what: Confirm) -> None:
-        """Before visitors hear of it; who may not, is out."""
+        """Before visitors hear of it; who may not, is out. That holds for who comes while others' places are looked
+        at."""
         if what is Confirm.NOTHING:
             return
-        for place in list({member.place: None for member in self._members}):
-            try:
-                await place.confirm(what)
-            except Denied as denied:
-                for member in [each for each in self._members if each.place is place]:
-                    member.end(denied)
+        looked: set[Place] = set()
+        while places := {member.place: None for member in self._members if member.place not in looked}:
+            for place in places:
+                looked.add(place)
+                try:
+                    await place.confirm(what)
+                except Denied as denied:
+                    for member in [each for each in self._members if each.place is place]:
+                        member.end(denied)
 
     def _new_epoch(self) -> None:
         self.session = _new_session()

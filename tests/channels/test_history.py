@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
+from sharegate.channels import history
 from sharegate.channels.admission import RoomName
 from sharegate.channels.history import content, held, same_history
 
@@ -117,3 +118,17 @@ def test_a_file_that_grew_on_disk_is_not_merged_wrongly(words: str) -> None:
         merged = copy(known, 5)
         merged.apply_update(fresh.get_update())
         assert str(merged["source"]) == words + "more"
+
+
+def test_a_panic_of_the_library_is_no_continuation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no Exception, and means that the two cannot be merged."""
+
+    class Panic(BaseException):
+        pass
+
+    def panics(*_: object) -> object:
+        raise Panic
+
+    monkeypatch.setattr(history, "content", panics)
+    whole = Doc().get_update()
+    assert not history.same_history(RoomName("text", "file", "x"), whole, whole, {})

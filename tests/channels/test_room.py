@@ -20,11 +20,13 @@ from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSav
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
 from sharegate.channels.place import Place
+from sharegate.channels.registry import Cut
+from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.scan import FROM_EDITOR, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
-from sharegate.shares.model import Role
+from sharegate.shares.model import Grant, Role
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
@@ -672,7 +674,7 @@ async def test_a_document_in_which_nobody_acts_rests(
 
 async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Clock) -> None:
     """With the session it had, for ten minutes; then the room is forgotten, and the page loads itself again."""
-    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     viewer.leave()
@@ -691,7 +693,7 @@ async def test_rooms_that_somebody_is_in_are_never_forgotten(
 ) -> None:
     """However many others come and go, of which only so many are kept."""
     monkeypatch.setattr(rooms, "EXPECTED", 20)
-    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
     room = open_rooms.of("up", NAME)
     viewer = await enter(room)
     clock.forward(10 * LINGER_SECONDS)
@@ -722,7 +724,7 @@ async def test_of_documents_that_everybody_left_few_are_kept(
 ) -> None:
     """Those used last; a room that only a session was asked for does not count among them."""
     monkeypatch.setattr(rooms, "LINGERING", 2)
-    open_rooms = OpenRooms(lambda upstream, name: made(server), now=clock)
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
     names = [RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}") for number in range(9)]
     left = []
     for name in names[:4]:
@@ -733,3 +735,162 @@ async def test_of_documents_that_everybody_left_few_are_kept(
         open_rooms.of("up", name)
     kept = list(open_rooms._rooms.values())
     assert [room in kept for room in left] == [False, False, True, True] and len(kept) == 7
+
+
+# -- what happens meanwhile -----------------------------------------------------------------------------------
+
+
+async def test_attack_a_role_taken_back_while_a_change_waits(room: Room, server: Server) -> None:
+    """For a slow server: what waited is not made when the server reads on."""
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    await ann.type("before ")
+    await until(lambda: str(server.doc["source"]) == "before words\n")
+    room._link.outbox._drained.clear()
+    waiting = asyncio.create_task(ann.type("late "))
+    await server.wire.settle()
+    steward_of(room).roles["ann"] = grant(visit="ann")
+    room._link.outbox._drained.set()
+    await waiting
+    await server.type("on ")
+    await until(lambda: str(viewer.source) == "on before words\n")
+    assert str(server.doc["source"]) == "on before words\n"
+
+
+async def test_attack_a_change_that_waits_when_its_channel_is_cut(room: Room, server: Server) -> None:
+    """It is never applied, whatever it waited for comes in the same moment as the cut."""
+    member = await room.enter(grant(visit="ann", role=Role.EDIT), room.place("s1", lambda: Place(Looks(), Ids())))
+    wire, cut = Wire(), Cut("room")
+    channel = asyncio.create_task(relay(wire.socket, member, EditorGuard(), cut))
+    page: Doc[Any] = Doc()
+    source = page.get("source", type=Text)
+    await wire.say(frames.write(SyncStep1(b"\x00")))
+    page.apply_update(server.doc.get_update())
+    await wire.say(frames.write(SyncStep2(b"\x00\x00")))
+    room._link.outbox._drained.clear()
+    before = page.get_state()
+    source.insert(0, "late ")
+    await wire.say(frames.write(Update(page.get_update(before))))
+    room._link.outbox._drained.set()
+    cut.cut(Reason.VISIT_ENDED)
+    assert (await channel).ended == "visit_ended"
+    await server.wire.settle()
+    assert str(server.doc["source"]) == "words\n" and room.epoch.doc.get("source", type=Text).to_py() == "words\n"
+
+
+async def test_attack_hanging_up_right_after_a_refused_change(room: Room) -> None:
+    """The refusal is recorded and counted all the same."""
+    eve = await edit(room, "eve")
+    steward, go, noted = steward_of(room), asyncio.Event(), []
+
+    async def slow(room: Room, member: Member, denied: Denied) -> Denied:
+        await go.wait()
+        noted.append(denied.reason)
+        return denied
+
+    steward.refused = slow  # type: ignore[method-assign]
+    attack = asyncio.create_task(eve.change(lambda: eve.doc.get("state", type=Map).update({"path": "x"})))
+    await asyncio.sleep(0.01)
+    attack.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attack
+    go.set()
+    await until(lambda: noted == [Reason.UPDATE_REFUSED])
+
+
+async def test_a_cursor_that_comes_after_its_owner_left(room: Room, server: Server) -> None:
+    """Is nobody's: it would stay for ever."""
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    steward, go = steward_of(room), asyncio.Event()
+
+    async def slow(each: Grant) -> Grant:
+        await go.wait()
+        return each
+
+    steward.allowed = slow  # type: ignore[method-assign, assignment]
+    late = asyncio.create_task(ann.say(cursor(ann.doc.client_id)))
+    await server.wire.settle()
+    ann.leave()
+    go.set()
+    await late
+    assert not room._names.of_members()
+    assert not any(isinstance(each, Awareness) for each in viewer.heard)
+
+
+async def test_attack_a_file_moved_away_while_the_server_was(room: Room, server: Server) -> None:
+    """What the server says when it is back is told only where the file lies still inside."""
+    looks = Looks()
+    outside, inside = await enter(room, "s1", looks), await enter(room, "s2")
+    looks.refuse = Reason.ROOM_LEFT_ROOT
+    server.doc["source"] += "not for s1\n"
+    server.wire.vanish()
+    await until(lambda: str(inside.source) == "words\nnot for s1\n")
+    await until(lambda: outside.end is not None)
+    assert ended(outside) == "room_left_root" and str(outside.source) == "words\n"
+
+
+async def test_attack_coming_in_while_the_places_of_others_are_looked_at(room: Room, server: Server) -> None:
+    """The newcomer's place is looked at as well before the news are told."""
+    slow, moved = Looks(), Looks()
+    viewer = await enter(room, "s1", slow)
+    slow.go.clear()
+    await server.type("not for s2 ")
+    await until(lambda: "a moment ago" in slow.made)
+    moved.refuse = Reason.ROOM_LEFT_ROOT
+    newcomer = Viewer(await room.enter(grant("s2"), room.place("s2", lambda: Place(moved, Ids()))))
+    slow.go.set()
+    await until(lambda: str(viewer.source) == "not for s2 words\n")
+    await until(lambda: newcomer.end is not None)
+    assert ended(newcomer) == "room_left_root" and newcomer.heard == []
+
+
+async def test_a_save_that_meets_a_lost_connection_has_failed(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is answered, and later ones are asked."""
+    ann = await edit(room)
+    open_ = room._link.open
+
+    async def lost_right_after() -> None:
+        await open_()
+        room._link.connected = False
+
+    monkeypatch.setattr(room._link, "open", lost_right_after)
+    heard = Heard(FrameKind.BINARY, message=RawSave(1))
+    await ann.member.send(heard)
+    monkeypatch.undo()
+    room._link.connected = True
+    await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
+    await ann.say(RawSave(2))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+
+
+async def test_a_room_is_kept_from_when_the_last_one_left(server: Server, clock: Clock) -> None:
+    """Two documents were open for hours, and the server went: the page of one that comes back first takes nothing from
+    the other, which holds what the server does not have yet."""
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
+    other = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000001")
+    room, beside = open_rooms.of("up", NAME), open_rooms.of("up", other)
+    one, two = await enter(room), await enter(beside)
+    clock.forward(10 * LINGER_SECONDS)
+    one.leave()
+    two.leave()
+    await open_rooms.closed()
+    assert open_rooms.of("up", NAME) is room and open_rooms.of("up", other) is beside
+
+
+async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Room, server: Server) -> None:
+    """It connects, asks for a save at once, and only then says what it has: that is in what is reported saved."""
+    place = room.place("s1", lambda: Place(Looks(), Ids()))
+    ann = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), place))
+    await ann.say(SyncStep1(ann.doc.get_state()))
+    await until(lambda: any(isinstance(each, SyncStep1) for each in ann.heard))
+    ann.source.insert(0, "offline ")
+    for number in range(40):
+        await ann.say(RawSave(number))
+    await server.wire.settle()
+    await asyncio.sleep(0.01)
+    assert not any(isinstance(each, RawSave) for each in server.heard)
+    assert RawJson({"type": "save", "responseTo": 39, "status": "failed"}) in ann.heard
+    await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
+    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+    assert str(server.doc["source"]) == "offline words\n"

@@ -1,0 +1,587 @@
+"""Everybody in one room, at random: owner, editors, viewers, a server that comes and goes, and what nobody planned.
+
+Reproducible by its seed. `CONVERGENCE_SEEDS=500 pytest tests/channels/test_convergence.py` tries many more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pycrdt import Array, Doc, Map, Text
+
+from sharegate.channels import frames
+from sharegate.channels import link as links
+from sharegate.channels import member as members
+from sharegate.channels.admission import RoomName
+from sharegate.channels.editor import EditorGuard
+from sharegate.channels.frames import RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.guard import Judged
+from sharegate.channels.member import Heard, Member
+from sharegate.channels.place import Place
+from sharegate.channels.room import Room
+from sharegate.channels.scan import FROM_EDITOR, scan_update
+from sharegate.errors import Denied, Reason
+from sharegate.messages import Frame, FrameKind
+from sharegate.shares.model import Capability, Grant, Role
+from tests.channels import editing, stewards
+from tests.channels.grants import grant
+from tests.channels.sockets import Wire
+from tests.channels.test_place import Ids, Looks
+
+SEEDS = int(os.environ.get("CONVERGENCE_SEEDS", "12"))
+FIRST = int(os.environ.get("CONVERGENCE_FIRST", "0"))
+STEPS = 120
+ID = "5f0c7c3e-0000-4000-8000-000000000000"
+TEXT, NOTEBOOK = RoomName("text", "file", ID), RoomName("json", "notebook", ID)
+WORD = re.compile(r"<\d+>")  # what somebody wrote: never split, found wherever it went
+SCRIPT = editing.SCRIPT["data"]["application/javascript"]
+
+
+def built(name: RoomName, disk: Any) -> Doc[Any]:
+    """As a server builds a document from its file: under the CRDT client id 0."""
+    doc = editing.open_page(b"\0\0", 0, editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK)
+    with doc.transaction():
+        doc["state"]["path"], doc["state"]["hash"], doc["state"]["dirty"] = "sub/file", "h0", False
+        put_all(doc, name, disk)
+        if name is NOTEBOOK:
+            doc["meta"]["nbformat"], doc["meta"]["nbformat_minor"] = 4.0, 5.0
+            doc["meta"]["metadata"] = Map({"kernelspec": {"name": "python3"}})
+    return doc
+
+
+def put_all(doc: Doc[Any], name: RoomName, disk: Any) -> None:
+    if name is TEXT:
+        doc["source"].clear()
+        doc["source"].insert(0, disk)
+    else:
+        doc["cells"].clear()
+        for cell in disk:
+            doc["cells"].append(editing.fresh(cell))
+
+
+def read(doc: Doc[Any], name: RoomName) -> Any:
+    return doc.get("source", type=Text).to_py() if name is TEXT else doc.get("cells", type=Array).to_py()
+
+
+class Server:
+    """One document, its file, and connections that may be slow or break."""
+
+    def __init__(self, name: RoomName, disk: Any) -> None:
+        self.name, self.disk = name, disk
+        self.doc = built(name, disk)
+        self.up, self.slow = True, False
+        self.wire: Wire | None = None
+        self.connections = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._saves = 0
+
+    async def connect(self) -> Any:
+        if not self.up:
+            raise Denied(Reason.UPSTREAM_AWAY)
+        assert self.wire is None or self.wire._gone or self.wire.closed or self.wire.aborted, "two connections at once"
+        self.wire = wire = Wire()
+        self.connections += 1
+        self._tasks.add(asyncio.create_task(self._serve(wire)))
+        return wire.socket
+
+    async def _serve(self, wire: Wire) -> None:
+        self._put(wire, SyncStep1(self.doc.get_state()))
+        count = 0
+        while not (wire.aborted or wire._gone):
+            while count < len(wire.sent) and not self.slow and not wire._gone:
+                message = frames.read(wire.sent[count], limit=frames.UPSTREAM_FRAME)
+                count += 1
+                match message:
+                    case SyncStep1(state_vector=vector):
+                        self._put(wire, SyncStep2(self.doc.get_update(vector)))
+                    case SyncStep2(update=update) | Update(update=update):
+                        self.doc.apply_update(update)
+                    case RawSave(id=number):
+                        self.save()
+                        self._put(wire, RawJson({"type": "save", "responseTo": number, "status": "success"}))
+            if wire.closed and not self.slow:
+                break
+            await asyncio.sleep(0.0005)
+        wire._inbox.put_nowait(Frame.close(1000))
+
+    def _put(self, wire: Wire | None, message: Any) -> None:
+        if wire is not None and not wire._gone:
+            wire._inbox.put_nowait(frames.write(message))
+
+    def change(self, what: Any) -> None:
+        before = self.doc.get_state()
+        with self.doc.transaction():
+            what(self.doc)
+        self._put(self.wire, Update(self.doc.get_update(before)))
+
+    def save(self) -> None:
+        self.disk = read(self.doc, self.name)
+        self._saves += 1
+        self.change(lambda doc: doc["state"].update({"hash": f"h{self._saves}"}))
+
+    def lose_connection(self) -> None:
+        if self.wire is not None:
+            self.wire.vanish()
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            if task.done():
+                task.result()
+            task.cancel()
+
+
+class Steward(stewards.Steward):
+    """Whoever changes something must be allowed to in that very moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone: set[str] = set()
+
+    async def allowed(self, one: Grant) -> Grant:
+        await asyncio.sleep(0)
+        if one.visit.id in self.gone:
+            raise Denied(Reason.VISIT_ENDED)
+        return self.roles.get(one.visit.id, one)
+
+    async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
+        visit = member.grant.visit.id
+        assert member.here and visit not in self.gone
+        assert self.roles.get(visit, member.grant).allows(Capability.ROOMS_WRITE)
+
+
+class Page:
+    """A visitor's page, which loads itself again when it is told to, and connects anew when it lost the connection."""
+
+    def __init__(self, world: World, visit: str, role: Role) -> None:
+        self.world, self.visit, self.role = world, visit, role
+        self.over = False
+        self.slow = False
+        self.refused = False
+        self.member: Member | None = None
+        self.asked: dict[int, set[str]] = {}
+        self._numbers = 0
+        self._saying = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self.load()
+
+    def load(self) -> None:
+        self.session = self.world.room.session
+        self.doc = editing.open_page(b"\0\0", self.world.chance.randrange(1, 2**32), self.world.kind)
+        self.refused = False
+
+    async def join(self) -> None:
+        if self.over or self.member is not None:
+            return
+        room = self.world.room
+        if self.session != room.session or self.refused:
+            self.load()
+        role = self.world.steward.roles.get(self.visit, grant(visit=self.visit, role=self.role)).role
+        place = room.place("s1", lambda: Place(Looks(), Ids()))
+        try:
+            member = await room.enter(grant(visit=self.visit, role=role), place)
+        except Denied:
+            return
+        if self.over or self.session != room.session:
+            member.abort()
+            return
+        self.member = member
+        self.guard = EditorGuard()
+        self.asked.clear()
+        self._reading = asyncio.create_task(self._read(member))
+        self._reading.add_done_callback(self._read_all)
+        await self.say(SyncStep1(self.doc.get_state()), member)
+
+    async def _read(self, member: Member) -> None:
+        try:
+            while True:
+                while self.slow:
+                    await asyncio.sleep(0.001)
+                frame = await member.receive()
+                if frame.kind is FrameKind.CLOSE:
+                    break
+                match frames.read(frame, limit=frames.UPSTREAM_FRAME):
+                    case SyncStep1(state_vector=vector):
+                        await self.say(SyncStep2(self.doc.get_update(vector)), member)
+                    case SyncStep2(update=update) | Update(update=update):
+                        self.doc.apply_update(update)
+                    case RawJson(value={"type": "save", "responseTo": int(number), "status": status}):
+                        words = self.asked.pop(number)
+                        if status == "success":
+                            self.world.reported(words)
+        except Denied:
+            pass
+        if self.member is member:
+            self.member = None
+
+    def _read_all(self, reading: asyncio.Task[None]) -> None:
+        if not reading.cancelled() and reading.exception() is not None:
+            self.world.faults.append(reading.exception())
+
+    async def say(self, message: Any, over: Member | None) -> None:
+        """As a channel does: in order, through the guard; a refusal ends it. What is said over a connection that is
+        gone is not said over the next."""
+        async with self._saying:
+            member = self.member
+            if member is None or member is not over or self.refused:
+                return
+            try:
+                for frame in self.guard.from_visitor(frames.write(message)).onward:
+                    assert isinstance(frame, Heard)
+                    if member.grant.allows(Capability.ROOMS_WRITE) or isinstance(message, SyncStep1 | RawSave):
+                        await member.send(frame)
+            except Denied as denied:
+                self.refused |= denied.reason is Reason.UPDATE_REFUSED
+                member.end(denied)
+            except ConnectionError:
+                pass
+
+    def change(self, what: Any) -> asyncio.Task[None]:
+        said: list[bytes] = []
+        watch = self.doc.observe(lambda event: said.append(event.update))
+        with self.doc.transaction():
+            what(self.doc)
+        self.doc.unobserve(watch)
+        return self.world.run(self._send(said, self.member))
+
+    async def _send(self, updates: list[bytes], member: Member | None) -> None:
+        for update in updates:
+            await self.say(Update(update), member)
+
+    def save(self) -> asyncio.Task[None]:
+        self._numbers += 1
+        self.asked[self._numbers] = self.words
+        return self.world.run(self.say(RawSave(self._numbers), self.member))
+
+    @property
+    def words(self) -> set[str]:
+        return set(WORD.findall(str(read(self.doc, self.world.name))))
+
+    def leave(self) -> None:
+        if self.member is not None:
+            self.member.abort()
+            self.member = None
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+
+
+class World:
+    """`deleted` are words that somebody took out, or may have lost with a cell that was moved or taken out; `never` are
+    words of people who may not write."""
+
+    def __init__(self, seed: int, name: RoomName) -> None:
+        self.chance = random.Random(f"{name.type} {seed}")
+        self.name = name
+        self.kind = editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK
+        start: Any = "words\n"
+        if name is NOTEBOOK:
+            start = [self._plain(f"c{n}") for n in range(3)]
+        self.server = Server(name, start)
+        self.steward = Steward()
+        self.room = Room("up", name, self.server.connect, self.steward, stewards.RULES)
+        self.pages: list[Page] = []
+        self.deleted: set[str] = set()
+        self.never: set[str] = set()
+        self.saved: set[str] = set()
+        self.unstable: set[str] = set()  # cells that were moved or taken out
+        self.cell_of: dict[str, str] = {}
+        self._count = 0
+        self._running: set[asyncio.Task[Any]] = set()
+        self.log: list[str] = []
+        self.faults: list[BaseException | None] = []
+        for number, role in enumerate((Role.EDIT, Role.EDIT, Role.VIEW)):
+            self.pages.append(Page(self, f"v{number}", role))
+            self.run(self.pages[-1].join())
+
+    @staticmethod
+    def _plain(name: str) -> dict[str, Any]:
+        return {
+            "id": name,
+            "cell_type": "code",
+            "source": "x = 1\n",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+
+    def run(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        return task
+
+    async def settled(self) -> None:
+        """What was started is over; the first error of it is raised."""
+        while self._running:
+            async with asyncio.timeout(10):
+                await self._running.pop()
+        for fault in self.faults:
+            assert fault is None, fault
+
+    def word(self) -> str:
+        self._count += 1
+        return f"<{self._count}>"
+
+    def lost(self, words: set[str]) -> set[str]:
+        return {each for each in words if each not in self.deleted and self.cell_of.get(each, "") not in self.unstable}
+
+    def reported(self, words: set[str]) -> None:
+        missing = self.lost(words - set(WORD.findall(str(self.server.disk))))
+        assert not missing, f"reported saved, and not in the file: {missing}"
+        self.saved |= words
+
+    # -- what people do -------------------------------------------------------------------------------------------
+
+    def typing(self, word: str, doc: Doc[Any]) -> Any:
+        """A change that writes the word somewhere where it splits no other."""
+        doc.get("source", type=Text) if self.name is TEXT else doc.get("cells", type=Array)
+        if self.name is TEXT:
+            where = [0, *(each.end() for each in re.finditer(r"<\d+>|\n", str(doc["source"])))]
+            at = self.chance.choice(where)
+            return lambda doc: doc["source"].insert(at, word)
+        count = len(doc["cells"])
+        if not count or self.chance.random() < 0.2:
+            cell, at = f"n{word}", self.chance.randint(0, count)
+            self.cell_of[word] = cell
+            outputs = (editing.SCRIPT,) if self.chance.random() < 0.3 else ()
+            return editing.insert(at, lambda: editing.code(cell, word, outputs=outputs))
+        at = self.chance.randrange(count)
+        found = doc["cells"][at]
+        self.cell_of[word] = str(found["id"])
+        where = [0, *(each.end() for each in re.finditer(r"<\d+>|\n", str(found["source"])))]
+        place = self.chance.choice(where)
+        return lambda doc: doc["cells"][at]["source"].insert(place, word)
+
+    def erasing(self, doc: Doc[Any]) -> Any:
+        if self.name is TEXT:
+            found = list(WORD.finditer(str(doc["source"])))
+            if not found:
+                return None
+            one = self.chance.choice(found)
+            self.deleted.add(one.group())
+
+            def erase(doc: Doc[Any]) -> None:
+                del doc["source"][one.start() : one.end()]
+
+            return erase
+        count = len(doc["cells"])
+        if not count:
+            return None
+        at, to = self.chance.randrange(count), self.chance.randrange(count)
+        self.unstable.add(str(doc["cells"][at]["id"]))
+        if self.chance.random() < 0.5:
+            return editing.move(at, to)
+        return lambda doc: doc["cells"].__delitem__(at)
+
+    async def step(self) -> None:
+        chance = self.chance
+        pages = [each for each in self.pages if not each.over]
+        page = chance.choice(pages) if pages else None
+        editors = [each for each in pages if self.may_write(each)]
+        kinds = {
+            "type": 40, "erase": 8, "owner": 12, "owner erases": 3, "save": 14, "autosave": 2, "come": 6, "leave": 4,
+            "rejoin": 12, "role": 2, "revoke": 1, "intruder": 4, "state": 2, "vanish": 2, "away": 1, "back": 9,
+            "rebuilt": 2, "outside": 2, "conflict": 1, "slow server": 2, "slow page": 3, "fast": 9, "wait": 25,
+            "late": 1, "gate": 2, "rest": 1,
+        }  # fmt: skip
+        (what,) = chance.choices(list(kinds), list(kinds.values()))
+        self.log.append(f"{what} {page.visit if page else ''}")
+        match what:
+            case "come" if len(pages) < 8:
+                role = Role.EDIT if chance.random() < 0.7 else Role.VIEW
+                self.pages.append(Page(self, f"v{len(self.pages)}", role))
+                self.run(self.pages[-1].join())
+            case "rejoin":
+                for each in pages:
+                    self.run(each.join())
+            case "leave" if page:
+                page.leave()
+            case "type" if editors:
+                one = chance.choice(editors)
+                if not one.refused:
+                    one.change(self.typing(self.word(), one.doc))
+            case "erase" if editors:
+                one = chance.choice(editors)
+                change = self.erasing(one.doc)
+                if change is not None:
+                    one.change(change)
+            case "owner":
+                self.server.change(self.typing(self.word(), self.server.doc))
+            case "owner erases":
+                change = self.erasing(self.server.doc)
+                if change is not None:
+                    self.server.change(change)
+            case "save" if page and page.member is not None:
+                page.save()
+            case "autosave":
+                self.server.save()
+            case "role" if page:
+                down = self.may_write(page)
+                self.steward.roles[page.visit] = grant(visit=page.visit, role=Role.VIEW if down else Role.EDIT)
+                if chance.random() < 0.5:
+                    page.leave()
+                    # Its page holds what it could not say any more.
+                    page.load()
+                else:
+                    page.refused = True  # its page is told, and loads itself again when it likes
+            case "revoke" if page and len(pages) > 2:
+                self.steward.gone.add(page.visit)
+                page.over = True
+                if page.member is not None:
+                    if chance.random() < 0.5:
+                        page.member.end(Denied(Reason.VISIT_ENDED))
+                    else:
+                        page.member.abort()
+            case "late" if editors and len(pages) > 2:
+                # In the very moment in which the visit is ended.
+                one = chance.choice(editors)
+                one.change(self.typing(self.word(), one.doc))
+                for _ in range(chance.randrange(6)):
+                    await asyncio.sleep(0)
+                self.steward.gone.add(one.visit)
+                one.over = True
+                if one.member is not None:
+                    one.member.end(Denied(Reason.VISIT_ENDED))
+            case "intruder" if page and page.member is not None and not self.may_write(page):
+                self.run(self.intrude(page, page.member))
+            case "state" if editors:
+                one = chance.choice(editors)
+                one.change(lambda doc: doc["state"].update({"path": "elsewhere"}))
+            case "vanish":
+                self.server.lose_connection()
+            case "away":
+                self.server.up = False
+                self.server.lose_connection()
+            case "back":
+                self.server.up = True
+            case "rebuilt":
+                self.server.lose_connection()
+                self.server.doc = built(self.name, self.server.disk)
+            case "outside":
+                word = self.word()
+                if self.name is TEXT:
+                    self.server.disk = word + self.server.disk
+                else:
+                    cell = self._plain(f"o{word}") | {"source": word}
+                    self.server.disk = [*self.server.disk, cell]
+                if self.server.wire is not None:
+                    # The server reads the file again: what was in the document alone is gone.
+                    self.deleted |= set(WORD.findall(str(read(self.server.doc, self.name)))) - set(
+                        WORD.findall(str(self.server.disk))
+                    )
+                    self.server.change(lambda doc: put_all(doc, self.name, self.server.disk))
+            case "conflict" if self.server.wire is not None:
+                self.server._put(self.server.wire, RawJson({"type": "conflict"}))
+            case "slow server":
+                self.server.slow = True
+            case "slow page" if page:
+                page.slow = True
+            case "fast":
+                self.server.slow = False
+                for each in pages:
+                    each.slow = False
+            case "gate":
+                self.run(self.gate_writes(self.word()))
+            case "rest" if self.room._link.connected:
+                self.room.resting = True
+                self.room._link.finish()
+            case "wait":
+                await asyncio.sleep(chance.choice((0, 0.002, 0.01)))
+
+    def may_write(self, page: Page) -> bool:
+        one = self.steward.roles.get(page.visit, grant(visit=page.visit, role=page.role))
+        return one.allows(Capability.ROOMS_WRITE)
+
+    async def intrude(self, page: Page, member: Member) -> None:
+        """Somebody without the role, past the guard of the channel."""
+        word = self.word()
+        self.never.add(word)
+        copy = editing.open_page(page.doc.get_update(), self.chance.randrange(1, 2**32), self.kind)
+        before = copy.get_state()
+        self.typing(word, copy)(copy)
+        update = copy.get_update(before)
+        kind = self.chance.choice((Update, SyncStep2))
+        with contextlib.suppress(Denied, ConnectionError):
+            summary = scan_update(update, FROM_EDITOR, structs=True)
+            await member.send(Heard(FrameKind.BINARY, message=kind(update), summary=summary))
+
+    async def gate_writes(self, word: str) -> None:
+        with contextlib.suppress(Denied):
+            async with self.room.held() as epoch:
+                if self.room.epoch is epoch:
+                    self.room.write(self.typing(word, epoch.doc))
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    async def heal(self) -> None:
+        self.server.up, self.server.slow = True, False
+        for page in self.pages:
+            page.slow = False
+            if page.over:
+                page.leave()
+        await self.settled()
+
+    def differ(self) -> list[str]:
+        """Who has something else than the server."""
+        whole = read(self.server.doc, self.name)
+        here = [each for each in self.pages if not each.over]
+        found = [each.visit for each in here if each.member is None or read(each.doc, self.name) != whole]
+        if self.room._epoch is not None and read(self.room._epoch.doc, self.name) != whole:
+            found.append("the gate")
+        return found
+
+    async def converge(self) -> None:
+        for _ in range(400):
+            for page in self.pages:
+                if page.refused:
+                    page.leave()  # it is told to load itself again
+                if not page.over and page.member is None:
+                    await page.join()
+            await asyncio.sleep(0.005)
+            await self.settled()
+            if not self.differ():
+                return
+        raise AssertionError(f"do not agree: {self.differ()}")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Waits are short, queues small."""
+    monkeypatch.setattr(links, "RETRY_PAUSE", 0.002)
+    monkeypatch.setattr(links, "RETRY_SECONDS", 0.02)
+    monkeypatch.setattr(members, "WAITING_FRAMES", 12)
+    yield
+
+
+@pytest.mark.parametrize("name", [TEXT, NOTEBOOK], ids=["text", "notebook"])
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
+async def test_everybody_comes_to_what_the_server_has(seed: int, name: RoomName) -> None:
+    """And nothing that was reported saved is lost, and who may not write wrote nothing."""
+    world = World(seed, name)
+    try:
+        for _ in range(STEPS):
+            await world.step()
+            await asyncio.sleep(0)
+        await world.heal()
+        await world.converge()
+        there = set(WORD.findall(str(read(world.server.doc, name))))
+        assert not world.lost(world.saved - there), "reported saved, and gone"
+        assert not world.never & there
+        assert SCRIPT not in str(read(world.server.doc, name))
+        world.server.save()
+        assert set(WORD.findall(str(world.server.disk))) == there
+    except BaseException:
+        print("\n".join(world.log))
+        raise
+    finally:
+        for page in world.pages:
+            page.leave()
+        world.server.slow = False
+        async with asyncio.timeout(5):
+            await world.room.closed()
+        world.server.stop()
