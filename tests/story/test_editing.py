@@ -7,6 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
@@ -17,7 +18,7 @@ from sharegate.channels.frames import Awareness, AwarenessState, Update
 from tests.attacks.pages import Page as Raw
 from tests.attacks.pages import visiting
 from tests.channels.crafted import evil, string, update, word
-from tests.gatehouse import Gatehouse
+from tests.gatehouse import Gatehouse, Inside
 from tests.story.people import Project, Tab, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
@@ -414,3 +415,30 @@ async def test_a_change_that_is_taken_back(gate: Gatehouse, project: Project, ow
     await project.saved("# kept  # lost")
     assert await gate.denials(made["share"]["id"]) == ["update_refused"]
     await owner.shows("# kept  # lost")
+
+
+@pytest.mark.timeout(180)
+async def test_attack_three_changes_that_are_taken_back(gate: Gatehouse, project: Project, visitor: Tab) -> None:
+    """The visit goes on reading: its page says so, loads itself again without a dialog, and takes no key any more."""
+    made = await gate.share(project.path, open_file="nb.ipynb", role="edit", **{"for": ["Ann"]})
+    await visitor.enter(made["links"][0]["url"])
+    await visitor.notebook()
+    await visitor.type_at_the_end("  # kept", 1)
+    await project.saved("# kept")
+    base = "/".join(urlsplit(visitor.page.url).path.split("/")[:4]) + "/"
+    cookies = await visitor.page.context.cookies(gate.origin + base)
+    cookie = next(each["value"] for each in cookies if each["name"] == "sharegate-visit")
+    await visitor.page.evaluate("() => { window.before = true; }")
+    async with visiting(Inside(gate, made["share"], made["links"][0], base, cookie)) as eve:
+        for _ in range(3):
+            page = await eve.open(project.notebook, "json", "notebook")
+            page.doc.get("state", type=Map)["zq"] = 1
+            await page.until(lambda page=page: page.closed is not None)
+    await visitor.page.wait_for_function("() => window.before === undefined", timeout=45_000)
+    await expect(visitor.page.locator("#sharegate-toast")).to_contain_text("You can go on reading", timeout=30_000)
+    await visitor.notebook()
+    await expect(visitor.page.locator(".sg-role")).to_have_text("can view")
+    await visitor.type_at_the_end("zqmore", 1)
+    assert await visitor.page.locator(".jp-Dialog").count() == 0
+    assert "zq" not in await visitor.document() and "zq" not in project.text()
+    assert await gate.denials(made["share"]["id"]) == ["update_refused", "update_refused", "writing_ended"]
