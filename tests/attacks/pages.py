@@ -69,6 +69,10 @@ class Page:
         with contextlib.suppress(ConnectionError):
             await self.socket.send_bytes(frame)
 
+    async def sent(self) -> None:
+        """Wait until the changes of this page are on their way."""
+        await asyncio.gather(*self._waiting)
+
     def type(self, words: str) -> None:
         self.source += words
 

@@ -60,6 +60,11 @@ async def test_a_missing_file_within_the_share_is_no_denial(gate: Gatehouse, ann
         (*_, event) = await gate.events(share=ann.share["id"])
         assert (event["outcome"], event["reason"]) == ("denied", reason), path
 
+    reply = await ann.ask("GET", "api/contents/sub?type=file")
+    assert shown(reply) == shown(missing)
+    (*_, event) = await gate.events(share=ann.share["id"])
+    assert (event["outcome"], event["reason"]) == ("denied", "not_found")
+
 
 async def test_attack_changing_what_is_missing_is_denied(gate: Gatehouse, workshop: JupyterServer) -> None:
     """Only looking is free: a change of what is not there stays a denial."""

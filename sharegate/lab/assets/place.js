@@ -49,7 +49,7 @@ export function keepPlace(app, visit, tell) {
         const at = widget.content.widgets.findIndex((cell) => cell.model.id === spot.cell);
         if (at >= 0) {
           widget.content.activeCellIndex = at;
-          await widget.content.scrollToItem?.(at, "center").catch(() => {});
+          await widget.content.scrollToItem?.(at, "smart").catch(() => {});
           return;
         }
         await new Promise((done) => setTimeout(done, 300));
