@@ -168,6 +168,7 @@ class Page:
         self.asked: dict[int, set[str]] = {}
         self._numbers = 0
         self._saying = asyncio.Lock()
+        self._joining = False
         self._reading: asyncio.Task[None] | None = None
         self.load()
 
@@ -177,8 +178,15 @@ class Page:
         self.refused = False
 
     async def join(self) -> None:
-        if self.over or self.member is not None:
+        if self.over or self.member is not None or self._joining:
             return
+        self._joining = True
+        try:
+            await self._join()
+        finally:
+            self._joining = False
+
+    async def _join(self) -> None:
         room = self.world.room
         if self.session != room.session or self.refused:
             self.load()
@@ -188,7 +196,7 @@ class Page:
             member = await room.enter(grant(visit=self.visit, role=role), place)
         except Denied:
             return
-        if self.over or self.session != room.session:
+        if self.over or self.refused or self.session != room.session:
             member.abort()
             return
         self.member = member
