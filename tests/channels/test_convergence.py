@@ -44,16 +44,18 @@ WORD = re.compile(r"<\d+>")  # what somebody wrote: never split, found wherever 
 SCRIPT = editing.SCRIPT["data"]["application/javascript"]
 
 
-def built(name: RoomName, disk: Any) -> Doc[Any]:
-    """As a server builds a document from its file: under the CRDT client id 0."""
-    doc = editing.open_page(b"\0\0", 0, editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK)
+def built(name: RoomName, disk: Any, client: int) -> Doc[Any]:
+    """As a server builds a document from its file: under the CRDT client id 0, to go on under an id of its own
+    (jupyter_server_ydoc rooms.py)."""
+    kind = editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK
+    doc = editing.open_page(b"\0\0", 0, kind)
     with doc.transaction():
         doc["state"]["path"], doc["state"]["hash"], doc["state"]["dirty"] = "sub/file", "h0", False
         put_all(doc, name, disk)
         if name is NOTEBOOK:
             doc["meta"]["nbformat"], doc["meta"]["nbformat_minor"] = 4.0, 5.0
             doc["meta"]["metadata"] = Map({"kernelspec": {"name": "python3"}})
-    return doc
+    return editing.open_page(doc.get_update(), 2**32 + client, kind)
 
 
 def put_all(doc: Doc[Any], name: RoomName, disk: Any) -> None:
@@ -75,7 +77,8 @@ class Server:
 
     def __init__(self, name: RoomName, disk: Any) -> None:
         self.name, self.disk = name, disk
-        self.doc = built(name, disk)
+        self.restarts = 0
+        self.doc = built(name, disk, 0)
         self.up, self.slow = True, False
         self.wire: Wire | None = None
         self.connections = 0
@@ -473,7 +476,8 @@ class World:
                 self.server.up = True
             case "rebuilt":
                 self.server.lose_connection()
-                self.server.doc = built(self.name, self.server.disk)
+                self.server.restarts += 1
+                self.server.doc = built(self.name, self.server.disk, self.server.restarts)
             case "outside":
                 word = self.word()
                 if self.name is TEXT:
@@ -481,11 +485,16 @@ class World:
                 else:
                     cell = self._plain(f"o{word}") | {"source": word}
                     self.server.disk = [*self.server.disk, cell]
+                    self.cell_of[word] = f"o{word}"
                 if self.server.wire is not None:
                     # The server reads the file again: what was in the document alone is gone.
                     self.deleted |= set(WORD.findall(str(read(self.server.doc, self.name)))) - set(
                         WORD.findall(str(self.server.disk))
                     )
+                    if self.name is NOTEBOOK:
+                        # Every cell is another one then: what is typed into the old ones meanwhile goes with them.
+                        for doc in (self.server.doc, *(each.doc for each in self.pages)):
+                            self.unstable |= {str(cell["id"]) for cell in read(doc, self.name)}
                     self.server.change(lambda doc: put_all(doc, self.name, self.server.disk))
             case "conflict" if self.server.wire is not None:
                 self.server._put(self.server.wire, RawJson({"type": "conflict"}))
