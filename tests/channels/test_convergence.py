@@ -352,8 +352,8 @@ class World:
 
     # -- what people do -------------------------------------------------------------------------------------------
 
-    def typing(self, word: str, doc: Doc[Any]) -> Any:
-        """A change that writes the word somewhere where it splits no other."""
+    def typing(self, word: str, doc: Doc[Any], *, visitor: bool = False) -> Any:
+        """A change that writes the word somewhere where it splits no other; a visitor's may bring a script along."""
         doc.get("source", type=Text) if self.name is TEXT else doc.get("cells", type=Array)
         if self.name is TEXT:
             where = [0, *(each.end() for each in re.finditer(r"<\d+>|\n", str(doc["source"])))]
@@ -363,7 +363,7 @@ class World:
         if not count or self.chance.random() < 0.2:
             cell, at = f"n{word}", self.chance.randint(0, count)
             self.cell_of[word] = cell
-            outputs = (editing.SCRIPT,) if self.chance.random() < 0.3 else ()
+            outputs = (editing.SCRIPT,) if visitor and self.chance.random() < 0.3 else ()
             return editing.insert(at, lambda: editing.code(cell, word, outputs=outputs))
         at = self.chance.randrange(count)
         found = doc["cells"][at]
@@ -419,7 +419,7 @@ class World:
             case "type" if editors:
                 one = chance.choice(editors)
                 if not one.refused:
-                    one.change(self.typing(self.word(), one.doc))
+                    one.change(self.typing(self.word(), one.doc, visitor=True))
             case "erase" if editors:
                 one = chance.choice(editors)
                 change = self.erasing(one.doc)
@@ -455,7 +455,7 @@ class World:
             case "late" if editors and len(pages) > 2:
                 # In the very moment in which the visit is ended.
                 one = chance.choice(editors)
-                one.change(self.typing(self.word(), one.doc))
+                one.change(self.typing(self.word(), one.doc, visitor=True))
                 for _ in range(chance.randrange(6)):
                     await asyncio.sleep(0)
                 self.steward.gone.add(one.visit)
