@@ -199,7 +199,8 @@ class Page:
             member = await room.enter(grant(visit=self.visit, role=role), place)
         except Denied:
             return
-        if self.over or self.refused or self.session != room.session:
+        now = self.world.steward.roles.get(self.visit, grant(visit=self.visit, role=self.role)).role
+        if self.over or self.refused or self.session != room.session or now is not role:
             member.abort()
             return
         self.member = member
@@ -245,9 +246,7 @@ class Page:
             try:
                 for frame in self.guard.from_visitor(frames.write(message)).onward:
                     assert isinstance(frame, Heard)
-                    if member.grant.allows(Capability.ROOMS_WRITE):
-                        await member.send(frame)
-                    elif isinstance(message, SyncStep1 | RawSave):
+                    if member.grant.allows(Capability.ROOMS_WRITE) or isinstance(message, SyncStep1 | RawSave):
                         await member.send(frame)
             except Denied as denied:
                 self.refused |= denied.reason is Reason.UPDATE_REFUSED
@@ -341,9 +340,7 @@ class World:
         return f"<{self._count}>"
 
     def lost(self, words: set[str]) -> set[str]:
-        return {
-            each for each in words if each not in self.deleted and self.cell_of.get(each, "") not in self.unstable
-        }
+        return {each for each in words if each not in self.deleted and self.cell_of.get(each, "") not in self.unstable}
 
     def reported(self, words: set[str]) -> None:
         missing = self.lost(words - set(WORD.findall(str(self.server.disk))))
@@ -400,7 +397,7 @@ class World:
         editors = [each for each in pages if self.may_write(each)]
         kinds = {
             "type": 40, "erase": 8, "owner": 12, "owner erases": 3, "save": 14, "autosave": 2, "come": 6, "leave": 4,
-            "rejoin": 12, "role": 2, "revoke": 1, "intruder": 4, "state": 2, "vanish": 2, "away": 1, "back": 9,
+            "rejoin": 12, "role": 4, "revoke": 1, "intruder": 8, "state": 2, "vanish": 2, "away": 1, "back": 9,
             "rebuilt": 2, "outside": 2, "conflict": 1, "slow server": 2, "slow page": 3, "fast": 9, "wait": 25,
             "late": 1, "gate": 2, "rest": 1,
         }  # fmt: skip
