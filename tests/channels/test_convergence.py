@@ -10,7 +10,6 @@ import contextlib
 import os
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -568,12 +567,11 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are short, queues small."""
     monkeypatch.setattr(links, "RETRY_PAUSE", 0.002)
     monkeypatch.setattr(links, "RETRY_SECONDS", 0.02)
     monkeypatch.setattr(members, "WAITING_FRAMES", 12)
-    yield
 
 
 @pytest.mark.parametrize("name", [TEXT, NOTEBOOK], ids=["text", "notebook"])
