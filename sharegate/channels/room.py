@@ -326,9 +326,10 @@ class Room:
             if await asyncio.to_thread(same_history, self.name, epoch.whole, update, epoch.saved):
                 # The file may have been moved while nobody was connected.
                 await self._confirm(Confirm.NEWEST)
-                before = epoch.vector
+                before, whole = epoch.vector, epoch.whole
                 epoch.rejoin(update)
-                if epoch.vector != before:
+                # Not the vectors: a deletion alone moves no clock.
+                if epoch.whole != whole:
                     self._tell(Update(epoch.since(before)))
                 return
             self._new_epoch()

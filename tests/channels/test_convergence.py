@@ -10,7 +10,6 @@ import contextlib
 import os
 import random
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,16 +43,18 @@ WORD = re.compile(r"<\d+>")  # what somebody wrote: never split, found wherever 
 SCRIPT = editing.SCRIPT["data"]["application/javascript"]
 
 
-def built(name: RoomName, disk: Any) -> Doc[Any]:
-    """As a server builds a document from its file: under the CRDT client id 0."""
-    doc = editing.open_page(b"\0\0", 0, editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK)
+def built(name: RoomName, disk: Any, client: int) -> Doc[Any]:
+    """As a server builds a document from its file: under the CRDT client id 0, to go on under an id of its own
+    (jupyter_server_ydoc rooms.py)."""
+    kind = editing.DocumentKind.TEXT if name is TEXT else editing.DocumentKind.NOTEBOOK
+    doc = editing.open_page(b"\0\0", 0, kind)
     with doc.transaction():
         doc["state"]["path"], doc["state"]["hash"], doc["state"]["dirty"] = "sub/file", "h0", False
         put_all(doc, name, disk)
         if name is NOTEBOOK:
             doc["meta"]["nbformat"], doc["meta"]["nbformat_minor"] = 4.0, 5.0
             doc["meta"]["metadata"] = Map({"kernelspec": {"name": "python3"}})
-    return doc
+    return editing.open_page(doc.get_update(), 2**32 + client, kind)
 
 
 def put_all(doc: Doc[Any], name: RoomName, disk: Any) -> None:
@@ -75,7 +76,8 @@ class Server:
 
     def __init__(self, name: RoomName, disk: Any) -> None:
         self.name, self.disk = name, disk
-        self.doc = built(name, disk)
+        self.restarts = 0
+        self.doc = built(name, disk, 0)
         self.up, self.slow = True, False
         self.wire: Wire | None = None
         self.connections = 0
@@ -168,6 +170,7 @@ class Page:
         self.asked: dict[int, set[str]] = {}
         self._numbers = 0
         self._saying = asyncio.Lock()
+        self._joining = False
         self._reading: asyncio.Task[None] | None = None
         self.load()
 
@@ -177,8 +180,15 @@ class Page:
         self.refused = False
 
     async def join(self) -> None:
-        if self.over or self.member is not None:
+        if self.over or self.member is not None or self._joining:
             return
+        self._joining = True
+        try:
+            await self._join()
+        finally:
+            self._joining = False
+
+    async def _join(self) -> None:
         room = self.world.room
         if self.session != room.session or self.refused:
             self.load()
@@ -188,7 +198,8 @@ class Page:
             member = await room.enter(grant(visit=self.visit, role=role), place)
         except Denied:
             return
-        if self.over or self.session != room.session:
+        now = self.world.steward.roles.get(self.visit, grant(visit=self.visit, role=self.role)).role
+        if self.over or self.refused or self.session != room.session or now is not role:
             member.abort()
             return
         self.member = member
@@ -337,8 +348,8 @@ class World:
 
     # -- what people do -------------------------------------------------------------------------------------------
 
-    def typing(self, word: str, doc: Doc[Any]) -> Any:
-        """A change that writes the word somewhere where it splits no other."""
+    def typing(self, word: str, doc: Doc[Any], *, visitor: bool = False) -> Any:
+        """A change that writes the word somewhere where it splits no other; a visitor's may bring a script along."""
         doc.get("source", type=Text) if self.name is TEXT else doc.get("cells", type=Array)
         if self.name is TEXT:
             where = [0, *(each.end() for each in re.finditer(r"<\d+>|\n", str(doc["source"])))]
@@ -348,7 +359,7 @@ class World:
         if not count or self.chance.random() < 0.2:
             cell, at = f"n{word}", self.chance.randint(0, count)
             self.cell_of[word] = cell
-            outputs = (editing.SCRIPT,) if self.chance.random() < 0.3 else ()
+            outputs = (editing.SCRIPT,) if visitor and self.chance.random() < 0.3 else ()
             return editing.insert(at, lambda: editing.code(cell, word, outputs=outputs))
         at = self.chance.randrange(count)
         found = doc["cells"][at]
@@ -385,7 +396,7 @@ class World:
         editors = [each for each in pages if self.may_write(each)]
         kinds = {
             "type": 40, "erase": 8, "owner": 12, "owner erases": 3, "save": 14, "autosave": 2, "come": 6, "leave": 4,
-            "rejoin": 12, "role": 2, "revoke": 1, "intruder": 4, "state": 2, "vanish": 2, "away": 1, "back": 9,
+            "rejoin": 12, "role": 4, "revoke": 1, "intruder": 8, "state": 2, "vanish": 2, "away": 1, "back": 9,
             "rebuilt": 2, "outside": 2, "conflict": 1, "slow server": 2, "slow page": 3, "fast": 9, "wait": 25,
             "late": 1, "gate": 2, "rest": 1,
         }  # fmt: skip
@@ -404,7 +415,7 @@ class World:
             case "type" if editors:
                 one = chance.choice(editors)
                 if not one.refused:
-                    one.change(self.typing(self.word(), one.doc))
+                    one.change(self.typing(self.word(), one.doc, visitor=True))
             case "erase" if editors:
                 one = chance.choice(editors)
                 change = self.erasing(one.doc)
@@ -440,7 +451,7 @@ class World:
             case "late" if editors and len(pages) > 2:
                 # In the very moment in which the visit is ended.
                 one = chance.choice(editors)
-                one.change(self.typing(self.word(), one.doc))
+                one.change(self.typing(self.word(), one.doc, visitor=True))
                 for _ in range(chance.randrange(6)):
                     await asyncio.sleep(0)
                 self.steward.gone.add(one.visit)
@@ -461,7 +472,8 @@ class World:
                 self.server.up = True
             case "rebuilt":
                 self.server.lose_connection()
-                self.server.doc = built(self.name, self.server.disk)
+                self.server.restarts += 1
+                self.server.doc = built(self.name, self.server.disk, self.server.restarts)
             case "outside":
                 word = self.word()
                 if self.name is TEXT:
@@ -469,11 +481,16 @@ class World:
                 else:
                     cell = self._plain(f"o{word}") | {"source": word}
                     self.server.disk = [*self.server.disk, cell]
+                    self.cell_of[word] = f"o{word}"
                 if self.server.wire is not None:
                     # The server reads the file again: what was in the document alone is gone.
                     self.deleted |= set(WORD.findall(str(read(self.server.doc, self.name)))) - set(
                         WORD.findall(str(self.server.disk))
                     )
+                    if self.name is NOTEBOOK:
+                        # Every cell is another one then: what is typed into the old ones meanwhile goes with them.
+                        for doc in (self.server.doc, *(each.doc for each in self.pages)):
+                            self.unstable |= {str(cell["id"]) for cell in read(doc, self.name)}
                     self.server.change(lambda doc: put_all(doc, self.name, self.server.disk))
             case "conflict" if self.server.wire is not None:
                 self.server._put(self.server.wire, RawJson({"type": "conflict"}))
@@ -550,12 +567,11 @@ class World:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits are short, queues small."""
     monkeypatch.setattr(links, "RETRY_PAUSE", 0.002)
     monkeypatch.setattr(links, "RETRY_SECONDS", 0.02)
     monkeypatch.setattr(members, "WAITING_FRAMES", 12)
-    yield
 
 
 @pytest.mark.parametrize("name", [TEXT, NOTEBOOK], ids=["text", "notebook"])

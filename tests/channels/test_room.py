@@ -894,3 +894,11 @@ async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Roo
     await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
     await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
     assert str(server.doc["source"]) == "offline words\n"
+
+
+async def test_what_was_only_deleted_while_the_server_was_away_is_told(room: Room, server: Server) -> None:
+    """A deletion alone moves no clock."""
+    viewer = await enter(room)
+    server.wire.vanish()
+    server.doc["source"].clear()
+    await until(lambda: len(server.wires) == 2 and str(viewer.source) == "", 3)
