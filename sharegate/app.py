@@ -31,10 +31,12 @@ from sharegate.documents import Documents
 from sharegate.editing import Editing
 from sharegate.errors import Reason, Refused, StoreUnavailable
 from sharegate.gate import Gate
+from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
+from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
@@ -64,7 +66,6 @@ from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
-from sharegate.writing.interfaces import NothingOpen
 from sharegate.writing.judge import Writing
 from sharegate.writing.uploads import Uploads
 
@@ -274,6 +275,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
     lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, now)
+    keeping = Keeping(house.keeper, store, _limits(config), trail, now)
     documents = Documents(
         upstreams=house.directory,
         forwarder=house.forwarder,
@@ -283,16 +285,28 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         presence=house.presence,
         allowance=allowance,
         trail=trail,
-        steward=Editing(authenticator=house.authenticator, store=store, names=names, trail=trail, now=now),
+        steward=Editing(
+            authenticator=house.authenticator, store=store, names=names, trail=trail, keeping=keeping, now=now
+        ),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
     )
+    living = Living(
+        documents=documents,
+        upstreams=house.directory,
+        forwarder=house.forwarder,
+        keeping=keeping,
+        keeper=house.keeper,
+        edits=store,
+    )
+    house.api.versions.live = living
     writing = Writing(
         forwarder=house.forwarder,
         roots=house.roots,
         rules=house.policies.files,
         uploads=house.uploads,
-        open_documents=NothingOpen(),
+        open_documents=documents.rooms,
+        keeping=living,
     )
     answers = Answers(
         forwarder=house.forwarder,
@@ -333,7 +347,8 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         house.servers.seen(change)
         live_pages.wake(upstream=change.upstream)
 
-    return gate, documents, [standing.sweep, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
+    watch = lambda: house.directory.watch(server_changed)  # noqa: E731 -- one of several of a kind
+    return gate, documents, [standing.sweep, watch, lambda: _keep(house), keeping.run]
 
 
 async def _keep(house: _House) -> None:
