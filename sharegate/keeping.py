@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pycrdt import Doc
@@ -197,6 +198,7 @@ class Keeping:
             detail=f"{found.what}: {found.sentence}",
         )
         await self._trail.record(event)
+        book.last = await self.keep(room, book.epoch, Cause.ALARM)
 
 
 def content_of(epoch: Epoch) -> Content:
@@ -212,6 +214,6 @@ def _kind(epoch: Epoch) -> Kind:
 
 def _content(whole: bytes, kind: Kind) -> Content:
     """In a thread: a document that no page changes meanwhile."""
-    doc: Doc[object] = Doc()
+    doc: Doc[Any] = Doc()
     doc.apply_update(whole)
     return read(doc, kind)

@@ -1,5 +1,5 @@
-"""The owner's commands on live documents: look, keep, restore, take back a person's work. And files that visitors delete
-or replace, which are kept before."""
+"""The owner's commands on live documents: look, keep, restore, take back a person's work. And what visitors delete or
+replace, which is kept before."""
 
 from __future__ import annotations
 
@@ -102,6 +102,7 @@ class Living:
             before = await self._keeping.keep(room, epoch, Cause.BEFORE_UNDO)
             _check_same(room, epoch)
             if undone.update:
+                epoch.remember(cell.get("outputs") for cell in undone.after.cells)
                 room.write(lambda doc: doc.apply_update(undone.update), client=undone.client)
             if log is not None:
                 # The change itself is in the log: the room told of it.
@@ -172,7 +173,7 @@ class Living:
         model = await self._model(upstream, path, content=True)
         if model is None:
             raise NotFound("file", str(path))
-        content = model.get("content")
+        content: Any = model.get("content")
         if model.get("type") == "notebook":
             return Content.of_notebook(content)
         if model.get("format") == "text":

@@ -38,7 +38,6 @@ from sharegate.paths import CanonicalPath
 from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
-
 SAVE_SECONDS = 10.0
 
 
