@@ -88,6 +88,9 @@ class Living:
             room.write(lambda doc: apply(plan(present, wanted, cells), doc))
             return Done(before, {"saved": await self._saved(room)})
 
+    async def flush(self) -> None:
+        await self._keeping.flush()
+
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
         where = await self._documents.path_of(place.upstream, place.file)
         server, where = await self._find(place.upstream, str(where) if where is not None else place.path)
