@@ -40,6 +40,7 @@ class _Book:
 
     epoch: Epoch
     log: EditLog
+    opened: bool = False
     begun: bool = False
     beginning: asyncio.Lock = field(default_factory=asyncio.Lock)
     kept_for: set[str] = field(default_factory=set)
@@ -88,12 +89,14 @@ class Keeping:
                 if not book.seen:
                     book.seen = [Seen(kept.taken, facts(content_of(epoch)), kept.id)]
             if not book.begun:
+                # What comes from now on stands in the log behind the whole document.
+                book.opened = True
                 await book.log.begin()
                 book.begun = True
 
     def followed(self, room: Room, update: bytes) -> None:
         book = self._books.get(room)
-        if book is not None and room.is_of(book.epoch) and book.log.append("", update):
+        if book is not None and book.opened and room.is_of(book.epoch) and book.log.append("", update):
             self._due.set()
 
     def changed(self, room: Room, visit: str, update: bytes, judged: Judged) -> None:
@@ -151,7 +154,7 @@ class Keeping:
         try:
             await self._round()
             self._failures = 0
-        except StoreUnavailable as error:  # fails closed: what waits is kept for the next time, then writing is refused
+        except Exception as error:  # fails closed: what waits is kept for the next time, then writing is refused
             self._failures += 1
             if self._failures == FAILURES:
                 log.error("visitors' writing is refused, because it cannot be kept: %s", error)
