@@ -239,6 +239,14 @@ async def test_writing_ends_when_changes_cannot_be_stored_any_more(
     await asyncio.wait_for(refused(), 15)
     full.clear()
 
+    async def goes_on() -> None:
+        while "again" not in str(his.source):
+            page = await ann.open(path)
+            page.type("again\n")
+            await asyncio.sleep(0.5)
+
+    await asyncio.wait_for(goes_on(), 15)
+
 
 async def test_a_collapse_is_told_with_the_version_to_go_back_to(
     gate: Gatehouse, ann: Visitor, workshop: JupyterServer
