@@ -31,10 +31,12 @@ from sharegate.documents import Documents
 from sharegate.editing import Editing
 from sharegate.errors import Reason, Refused, StoreUnavailable
 from sharegate.gate import Gate
+from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
+from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
@@ -65,7 +67,6 @@ from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
-from sharegate.writing.interfaces import NothingOpen
 from sharegate.writing.judge import Writing
 from sharegate.writing.uploads import Uploads
 
@@ -281,6 +282,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
     lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, now)
+    keeping = Keeping(house.keeper, store, _limits(config), trail, now)
     documents = Documents(
         upstreams=house.directory,
         forwarder=house.forwarder,
@@ -295,18 +297,29 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
             store=store,
             names=names,
             trail=trail,
+            keeping=keeping,
             now=now,
             writing_ended=live_pages.writing_ended,
         ),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
     )
+    living = Living(
+        documents=documents,
+        upstreams=house.directory,
+        forwarder=house.forwarder,
+        keeping=keeping,
+        keeper=house.keeper,
+        edits=store,
+    )
+    house.api.versions.live = living
     writing = Writing(
         forwarder=house.forwarder,
         roots=house.roots,
         rules=house.policies.files,
         uploads=house.uploads,
-        open_documents=NothingOpen(),
+        open_documents=documents.rooms,
+        keeping=living,
     )
     answers = Answers(
         forwarder=house.forwarder,
@@ -348,8 +361,8 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         live_pages.wake(upstream=change.upstream)
 
     asking = Asking(house.hands, documents.sources, now)
-    beside = [standing.sweep, asking.watch, lambda: house.directory.watch(server_changed), lambda: _keep(house)]
-    return gate, documents, beside
+    beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
+    return gate, documents, [*beside, lambda: _keep(house)]
 
 
 async def _keep(house: _House) -> None:

@@ -85,7 +85,7 @@ class Documents:
         self._steward = steward
         self._rules = rules
         self._idle_after = idle_after
-        self._rooms = OpenRooms(self._room)
+        self.rooms = OpenRooms(self._room)
 
     # -- the session request, which comes first -------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ class Documents:
         said = json.loads(body)
         self._admissions.learn(upstream.id, _path_of(confined), said["format"], said["type"], said["fileId"])
         name = RoomName(said["format"], said["type"], said["fileId"])
-        return msgspec.json.encode({**said, "sessionId": self._rooms.of(upstream.id, name).session})
+        return msgspec.json.encode({**said, "sessionId": self.rooms.of(upstream.id, name).session})
 
     # -- the room -------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class Documents:
         admission = await self._admissions.admit(upstream.id, grant.root, name, self._file_ids, inside=inside)
         # The server knows ids of folders and of files that are gone, and makes a room for each.
         await self._check_file(upstream, admission.path)
-        room = self._rooms.of(upstream.id, admission.room)
+        room = self.rooms.of(upstream.id, admission.room)
         if dict(confined.query).get("sessionId") != room.session:
             return Upgrade(_tell_stale)
 
@@ -173,15 +173,43 @@ class Documents:
 
     def acted(self, visit: str) -> None:
         """The visit's person did something: its documents are not resting."""
-        self._rooms.acted(visit)
+        self.rooms.acted(visit)
 
     def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
         """Cell id → source of a notebook that visitors have open; None when it is not here."""
-        return self._rooms.sources(upstream, path)
+        return self.rooms.sources(upstream, path)
+
+    async def room_at(self, upstream_id: str, path: CanonicalPath) -> Room:
+        """The room of any file of the owner's server, on the owner's behalf: no share confines it. The file exists, and
+        is one that a room can hold. Denied(`room_format`, `upstream_bad_answer`, `upstream_away` …)."""
+        body = self._admissions.session_body_for(upstream_id, path)
+        upstream = await self._upstreams.find(upstream_id)
+        said = await self._ask_session(upstream, path, body)
+        self._admissions.learn(upstream_id, path, body["format"], body["type"], said.fileId)
+        room = self.rooms.of(upstream_id, RoomName(body["format"], body["type"], said.fileId))
+        room.path = path
+        return room
+
+    async def path_of(self, upstream_id: str, file_id: str) -> CanonicalPath | None:
+        """Where a file is by now; None when the server does not know it."""
+        where = await self._file_ids.newest.path_of(upstream_id, file_id)
+        return CanonicalPath.from_body(where) if where is not None else None
+
+    async def _ask_session(self, upstream: Upstream, path: CanonicalPath, body: dict[str, str]) -> _Session:
+        answer = await self._forwarder.forward(
+            upstream,
+            Outgoing(
+                "PUT",
+                f"api/collaboration/session/{path.encoded}",
+                headers=(("Content-Type", "application/json"),),
+                body=msgspec.json.encode(body),
+            ),
+        )
+        return _Session.read(answer.status, await answer.read(_MODEL_LIMIT))
 
     async def closed(self) -> None:
         """Wait until nothing is connected to a server any more: after everybody left."""
-        await self._rooms.closed()
+        await self.rooms.closed()
 
     def _room(self, upstream: str, name: RoomName) -> Room:
         return Room(
@@ -196,18 +224,8 @@ class Documents:
             where = await self._file_ids.newest.path_of(upstream_id, name.file_id)
             if where is None:
                 raise Denied(Reason.ROOM_LEFT_ROOT, "the server does not know the id")
-            body = msgspec.json.encode({"format": name.format, "type": name.type})
-            answer = await self._forwarder.forward(
-                upstream,
-                Outgoing(
-                    "PUT",
-                    f"api/collaboration/session/{CanonicalPath.from_body(where).encoded}",
-                    headers=(("Content-Type", "application/json"),),
-                    body=body,
-                ),
-            )
-            data = await answer.read(_MODEL_LIMIT)
-            said = _Session.read(answer.status, data)
+            body = {"format": name.format, "type": name.type}
+            said = await self._ask_session(upstream, CanonicalPath.from_body(where), body)
             if said.fileId != name.file_id:
                 raise Denied(Reason.ROOM_LEFT_ROOT, "another file lies there")
             return await self._forwarder.connect(

@@ -12,10 +12,11 @@ from sharegate.channels.guard import Judged
 from sharegate.channels.member import Member
 from sharegate.channels.room import Room
 from sharegate.errors import Denied, Reason
+from sharegate.keeping import Keeping
 from sharegate.limits import Folding
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Grant, Role
+from sharegate.shares.model import Capability, Grant, Role
 from sharegate.visits.names import Names
 
 REFUSALS = 3
@@ -33,6 +34,7 @@ class Editing:
         store: ShareStore,
         names: Names,
         trail: Recorder,
+        keeping: Keeping,
         now: Callable[[], float],
         writing_ended: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -40,13 +42,17 @@ class Editing:
         self._store = store
         self._names = names
         self._trail = trail
+        self._keeping = keeping
         self._now = now
         self._writing_ended = writing_ended
         self._refusals: dict[str, deque[float]] = {}
         self._corrections = Folding(FOLD_SECONDS, now)
 
     async def allowed(self, grant: Grant) -> Grant:
-        return await self._authenticator.again(grant)
+        again = await self._authenticator.again(grant)
+        if again.allows(Capability.ROOMS_WRITE):
+            self._keeping.check()
+        return again
 
     def identity(self, grant: Grant) -> Mapping[str, Any]:
         return self._names.identity(grant)
@@ -56,11 +62,14 @@ class Editing:
 
     async def first_write(self, room: Room, member: Member) -> None:
         await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))
+        await self._keeping.begin(room, member.grant)
 
     def followed(self, room: Room, update: bytes) -> None:
-        pass
+        self._keeping.followed(room, update)
 
     async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
+        # Before anything waits: the log has changes in the order in which the document took them.
+        self._keeping.changed(room, member.grant.visit.id, update, judged)
         for fact in judged.corrected:
             count = self._corrections.due(f"{member.grant.visit.id} {fact}")
             if count:

@@ -42,7 +42,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("shares", "upstream", "visits"),
     },
     "editing": {
-        *("errors", "limits", "audit.events", "audit.interfaces", "channels", "shares", "visits"),
+        *("errors", "limits", "audit.events", "audit.interfaces", "channels", "keeping", "shares", "visits"),
+    },
+    "keeping": {"errors", "audit.events", "audit.interfaces", "channels", "shares", "versions"},
+    "living": {
+        *("documents", "errors", "keeping", "paths", "channels", "shares", "versions"),
+        *("upstream.model", "upstream.interfaces"),
     },
     "answers": {
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
@@ -59,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root knows everything below the command line.
     "app": {
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
+        *("keeping", "living"),
         *("limits", "listener", "policy", "shares", "stores", "upstream", "versions", "visits", "writing"),
     },
     "cli": {"__version__", "app", "config", "demo", "errors", "logs", "policy", "shares", "upstream"},
@@ -74,7 +80,7 @@ MAY_USE: dict[str, set[str]] = {
     "yarl": {"upstream", "demo"},
     "sqlite3": {"stores"},
     "redis": {"stores"},
-    "pycrdt": {"channels", "versions"},
+    "pycrdt": {"channels", "versions", "keeping"},
     "jinja2": {"visits", "dashboard"},
     "typer": {"cli"},
     "rich": {"cli"},
@@ -94,6 +100,8 @@ TESTED_ELSEWHERE = {
     "app.py": "tests/test_restart.py and every test with a real gate",
     "documents.py": "tests/attacks/test_rooms.py, tests/test_revocation.py",
     "editing.py": "tests/attacks/test_editing.py",
+    "keeping.py": "tests/attacks/test_undoing.py",
+    "living.py": "tests/attacks/test_undoing.py",
     "gate.py": "tests/test_matrix.py, tests/test_failures.py, tests/test_revocation.py",
     "messages.py": "values that every test of the gate is made of",
     "audit/announce.py": "tests/dashboard/test_api.py reads the changes",

@@ -173,6 +173,11 @@ class Epoch:
         self._apply(update)
         return update
 
+    def remember(self, outputs: Iterable[object]) -> None:
+        """Outputs of cells, from a kept version, that the gate may put back; never trusted. After `prepare`."""
+        if self._pen is not None:
+            self._pen.remember(outputs)
+
     def rejoin(self, update: bytes) -> None:
         """The same history, as a server has it that comes back."""
         self.follow(update, scan_update(update, FROM_UPSTREAM, structs=True))
@@ -228,6 +233,10 @@ class _Pen:
         self.places.learn(summary)
         if correction:
             self.places.learn(scan_update(correction, FROM_UPSTREAM, structs=True))
+
+    def remember(self, outputs: Iterable[object]) -> None:
+        for each in outputs:
+            self._guard.remember(each, False)
 
     def write(self, change: Callable[[Doc[Any]], object], client: int | None) -> bytes:
         if client is not None:

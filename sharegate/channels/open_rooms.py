@@ -4,11 +4,14 @@ with the session it had."""
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from sharegate.channels.admission import RoomName
+from sharegate.channels.guard import KINDS, DocumentKind
 from sharegate.channels.room import Room
+from sharegate.paths import CanonicalPath
 
 LINGER_SECONDS = 600.0
 LINGERING = 64
@@ -38,10 +41,18 @@ class OpenRooms:
         self._forget(but=key)
         return room
 
-    def is_open(self, upstream: str, path: str) -> bool:
-        """Whether visitors have the document at this path open."""
+    def is_open(self, upstream: str, path: CanonicalPath) -> bool:
+        """Whether the document at this path, or one below it, is open: a visitor has it, or the gate holds it. Names
+        are compared as a disk that ignores case and Unicode form would."""
+        asked = _folded(path)
+        return any(_folded(there)[: len(asked)] == asked for there, _ in self._open(upstream))
+
+    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
+        """Whether a room whose every change is judged as a notebook's is open for this path."""
+        asked = _folded(path)
         return any(
-            key[0] == upstream and not room.empty and str(room.path) == path for key, room in self._rooms.items()
+            _folded(there) == asked and KINDS.get(room.name.pair) is DocumentKind.NOTEBOOK
+            for there, room in self._open(upstream)
         )
 
     def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
@@ -52,6 +63,11 @@ class OpenRooms:
                 if found is not None:
                     return found
         return None
+
+    def _open(self, upstream: str) -> Iterator[tuple[CanonicalPath, Room]]:
+        for key, room in self._rooms.items():
+            if key[0] == upstream and not room.empty and room.path is not None:
+                yield room.path, room
 
     def acted(self, visit: str) -> None:
         """The visitor did something in a page: its documents are not resting."""
@@ -79,3 +95,7 @@ class OpenRooms:
         for room in list(self._rooms.values()):
             if room.empty:
                 await room.closed()
+
+
+def _folded(path: CanonicalPath) -> tuple[str, ...]:
+    return tuple(unicodedata.normalize("NFC", part).casefold() for part in path.segments)

@@ -38,6 +38,8 @@ from sharegate.paths import CanonicalPath
 from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
+SAVE_SECONDS = 10.0
+
 
 class Steward(Protocol):
     """What happens around a visitor's change. Its own faults are Denied or StoreUnavailable, and refuse the change."""
@@ -58,13 +60,24 @@ class Steward(Protocol):
         """After a change. `update` is the visitor's own part of it."""
 
     def followed(self, room: Room, update: bytes) -> None:
-        """After a change of the server's side."""
+        """After a change of the server's side, or of the gate's own."""
 
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
 EARLY_SAVES = 16  # that may wait for what a page that was offline has
+
+
+class _Heard:
+    """The gate itself, waiting for the answer to a save. Implements saves.Told."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+
+    def push(self, frame: Frame) -> None:
+        if not self.answer.done():
+            self.answer.set_result(frame)
 
 
 def stale_session() -> Frame:
@@ -301,13 +314,27 @@ class Room:
         """Denied(`upstream_away`) while the document is not here."""
         return self._here()
 
+    def is_of(self, epoch: Epoch) -> bool:
+        """Whether this is the room's history still."""
+        return self._epoch is epoch
+
     def write(self, change: Callable[[Doc[Any]], object], *, client: int | None = None) -> bytes:
         """The gate changes the document, for everybody at once; returns the update. Denied(`update_refused`). `client`
         is the CRDT client id under which the change was made elsewhere."""
         update = self._here().write(change, client=client)
+        self._steward.followed(self, update)
         self._link.outbox.put(frames.write(Update(update)))
         self._tell(Update(update))
         return update
+
+    async def save(self) -> bool:
+        """Have the server write the file, and wait until it said so. Called while the document is held."""
+        heard = _Heard()
+        self._send_save(self._saves.ask(heard, 0, self._here().held))
+        with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
+            async with asyncio.timeout(SAVE_SECONDS):
+                return await heard.answer == _save_answer(0, "success")
+        return False
 
     # -- the server's side (link.Peer) ----------------------------------------------------------------------------
 
@@ -330,6 +357,7 @@ class Room:
                 epoch.rejoin(update)
                 # Not the vectors: a deletion alone moves no clock.
                 if epoch.whole != whole:
+                    self._steward.followed(self, epoch.since(before))
                     self._tell(Update(epoch.since(before)))
                 return
             self._new_epoch()

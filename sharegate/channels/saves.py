@@ -5,10 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from sharegate.channels.member import Member
+from sharegate.messages import Frame
 
-Asker = tuple[Member, int]
+
+class Told(Protocol):
+    """Who is told what became of a save: a member, or the gate itself."""
+
+    def push(self, frame: Frame) -> None: ...
+
+
+Asker = tuple[Told, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class Saves:
         self._asked: Asked | None = None
         self._waiting: list[Asker] = []
 
-    def ask(self, member: Member, number: int, held: Mapping[int, int]) -> int | None:
+    def ask(self, member: Told, number: int, held: Mapping[int, int]) -> int | None:
         """The number to ask the server with now; None while an earlier question is under way."""
         self._waiting.append((member, number))
         return self.next(held)

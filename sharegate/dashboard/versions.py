@@ -129,6 +129,7 @@ class Versions:
         if visit is None:
             raise NotFound("visit", parts["id"])
         live = self._live()
+        await live.flush()
         places = _latest(await self._edits.edited_by(visit.id))
         if asked.path:
             upstream, path = await self._document(asked.path, "")

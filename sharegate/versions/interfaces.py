@@ -81,6 +81,9 @@ class LiveDocuments(Protocol):
     async def restore(self, upstream: str, path: str, wanted: Content, cells: tuple[str, ...] | None) -> Done:
         """Keep the present (Cause.BEFORE_RESTORE), then turn it into `wanted`, in these cells or altogether."""
 
+    async def flush(self) -> None:
+        """Store what visitors just did, so that it can be found. StoreUnavailable."""
+
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
         """Keep the present (Cause.BEFORE_UNDO), then take back what the visit changed. With `preview` only the report
         is made. Raises NotFound when the epoch of the log is not the room's any more."""

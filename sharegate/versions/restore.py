@@ -262,6 +262,10 @@ def _same_type(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def _carry_out(operation: Operation, doc: Doc[Any]) -> None:
+    if isinstance(operation, ReplaceText) and operation.at is None:
+        # Only asking for cells would make the root of them, which a text file has not.
+        _replace(source_of(doc), operation.start, operation.delete, operation.insert)
+        return
     cells = cells_of(doc)
     match operation:
         case InsertCell(at, cell):
@@ -274,7 +278,7 @@ def _carry_out(operation: Operation, doc: Doc[Any]) -> None:
             del cells[at]
             cells.insert(to, shape)
         case ReplaceText(at, start, delete, insert):
-            _replace(source_of(doc) if at is None else cells[at]["source"], start, delete, insert)
+            _replace(cells[at]["source"], start, delete, insert)
         case SetOutputs(at, start, delete, insert):
             outputs = cells[at]["outputs"] if isinstance(cells[at].get("outputs"), Array) else None
             if outputs is None:

@@ -25,7 +25,7 @@ class OpenDocuments(Protocol):
 class Keeping(Protocol):
     """Versions of what is about to be overwritten or deleted."""
 
-    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath) -> None:
+    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         """Keep what stands at `path` (a file or a folder), durably, before the visitor's write goes on. What it raises
         stops the write."""
 

@@ -265,7 +265,7 @@ class Writing:
             raise Denied(Reason.NOT_FOUND, "nothing to delete")
         if self._keeping is None:
             self._check_closed(asked)
-        await self._keep(asked)
+        await self._keep(asked, deleting=True)
         return Step(asked.confined)
 
     async def _checkpoint(self, method: str, asked: _Asked, *, restoring: bool) -> Step:
@@ -332,9 +332,9 @@ class Writing:
         """A notebook that lost its name while it is open, as when JupyterLab renames one over another."""
         return self._open_documents.is_open_notebook(asked.upstream.id, asked.path)
 
-    async def _keep(self, asked: _Asked) -> None:
+    async def _keep(self, asked: _Asked, *, deleting: bool = False) -> None:
         if self._keeping is not None:
-            await self._keeping.keep(asked.grant, asked.upstream, asked.path)
+            await self._keeping.keep(asked.grant, asked.upstream, asked.path, deleting=deleting)
 
     async def _send(self, asked: _Asked, method: str, path: CanonicalPath, body: bytes = b"") -> bytes:
         headers = (("content-type", "application/json"),) if body else ()

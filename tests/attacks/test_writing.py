@@ -842,7 +842,7 @@ class Rooms:
     def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
         return str(path) in self.notebooks
 
-    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath) -> None:
+    async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         if self.broken:
             raise StoreUnavailable("full")
         at = self.root.joinpath(*path.segments)

@@ -67,6 +67,10 @@ class OpenDocuments:
         await log.flush()
         return Done(before, {})
 
+    async def flush(self) -> None:
+        for _, _, log in self.docs.values():
+            await log.flush()
+
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
         doc, kind, log = self._find(place.upstream, place.path)
         undone = await log.take_back(visit, kind)

@@ -1,0 +1,271 @@
+"""What editors destroy in live documents of a real server comes back: versions, restore, undo of a person, alarms."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pycrdt import Text
+
+from sharegate.errors import StoreUnavailable
+from sharegate.stores.sqlite import SqliteStore
+from tests.attacks.pages import Owner, Visitor, owning, until, visiting
+from tests.attacks.test_editing import Notebook, make, plant_notebook
+from tests.gatehouse import Gatehouse
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def gate(watched_gate: Gatehouse) -> Gatehouse:
+    return watched_gate
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
+    async with owning(workshop) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def ann(gate: Gatehouse) -> AsyncIterator[Visitor]:
+    """An editor."""
+    async with visiting(await gate.visit(await gate.share(role="edit", **{"for": ["Ann"]}))) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bo(gate: Gatehouse) -> AsyncIterator[Visitor]:
+    """Another editor."""
+    made = await gate.share(role="edit", **{"for": ["Bo"]})
+    async with visiting(await gate.visit(made, name="Bo")) as one:
+        yield one
+
+
+def on_disk(workshop: JupyterServer, path: str) -> Any:
+    """Empty while it is being written."""
+    try:
+        return json.loads((workshop.root / path).read_text())
+    except ValueError:
+        return {}
+
+
+def sources(notebook: Any) -> list[str]:
+    """On the disk a source is a list of lines."""
+    return ["".join(cell["source"]) for cell in notebook["cells"]]
+
+
+async def snapshots(gate: Gatehouse, path: str) -> list[dict[str, Any]]:
+    asked = {"path": str(gate.jupyter.root / path)}
+    status, found = await gate.running.api.call("GET", "/api/v1/snapshots", asked, None)
+    assert status == 200, found
+    return list(found["snapshots"])
+
+
+async def visit_id(gate: Gatehouse, path: str, name: str) -> str:
+    events = await gate.events(action="document.written")
+    return str(next(each["visit"] for each in events if each["path"] == path and each["name"] == name))
+
+
+async def test_a_wiped_notebook_comes_back_live_with_everybody_elses_work(
+    gate: Gatehouse, ann: Visitor, bo: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """`snapshot undo` while all have it open and type: what the editor deleted is back, the others' work stays, on the
+    screens and in the file, and nothing is trusted that was not."""
+    path = plant_notebook(workshop, "wiped.ipynb")
+    mine = Notebook(await owner.open(path, "json", "notebook"))
+    his = Notebook(await bo.open(path, "json", "notebook"))
+    hers = Notebook(await ann.open(path, "json", "notebook"))
+    his.type("two", " # bo before")
+    await until(lambda: "bo before" in str(hers.cell("two")["source"]))
+    with hers.page.doc.transaction():
+        del hers.cells[0 : len(hers.cells)]
+    await until(lambda: not len(mine.cells) and not len(his.cells))
+    with his.page.doc.transaction():
+        his.put(id="fresh", source=Text("bo after"))
+    await until(lambda: "bo after" in mine.sources and "bo after" in hers.sources)
+    visit = await visit_id(gate, path, "Ann")
+    shown = await gate.call("POST", f"visits/{visit}/undo", {"preview": True})
+    assert {cell["id"] for cell in shown["documents"][0]["report"]["cells"]} >= {"one", "two", "three"}
+    assert mine.sources == ["bo after"]
+    done = await gate.call("POST", f"visits/{visit}/undo", {"preview": False})
+    assert done["documents"][0]["problem"] == "", done
+    for page in (mine, his, hers):
+        await until(lambda page=page: {"one", "two", "three", "fresh"} == {str(c["id"]) for c in page.cells})
+        assert "bo before" in str(page.cell("two")["source"])
+    assert len(mine.cell("one")["outputs"]) == 1
+    assert not any(cell["metadata"].get("trusted") for cell in mine.cells if cell["id"] != "fresh")
+    assert done["documents"][0]["before"]["cause"] == "before_undo"
+    file = on_disk(workshop, path)
+    assert sorted(cell["id"] for cell in file["cells"]) == ["fresh", "one", "three", "two"]
+    assert "bo before" in json.dumps(file) and all(page.page.closed is None for page in (mine, his, hers))
+    again = await gate.call("POST", f"visits/{visit}/undo", {"preview": False})
+    assert again["documents"][0]["report"]["cells"] == []
+    his.type("three", " goes on")
+    await until(lambda: "goes on" in str(mine.cell("three")["source"]))
+
+
+async def test_a_version_is_kept_before_the_first_write_and_one_cell_of_it_comes_back(
+    gate: Gatehouse, ann: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """The version holds what was there before the visit's first change, once; restoring one cell leaves the others."""
+    path = plant_notebook(workshop, "onecell.ipynb")
+    hers = Notebook(await ann.open(path, "json", "notebook"))
+    hers.type("two", " # ann")
+    hers.type("three", " ann")
+    await until(lambda: "# ann" in json.dumps(on_disk(workshop, path)))
+    [kept] = await snapshots(gate, path)
+    assert kept["cause"] == "first_write"
+    content = (await gate.call("GET", f"snapshots/{kept['id']}"))["notebook"]
+    assert sources(content) == ["print(6*7)", "x = 1", "# Title"]
+    done = await gate.call("POST", f"snapshots/{kept['id']}/restore", {"cells": ["two"]})
+    assert done["restored"]
+    await until(lambda: hers.sources == ["print(6*7)", "x = 1", "# Title ann"])
+    file = on_disk(workshop, path)
+    assert sources(file) == ["print(6*7)", "x = 1", "# Title ann"]
+
+
+async def test_a_version_comes_back_into_a_document_that_nobody_has_open(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """The gate opens it for that, and the file is written, with its outputs, which are not trusted."""
+    path = plant_notebook(workshop, "alone.ipynb")
+    file = str(gate.jupyter.root / path)
+    taken = (await gate.call("POST", "snapshots", {"path": file}))["snapshot"]
+    hers = Notebook(await ann.open(path, "json", "notebook"))
+    with hers.page.doc.transaction():
+        del hers.cells[0]
+    await until(lambda: len(on_disk(workshop, path).get("cells", ())) == 2)
+    await hers.page.leave()
+    await gate.call("POST", f"snapshots/{taken['id']}/restore", {})
+    now = on_disk(workshop, path)
+    assert [cell["id"] for cell in now["cells"]] == ["one", "two", "three"]
+    assert now["cells"][0]["outputs"] and "trusted" not in now["cells"][0]["metadata"]
+
+
+async def test_what_an_editor_deletes_is_made_again(gate: Gatehouse, ann: Visitor, workshop: JupyterServer) -> None:
+    """A notebook, text and bytes, each alone and in a folder, kept before the delete."""
+    shared = workshop.root / "sub" / "shared"
+    (shared / "doomed").mkdir()
+    (shared / "doomed" / "raw.bin").write_bytes(bytes(range(256)))
+    (shared / "doomed" / "words.md").write_text("some words\n")
+    book = plant_notebook(workshop, "doomed.ipynb")
+    was = on_disk(workshop, book)
+    for path in (book, "sub/shared/doomed/words.md", "sub/shared/doomed/raw.bin", "sub/shared/doomed"):
+        reply = await ann.inside.ask("DELETE", f"api/contents/{path}")
+        assert reply.status == 204, reply.body
+        assert not (workshop.root / path).exists()
+    for path in (book, "sub/shared/doomed/words.md", "sub/shared/doomed/raw.bin"):
+        [kept] = await snapshots(gate, path)
+        assert kept["cause"] == "before_delete"
+        done = await gate.call("POST", f"snapshots/{kept['id']}/restore", {})
+        assert done["restored"] and done["missing"]
+    assert sources(on_disk(workshop, book)) == sources(was)
+    assert (shared / "doomed" / "words.md").read_text() == "some words\n"
+    assert (shared / "doomed" / "raw.bin").read_bytes() == bytes(range(256))
+
+
+async def test_a_file_over_an_open_document_is_refused(ann: Visitor, bo: Visitor, workshop: JupyterServer) -> None:
+    """`document_open`, in any spelling that a disk may take for the same; closed, it is kept and replaced."""
+    path = make(workshop, "open.md")
+    page = await bo.open(path)
+    body = json.dumps({"type": "file", "format": "text", "content": "mine"}).encode()
+    reply = await ann.inside.ask("PUT", f"api/contents/{path}", body=body)
+    assert (reply.status, reply.public) == (409, "document_open")
+    assert (workshop.root / path).read_text() == "first line\n" and page.closed is None
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A store that keeps no versions, no changes, or neither, as the list says."""
+    kinds: list[str] = []
+
+    def failing(name: str, kind: str) -> None:
+        real = getattr(SqliteStore, name)
+
+        async def act(self: SqliteStore, *args: Any, **more: Any) -> Any:
+            if kind in kinds:
+                raise StoreUnavailable("full")
+            return await real(self, *args, **more)
+
+        monkeypatch.setattr(SqliteStore, name, act)
+
+    failing("keep_version", "versions")
+    failing("append_edits", "edits")
+    return kinds
+
+
+@pytest.mark.parametrize("kind", ["versions", "edits"])
+async def test_nothing_is_written_that_cannot_be_kept(
+    ann: Visitor, owner: Owner, workshop: JupyterServer, full: list[str], kind: str
+) -> None:
+    """The first change is refused when version or log cannot be stored, and reached nobody; the file is untouched."""
+    path = make(workshop, f"full_{kind}.md")
+    mine = await owner.open(path)
+    hers = await ann.open(path)
+    full.append(kind)
+    hers.type("lost\n")
+    await until(lambda: hers.closed is not None)
+    full.clear()
+    again = await ann.open(path)
+    again.type("kept\n")
+    await until(lambda: "kept" in str(mine.source))
+    assert str(mine.source) == "first line\nkept\n"
+
+
+async def test_writing_ends_when_changes_cannot_be_stored_any_more(
+    ann: Visitor, bo: Visitor, workshop: JupyterServer, full: list[str]
+) -> None:
+    """What waits is not lost: it is stored when it can be, and then writing goes on."""
+    path = make(workshop, "later.md")
+    hers = await ann.open(path)
+    hers.type("one\n")
+    his = await bo.open(path)
+    await until(lambda: "one" in str(his.source))
+    full.append("edits")
+    hers.type("two\n")
+    await until(lambda: "two" in str(his.source))
+
+    async def refused() -> None:
+        while hers.closed is None:
+            hers.type(".")
+            await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(refused(), 15)
+    full.clear()
+
+    async def goes_on() -> None:
+        while "again" not in str(his.source):
+            page = await ann.open(path)
+            page.type("again\n")
+            await asyncio.sleep(0.5)
+
+    await asyncio.wait_for(goes_on(), 15)
+
+
+async def test_a_collapse_is_told_with_the_version_to_go_back_to(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """The alarm stands in the history, and a restore of the version it names brings the text back."""
+    path = make(workshop, "collapse.md", "a line of some length\n" * 50)
+    hers = await ann.open(path)
+    with hers.doc.transaction():
+        hers.source.clear()
+
+    async def told() -> dict[str, Any]:
+        while True:
+            for event in await gate.events(action="document.alarm"):
+                if event["path"] == path:
+                    return event
+            await asyncio.sleep(0.1)
+
+    event = await asyncio.wait_for(told(), 15)
+    assert event["detail"].startswith("collapsed")
+    version = event["detail"].rsplit(" ", 1)[1]
+    await gate.call("POST", f"snapshots/{version}/restore", {})
+    await until(lambda: str(hers.source) == "a line of some length\n" * 50)
