@@ -14,7 +14,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.channels.admission import Admission, Admissions, RoomName
 from sharegate.channels.editor import EditorGuard
 from sharegate.channels.interfaces import FileIds, FreshFileIds, Guard
-from sharegate.channels.link import Connect
+from sharegate.channels.link import Connect, Ended
 from sharegate.channels.open_rooms import OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
@@ -25,7 +25,7 @@ from sharegate.channels.scan import DROPPED, FROM_EDITOR
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason, StoreUnavailable
-from sharegate.messages import Socket, Upgrade
+from sharegate.messages import Frame, Socket, Upgrade
 from sharegate.paths import CanonicalPath
 from sharegate.policy.documents import DocumentRules
 from sharegate.policy.model import Match
@@ -127,7 +127,7 @@ class Documents:
         await self._check_file(upstream, admission.path)
         room = self.rooms.of(upstream.id, admission.room)
         if dict(confined.query).get("sessionId") != room.session:
-            return Upgrade(_tell_stale)
+            return Upgrade(_teller(stale_session()))
 
         room.path = admission.path
 
@@ -137,7 +137,11 @@ class Documents:
         async with contextlib.AsyncExitStack() as opening:
             cut = await opening.enter_async_context(self._channels.open(grant, kind="room", room=name))
             opening.enter_context(self._admissions.watched(admission))
-            member = await room.enter(grant, room.place(grant.share.id, lambda: Place(check, self._file_ids)))
+            try:
+                member = await room.enter(grant, room.place(grant.share.id, lambda: Place(check, self._file_ids)))
+            except Ended as ended_for_good:
+                # A page gives a document up when it is closed so, and goes on trying for ever when it is not opened.
+                return Upgrade(_teller(Frame.close(ended_for_good.frame.code)))
             opening.callback(member.abort)
             # A frame is passed on only after the trail knows that the channel is open.
             await self._record(Action.CHANNEL_OPENED, grant, admission, match)
@@ -290,10 +294,13 @@ class Documents:
         await self._trail.record(event, durable=durable)
 
 
-async def _tell_stale(visitor: Socket) -> None:
-    """The page holds another history of the document."""
-    end = stale_session()
-    await visitor.close(end.code, end.reason)
+def _teller(end: Frame) -> Callable[[Socket], Awaitable[None]]:
+    """A channel that is closed as soon as it is open: pages read why in the close, not in a refusal."""
+
+    async def tell(visitor: Socket) -> None:
+        await visitor.close(end.code, end.reason)
+
+    return tell
 
 
 async def channel(

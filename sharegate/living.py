@@ -177,11 +177,16 @@ class Living:
         if model is None:
             raise NotFound("file", str(path))
         content: Any = model.get("content")
-        if model.get("type") == "notebook":
+        if model.get("type") == "notebook" and isinstance(content, dict):
             return Content.of_notebook(content)
+        if not isinstance(content, str):
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a file without content")
         if model.get("format") == "text":
             return Content.of_text(content)
-        return Content.of_bytes(base64.b64decode(content))
+        try:
+            return Content.of_bytes(base64.b64decode(content))
+        except ValueError:
+            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a file that cannot be read") from None
 
     async def _model(self, upstream: Upstream, path: CanonicalPath, *, content: bool = False) -> dict[str, Any] | None:
         """The contents model; None for what is not there."""

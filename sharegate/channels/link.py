@@ -32,6 +32,18 @@ AWAY = Frame.close(1012, "server_away")
 Connect = Callable[[], Awaitable[Socket]]
 
 
+class Ended(Denied):
+    """The server closed the document for good, with `frame`: trying again changes nothing."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(Reason.UPSTREAM_BAD_ANSWER, f"closed with {frame.code}")
+        self.frame = frame
+
+
+def _not_opened(end: Frame) -> Denied:
+    return Ended(end) if end.code in _FINAL else Denied(Reason.UPSTREAM_AWAY, f"closed with {end.code}")
+
+
 class Peer(Protocol):
     """The room's side of the connection."""
 
@@ -136,8 +148,7 @@ class Link:
         opened, self._opened = self._opened, None
         self.connected = False
         if opened is not None and not opened.done():
-            denied = why if isinstance(why, Denied) else Denied(Reason.UPSTREAM_AWAY, f"closed with {why.code}")
-            opened.set_exception(denied)
+            opened.set_exception(why if isinstance(why, Denied) else _not_opened(why))
         if self._peer.wanted:
             self._peer.over(why)
 

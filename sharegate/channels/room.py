@@ -41,6 +41,9 @@ from sharegate.shares.model import Capability, Grant
 SAVE_SECONDS = 10.0
 
 
+EARLY_SAVES = 16  # that may wait for what a page that was offline has
+
+
 class Steward(Protocol):
     """What happens around a visitor's change. Its own faults are Denied or StoreUnavailable, and refuse the change."""
 
@@ -64,9 +67,6 @@ class Steward(Protocol):
 
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
-
-
-EARLY_SAVES = 16  # that may wait for what a page that was offline has
 
 
 class _Heard:

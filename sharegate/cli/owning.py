@@ -172,13 +172,15 @@ async def change(
 
 
 def refuse_role(role: str | None) -> None:
-    """Only viewing exists so far. Raises Refused for the others, Usage for what is no role."""
-    if role in ("edit", "run"):
+    """Running code does not exist so far. Raises Refused for it, Usage for what is no role."""
+    if role == "run":
         raise Refused(
-            "role_not_available", f"the role {role} is not available yet: links are for viewing only", "Use --role view"
+            "role_not_available",
+            "the role run is not available yet: visitors' code would run as you",
+            "Use edit or view",
         )
-    if role not in (None, "view"):
-        raise Usage("--role", f"{role!r} is no role", "Use view")
+    if role not in (None, "view", "edit"):
+        raise Usage("--role", f"{role!r} is no role", "Use view or edit")
 
 
 async def pause(cli: Cli, ref: Ref) -> None:
@@ -223,7 +225,10 @@ async def admit(
     cli: Cli,
     ref: Ref,
     role: Annotated[
-        str | None, typer.Option("--role", metavar="ROLE", help="What they may do on this visit: view.")
+        str | None,
+        typer.Option(
+            "--role", metavar="ROLE", help="What they may do on this visit: view or edit, as far as the share goes."
+        ),
     ] = None,
 ) -> None:
     """Let somebody in who knocked, for this visit."""

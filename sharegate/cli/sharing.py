@@ -29,6 +29,7 @@ def add(app: typer.Typer) -> None:
             "sharegate share lectures/week3 --for Ann",
             'sharegate share lectures/week3 --for Ann --for Bo --expires "fri 17:00"',
             "sharegate share analysis.ipynb --anyone --visits 20 --expires 2h",
+            "sharegate share lectures/week3 --edit --for Ann",
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
         ),
     )(share)
@@ -65,7 +66,7 @@ async def share(
     devices: Annotated[
         int, typer.Option("--devices", metavar="N", min=1, help="How many devices a person may use.")
     ] = 3,
-    edit: Annotated[bool, typer.Option("--edit", help="Not available yet: visitors could change text.")] = False,
+    edit: Annotated[bool, typer.Option("--edit", help="Visitors may edit text; they cannot run code.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Not available yet: visitors could run code.")] = False,
     expires: Annotated[
         str | None,
@@ -97,7 +98,7 @@ async def share(
     Whoever has the link sees that folder and nothing else, until it expires or you revoke it. A link is for one person
     unless you say --anyone. In a pipe, only the links go to stdout, one on a line.
     """
-    _refuse_other_roles(edit, run)
+    _refuse_running(run)
     if anyone and people:
         raise Invalid("--anyone", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
     if qr_file is not None:
@@ -105,7 +106,7 @@ async def share(
     body: dict[str, Any] = {
         "path": path if server else os.path.abspath(os.path.expanduser(path)),
         "server": server,
-        "role": "view",
+        "role": "edit" if edit else "view",
         "expires": moments.parse(expires, now=cli.now(), zone=cli.zone) if expires is not None else None,
         "name": name,
         "message": message,
@@ -129,18 +130,14 @@ async def share(
         return
     for link in answer["links"]:
         _hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
+    if edit:
+        cli.output.say("Whoever runs a cell runs what editors wrote. What they change is kept: sharegate snapshot list")
     if len(answer["links"]) == 1 and not no_qr:
         _show_code(cli, answer["links"][0]["url"], asked=qr_file is not None)
     _after(cli, answer, live=control.live)
 
 
-def _refuse_other_roles(edit: bool, run: bool) -> None:
-    if edit:
-        raise Refused(
-            "role_not_available",
-            f"--edit {_NOT_YET}: this version gives links for viewing only",
-            "Leave it out; links that you give now can be changed later without a new address",
-        )
+def _refuse_running(run: bool) -> None:
     if run:
         raise Refused(
             "role_not_available",

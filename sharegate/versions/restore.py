@@ -277,7 +277,7 @@ def _carry_out(operation: Operation, doc: Doc[Any]) -> None:
             shape = _again(cells[at])
             del cells[at]
             cells.insert(to, shape)
-        case ReplaceText(at, start, delete, insert):
+        case ReplaceText(int(at), start, delete, insert):
             _replace(cells[at]["source"], start, delete, insert)
         case SetOutputs(at, start, delete, insert):
             outputs = cells[at]["outputs"] if isinstance(cells[at].get("outputs"), Array) else None

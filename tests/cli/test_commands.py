@@ -65,15 +65,23 @@ def test_share_tells_overlaps(scripted: ScriptedGate) -> None:
     assert "m2x9 shares lectures too" in run("share", "week3").err
 
 
-@pytest.mark.parametrize("option", ["--edit", "--run"])
-def test_roles_that_do_not_exist_yet_are_refused(scripted: ScriptedGate, option: str) -> None:
-    """--edit and --run say that they are not available, exit with 3, and ask the gate for nothing."""
-    ran = run("share", "week3", option)
+def test_running_does_not_exist_yet_and_is_refused(scripted: ScriptedGate) -> None:
+    """--run says that it is not available, exits with 3, and asks the gate for nothing."""
+    ran = run("share", "week3", "--run")
     assert ran.code == 3
-    assert f"{option} is not available yet" in ran.err
+    assert "--run is not available yet" in ran.err
     assert scripted.calls == []
-    assert run("change", "k7f2", "--role", "edit").code == 3
+    assert run("change", "k7f2", "--role", "run").code == 3
     assert run("admit", "q3mk", "--role", "run").code == 3
+    assert run("change", "k7f2", "--role", "boss").code == 2
+
+
+def test_a_link_for_editing(scripted: ScriptedGate) -> None:
+    """--edit asks for the role, and says in one line what that means for whoever runs cells."""
+    scripted.say("POST shares", created())
+    ran = run("share", "week3", "--edit")
+    assert ran.code == 0 and (scripted.sent("POST shares")[-1] or {})["role"] == "edit"
+    assert "Whoever runs a cell runs what editors wrote" in ran.err
 
 
 def test_share_refuses_what_cannot_be_meant(scripted: ScriptedGate, home: Path) -> None:

@@ -410,11 +410,11 @@ def test_roles_rise(builtin: Policies) -> None:
 
 
 def test_roles_that_are_not_built_cannot_be_handed_out(builtin: Policies) -> None:
-    """In this version view is available and held inside the root; a running kernel is not."""
-    assert [builtin.roles.available(role) for role in Role] == [True, False, False]
+    """In this version viewing and editing are available and held inside the root; a running kernel is not."""
+    assert [builtin.roles.available(role) for role in Role] == [True, True, False]
     assert [builtin.roles.confined(role) for role in Role] == [True, True, False]
     assert builtin.roles.sentence(Role.EDIT) == "can edit text, cannot run code"
-    assert builtin.sharing.roles == (Role.VIEW,)
+    assert builtin.sharing.roles == (Role.VIEW, Role.EDIT)
 
 
 def test_answers_from_the_share_are_filtered(builtin: Policies) -> None:

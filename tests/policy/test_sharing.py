@@ -24,7 +24,7 @@ def test_the_built_in_limits() -> None:
     sharing = load_policies().sharing
     assert sharing.default_expires_seconds == 7 * 86400
     assert sharing.max_expires_seconds == 365 * 86400
-    assert sharing.roles == (Role.VIEW,)
+    assert sharing.roles == (Role.VIEW, Role.EDIT)
     assert not sharing.dotfiles
 
 
@@ -41,10 +41,10 @@ def test_durations_are_minutes_hours_or_days(tmp_path: Path, text: str, seconds:
         ("default_expires: 7d", "default_expires: 0d", "is no duration"),
         ("default_expires: 7d", "default_expires: 366d", "longer than max_expires"),
         ("max_expires: 365d", "max_expires: 401d", "longer than 400d"),
-        ("roles: [view]", "roles: [view, boss]", "no role 'boss'"),
-        ("roles: [view]", "roles: [view, edit]", "'edit' is not available"),
-        ("roles: [view]", "roles: [view, view]", "'view' twice"),
-        ("roles: [view]", "roles: []", "no role at all"),
+        ("roles: [view, edit]", "roles: [view, boss]", "no role 'boss'"),
+        ("roles: [view, edit]", "roles: [view, run]", "'run' is not available"),
+        ("roles: [view, edit]", "roles: [view, view]", "'view' twice"),
+        ("roles: [view, edit]", "roles: []", "no role at all"),
         ("anyone: true", "anyone: 1", "true or false"),
         ("max_visits: 500", "max_visits: 0", "whole number"),
         ("max_visits: 500", "max_visits: 10001", "larger than 10000"),

@@ -80,7 +80,6 @@ async def test_bad_input_names_its_field_and_changes_nothing(home: House, change
         ({"path": ".ssh"}, "hidden_path"),
         ({"path": "sub/.git/x"}, "hidden_path"),
         ({"path": "keys"}, "protected_path"),
-        ({"role": "edit"}, "role_not_available"),
         ({"role": "run"}, "role_not_available"),
         ({"clients": True}, "clients_off"),
         ({"expires": 1e12}, "expires_too_late"),
@@ -161,7 +160,7 @@ async def test_what_does_not_exist_is_not_found(home: House) -> None:
             await call
 
 
-@pytest.mark.parametrize("changes", [{}, {"root": "secret"}, {"identity": None}, {"role": "edit"}, {"expires": 1}])
+@pytest.mark.parametrize("changes", [{}, {"root": "secret"}, {"identity": None}, {"role": "run"}, {"expires": 1}])
 async def test_a_change_that_is_none_or_not_allowed_changes_nothing(home: House, changes: dict[str, Any]) -> None:
     """The root of a share cannot be changed; a role that is not available cannot be given."""
     share, *_ = await home.issuer.create(new())
