@@ -151,7 +151,8 @@ async def test_another_device_of_the_same_person(
     assert [visit["name"] for visit in visits] == ["Ann", "Ann"]
     assert next(visit for visit in visits if visit["id"] == _visit(visitor))["devices"] == 2
     names = [await tab.page.evaluate("() => jupyterapp.serviceManager.user.identity.name") for tab in (visitor, phone)]
-    assert names == ["Ann", "Ann"]
+    # Anns of earlier tests may still be in, so she may have a number: the same one on both devices.
+    assert names[0] == names[1] and names[0].startswith("Ann")
 
     eve = await Tab.open(await person())
     await eve.page.goto(f"{gate.origin}/join#code={code.replace(' ', '')}")
