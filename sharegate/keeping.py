@@ -4,6 +4,7 @@ wrote where; and the alarm when a document collapses or doubles."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -140,15 +141,19 @@ class Keeping:
     # -- beside it ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """About once a second: store what waits, keep versions, look for alarms."""
-        while True:
-            try:
-                async with asyncio.timeout(EVERY_SECONDS):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
-            self._due.clear()
-            await self.round()
+        """About once a second: store what waits, keep versions, look for alarms. At the end what waits is stored."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(EVERY_SECONDS):
+                        await self._due.wait()
+                except TimeoutError:
+                    pass
+                self._due.clear()
+                await self.round()
+        finally:
+            with contextlib.suppress(StoreUnavailable):  # the gate stops either way; nobody writes any more
+                await self.flush()
 
     async def round(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
 from tests.attacks.pages import Owner, Visitor, owning, until, visiting
 from tests.attacks.test_editing import Notebook, make, plant_notebook
-from tests.gatehouse import Gatehouse
+from tests.gatehouse import Gatehouse, gatehouse
 from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -269,3 +270,19 @@ async def test_a_collapse_is_told_with_the_version_to_go_back_to(
     version = event["detail"].rsplit(" ", 1)[1]
     await gate.call("POST", f"snapshots/{version}/restore", {})
     await until(lambda: str(hers.source) == "a line of some length\n" * 50)
+
+
+async def test_what_was_written_right_before_the_gate_stops_is_kept(workshop: JupyterServer, tmp_path: Path) -> None:
+    """The log of changes has it when the gate is started again."""
+    path = plant_notebook(workshop, "stopped.ipynb")
+    async with gatehouse(tmp_path, workshop) as house:
+        inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
+        async with visiting(inside) as ann:
+            page = await ann.open(path, "json", "notebook")
+            Notebook(page).type("two", " at the last moment")
+            async with owning(workshop) as owner:
+                mine = Notebook(await owner.open(path, "json", "notebook"))
+                await until(lambda: "last moment" in str(mine.cell("two")["source"]))
+    async with gatehouse(tmp_path, workshop) as house:
+        visit = inside.base.split("~")[1].strip("/")
+        assert [place.path for place in await house.running.api.versions._edits.edited_by(visit)] == [path]
