@@ -158,16 +158,20 @@ class Documents:
             await member.place.fresh()
             self._presence.touch(grant.visit.id, str(room.path))
 
-        async def serve(visitor: Socket) -> None:
+        def over(summary: Summary) -> None:
             nonlocal ended
+            ended = summary
+
+        async def serve(visitor: Socket) -> None:
             try:
-                ended = await relay(
+                await relay(
                     visitor,
                     member,
                     EditorGuard() if grant.allows(Capability.ROOMS_WRITE) else ViewerGuard(),
                     cut,
                     recheck=recheck,
                     summary=self._reporter(grant, admission, match),
+                    over=over,
                 )
             finally:
                 await asyncio.shield(opened.aclose())

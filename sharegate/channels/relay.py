@@ -57,6 +57,7 @@ async def relay(
     *,
     recheck: Recheck | None = None,
     summary: Report | None = None,
+    over: Callable[[Summary], object] | None = None,
     every: float = RECHECK_SECONDS,
     summary_every: float = SUMMARY_SECONDS,
     stalled: float = STALLED_SECONDS,
@@ -67,9 +68,10 @@ async def relay(
     `recheck` raises Denied when the channel may not go on; it is awaited every `every` seconds and before the first
     frame after that long a silence. `summary` gets what happened since its last call, each `summary_every` seconds in
     which something did; when it cannot record that, the channel ends (`store_unavailable`). A peer that takes no frame
-    for `stalled` seconds is dropped. Without an upstream the guard answers alone. Cancelling this drops both.
+    for `stalled` seconds is dropped. Without an upstream the guard answers alone. Cancelling this drops both; `over` is
+    told what happened as soon as it is known, before the ends are closed and though closing them be cancelled.
     """
-    work = _Relay(visitor, upstream, guard, cut, recheck, summary, every, summary_every, stalled, now)
+    work = _Relay(visitor, upstream, guard, cut, recheck, summary, over, every, summary_every, stalled, now)
     return await work.run()
 
 
@@ -97,6 +99,7 @@ class _Relay:
         cut: Cut,
         recheck: Recheck | None,
         summary: Report | None,
+        over: Callable[[Summary], object] | None,
         every: float,
         summary_every: float,
         stalled: float,
@@ -108,6 +111,7 @@ class _Relay:
         self._cut = cut
         self._recheck = recheck
         self._summary = summary
+        self._over = over
         self._every = every
         self._summary_every = summary_every
         self._stalled = stalled
@@ -137,6 +141,9 @@ class _Relay:
             for task in tasks:
                 task.cancel()
             end = self._why(tasks)
+            total = self._sums(end.why, end.tell.code if end.tell is not None else end.code)
+            if self._over is not None:
+                self._over(total)
             # A task that is cut off inside a socket may take a moment: the ends are closed meanwhile.
             await self._close(end)
         except BaseException:  # fails closed: cancelled, or a guard or check that broke
@@ -146,7 +153,7 @@ class _Relay:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        return self._sums(end.why, end.tell.code if end.tell is not None else end.code)
+        return total
 
     def _why(self, tasks: list[asyncio.Task[_End]]) -> _End:
         if self._cut.reason is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -289,7 +290,7 @@ async def test_attack_three_refusals_end_the_right_to_write(ann: Visitor, scene:
         with page.doc.transaction():
             Notebook(page).state["path"] = "zqotter.ipynb"
         await page.until(lambda page=page: page.closed is not None)
-        assert page.closed is not None and ("taken back" in page.closed[1]) == (number == 2)
+        assert page.closed is not None and ("writing_ended" in page.closed[1]) == (number == 2)
     page = await ann.open(scene.path, "json", "notebook")
     with page.doc.transaction():
         Notebook(page).type("two", "zqtyped")
@@ -379,3 +380,21 @@ async def test_names_of_visitors_are_verified(ann: Visitor, scene: Scene) -> Non
     ann.pages.remove(page)
     await page.leave()
     await until(lambda: shown()[-1] is None)
+
+
+async def test_attack_a_bad_frame_is_recorded_though_its_sender_hangs_up(
+    ann: Visitor, scene: Scene, gate: Gatehouse
+) -> None:
+    """The record says why the channel ended, however fast the visitor is gone."""
+    page = await ann.open(scene.path, "json", "notebook")
+    await page.send(b"\x07no message")
+    await page.until(lambda: page.closed is not None)
+    ann.pages.remove(page)
+    await page.leave()
+
+    async def reasons() -> list[str]:
+        return [event["reason"] for event in await gate.events(share=ann.inside.share["id"], outcome="denied")]
+
+    async with asyncio.timeout(10):
+        while "bad_frame" not in await reasons():
+            await asyncio.sleep(0.05)
