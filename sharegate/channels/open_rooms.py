@@ -80,7 +80,7 @@ class OpenRooms:
         is used until the last visitor leaves it. One that only a session was asked for costs next to nothing, and its
         visitor is on the way."""
         now = self._now()
-        empty = [key for key, room in self._rooms.items() if room.empty and key != but]
+        empty = [key for key, room in reversed(self._rooms.items()) if room.empty and key != but]
         empty.sort(key=lambda key: self._rooms[key].used, reverse=True)
         count = size = 0
         for number, key in enumerate(empty, 1):

@@ -348,7 +348,6 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "ext with dots": ("POST", "inner", {"type": "file", "ext": ".."}),
     "ext that is no text": ("POST", "inner", {"type": "file", "ext": [".txt"]}),
     "type that nobody knows": ("POST", "inner", {"type": "link"}),
-    "path in PUT": ("PUT", "x.txt", {**text("x"), "path": "secret/p1.txt"}),
     "copy_from in PUT": ("PUT", "x.txt", {**text("x"), "copy_from": "secret/secret.txt"}),
     "name with a separator": ("PUT", "x.txt", {**text("x"), "name": "../x"}),
     "no type": ("PUT", "x.txt", {"format": "text", "content": "x"}),
@@ -387,6 +386,17 @@ async def test_attack_bodies(ed: Inside, server: JupyterServer, method: str, pat
     reply = await contents(ed, method, path, body)
 
     check_refused(reply, server, "not_found", "bad_request")
+    assert snapshot(server.root) == before
+
+
+async def test_attack_a_path_in_the_body_of_a_save(ed: Inside, server: JupyterServer) -> None:
+    """A page names the file there again: it is dropped, and the address alone says where the file goes."""
+    before = snapshot(server.root)
+    reply = await contents(ed, "PUT", "named_again.txt", {**text("x"), "path": "secret/p1.txt"})
+
+    assert reply.status == 201 and reply.json["path"] == "sub/shared/named_again.txt"
+    assert not (server.root / "secret" / "p1.txt").exists()
+    (server.root / "sub" / "shared" / "named_again.txt").unlink()
     assert snapshot(server.root) == before
 
 
