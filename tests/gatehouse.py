@@ -134,9 +134,9 @@ class Gatehouse:
     async def events(self, **query: str) -> list[dict[str, Any]]:
         return list((await self.call("GET", "audit", None, **query))["events"])
 
-    async def denials(self, share: str = "") -> list[str]:
+    async def denials(self, share: str = "", **query: str) -> list[str]:
         """The reasons of all refusals so far of this share's visitors."""
-        return [event["reason"] for event in await self.events(outcome="denied", share=share)]
+        return [event["reason"] for event in await self.events(outcome="denied", share=share, **query)]
 
 
 async def raw(port: int, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:

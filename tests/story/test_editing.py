@@ -98,6 +98,11 @@ async def file_follows(project: Project, tab: Tab) -> None:
     await until(look, what="the file")
 
 
+async def taken_back(gate: Gatehouse, made: dict[str, Any]) -> list[str]:
+    """Why changes were refused; why the channels ended then is recorded beside it."""
+    return await gate.denials(made["share"]["id"], action="document.refused")
+
+
 @pytest.mark.timeout(180)
 async def test_an_honest_editor(gate: Gatehouse, project: Project, owner: Tab, visitor: Tab) -> None:
     """All that JupyterLab offers to editors: the owner's page follows, the file is that, nothing is denied or asked."""
@@ -328,7 +333,7 @@ async def test_attack_hostile_editors_while_the_owner_types(gate: Gatehouse, pro
     assert "zq" not in written and typed in written
     assert "zq" not in await owner.document()
     assert "zqspoof" not in await owner.page.content()
-    assert await gate.denials(made["share"]["id"]) == ["update_refused"] * 5
+    assert await taken_back(gate, made) == ["update_refused"] * 5
     assert closed == 5
     await owner.page.reload()
     await owner.notebook("x = 'second'")
@@ -413,7 +418,7 @@ async def test_a_change_that_is_taken_back(gate: Gatehouse, project: Project, ow
     assert asked == [] and await visitor.page.locator(".jp-Dialog").count() == 0
     await panel.get_by_role("button", name="Put back").click()
     await project.saved("# kept  # lost")
-    assert await gate.denials(made["share"]["id"]) == ["update_refused"]
+    assert await taken_back(gate, made) == ["update_refused"]
     await owner.shows("# kept  # lost")
 
 
@@ -441,4 +446,4 @@ async def test_attack_three_changes_that_are_taken_back(gate: Gatehouse, project
     await visitor.type_at_the_end("zqmore", 1)
     assert await visitor.page.locator(".jp-Dialog").count() == 0
     assert "zq" not in await visitor.document() and "zq" not in project.text()
-    assert await gate.denials(made["share"]["id"]) == ["update_refused", "update_refused", "writing_ended"]
+    assert await taken_back(gate, made) == ["update_refused", "update_refused", "writing_ended"]
