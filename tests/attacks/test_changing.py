@@ -228,7 +228,7 @@ async def test_attack_a_viewer_tries_it(
     reply = await ann.ask(method, target, headers={"Origin": gate.origin, **fields}, body=body)
 
     assert reply.status in (400, 403, 404), reply.body[:300]
-    assert set(reply.json) == {"error"} and reply.phrase in {"Bad Request", "Forbidden", "Not Found"}
+    assert set(reply.json) == {"error", "message"} and reply.phrase in {"Bad Request", "Forbidden", "Not Found"}
     assert not any(line.split(b"?")[0] not in HARMLESS for line in wire.asked - asked), wire.asked - asked
     assert standing(workshop.root) == before
     assert await Running.of(owner) == running

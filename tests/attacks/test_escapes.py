@@ -20,7 +20,7 @@ def check_nothing_told(reply: Reply, gate: Gatehouse) -> None:
     everything = reply.body + str(reply.headers).encode()
     for secret in (*SECRETS, gate.jupyter.token.encode(), str(gate.jupyter.root).encode(), b"Traceback"):
         assert secret not in everything
-    assert set(reply.json) == {"error"}
+    assert set(reply.json) == {"error", "message"}
     assert set(reply.json["error"]) == {"code", "message", "id"}
 
 
@@ -204,7 +204,7 @@ async def test_attack_provoking_errors_that_quote(gate: Gatehouse, ann: Inside, 
     assert gate.jupyter.token.encode() not in text
     assert b"NotJSONError" not in text
     if reply.status >= 400:
-        assert set(reply.json) == {"error"}
+        assert set(reply.json) == {"error", "message"}
 
 
 FORBIDDEN = {

@@ -185,6 +185,23 @@ def test_an_honest_session_is_refused_nothing(visitor: Watched, house: RealHouse
     assert page.locator(".jp-Dialog").count() == 0
 
 
+def test_a_refused_name_is_explained(visitor: Watched, house: RealHouse, lab: JupyterServer) -> None:
+    """JupyterLab's own dialog says what the gate said, and what to do; the file keeps its name."""
+    open_notebook(visitor.page, house.enter(visitor.page.context))
+    page = visitor.page
+    page.locator(".jp-DirListing-item", has_text="notes.md").click()
+    page.evaluate("() => void jupyterapp.commands.execute('filebrowser:rename')")
+    page.locator(".jp-DirListing-editor").fill("numpy.py")
+    page.keyboard.press("Enter")
+    dialog = page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("Choose another name, or ask the owner to allow it for this share.")
+    dialog.locator(".jp-Dialog-footer button").click()
+    expect(page.locator(".jp-DirListing-item", has_text="notes.md")).to_have_count(1)
+
+    assert [line.split()[0] for line in house.denials()] == ["runs_by_itself"]
+    assert (lab.root / "sub" / "shared" / "notes.md").exists()
+
+
 def test_running_asks_the_owner(visitor: Watched, house: RealHouse) -> None:
     """Shift+Enter raises a hand with the exact source; the owner's answer is said in the page; text is rendered."""
     open_notebook(visitor.page, house.enter(visitor.page.context))

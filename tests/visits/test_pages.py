@@ -127,13 +127,17 @@ def test_refusals_of_one_code_differ_in_their_id_alone(html: bool) -> None:
 
 @pytest.mark.parametrize("reason", Reason)
 def test_every_refusal_says_what_to_do(reason: Reason) -> None:
-    """The page has status, sentence and advice; JSON has status, code, message and id, and is never HTML."""
+    """The page has status, sentence and advice; JSON has status, code, message and id (advice
+    too in the field that JupyterLab reads), and is never HTML."""
     meaning = MEANINGS[reason]
     page, plain = (pages.refusal(meaning, "r4nd0m", html) for html in (True, False))
     words = " ".join(_Elements(_text(page)).words.split())
     assert page.status == plain.status == meaning.status
     assert meaning.sentence in words and REMEDIES[meaning.public] in words
-    assert json.loads(_text(plain)) == {"error": {"code": meaning.public, "message": meaning.sentence, "id": "r4nd0m"}}
+    assert json.loads(_text(plain)) == {
+        "error": {"code": meaning.public, "message": meaning.sentence, "id": "r4nd0m"},
+        "message": f"{meaning.sentence} {REMEDIES[meaning.public]}",
+    }
     headers = Headers(plain.headers)
     assert headers.get("Content-Type") == "application/json" and headers.get("Cache-Control") == "no-store"
 

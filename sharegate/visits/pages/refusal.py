@@ -104,4 +104,6 @@ def refusal(meaning: Meaning, id: str, html: bool, retry_after: int | None = Non
         )
         return Response(answer.status, (*answer.headers, *extra), answer.body)
     error = {"code": meaning.public, "message": meaning.sentence, "id": id}
-    return Response(meaning.status, (*_JSON_HEADERS, *extra), json.dumps({"error": error}).encode())
+    # JupyterLab shows `message` of a refusal in its dialogs (services/src/serverconnection.ts, ResponseError).
+    said = {"error": error, "message": f"{meaning.sentence} {REMEDIES[meaning.public]}"}
+    return Response(meaning.status, (*_JSON_HEADERS, *extra), json.dumps(said).encode())
