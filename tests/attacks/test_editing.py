@@ -69,6 +69,38 @@ async def test_three_people_write_one_text(ann: Visitor, bo: Visitor, owner: Own
     assert all(page.closed is None for page in (mine, hers, his))
 
 
+@pytest.mark.parametrize("viewer_first", [True, False], ids=["viewer first", "editor first"])
+async def test_attack_a_viewer_in_an_editors_room(
+    ann: Visitor, owner: Owner, gate: Gatehouse, workshop: JupyterServer, viewer_first: bool
+) -> None:
+    """The right to write is the connection's, in both orders of coming; after a change of roles it is the new one's."""
+    path = make(workshop, f"mixed_{viewer_first}.md")
+    made = await gate.share(**{"for": ["Vi"]})
+    async with visiting(await gate.visit(made, name="Vi")) as vi:
+        if viewer_first:
+            reads, writes = await vi.open(path), await ann.open(path)
+        else:
+            writes, reads = await ann.open(path), await vi.open(path)
+        mine = await owner.open(path)
+        reads.type("zqviewer ")
+        writes.type("editor ")
+        await until(lambda: "editor" in str(reads.source) and "editor" in str(mine.source))
+        assert "zqviewer" not in str(mine.source) + str(writes.source)
+
+        await gate.call("PATCH", f"shares/{made['share']['id']}", {"role": "edit"})
+        await gate.call("PATCH", f"shares/{ann.inside.share['id']}", {"role": "view"})
+        later = await vi.open(path)
+        writes.type("zqdemoted ")
+        later.type("promoted ")
+        await until(lambda: "promoted" in str(mine.source))
+        reads.type("zqold ")  # this connection was opened to read
+        mine.type("end")
+        await until(lambda: "end" in str(later.source))
+        assert str(mine.source) == str(later.source) == "first line\neditor promoted end"
+        await later.send(frames.write(RawSave(4)).data)
+        await until(lambda: (workshop.root / path).read_text() == str(mine.source))
+
+
 # -- notebooks ------------------------------------------------------------------------------------------------
 
 HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<img src=x onerror=zqscript()>"}}
