@@ -47,6 +47,11 @@ IDS = """() => {
 }"""
 
 
+async def ids_in(tab: Tab) -> dict[str, Any]:
+    ids = await tab.page.evaluate(IDS)
+    return {**ids, "owner": ids["owner"][0]}
+
+
 async def run(tab: Tab, *commands: str) -> None:
     for command in commands:
         await tab.page.evaluate("(id) => jupyterapp.commands.execute(id)", command)
@@ -275,6 +280,18 @@ class Hostile:
         """What the owner types next would count as known already, and vanish."""
         await self.bytes(update({self.ids["owner"]: (self.ids["clock"], [string("zqstolen", parent="cells")])}))
 
+    async def leave_for_the_owner(self) -> None:
+        """Awareness says that the owner is gone, at a clock that the owner's page never reaches."""
+        await self.page.send(frames.write(Awareness((AwarenessState(self.ids["owner"], 1 << 40, None),))).data)
+
+    async def too_much_awareness(self) -> None:
+        said = {"user": {"name": "zqspoof"}, "cursors": ["zq" * 10_000_000]}
+        await self.page.send(frames.write(Awareness((AwarenessState(self.page.doc.client_id, 1, said),))).data)
+
+    async def words(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            await self.page.socket.send_str("zqtext")
+
 
 Attack = Callable[[Hostile], Any]
 
@@ -291,6 +308,32 @@ ATTACKS: dict[str, Attack] = {
     "bytes that are none": lambda h: h.bytes(b"\x01\xff\xff\xff"),
     "an emptied state": lambda h: h.state.clear(),
 }
+NESTED = b"\x01\x01\x05\x00\x28\x01\x05state\x02zq\x01" + b"\x75\x01" * 200_000 + b"\x00"
+AT_ONCE: dict[str, Attack] = {
+    "the owner is gone": lambda h: h.leave_for_the_owner(),
+    "trust for all cells": lambda h: [cell["metadata"].update({"trusted": True}) for cell in h.cells],
+    "a function as exporter": lambda h: h.page.doc.get("meta", type=Map)["metadata"].update(
+        {"language_info": {"name": "python", "nbconvert_exporter": "zq.system"}}
+    ),
+    "an unknown root": lambda h: h.page.doc.get("zqroot", type=Map).update({"zq": 1}),
+    "a cell without a source": lambda h: h.cells.append(Map({"id": "zq", "cell_type": "code"})),
+    "the server's client id": lambda h: h.bytes(update({0: (1 << 20, [string("zq", parent="cells")])})),
+    "what refers to nothing": lambda h: h.bytes(update({77: (5, [string("zq", left=(77, 4))])})),
+    "deletions of what is not there": lambda h: h.bytes(update(None, {78: [(0, 1 << 30)]})),
+    "nested 200,000 deep": lambda h: h.bytes(NESTED),
+    "30 MB of text": lambda h: h.cells[0]["source"].insert(0, "zq" * 15_000_000),
+    "20 MB of awareness": lambda h: h.too_much_awareness(),
+    "a text frame": lambda h: h.words(),
+}
+# These change nothing that anybody sees, and the page goes on.
+HARMLESS = {"the owner is gone", "trust for all cells", "a function as exporter"}
+
+
+async def attack_by(hostile: Hostile, attack: Attack) -> None:
+    sent = attack(hostile)
+    if asyncio.iscoroutine(sent):
+        await sent
+    await hostile.taken()
 
 
 @contextlib.asynccontextmanager
@@ -311,8 +354,8 @@ async def test_attack_hostile_editors_while_the_owner_types(gate: Gatehouse, pro
     typed, closed = "", 0
     for number, (name, attack) in enumerate(ATTACKS.items()):
         async with attacking(gate, made, project, number) as page:
-            ids = await owner.page.evaluate(IDS)
-            hostile = Hostile(page, {**ids, "owner": ids["owner"][0]})
+            ids = await ids_in(owner)
+            hostile = Hostile(page, ids)
             await owner.type_at_the_end(f"# {number}", 1)
             typing = asyncio.create_task(owner.page.keyboard.type("abc def"))
             sent = attack(hostile)
@@ -338,6 +381,34 @@ async def test_attack_hostile_editors_while_the_owner_types(gate: Gatehouse, pro
     await owner.page.reload()
     await owner.notebook("x = 'second'")
     assert not any([await frame.evaluate("() => Boolean(window.zqran)") for frame in owner.page.frames])
+    assert owner.console == []
+
+
+@pytest.mark.timeout(180)
+async def test_attack_all_at_once_while_the_owner_types(gate: Gatehouse, project: Project, owner: Tab) -> None:
+    """A dozen hostile editors in one document: the owner's page and file have what the owner typed, and no more."""
+    await owner.page.evaluate(REMEMBER_DIALOGS)
+    address, opened = owner.page.url, await owner.open_paths()
+    made = await gate.share(project.path, role="edit", **{"for": [f"Eve {number}" for number in range(len(AT_ONCE))]})
+    async with contextlib.AsyncExitStack() as eves:
+        pages = [
+            await eves.enter_async_context(attacking(gate, made, project, number)) for number in range(len(AT_ONCE))
+        ]
+        await owner.type_at_the_end("# began", 1)
+        ids = await ids_in(owner)
+        typing = asyncio.create_task(owner.page.keyboard.type(" and went on to the end", delay=40))
+        await asyncio.gather(
+            *(attack_by(Hostile(page, ids), attack) for page, attack in zip(pages, AT_ONCE.values(), strict=True))
+        )
+        await typing
+        await project.saved("# began and went on to the end")
+        await become(owner, ["# Shared notebook", "print(6*7)", "x = 'second'# began and went on to the end"])
+        still_there = {name for page, name in zip(pages, AT_ONCE, strict=True) if page.closed is None}
+    assert still_there == HARMLESS
+    assert owner.page.url == address and await owner.open_paths() == opened and await dialogs(owner) == []
+    await file_follows(project, owner)
+    assert "zq" not in project.disk(project.notebook).read_text() and "zq" not in await owner.document()
+    assert '"trusted": true' not in project.disk(project.notebook).read_text()
     assert owner.console == []
 
 
