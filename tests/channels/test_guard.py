@@ -159,6 +159,7 @@ HONEST: dict[str, Change] = {
     "dirty": lambda doc: doc["state"].__setitem__("dirty", True),
     "document_id": lambda doc: doc["state"].__setitem__("document_id", NAME),
     "idle": put(0, "execution_state", "idle"),
+    "the count that it has": put(0, "execution_count", 3.0),
 }
 
 
@@ -217,6 +218,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "state.hash": (lambda doc: doc["state"].__setitem__("hash", "0"), "state"),
     "a state key of its own": (lambda doc: doc["state"].__setitem__("file_id", "x"), "state"),
     "document_id of another room": (lambda doc: doc["state"].__setitem__("document_id", NAME[:-1] + "2"), "state"),
+    "the room's own name for a path": (lambda doc: doc["state"].__setitem__("path", NAME), "state"),
+    "a flag for a path": (lambda doc: doc["state"].__setitem__("path", True), "state"),
     "dirty that is no flag": (lambda doc: doc["state"].__setitem__("dirty", 1), "state"),
     "dirty that is a map": (lambda doc: doc["state"].__setitem__("dirty", Map({})), "state"),
     "state.path deleted": (lambda doc: doc["state"].pop("path"), "state"),
@@ -285,6 +288,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "outputs for a text": (put(3, "outputs", Array([output(SCRIPT)])), "a key that a cell keeps"),
     "a key of its own for a cell": (put(0, "script", "alert(1)"), "a key that a cell keeps"),
     "a cell emptied": (lambda doc: doc["cells"][0].clear(), "a key that a cell keeps"),
+    "an execution count for a text": (put(3, "execution_count", 1.0), "a key that a cell keeps"),
+    "an execution state for a text": (put(3, "execution_state", "idle"), "a key that a cell keeps"),
     "attachments for code": (put(0, "attachments", PICTURE), "a key that a cell keeps"),
     "an execution state that is none": (put(0, "execution_state", {"a": 1}), "execution state"),
     "an execution count that is none": (put(0, "execution_count", "3"), "count"),
@@ -312,6 +317,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "notebook metadata replaced": (lambda doc: doc["meta"].__setitem__("metadata", Map({})), "format"),
     "notebook metadata deleted": (lambda doc: doc["meta"].pop("metadata"), "format"),
     "a key of its own beside nbformat": (lambda doc: doc["meta"].__setitem__("cells", []), "format"),
+    "a number beside nbformat": (lambda doc: doc["meta"].__setitem__("nbextension", 4.0), "format"),
     "nbformat that is a text": (lambda doc: doc["meta"].__setitem__("nbformat", "4"), "format"),
     "nbformat deleted": (lambda doc: doc["meta"].pop("nbformat"), "format"),
     "30 MB of text": (lambda doc: doc["cells"][0]["source"].insert(0, "x" * 30_000_000), "larger than 8000000"),
@@ -411,6 +417,22 @@ def test_a_shared_type_that_upstream_made_in_a_cell_is_not_for_editors(room: Roo
         room.guard.judge(change(room.page(), lambda doc: doc["cells"][3]["attachments"].__setitem__("a", {})))
 
 
+def test_shared_types_that_upstream_made_in_a_documents_values_are_not_for_editors(room: Room) -> None:
+    """Neither written into, under a name that an editor may write elsewhere, nor replaced or deleted."""
+    room.from_upstream(
+        lambda doc: doc["state"].__setitem__("more", Map({})),
+        lambda doc: doc["meta"]["metadata"].__setitem__("title", Map({})),
+    )
+    into: tuple[Change, ...] = (
+        lambda doc: doc["state"]["more"].__setitem__("dirty", True),
+        lambda doc: doc["meta"]["metadata"]["title"].__setitem__("nbformat", 4.0),
+        note("title", "plain"),
+        lambda doc: doc["meta"]["metadata"].pop("title"),
+    )
+    for number, attack in enumerate(into):
+        assert_refused(room, change(open_page(room.live.get_update(), 400 + number), attack), "shared type")
+
+
 def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
     """Whatever extension keeps something beside the cells, an editor does not write there."""
     room.from_upstream(lambda doc: doc.get("comments", type=Array).append("hello"))
@@ -429,6 +451,34 @@ def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
     room.from_upstream(lambda doc: doc["cells"].pop(0))
     page = open_page(room.live.get_update(), 101)
     room.guard.judge(change(page, HONEST["type"]))
+
+
+@pytest.mark.parametrize(
+    ("had", "said", "left"),
+    [
+        ({"nbformat": 4.0, "nbformat_minor": 4.0}, ("nbformat_minor", 5.0), 5.0),
+        ({"nbformat": 4.0}, ("nbformat_minor", 5.0), 5.0),
+        ({"nbformat": 4.0}, ("nbformat_minor", 6.0), None),
+        ({}, ("nbformat", 4.0), 4.0),
+        ({}, ("nbformat", 5.0), None),
+        ({}, ("nbformat", 3.0), None),
+        ({"nbformat": 4.0}, ("nbformat", 5.0), 4.0),
+    ],
+)
+def test_a_format_rises_to_the_newest_and_no_further(
+    room: Room, had: dict[str, float], said: tuple[str, float], left: float | None
+) -> None:
+    """JupyterLab raises the minor number for cell ids; the major one is 4, or what it was."""
+
+    def were(doc: Doc) -> None:
+        for key in ("nbformat", "nbformat_minor"):
+            doc["meta"].pop(key)
+        doc["meta"].update(had)
+
+    room.from_upstream(were)
+    judged = room.edit(lambda doc: doc["meta"].__setitem__(*said))
+    assert room.live["meta"].get(said[0]) == left
+    assert judged.corrected == (() if left == said[1] else ("format",))
 
 
 # what is put right
@@ -532,6 +582,21 @@ def test_what_may_not_stay_is_put_right(room: Room, name: str) -> None:
     said = json.dumps(plain(room.live))
     assert not any(word in said for word in ("alert(1)</", "evil", "os.system", 'text/html": "x', "widget-state"))
     assert_nothing_invented(room)
+
+
+@pytest.mark.parametrize(("was", "stays"), [("running", "running"), (None, "idle"), ("exploding", "idle")])
+def test_attack_a_cell_that_runs_as_its_owner_said(room: Room, was: str | None, stays: str) -> None:
+    """Another word for running is put back to the owner's, and to rest where the owner's said nothing that is one."""
+    if was is not None:
+        room.from_upstream(put(0, "execution_state", was))
+    assert trail(room.edit(put(0, "execution_state", "busy"))) == ("execution",)
+    assert room.cell("trusted")["execution_state"] == stays
+
+
+def test_attachments_are_taken_out(room: Room) -> None:
+    """The page of somebody who deletes the last picture deletes the key."""
+    room.edit(put(3, "attachments", PICTURE))
+    assert room.edit(lambda doc: doc["cells"][3].pop("attachments")).corrected == ()
 
 
 def assert_nothing_invented(room: Room) -> None:
@@ -866,6 +931,8 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
 
     def restore(doc: Doc) -> None:
         doc["cells"][0]["source"].insert(0, "old ")
+        doc["cells"][0]["execution_count"] = 9.0
+        doc["cells"][0]["execution_state"] = "running"
         doc["cells"][2]["outputs"].append(output(SCRIPT))
         doc["cells"][2]["metadata"]["trusted"] = True
         doc["meta"]["metadata"]["kernelspec"] = {"name": "old", "display_name": "Old"}
@@ -878,6 +945,28 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
     room.edit(HONEST["type"])
 
 
+def test_the_gate_puts_back_what_the_owner_had(room: Room) -> None:
+    """A cell that runs, an attachment that is no picture, an older format: editors may not write them, a restore may;
+    also outputs that came a moment ago."""
+    page = {"a.html": {"text/html": "PHA+"}}
+    room.from_upstream(lambda doc: doc["cells"][1]["outputs"].append(output(SCRIPT)))
+
+    def restore(doc: Doc) -> None:
+        plain = doc["cells"][1].to_py()
+        del doc["cells"][1]
+        cell = fresh(plain)
+        doc["cells"].insert(4, cell)
+        cell["execution_state"] = "running"
+        doc["cells"].append(markdown("new", attachments=page))
+        doc["cells"][2]["attachments"] = page
+        doc["meta"]["nbformat_minor"] = 4.0
+
+    room.live.apply_update(room.guard.write(restore))
+    assert room.cell("plain")["execution_state"] == "running" and len(room.cell("plain")["outputs"]) == 2
+    assert room.cell("text")["attachments"] == room.cell("new")["attachments"] == page
+    assert room.live["meta"]["nbformat_minor"] == 4
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -885,6 +974,7 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
         lambda doc: doc["cells"].append(code("new", outputs=(SCRIPT,))),
         lambda doc: doc["cells"].append(code("new", outputs=(IMAGE_XSS,))),
         lambda doc: doc.get("evil", type=Map).__setitem__("a", 1),
+        lambda doc: doc["state"].__setitem__("path", "secret/private.ipynb"),
         lambda doc: doc["cells"][99],
     ],
 )
@@ -933,6 +1023,19 @@ def test_a_panic_refuses_the_update(room: Room, monkeypatch: pytest.MonkeyPatch)
     room.live.apply_update(change(room.upstream, HONEST["document_id"]))
     room.send(update)
     assert plain(open_page(room.guard.whole(), 3)) == plain(room.live)
+
+
+def test_a_panic_behind_the_change_leaves_nothing_of_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was applied already when the judge breaks is not in the copy that the next change is judged on."""
+    update = change(room.page(), HONEST["insert"])
+
+    def panic(*_: object) -> None:
+        raise Panic
+
+    with monkeypatch.context() as broken:
+        broken.setattr("sharegate.channels.judgement.Judgement.judge", panic)
+        assert_refused(room, update, "Panic")
+    assert room.send(update).cells == ("new",)
 
 
 def test_without_the_live_document_nothing_is_judged(room: Room) -> None:
