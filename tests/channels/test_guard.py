@@ -146,8 +146,10 @@ HONEST: dict[str, Change] = {
     "markdown to code": retype(3, "code"),
     "markdown to raw": retype(3, "raw"),
     "attach a picture": put(3, "attachments", PICTURE),
+    "attach a picture in lines": put(3, "attachments", {"a.png": {"image/png": ["iVBORw", "0KGgo="]}}),
     "insert with a picture": insert(0, lambda: markdown("new", attachments=PICTURE)),
     "tags": tag(0, "tags", ["a", "b"]),
+    "nothing for a value": tag(0, "scrolled", None),
     "slideshow": tag(3, "slideshow", {"slide_type": "slide"}),
     "distrust": tag(0, "trusted", False),
     "trust where nothing was put out": tag(2, "trusted", True),
@@ -272,6 +274,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         insert(0, odd(execution_count="1")),
         "count",
     ),
+    "an execution count that is a flag": (insert(0, lambda: odd(execution_count=True)), "count"),
+    "an execution count below nothing": (insert(0, lambda: odd(execution_count=-1.0)), "count"),
+    "an execution count that is half": (insert(0, lambda: odd(execution_count=1.5)), "count"),
+    "an execution count without end": (insert(0, lambda: odd(execution_count=2.0**40)), "count"),
     "an execution state of its own": (
         insert(0, odd(execution_state="<b>")),
         "execution state",
@@ -296,6 +302,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "attachments that are a list": (put(3, "attachments", []), "no map"),
     "attachments that are shared": (put(3, "attachments", Map({})), "attachments"),
     "an attachment that is a string": (put(3, "attachments", {"a": "b"}), "no map of types"),
+    "an attachment of lines of numbers": (put(3, "attachments", {"a": {"image/png": [1]}}), "no text"),
     "an attachment of numbers": (put(3, "attachments", {"a": {"image/png": 1}}), "no text"),
     "bytes for an attachment": (put(3, "attachments", {"a": {"image/png": b"x"}}), "no plain value"),
     "attributes on text": (lambda doc: doc["cells"][0]["source"].format(0, 2, {"bold": True}), "format"),
@@ -591,6 +598,13 @@ def test_attack_a_cell_that_runs_as_its_owner_said(room: Room, was: str | None, 
         room.from_upstream(put(0, "execution_state", was))
     assert trail(room.edit(put(0, "execution_state", "busy"))) == ("execution",)
     assert room.cell("trusted")["execution_state"] == stays
+
+
+def test_a_value_written_anew_is_the_same_as_json_is(room: Room) -> None:
+    """A page that writes all metadata again changes nothing, its whole numbers being floats; a flag is no number."""
+    room.from_upstream(note("kernelspec", {"name": "python3", "priority": [1, {"a": 2}]}))
+    assert room.edit(note("kernelspec", {"priority": [1.0, {"a": 2.0}], "name": "python3"})).corrected == ()
+    assert room.edit(note("kernelspec", {"name": "python3", "priority": [True, {"a": 2}]})).corrected == ("metadata",)
 
 
 def test_attachments_are_taken_out(room: Room) -> None:
