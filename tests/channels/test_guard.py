@@ -440,14 +440,53 @@ def test_shared_types_that_upstream_made_in_a_documents_values_are_not_for_edito
         assert_refused(room, change(open_page(room.live.get_update(), 400 + number), attack), "shared type")
 
 
+UPSTREAMS: dict[str, tuple[Change, Change, str]] = {
+    "a source that is a map": (
+        put(3, "source", Map({})),
+        lambda doc: doc["cells"][3]["source"].__setitem__("a", 1),
+        "another kind",
+    ),
+    "a source with marks": (
+        lambda doc: doc["cells"][0]["source"].format(0, 4, {"bold": True}),
+        lambda doc: doc["cells"][0]["source"].insert(2, "x"),
+        "attributes",
+    ),
+    "metadata that is a list": (
+        lambda doc: doc["meta"].__setitem__("metadata", Array([])),
+        lambda doc: doc["meta"]["metadata"].append(1),
+        "shared type where",
+    ),
+    "shared attachments": (
+        put(3, "attachments", Map({})),
+        put(3, "attachments", {"a": {"text/html": "x"}}),
+        "was replaced",
+    ),
+    "outputs of a text": (
+        put(3, "outputs", Array([])),
+        lambda doc: doc["cells"][3]["outputs"].append(output(SCRIPT)),
+        "runs nothing",
+    ),
+    "outputs of a text, and trust": (put(3, "outputs", Array([])), tag(3, "trusted", True), "runs nothing"),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_what_upstream_made_of_a_document_is_no_way_in(room: Room, name: str) -> None:
+    """Where it is not as pages make it, an editor's change is refused for what it is."""
+    made, attack, said = UPSTREAMS[name]
+    room.from_upstream(made)
+    assert_refused(room, change(room.page(), attack), said)
+
+
 def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
-    """Whatever extension keeps something beside the cells, an editor does not write there."""
+    """Whatever extension keeps something beside the cells, an editor does not write there, and works on beside it."""
     room.from_upstream(lambda doc: doc.get("comments", type=Array).append("hello"))
-    room.edit(HONEST["type"])
-    page = room.page()
-    update = change(page, lambda doc: doc.get("comments", type=Array).append("evil"))
-    with pytest.raises(Denied, match="root"):
-        room.guard.judge(update)
+    for number in range(2):
+        room.edit(HONEST["type"])
+        page = open_page(room.live.get_update(), 400 + number)
+        update = change(page, lambda doc: doc.get("comments", type=Array).append("evil"))
+        with pytest.raises(Denied, match="root"):
+            room.guard.judge(update)
 
 
 def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
@@ -505,6 +544,7 @@ CORRECTED: dict[str, tuple[Change, tuple[str, ...]]] = {
     "invented script in a trusted cell": (paste((SCRIPT,)), ("outputs", "trusted")),
     "invented outputs in a cell nobody trusts": (paste((SCRIPT,), False), ("outputs",)),
     "invented outputs in a cell that says nothing": (paste((SCRIPT,), None), ("outputs",)),
+    "invented outputs under trust that is no flag": (paste((SCRIPT,), "yes"), ("outputs", "trusted")),  # type: ignore[arg-type]
     "invented text": (paste(({**STREAM, "text": "other"},)), ("outputs", "trusted")),
     "half of what was seen": (paste((HTML,)), ("outputs", "trusted")),
     "what was seen, the other way round": (paste((HTML, STREAM)), ("outputs", "trusted")),
@@ -674,7 +714,9 @@ def test_trusting_a_notebook_writes_its_outputs_anew(room: Room) -> None:
         doc["cells"][at]["outputs"].insert(0, output(IMAGE_XSS))
 
     assert room.edit(again).corrected == ()
-    assert room.edit(again).corrected == ()
+    with pytest.raises(Denied):
+        room.guard.judge(change(open_page(room.live.get_update(), 300), insert(0, "x")))
+    assert room.edit(again).corrected == (), "what cells hold is known also after a refusal"
     assert trail(room.edit(tag(at, "trusted", True))) == ("trusted",)
     assert room.cell("plain").to_py()["outputs"] == [IMAGE_XSS]
 
@@ -856,6 +898,22 @@ def test_a_large_document_takes_deletions_and_what_is_written_beside_them() -> N
     room.send(change(page, HONEST["type"]))
 
 
+def test_a_document_that_is_large_already_does_not_grow() -> None:
+    """It came so from the server, or the gate put back a large version of it."""
+    room = small(max_document_bytes=3_000)
+    large = open_page(room.live.get_update(), 50)
+    large["cells"][3]["source"].insert(0, "x" * 4_000)
+    guard = DocumentGuard(
+        DocumentKind.NOTEBOOK, NAME, room.guard._rules, client_id=GATE, live=large.get_update, clock=room.clock
+    )
+    with pytest.raises(Denied, match="larger than 3000"):
+        guard.judge(change(open_page(large.get_update(), 100), HONEST["type"]))
+
+    room.live.apply_update(room.guard.write(lambda doc: doc["cells"][3]["source"].insert(0, "x" * 4_000)))
+    with pytest.raises(Denied, match="larger than 3000"):
+        room.guard.judge(change(open_page(room.live.get_update(), 100), HONEST["type"]))
+
+
 def test_many_small_updates_reach_the_limit_of_the_document() -> None:
     """What grows bit by bit is counted."""
     room = small(max_document_bytes=4_000)
@@ -904,12 +962,16 @@ def test_attack_on_a_text_file(file: Room, attack: Change) -> None:
 
 
 @pytest.mark.parametrize(
-    "update",
-    [item(9, "source", b"\x01\x7f", 8), item(9, "source", b"\x01", 7), item(9, "source", b"\x01\x7f", 8, "k")],
+    ("update", "said"),
+    [
+        (item(9, "source", b"\x01\x7f", 8), "shows nothing"),
+        (item(9, "source", b"\x01", 7), "something else"),
+        (item(9, "source", b"\x01\x7f", 8, "k"), "shows nothing"),
+    ],
 )
-def test_attack_by_bytes_on_a_text_file(file: Room, update: bytes) -> None:
+def test_attack_by_bytes_on_a_text_file(file: Room, update: bytes, said: str) -> None:
     """Values, shared types and keys in a text are refused."""
-    with pytest.raises(Denied):
+    with pytest.raises(Denied, match=said):
         file.guard.judge(update)
     assert file.guard.content() == "hello\n"
 
@@ -957,6 +1019,12 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
     assert plain(room.live) == plain(room.upstream)
     assert room.guard.state_vector() == room.live.get_state()
     room.edit(HONEST["type"])
+
+    def again(doc: Doc) -> None:
+        doc["cells"][2]["outputs"].clear()
+        doc["cells"][2]["outputs"].append(output(SCRIPT))
+
+    assert room.edit(again).corrected == ()
 
 
 def test_the_gate_puts_back_what_the_owner_had(room: Room) -> None:
@@ -1075,14 +1143,21 @@ def test_what_came_while_the_copy_was_broken_is_known(room: Room) -> None:
 
 
 def test_the_process_being_ended_is_no_fault_of_an_update(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KeyboardInterrupt and SystemExit pass."""
+    """KeyboardInterrupt and SystemExit pass, whatever the guard is at."""
 
-    def stop(self: DocumentGuard, trial: Doc, update: bytes) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
+    update = change(room.page(), HONEST["type"])
     monkeypatch.setattr("sharegate.channels.guard.DocumentGuard._apply", stop)
     with pytest.raises(KeyboardInterrupt):
-        room.guard.judge(change(room.page(), HONEST["type"]))
+        room.guard.judge(update)
+    with pytest.raises(KeyboardInterrupt):
+        room.guard.follow(update)
+    with pytest.raises(KeyboardInterrupt):
+        room.guard.write(stop)
+    with pytest.raises(KeyboardInterrupt):
+        DocumentGuard(DocumentKind.NOTEBOOK, NAME, RULES, client_id=GATE, live=stop)  # type: ignore[arg-type]
 
 
 # properties
