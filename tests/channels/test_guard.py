@@ -787,6 +787,17 @@ def test_a_cell_moved_before_its_outputs_were_read_keeps_them(room: Room) -> Non
     assert room.cell("empty").to_py()["outputs"] == [HTML]
 
 
+@pytest.mark.parametrize("at", [0, 2, 5])
+def test_outputs_that_were_not_read_are_found_wherever_cells_go(room: Room, at: int) -> None:
+    """The owner's side puts cells before and behind them and takes some out, all in the same moment."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(HTML)))
+    room.from_upstream(insert(at, lambda: code("more")))
+    room.from_upstream(lambda doc: doc["cells"].pop(room.at("plain", doc)))
+    assert room.edit(move(room.at("empty", room.live), 0)).corrected == ()
+    assert room.cell("empty").to_py()["outputs"] == [HTML]
+
+
 def test_attack_on_outputs_that_were_not_read_yet(room: Room) -> None:
     """A visitor's text in a stream is not taken for upstream's, however early it comes."""
     room.edit(HONEST["type"])
@@ -896,6 +907,15 @@ def test_a_large_document_takes_deletions_and_what_is_written_beside_them() -> N
         room.guard.judge(change(open_page(room.live.get_update(), 103), HONEST["type"]))
     room.clock.now += 1
     room.send(change(page, HONEST["type"]))
+
+
+def test_a_document_that_became_small_is_written_in_at_once() -> None:
+    """It is measured before it is refused."""
+    room = small(max_document_bytes=3_000)
+    room.from_upstream(lambda doc: doc["cells"][3]["source"].insert(0, "x" * 4_000))
+    room.edit(lambda doc: doc["cells"][3]["source"].clear())
+    room.clock.now += 1
+    room.edit(HONEST["type"])
 
 
 def test_a_document_that_is_large_already_does_not_grow() -> None:
