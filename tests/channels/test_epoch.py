@@ -207,6 +207,21 @@ async def test_a_page_writes_on_behind_a_correction(ready: Scene) -> None:
     assert ready.epoch.doc["cells"][0]["metadata"].to_py() == {"trusted": True, "tags": ["a"]}
 
 
+async def test_attack_writing_under_the_gates_own_id(ready: Scene) -> None:
+    """Everybody learns it from a correction; who took its next clocks would make later corrections vanish."""
+    judged = ready.take(ANN, change(ready.page(100), insert(0, lambda: code("new", outputs=(SCRIPT,)))))
+    assert judged.corrected
+    [gate] = [client for client in ready.epoch.held if client >= 2**32]
+    with pytest.raises(Denied, match="somebody else"):
+        ready.take(BO, change(ready.page(gate), TYPE))
+    assert ready.epoch.others(BO, gate)
+
+
+def test_each_history_has_a_name_of_its_own() -> None:
+    """Logs of changes of two histories of one file are not mixed."""
+    assert Scene().epoch.id != Scene().epoch.id
+
+
 async def test_attack_half_a_character_is_not_cut_off(ready: Scene) -> None:
     """Where everything lies is asked of the gate's own reading, also for what visitors wrote a moment ago."""
     page = ready.page(100)
