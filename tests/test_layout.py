@@ -114,7 +114,6 @@ TESTED_ELSEWHERE = {
     "channels/outputs.py": "tests/channels/test_guard.py",
     "channels/shape.py": "tests/channels/test_guard.py",
     "channels/lib0.py": "tests/channels/test_frames.py, test_scan.py",
-    "channels/epoch.py": "tests/channels/test_room.py",
     "channels/link.py": "tests/channels/test_room.py",
     "channels/saves.py": "tests/channels/test_room.py",
     "channels/open_rooms.py": "tests/channels/test_room.py",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,23 +77,32 @@ async def gate(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def visits(gate: Gatehouse) -> dict[str, Inside]:
-    """A visit of each role, and one in each state in which nothing may be answered."""
+    """A visit of each role, and of each role one in each state in which nothing may be answered: `STATE ROLE`."""
     store = gate.running.gate._store
+
+    async def visit(role: Role, path: str = "sub/shared") -> Inside:
+        made = await gate.call("POST", "shares", {"path": path, "server": "rec2345", "for": ["A"]})
+        await store.change_share(made["share"]["id"], role=role)
+        return await gate.visit(made)
+
     found = {}
     for role in Role:
-        made = await gate.call("POST", "shares", {"path": "sub/shared", "server": "rec2345", "for": ["A"]})
-        found[role.value] = await gate.visit(made)
-        await store.change_share(made["share"]["id"], role=role)
-    for state in ("revoked", "expired", "paused", "link revoked", "ended", "other"):
-        made = await gate.call("POST", "shares", {"path": "sub/shared", "server": "rec2345", "for": ["A"]})
-        found[state] = await gate.visit(made)
-    await store.change_share(found["revoked"].share["id"], revoked=1.0)
-    await store.change_share(found["expired"].share["id"], expires=1.0)
-    await store.change_share(found["paused"].share["id"], paused=True)
-    await store.change_link(found["link revoked"].link["id"], revoked=1.0)
-    visit = found["ended"].base.split("~")[1].strip("/")
-    await store.end_visits([visit], at=1.0, reason="ended by the owner")
+        found[role.value] = await visit(role)
+        for state in ("revoked", "expired", "paused", "link revoked", "ended", "other"):
+            found[f"{state} {role}"] = await visit(role)
+        await store.change_share(found[f"revoked {role}"].share["id"], revoked=1.0)
+        await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
+        await store.change_share(found[f"paused {role}"].share["id"], paused=True)
+        await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
+        await store.end_visits([visit_of(found[f"ended {role}"])], at=1.0, reason="ended by the owner")
+    found["edit, taken back"] = await visit(Role.EDIT)
+    await store.change_visit(visit_of(found["edit, taken back"]), role=Role.VIEW)
+    found["edit elsewhere"] = await visit(Role.EDIT, "sub/elsewhere")
     return found
+
+
+def visit_of(who: Inside) -> str:
+    return who.base.split("~")[1].strip("/")
 
 
 POLICIES = load_policies()
@@ -109,14 +119,14 @@ STRANGERS = {
 }
 
 
-def asker(visits: dict[str, Inside], state: str) -> Inside:
+def asker(visits: dict[str, Inside], state: str, role: Role) -> Inside:
     if state == "none":
-        return replace(visits["view"], cookie="")
+        return replace(visits[role.value], cookie="")
     if state == "wrong cookie":
-        return replace(visits["view"], cookie="x" * 43)
+        return replace(visits[role.value], cookie="x" * 43)
     if state == "other visit":
-        return replace(visits["view"], cookie=visits["other"].cookie)
-    return visits[state]
+        return replace(visits[role.value], cookie=visits[f"other {role}"].cookie)
+    return visits[f"{state} {role}"]
 
 
 async def ask(who: Inside, example: Example) -> Reply:
@@ -128,14 +138,49 @@ async def ask(who: Inside, example: Example) -> Reply:
     return await who.ask(example.method, target)
 
 
+# Each way to change a file through the contents API, with all that it needs: what stops it is who asks.
+A_FILE = {"type": "file", "format": "text", "content": "x"}
+A_NOTEBOOK = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}
+WRITES: list[tuple[str, str, object]] = [
+    ("PUT", "api/contents/sub/shared/x.txt", A_FILE),
+    ("PUT", "api/contents/sub/shared/x.txt", {**A_FILE, "chunk": 1}),
+    ("PUT", "api/contents/sub/shared/x.ipynb", {"type": "notebook", "format": "json", "content": A_NOTEBOOK}),
+    ("PUT", "api/contents/sub/shared/folder", {"type": "directory"}),
+    ("POST", "api/contents/sub/shared", {"type": "file", "ext": ".txt"}),
+    ("POST", "api/contents/sub/shared", {"type": "notebook"}),
+    ("POST", "api/contents/sub/shared", {"type": "directory"}),
+    ("POST", "api/contents/sub/shared", {"copy_from": "sub/shared/data.csv"}),
+    ("PATCH", "api/contents/sub/shared/data.csv", {"path": "sub/shared/y.csv"}),
+    ("DELETE", "api/contents/sub/shared/data.csv", None),
+    ("POST", "api/contents/sub/shared/nb.ipynb/checkpoints", None),
+    ("POST", "api/contents/sub/shared/nb.ipynb/checkpoints/checkpoint", None),
+    ("DELETE", "api/contents/sub/shared/nb.ipynb/checkpoints/checkpoint", None),
+]
+
+
+async def write(who: Inside, method: str, target: str, body: object) -> Reply:
+    data = b"" if body is None else json.dumps(body).encode()
+    return await who.ask(method, target, headers={"Content-Type": "application/json"} if data else None, body=data)
+
+
+def asked_since(recorder: Recorder, before: int) -> list[bytes]:
+    """What the server was asked, besides whether it is there."""
+    return [head for head in recorder.requests[before:] if b" /api HTTP" not in head]
+
+
+@pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("state", STRANGERS)
 async def test_without_a_standing_visit_every_route_is_refused_and_the_server_is_not_asked(
-    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder, state: str
+    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder, state: str, role: Role
 ) -> None:
-    """No rule, method or upgrade answers; the refusal says what its state allows to say and nothing else."""
-    who = asker(visits, state)
+    """No rule, method or upgrade answers, whatever role the visit had; the refusal says what its state allows to say
+    and nothing else."""
+    who = asker(visits, state, role)
     expected = MEANINGS[STRANGERS[state]]
     before = len(recorder.requests)
+    for method, target, body in WRITES:
+        reply = await write(who, method, target, body)
+        assert (reply.status, reply.public) == (expected.status, expected.public), (state, method, target)
     for rule, example in EXAMPLES:
         reply = await ask(who, example)
         # What is no path at all is refused before anybody asks who sends it.
@@ -144,7 +189,50 @@ async def test_without_a_standing_visit_every_route_is_refused_and_the_server_is
         assert example.method == "HEAD" or reply.public == meaning.public, (state, rule.id, example.target)
         assert TOKEN.encode() not in reply.body
 
-    assert [head for head in recorder.requests[before:] if b" /api HTTP" not in head] == []
+    assert asked_since(recorder, before) == []
+
+
+@pytest.mark.parametrize("who", ["view", "edit, taken back", "edit elsewhere"])
+async def test_each_way_to_write_is_refused_to_whom_it_is_not_given(
+    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder, who: str
+) -> None:
+    """A viewer, an editor whose role was taken back, an editor of another share: the server is asked nothing."""
+    reason = Reason.OUTSIDE_ROOT if who == "edit elsewhere" else Reason.CAPABILITY_MISSING
+    expected = MEANINGS[reason]
+    before = len(recorder.requests)
+    for method, target, body in WRITES:
+        reply = await write(visits[who], method, target, body)
+        assert (reply.status, reply.public) == (expected.status, expected.public), (who, method, target, body)
+
+    assert asked_since(recorder, before) == []
+    refused = await gate.events(share=visits[who].share["id"], outcome="denied")
+    assert [event["reason"] for event in refused] == [reason.value] * len(WRITES)
+
+
+async def test_each_way_to_write_goes_on_for_an_editor(
+    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder
+) -> None:
+    """What is refused to others above is whole: for an editor each of them is looked at on the server."""
+    for method, target, body in WRITES:
+        before = len(recorder.requests)
+        reply = await write(visits["edit"], method, target, body)
+        assert reply.public not in ("not_allowed", "bad_request"), (method, target, body, reply.body)
+        assert asked_since(recorder, before), (method, target, body)
+
+
+ROOMS = [example for rule, example in EXAMPLES if rule.id == "collaboration-room" and example.expect == "allow"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_rooms_are_looked_up_for_each_role_and_what_is_none_is_not_opened(
+    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder, role: Role
+) -> None:
+    """An id that the gate has not seen is asked of the server; the upgrade is refused, because no file has it."""
+    for example in ROOMS:
+        before = len(recorder.requests)
+        reply = await ask(visits[role.value], example)
+        assert reply.status != 101 and reply.public not in ("not_allowed", "bad_request"), (role, example.target)
+        assert asked_since(recorder, before), example.target
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -159,7 +247,7 @@ async def test_each_role_gets_what_the_table_says_and_nothing_else(
             continue
         before = len(recorder.requests)
         reply = await ask(who, example)
-        asked = [head for head in recorder.requests[before:] if b" /api HTTP" not in head]
+        asked = asked_since(recorder, before)
         if "token=" in example.target:
             # The loader judges the rule alone; the gate takes a token beside the cookie for a second credential.
             fine = reply.status == 401 and asked == []
@@ -198,7 +286,7 @@ async def test_a_capability_that_a_role_lacks_is_refused_on_every_route_that_nee
     for rule, example in lacking:
         before = len(recorder.requests)
         reply = await ask(visits[role.value], example)
-        asked = [head for head in recorder.requests[before:] if b" /api HTTP" not in head]
+        asked = asked_since(recorder, before)
         assert reply.status in (400, 403, 404), (rule.id, example.target, reply.status)
         assert asked == [], rule.id
 

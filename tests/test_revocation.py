@@ -257,18 +257,20 @@ async def owners_room(server: JupyterServer, scene: Scene, http: aiohttp.ClientS
     return await http.ws_connect(f"{server.url}api/collaboration/room/{name}?sessionId={said['sessionId']}")
 
 
+@pytest.mark.parametrize("role", ["view", "edit"])
 @pytest.mark.parametrize("way", ENDS)
 async def test_every_end_closes_everything_and_touches_nobody_else(
-    gate: Gatehouse, server: JupyterServer, moving: Clock, way: str
+    gate: Gatehouse, server: JupyterServer, moving: Clock, way: str, role: str
 ) -> None:
     """Room, live page, events, awareness and a download under way are over; requests, tabs and copies of the cookie are
     refused; the owner's own connection and another visitor's go on."""
     end, reason, live_code = ENDS[way]
-    scene = await stage(gate, moving)
+    scene = await stage(gate, moving, role=role)
     far = moving() + 300 * 86400
     other = await gate.visit(await gate.share("sub/shared", expires=far, **{"for": ["Bo"]}))
     others_live = await PlainSocket.open(other, "-/live")
     room, live, events, awareness = [await scene.open(name) for name in ("room", "live", "events", "awareness")]
+    address = await scene.session()
     reading = await scene.download()
     headers = {"Authorization": f"token {server.token}"}
     async with aiohttp.ClientSession(headers=headers) as http:
@@ -285,6 +287,9 @@ async def test_every_end_closes_everything_and_touches_nobody_else(
             for path in ("api/contents/" + scene.path, "lab", "api/me", f"files/{scene.path}/nb.ipynb", "-/live"):
                 reply = await copied.ask("GET", path)
                 assert reply.status == 403 and b"cells" not in reply.body, (path, reply.status, reply.body)
+            reply = await copied.ask("DELETE", f"api/contents/{scene.path}/hold-me.txt")
+            assert reply.status == 403
+            assert await copied.upgrade(address) == 403
             assert await copied.upgrade("-/live") == 403
             assert await copied.upgrade("api/events/subscribe") == 403
 

@@ -6,22 +6,20 @@ import time
 from collections.abc import Callable
 
 from sharegate.channels import frames
-from sharegate.channels.frames import Awareness, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.frames import Awareness, Message, RawSave, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
 from sharegate.channels.member import Heard
-from sharegate.channels.scan import FROM_EDITOR, FROM_VISITOR, ScanLimits, scan_state_vector, scan_update
-from sharegate.channels.viewer import VIEWER_STEPS, Pace, Pacer, refuse
-from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate
+from sharegate.channels.scan import FROM_EDITOR, ScanLimits, scan_update
+from sharegate.channels.viewer import VIEWER_STEPS, Pace, ViewerGuard
+from sharegate.limits import Rate
 from sharegate.messages import Frame
 
 # A page sends a frame for each key; pasting and uploading pictures come in bursts.
 EDITOR_PACE = Pace(frames=Rate(200, 1, 1000), bytes=Rate(1024 * 1024, 1, 32 * 1024 * 1024))
 
 
-class EditorGuard:
-    """Guard of one editor's connection to one document room. Changes nothing but its own counters, so its two
-    directions may run in two threads."""
+class EditorGuard(ViewerGuard):
+    """Guard of one editor's connection to one document room: more of what a page says goes on to the room."""
 
     def __init__(
         self,
@@ -31,25 +29,10 @@ class EditorGuard:
         steps: Rate = VIEWER_STEPS,
         limits: ScanLimits = FROM_EDITOR,
     ) -> None:
-        self._pacer = Pacer(pace, now)
-        self._steps = Buckets(steps, now, remembered=1)
-        self._limits = limits
+        super().__init__(now=now, pace=pace, steps=steps, limits=limits)
 
-    def from_visitor(self, frame: Frame) -> Verdict:
-        try:
-            self._pacer.take(frame)
-            return self._judge(frame)
-        except Denied as denied:
-            return refuse(denied)
-
-    def _judge(self, frame: Frame) -> Verdict:
-        limit = self._limits.bytes if frames.carries_update(frame) else frames.VISITOR_FRAME
-        message = frames.read(frame, limit=limit)
+    def _judge(self, frame: Frame, message: Message) -> Verdict:
         match message:
-            case SyncStep1(state_vector=vector):
-                scan_state_vector(vector, FROM_VISITOR)
-                self._steps.take("", 1, Reason.REQUEST_LIMIT)
-                return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
             case SyncStep2(update=update) | Update(update=update):
                 seen = scan_update(update, self._limits, structs=True)
                 if seen.empty and isinstance(message, Update):
@@ -62,8 +45,4 @@ class EditorGuard:
                 return Verdict(onward=(heard,), back=(frames.write(Awareness(())),))
             case RawSave():
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
-        raise Denied(Reason.BAD_FRAME, "nothing that a page sends")
-
-    def from_upstream(self, frame: Frame) -> Verdict:
-        """What the room says was judged there, once for everybody."""
-        return Verdict(onward=(frame,))
+        return super()._judge(frame, message)

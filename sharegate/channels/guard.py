@@ -231,7 +231,7 @@ class DocumentGuard:
             self._read_outputs()
             before = self._known
             self._touches = []
-            update = self._change(trial, change, heard=True)
+            update = self._change(trial, change)
             with trial.transaction():
                 if not set(trial.keys()) <= self._roots.keys():
                     raise refused("a root that no document has")
@@ -317,7 +317,7 @@ class DocumentGuard:
         trial.apply_update(update)
         return self._touches
 
-    def _change(self, trial: Doc[Any], change: Callable[[Doc[Any]], object], *, heard: bool = False) -> bytes:
+    def _change(self, trial: Doc[Any], change: Callable[[Doc[Any]], object]) -> bytes:
         """Change the trial copy in one transaction; the update for it."""
         updates: list[bytes] = []
 
@@ -330,8 +330,6 @@ class DocumentGuard:
                 change(trial)
         finally:
             trial.unobserve(subscription)
-        if not heard:
-            self._touches = []
         return merge_updates(*updates) if len(updates) > 1 else b"".join(updates)
 
     # what is remembered beside it

@@ -84,8 +84,7 @@ class Judgement:
                 continue
             if key == "dirty" and isinstance(value, bool):
                 continue
-            if not self.trusting:
-                raise refused("the document's state")
+            raise refused("the document's state")
 
     def _meta(self, touch: Touch) -> None:
         if touch.path == ["metadata"]:
@@ -99,7 +98,7 @@ class Judgement:
             before = shape.whole(change.get("oldValue"), 99)
             risen = before is None or before < value <= NEWEST_MINOR
             kept = value == before or (before is None and value == NBFORMAT)
-            if not (kept or (key == "nbformat_minor" and risen and value <= NEWEST_MINOR)):
+            if not (kept or self.trusting or (key == "nbformat_minor" and risen and value <= NEWEST_MINOR)):
                 self._put_back(meta, key, change, "format")
 
     def _notebook_metadata(self, touch: Touch) -> None:
@@ -110,7 +109,7 @@ class Judgement:
                 raise refused("metadata: a shared type in place of a value")
             if value is not _NO_VALUE:
                 shape.check_value(value, "metadata", self.rules.max_metadata_depth)
-            if value is not _NO_VALUE and before is not _NO_VALUE and shape.same(value, before):
+            if value is not _NO_VALUE and before is not _NO_VALUE and digest(value) == digest(before):
                 continue
             if self.trusting:
                 continue
@@ -151,7 +150,7 @@ class Judgement:
             value, before = change.get("newValue", _NO_VALUE), change.get("oldValue")
             code = cell.get("cell_type") == "code"
             if key == "attachments" and not code:
-                if value is not _NO_VALUE and not shape.check_attachments(value, self.rules):
+                if value is not _NO_VALUE and not self._attachable(value):
                     # Never away again: @jupyter/ydoc fails on a key of a cell that came and went in one transaction.
                     self._put_back(cell, key, {"oldValue": change.get("oldValue", {})}, "attachments")
             elif key == "execution_count" and code and value is not _NO_VALUE:
@@ -171,20 +170,20 @@ class Judgement:
     def _cell_metadata(self, index: int, touch: Touch, answerable: dict[int, bool]) -> None:
         changes = self._keys(touch, True)
         metadata: Map[Any] = self._map(index)["metadata"]
-        for key, change in changes:
-            if shape.is_shared(change.get("newValue")):
-                raise refused("metadata: a shared type in place of a value")
-            if key == "trusted":
-                answerable.setdefault(index, False)
+        if any(key == "trusted" for key, _ in changes):
+            answerable.setdefault(index, False)
         if any("newValue" in change for _, change in changes):
             shape.check_metadata(shape.plain_entries(metadata, "metadata"), self.rules, "metadata")
 
     def _fresh(self, index: int) -> None:
         cell = shape.check_cell(self.roots["cells"][index], self.rules)
-        if "attachments" in cell and not shape.check_attachments(cell["attachments"], self.rules):
+        if "attachments" in cell and not self._attachable(cell["attachments"]):
             self._mend("attachments", lambda: cell.pop("attachments"))
-        if cell.get("execution_state", shape.IDLE) != shape.IDLE:
+        if cell.get("execution_state", shape.IDLE) != shape.IDLE and not self.trusting:
             self._put_back(cell, "execution_state", {"oldValue": shape.IDLE}, "execution")
+
+    def _attachable(self, attachments: object) -> bool:
+        return shape.check_attachments(attachments, self.rules) or self.trusting
 
     def _outputs(self, index: int, rewritten: bool) -> None:
         """No outputs but those seen, no trust but in those seen trusted.

@@ -76,13 +76,6 @@ def whole(value: object, most: int) -> int | None:
     return int(value) if value == int(value) else None
 
 
-def same(one: object, other: object) -> bool:
-    """Equal as JSON; True is not 1."""
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True) or (
-        not isinstance(one, bool) and not isinstance(other, bool) and one == other
-    )
-
-
 def check_metadata(metadata: Mapping[str, object], rules: DocumentRules, what: str) -> None:
     """All of a cell's (or notebook's) metadata: plain values within the limits."""
     if len(metadata) > MAX_KEYS:

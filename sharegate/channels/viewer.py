@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sharegate.channels import frames
-from sharegate.channels.frames import Awareness, RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.frames import Awareness, Message, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
 from sharegate.channels.member import Heard
-from sharegate.channels.scan import DROPPED, FROM_VISITOR, scan_state_vector, scan_update
+from sharegate.channels.scan import DROPPED, FROM_VISITOR, ScanLimits, scan_state_vector, scan_update
 from sharegate.errors import Denied, Reason
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import Frame
@@ -55,27 +55,33 @@ class ViewerGuard:
     directions may run in two threads."""
 
     def __init__(
-        self, *, now: Callable[[], float] = time.monotonic, pace: Pace = VIEWER_PACE, steps: Rate = VIEWER_STEPS
+        self,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        pace: Pace = VIEWER_PACE,
+        steps: Rate = VIEWER_STEPS,
+        limits: ScanLimits = DROPPED,
     ) -> None:
         self._pacer = Pacer(pace, now)
         self._steps = Buckets(steps, now, remembered=1)
+        self._limits = limits
 
     def from_visitor(self, frame: Frame) -> Verdict:
         try:
             self._pacer.take(frame)
-            return self._judge(frame)
+            limit = self._limits.bytes if frames.carries_update(frame) else frames.VISITOR_FRAME
+            return self._judge(frame, frames.read(frame, limit=limit))
         except Denied as denied:
             return refuse(denied)
 
-    def _judge(self, frame: Frame) -> Verdict:
-        message = frames.read(frame, limit=DROPPED.bytes if frames.carries_update(frame) else frames.VISITOR_FRAME)
+    def _judge(self, frame: Frame, message: Message) -> Verdict:
         match message:
             case SyncStep1(state_vector=vector):
                 scan_state_vector(vector, FROM_VISITOR)
                 self._steps.take("", 1, Reason.REQUEST_LIMIT)
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
             case SyncStep2(update=update) | Update(update=update):
-                scan_update(update, DROPPED)
+                scan_update(update, self._limits)
                 return Verdict()
             case Awareness():
                 # The server would send it back to its sender. An empty one does the same for the connection: a

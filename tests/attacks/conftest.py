@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+from tests.attacks.pages import Owner, owning
 from tests.attacks.wire import Wire, recorded
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
@@ -66,3 +67,10 @@ async def watched_gate(
     seen = replace(workshop, url=f"http://127.0.0.1:{wire.port}/", port=wire.port, process=ours)  # type: ignore[arg-type]
     async with gatehouse(tmp_path_factory.mktemp("gate"), seen, **SETTINGS) as house:
         yield house
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
+    """Works on the server itself, past the gate."""
+    async with owning(workshop) as one:
+        yield one

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
+import pytest_asyncio
 from pycrdt import Doc, Text, TransactionEvent, create_sync_message, create_update_message, handle_sync_message
 from yarl import URL
 
-from tests.gatehouse import Inside
+from tests.gatehouse import Gatehouse, Inside
 from tests.real.jupyter import JupyterServer
 
 PATIENCE = 15.0
@@ -175,6 +176,12 @@ class Visitor:
         await self._session.close()
 
 
+def make(jupyter: JupyterServer, name: str, text: str = "first line\n") -> str:
+    """A new text file in the share; its path relative to the server's root."""
+    (jupyter.root / "sub" / "shared" / name).write_text(text)
+    return f"sub/shared/{name}"
+
+
 def room_of(session: dict[str, str]) -> str:
     name = f"{session['format']}:{session['type']}:{session['fileId']}"
     return f"api/collaboration/room/{name}?sessionId={session['sessionId']}"
@@ -196,3 +203,15 @@ async def visiting(inside: Inside) -> AsyncIterator[Visitor]:
         yield visitor
     finally:
         await visitor.close()
+
+
+def editor(name: str) -> Callable[..., AsyncIterator[Visitor]]:
+    """A fixture: an editor who comes by a share of her own."""
+
+    @pytest_asyncio.fixture(loop_scope="module")
+    async def one(gate: Gatehouse) -> AsyncIterator[Visitor]:
+        made = await gate.share(role="edit", **{"for": [name]})
+        async with visiting(await gate.visit(made, name=name)) as visitor:
+            yield visitor
+
+    return one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +14,8 @@ from pycrdt import Array, Doc, Map, Text
 
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2, Update
-from tests.attacks.pages import Owner, Page, Visitor, owning, until, visiting
+from tests.attacks.notebooks import Notebook, plant_notebook
+from tests.attacks.pages import Owner, Page, Visitor, editor, make, until
 from tests.attacks.wire import Wire
 from tests.gatehouse import Gatehouse
 from tests.real.jupyter import JupyterServer
@@ -27,30 +28,7 @@ def gate(watched_gate: Gatehouse) -> Gatehouse:
     return watched_gate
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
-    async with owning(workshop) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ann(gate: Gatehouse) -> AsyncIterator[Visitor]:
-    """An editor."""
-    async with visiting(await gate.visit(await gate.share(role="edit", **{"for": ["Ann"]}))) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bo(gate: Gatehouse) -> AsyncIterator[Visitor]:
-    """Another editor."""
-    made = await gate.share(role="edit", **{"for": ["Bo"]})
-    async with visiting(await gate.visit(made, name="Bo")) as one:
-        yield one
-
-
-def make(jupyter: JupyterServer, name: str, text: str = "first line\n") -> str:
-    (jupyter.root / "sub" / "shared" / name).write_text(text)
-    return f"sub/shared/{name}"
+ann, bo = editor("Ann"), editor("Bo")
 
 
 async def test_three_people_write_one_text(ann: Visitor, bo: Visitor, owner: Owner, workshop: JupyterServer) -> None:
@@ -104,55 +82,6 @@ async def test_attack_a_viewer_in_an_editors_room(
 # -- notebooks ------------------------------------------------------------------------------------------------
 
 HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<img src=x onerror=zqscript()>"}}
-
-
-def plant_notebook(jupyter: JupyterServer, name: str) -> str:
-    """One code cell with an output of the owner's, one without, one of markdown."""
-    mine = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<b>42</b>"}}
-    cells = [
-        {"id": "one", "cell_type": "code", "source": "print(6*7)", "metadata": {}, "outputs": [mine]},
-        {"id": "two", "cell_type": "code", "source": "x = 1", "metadata": {}, "outputs": []},
-        {"id": "three", "cell_type": "markdown", "source": "# Title", "metadata": {}},
-    ]
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            cell["execution_count"] = None
-    found = {"cells": cells, "metadata": {"language_info": {"name": "python"}}, "nbformat": 4, "nbformat_minor": 5}
-    (jupyter.root / "sub" / "shared" / name).write_text(json.dumps(found))
-    return f"sub/shared/{name}"
-
-
-class Notebook:
-    """A page with a notebook: the owner's or an editor's."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.cells: Array[Any] = page.doc.get("cells", type=Array)
-        self.meta: Map[Any] = page.doc.get("meta", type=Map)
-        self.state: Map[Any] = page.doc.get("state", type=Map)
-
-    @property
-    def sources(self) -> list[str]:
-        return [str(cell["source"]) if isinstance(cell, Map) else repr(cell) for cell in self.cells]
-
-    def cell(self, id: str) -> Map[Any]:
-        return next(cell for cell in self.cells if isinstance(cell, Map) and cell.get("id") == id)
-
-    def type(self, id: str, words: str) -> None:
-        source = self.cell(id)["source"]
-        source += words
-
-    def put(self, at: int = 0, **more: Any) -> None:
-        """A new code cell as JupyterLab makes one, with `more` in it."""
-        cell = {
-            "id": "new",
-            "cell_type": "code",
-            "source": Text("new cell"),
-            "metadata": Map({"trusted": True}),
-            "outputs": Array([]),
-            "execution_count": None,
-        }
-        self.cells.insert(at, Map({**cell, **more}))
 
 
 Change = Callable[[Notebook], object]

@@ -15,7 +15,7 @@ from pycrdt import Array, Doc, Map, Text, create_update_message
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2
 from tests.attacks.conftest import BEYOND
-from tests.attacks.pages import Owner, Visitor, owning, room_of, until, visiting
+from tests.attacks.pages import Owner, Visitor, make, room_of, until, visiting
 from tests.attacks.wire import GREETING, Wire
 from tests.gatehouse import Gatehouse, Inside, Reply
 from tests.real.jupyter import JupyterServer
@@ -29,12 +29,6 @@ OTHER_ID = "00000000-0000-4000-8000-00000000abcd"
 @pytest.fixture(scope="module")
 def gate(watched_gate: Gatehouse) -> Gatehouse:
     return watched_gate
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
-    async with owning(workshop) as one:
-        yield one
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -86,12 +80,6 @@ def upgrade_fields(inside: Inside, **changed: str) -> dict[str, str]:
 
 async def try_room(inside: Inside, room: str) -> Reply:
     return await inside.gate.raw("GET", f"{inside.base}api/collaboration/room/{room}", upgrade_fields(inside))
-
-
-def make(jupyter: JupyterServer, name: str, text: str = "first line\n") -> str:
-    """A new text file in the share; its path relative to the server's root."""
-    (jupyter.root / "sub" / "shared" / name).write_text(text)
-    return f"sub/shared/{name}"
 
 
 # -- sessions -------------------------------------------------------------------------------------------

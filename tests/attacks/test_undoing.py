@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from pycrdt import Text
 
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
-from tests.attacks.pages import Owner, Visitor, owning, until, visiting
-from tests.attacks.test_editing import Notebook, make, plant_notebook
+from tests.attacks.notebooks import Notebook, plant_notebook
+from tests.attacks.pages import Owner, Visitor, editor, make, owning, until, visiting
 from tests.gatehouse import Gatehouse, gatehouse
 from tests.real.jupyter import JupyterServer
 
@@ -27,25 +25,7 @@ def gate(watched_gate: Gatehouse) -> Gatehouse:
     return watched_gate
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
-    async with owning(workshop) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def ann(gate: Gatehouse) -> AsyncIterator[Visitor]:
-    """An editor."""
-    async with visiting(await gate.visit(await gate.share(role="edit", **{"for": ["Ann"]}))) as one:
-        yield one
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bo(gate: Gatehouse) -> AsyncIterator[Visitor]:
-    """Another editor."""
-    made = await gate.share(role="edit", **{"for": ["Bo"]})
-    async with visiting(await gate.visit(made, name="Bo")) as one:
-        yield one
+ann, bo = editor("Ann"), editor("Bo")
 
 
 def on_disk(workshop: JupyterServer, path: str) -> Any:

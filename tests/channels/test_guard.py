@@ -146,8 +146,10 @@ HONEST: dict[str, Change] = {
     "markdown to code": retype(3, "code"),
     "markdown to raw": retype(3, "raw"),
     "attach a picture": put(3, "attachments", PICTURE),
+    "attach a picture in lines": put(3, "attachments", {"a.png": {"image/png": ["iVBORw", "0KGgo="]}}),
     "insert with a picture": insert(0, lambda: markdown("new", attachments=PICTURE)),
     "tags": tag(0, "tags", ["a", "b"]),
+    "nothing for a value": tag(0, "scrolled", None),
     "slideshow": tag(3, "slideshow", {"slide_type": "slide"}),
     "distrust": tag(0, "trusted", False),
     "trust where nothing was put out": tag(2, "trusted", True),
@@ -159,6 +161,7 @@ HONEST: dict[str, Change] = {
     "dirty": lambda doc: doc["state"].__setitem__("dirty", True),
     "document_id": lambda doc: doc["state"].__setitem__("document_id", NAME),
     "idle": put(0, "execution_state", "idle"),
+    "the count that it has": put(0, "execution_count", 3.0),
 }
 
 
@@ -217,6 +220,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "state.hash": (lambda doc: doc["state"].__setitem__("hash", "0"), "state"),
     "a state key of its own": (lambda doc: doc["state"].__setitem__("file_id", "x"), "state"),
     "document_id of another room": (lambda doc: doc["state"].__setitem__("document_id", NAME[:-1] + "2"), "state"),
+    "the room's own name for a path": (lambda doc: doc["state"].__setitem__("path", NAME), "state"),
+    "a flag for a path": (lambda doc: doc["state"].__setitem__("path", True), "state"),
     "dirty that is no flag": (lambda doc: doc["state"].__setitem__("dirty", 1), "state"),
     "dirty that is a map": (lambda doc: doc["state"].__setitem__("dirty", Map({})), "state"),
     "state.path deleted": (lambda doc: doc["state"].pop("path"), "state"),
@@ -269,6 +274,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
         insert(0, odd(execution_count="1")),
         "count",
     ),
+    "an execution count that is a flag": (insert(0, lambda: odd(execution_count=True)), "count"),
+    "an execution count below nothing": (insert(0, lambda: odd(execution_count=-1.0)), "count"),
+    "an execution count that is half": (insert(0, lambda: odd(execution_count=1.5)), "count"),
+    "an execution count without end": (insert(0, lambda: odd(execution_count=2.0**40)), "count"),
     "an execution state of its own": (
         insert(0, odd(execution_state="<b>")),
         "execution state",
@@ -285,12 +294,15 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "outputs for a text": (put(3, "outputs", Array([output(SCRIPT)])), "a key that a cell keeps"),
     "a key of its own for a cell": (put(0, "script", "alert(1)"), "a key that a cell keeps"),
     "a cell emptied": (lambda doc: doc["cells"][0].clear(), "a key that a cell keeps"),
+    "an execution count for a text": (put(3, "execution_count", 1.0), "a key that a cell keeps"),
+    "an execution state for a text": (put(3, "execution_state", "idle"), "a key that a cell keeps"),
     "attachments for code": (put(0, "attachments", PICTURE), "a key that a cell keeps"),
     "an execution state that is none": (put(0, "execution_state", {"a": 1}), "execution state"),
     "an execution count that is none": (put(0, "execution_count", "3"), "count"),
     "attachments that are a list": (put(3, "attachments", []), "no map"),
     "attachments that are shared": (put(3, "attachments", Map({})), "attachments"),
     "an attachment that is a string": (put(3, "attachments", {"a": "b"}), "no map of types"),
+    "an attachment of lines of numbers": (put(3, "attachments", {"a": {"image/png": [1]}}), "no text"),
     "an attachment of numbers": (put(3, "attachments", {"a": {"image/png": 1}}), "no text"),
     "bytes for an attachment": (put(3, "attachments", {"a": {"image/png": b"x"}}), "no plain value"),
     "attributes on text": (lambda doc: doc["cells"][0]["source"].format(0, 2, {"bold": True}), "format"),
@@ -312,6 +324,7 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "notebook metadata replaced": (lambda doc: doc["meta"].__setitem__("metadata", Map({})), "format"),
     "notebook metadata deleted": (lambda doc: doc["meta"].pop("metadata"), "format"),
     "a key of its own beside nbformat": (lambda doc: doc["meta"].__setitem__("cells", []), "format"),
+    "a number beside nbformat": (lambda doc: doc["meta"].__setitem__("nbextension", 4.0), "format"),
     "nbformat that is a text": (lambda doc: doc["meta"].__setitem__("nbformat", "4"), "format"),
     "nbformat deleted": (lambda doc: doc["meta"].pop("nbformat"), "format"),
     "30 MB of text": (lambda doc: doc["cells"][0]["source"].insert(0, "x" * 30_000_000), "larger than 8000000"),
@@ -411,14 +424,69 @@ def test_a_shared_type_that_upstream_made_in_a_cell_is_not_for_editors(room: Roo
         room.guard.judge(change(room.page(), lambda doc: doc["cells"][3]["attachments"].__setitem__("a", {})))
 
 
+def test_shared_types_that_upstream_made_in_a_documents_values_are_not_for_editors(room: Room) -> None:
+    """Neither written into, under a name that an editor may write elsewhere, nor replaced or deleted."""
+    room.from_upstream(
+        lambda doc: doc["state"].__setitem__("more", Map({})),
+        lambda doc: doc["meta"]["metadata"].__setitem__("title", Map({})),
+    )
+    into: tuple[Change, ...] = (
+        lambda doc: doc["state"]["more"].__setitem__("dirty", True),
+        lambda doc: doc["meta"]["metadata"]["title"].__setitem__("nbformat", 4.0),
+        note("title", "plain"),
+        lambda doc: doc["meta"]["metadata"].pop("title"),
+    )
+    for number, attack in enumerate(into):
+        assert_refused(room, change(open_page(room.live.get_update(), 400 + number), attack), "shared type")
+
+
+UPSTREAMS: dict[str, tuple[Change, Change, str]] = {
+    "a source that is a map": (
+        put(3, "source", Map({})),
+        lambda doc: doc["cells"][3]["source"].__setitem__("a", 1),
+        "another kind",
+    ),
+    "a source with marks": (
+        lambda doc: doc["cells"][0]["source"].format(0, 4, {"bold": True}),
+        lambda doc: doc["cells"][0]["source"].insert(2, "x"),
+        "attributes",
+    ),
+    "metadata that is a list": (
+        lambda doc: doc["meta"].__setitem__("metadata", Array([])),
+        lambda doc: doc["meta"]["metadata"].append(1),
+        "shared type where",
+    ),
+    "shared attachments": (
+        put(3, "attachments", Map({})),
+        put(3, "attachments", {"a": {"text/html": "x"}}),
+        "was replaced",
+    ),
+    "outputs of a text": (
+        put(3, "outputs", Array([])),
+        lambda doc: doc["cells"][3]["outputs"].append(output(SCRIPT)),
+        "runs nothing",
+    ),
+    "outputs of a text, and trust": (put(3, "outputs", Array([])), tag(3, "trusted", True), "runs nothing"),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+def test_what_upstream_made_of_a_document_is_no_way_in(room: Room, name: str) -> None:
+    """Where it is not as pages make it, an editor's change is refused for what it is."""
+    made, attack, said = UPSTREAMS[name]
+    room.from_upstream(made)
+    assert_refused(room, change(room.page(), attack), said)
+
+
 def test_a_root_that_upstream_made_is_not_for_editors(room: Room) -> None:
-    """Whatever extension keeps something beside the cells, an editor does not write there."""
+    """Whatever extension keeps something beside the cells, an editor does not write there, and works on beside it."""
     room.from_upstream(lambda doc: doc.get("comments", type=Array).append("hello"))
-    room.edit(HONEST["type"])
-    page = room.page()
-    update = change(page, lambda doc: doc.get("comments", type=Array).append("evil"))
-    with pytest.raises(Denied, match="root"):
-        room.guard.judge(update)
+    for number in range(2):
+        room.edit(HONEST["type"])
+        page = open_page(room.live.get_update(), 400 + number)
+        update = change(page, lambda doc: doc.get("comments", type=Array).append("evil"))
+        with pytest.raises(Denied, match="root"):
+            room.guard.judge(update)
 
 
 def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
@@ -429,6 +497,34 @@ def test_a_notebook_that_upstream_damaged_is_not_edited(room: Room) -> None:
     room.from_upstream(lambda doc: doc["cells"].pop(0))
     page = open_page(room.live.get_update(), 101)
     room.guard.judge(change(page, HONEST["type"]))
+
+
+@pytest.mark.parametrize(
+    ("had", "said", "left"),
+    [
+        ({"nbformat": 4.0, "nbformat_minor": 4.0}, ("nbformat_minor", 5.0), 5.0),
+        ({"nbformat": 4.0}, ("nbformat_minor", 5.0), 5.0),
+        ({"nbformat": 4.0}, ("nbformat_minor", 6.0), None),
+        ({}, ("nbformat", 4.0), 4.0),
+        ({}, ("nbformat", 5.0), None),
+        ({}, ("nbformat", 3.0), None),
+        ({"nbformat": 4.0}, ("nbformat", 5.0), 4.0),
+    ],
+)
+def test_a_format_rises_to_the_newest_and_no_further(
+    room: Room, had: dict[str, float], said: tuple[str, float], left: float | None
+) -> None:
+    """JupyterLab raises the minor number for cell ids; the major one is 4, or what it was."""
+
+    def were(doc: Doc) -> None:
+        for key in ("nbformat", "nbformat_minor"):
+            doc["meta"].pop(key)
+        doc["meta"].update(had)
+
+    room.from_upstream(were)
+    judged = room.edit(lambda doc: doc["meta"].__setitem__(*said))
+    assert room.live["meta"].get(said[0]) == left
+    assert judged.corrected == (() if left == said[1] else ("format",))
 
 
 # what is put right
@@ -448,6 +544,7 @@ CORRECTED: dict[str, tuple[Change, tuple[str, ...]]] = {
     "invented script in a trusted cell": (paste((SCRIPT,)), ("outputs", "trusted")),
     "invented outputs in a cell nobody trusts": (paste((SCRIPT,), False), ("outputs",)),
     "invented outputs in a cell that says nothing": (paste((SCRIPT,), None), ("outputs",)),
+    "invented outputs under trust that is no flag": (paste((SCRIPT,), "yes"), ("outputs", "trusted")),  # type: ignore[arg-type]
     "invented text": (paste(({**STREAM, "text": "other"},)), ("outputs", "trusted")),
     "half of what was seen": (paste((HTML,)), ("outputs", "trusted")),
     "what was seen, the other way round": (paste((HTML, STREAM)), ("outputs", "trusted")),
@@ -534,6 +631,28 @@ def test_what_may_not_stay_is_put_right(room: Room, name: str) -> None:
     assert_nothing_invented(room)
 
 
+@pytest.mark.parametrize(("was", "stays"), [("running", "running"), (None, "idle"), ("exploding", "idle")])
+def test_attack_a_cell_that_runs_as_its_owner_said(room: Room, was: str | None, stays: str) -> None:
+    """Another word for running is put back to the owner's, and to rest where the owner's said nothing that is one."""
+    if was is not None:
+        room.from_upstream(put(0, "execution_state", was))
+    assert trail(room.edit(put(0, "execution_state", "busy"))) == ("execution",)
+    assert room.cell("trusted")["execution_state"] == stays
+
+
+def test_a_value_written_anew_is_the_same_as_json_is(room: Room) -> None:
+    """A page that writes all metadata again changes nothing, its whole numbers being floats; a flag is no number."""
+    room.from_upstream(note("kernelspec", {"name": "python3", "priority": [1, {"a": 2}]}))
+    assert room.edit(note("kernelspec", {"priority": [1.0, {"a": 2.0}], "name": "python3"})).corrected == ()
+    assert room.edit(note("kernelspec", {"name": "python3", "priority": [True, {"a": 2}]})).corrected == ("metadata",)
+
+
+def test_attachments_are_taken_out(room: Room) -> None:
+    """The page of somebody who deletes the last picture deletes the key."""
+    room.edit(put(3, "attachments", PICTURE))
+    assert room.edit(lambda doc: doc["cells"][3].pop("attachments")).corrected == ()
+
+
 def assert_nothing_invented(room: Room) -> None:
     """Only outputs that upstream showed, and trust only where it was shown with them or there are none."""
     for cell in room.live["cells"].to_py():
@@ -595,7 +714,9 @@ def test_trusting_a_notebook_writes_its_outputs_anew(room: Room) -> None:
         doc["cells"][at]["outputs"].insert(0, output(IMAGE_XSS))
 
     assert room.edit(again).corrected == ()
-    assert room.edit(again).corrected == ()
+    with pytest.raises(Denied):
+        room.guard.judge(change(open_page(room.live.get_update(), 300), insert(0, "x")))
+    assert room.edit(again).corrected == (), "what cells hold is known also after a refusal"
     assert trail(room.edit(tag(at, "trusted", True))) == ("trusted",)
     assert room.cell("plain").to_py()["outputs"] == [IMAGE_XSS]
 
@@ -663,6 +784,17 @@ def test_a_cell_moved_before_its_outputs_were_read_keeps_them(room: Room) -> Non
     room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(HTML)))
     room.from_upstream(insert(0, lambda: code("first")))
     assert room.edit(move(3, 0)).corrected == ()
+    assert room.cell("empty").to_py()["outputs"] == [HTML]
+
+
+@pytest.mark.parametrize("at", [0, 2, 5])
+def test_outputs_that_were_not_read_are_found_wherever_cells_go(room: Room, at: int) -> None:
+    """The owner's side puts cells before and behind them and takes some out, all in the same moment."""
+    room.edit(HONEST["type"])
+    room.from_upstream(lambda doc: doc["cells"][2]["outputs"].append(output(HTML)))
+    room.from_upstream(insert(at, lambda: code("more")))
+    room.from_upstream(lambda doc: doc["cells"].pop(room.at("plain", doc)))
+    assert room.edit(move(room.at("empty", room.live), 0)).corrected == ()
     assert room.cell("empty").to_py()["outputs"] == [HTML]
 
 
@@ -777,6 +909,31 @@ def test_a_large_document_takes_deletions_and_what_is_written_beside_them() -> N
     room.send(change(page, HONEST["type"]))
 
 
+def test_a_document_that_became_small_is_written_in_at_once() -> None:
+    """It is measured before it is refused."""
+    room = small(max_document_bytes=3_000)
+    room.from_upstream(lambda doc: doc["cells"][3]["source"].insert(0, "x" * 4_000))
+    room.edit(lambda doc: doc["cells"][3]["source"].clear())
+    room.clock.now += 1
+    room.edit(HONEST["type"])
+
+
+def test_a_document_that_is_large_already_does_not_grow() -> None:
+    """It came so from the server, or the gate put back a large version of it."""
+    room = small(max_document_bytes=3_000)
+    large = open_page(room.live.get_update(), 50)
+    large["cells"][3]["source"].insert(0, "x" * 4_000)
+    guard = DocumentGuard(
+        DocumentKind.NOTEBOOK, NAME, room.guard._rules, client_id=GATE, live=large.get_update, clock=room.clock
+    )
+    with pytest.raises(Denied, match="larger than 3000"):
+        guard.judge(change(open_page(large.get_update(), 100), HONEST["type"]))
+
+    room.live.apply_update(room.guard.write(lambda doc: doc["cells"][3]["source"].insert(0, "x" * 4_000)))
+    with pytest.raises(Denied, match="larger than 3000"):
+        room.guard.judge(change(open_page(room.live.get_update(), 100), HONEST["type"]))
+
+
 def test_many_small_updates_reach_the_limit_of_the_document() -> None:
     """What grows bit by bit is counted."""
     room = small(max_document_bytes=4_000)
@@ -825,12 +982,16 @@ def test_attack_on_a_text_file(file: Room, attack: Change) -> None:
 
 
 @pytest.mark.parametrize(
-    "update",
-    [item(9, "source", b"\x01\x7f", 8), item(9, "source", b"\x01", 7), item(9, "source", b"\x01\x7f", 8, "k")],
+    ("update", "said"),
+    [
+        (item(9, "source", b"\x01\x7f", 8), "shows nothing"),
+        (item(9, "source", b"\x01", 7), "something else"),
+        (item(9, "source", b"\x01\x7f", 8, "k"), "shows nothing"),
+    ],
 )
-def test_attack_by_bytes_on_a_text_file(file: Room, update: bytes) -> None:
+def test_attack_by_bytes_on_a_text_file(file: Room, update: bytes, said: str) -> None:
     """Values, shared types and keys in a text are refused."""
-    with pytest.raises(Denied):
+    with pytest.raises(Denied, match=said):
         file.guard.judge(update)
     assert file.guard.content() == "hello\n"
 
@@ -866,6 +1027,8 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
 
     def restore(doc: Doc) -> None:
         doc["cells"][0]["source"].insert(0, "old ")
+        doc["cells"][0]["execution_count"] = 9.0
+        doc["cells"][0]["execution_state"] = "running"
         doc["cells"][2]["outputs"].append(output(SCRIPT))
         doc["cells"][2]["metadata"]["trusted"] = True
         doc["meta"]["metadata"]["kernelspec"] = {"name": "old", "display_name": "Old"}
@@ -877,6 +1040,34 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
     assert room.guard.state_vector() == room.live.get_state()
     room.edit(HONEST["type"])
 
+    def again(doc: Doc) -> None:
+        doc["cells"][2]["outputs"].clear()
+        doc["cells"][2]["outputs"].append(output(SCRIPT))
+
+    assert room.edit(again).corrected == ()
+
+
+def test_the_gate_puts_back_what_the_owner_had(room: Room) -> None:
+    """A cell that runs, an attachment that is no picture, an older format: editors may not write them, a restore may;
+    also outputs that came a moment ago."""
+    page = {"a.html": {"text/html": "PHA+"}}
+    room.from_upstream(lambda doc: doc["cells"][1]["outputs"].append(output(SCRIPT)))
+
+    def restore(doc: Doc) -> None:
+        plain = doc["cells"][1].to_py()
+        del doc["cells"][1]
+        cell = fresh(plain)
+        doc["cells"].insert(4, cell)
+        cell["execution_state"] = "running"
+        doc["cells"].append(markdown("new", attachments=page))
+        doc["cells"][2]["attachments"] = page
+        doc["meta"]["nbformat_minor"] = 4.0
+
+    room.live.apply_update(room.guard.write(restore))
+    assert room.cell("plain")["execution_state"] == "running" and len(room.cell("plain")["outputs"]) == 2
+    assert room.cell("text")["attachments"] == room.cell("new")["attachments"] == page
+    assert room.live["meta"]["nbformat_minor"] == 4
+
 
 @pytest.mark.parametrize(
     "wrong",
@@ -885,6 +1076,7 @@ def test_the_gate_writes_what_it_remembers(room: Room) -> None:
         lambda doc: doc["cells"].append(code("new", outputs=(SCRIPT,))),
         lambda doc: doc["cells"].append(code("new", outputs=(IMAGE_XSS,))),
         lambda doc: doc.get("evil", type=Map).__setitem__("a", 1),
+        lambda doc: doc["state"].__setitem__("path", "secret/private.ipynb"),
         lambda doc: doc["cells"][99],
     ],
 )
@@ -935,6 +1127,19 @@ def test_a_panic_refuses_the_update(room: Room, monkeypatch: pytest.MonkeyPatch)
     assert plain(open_page(room.guard.whole(), 3)) == plain(room.live)
 
 
+def test_a_panic_behind_the_change_leaves_nothing_of_it(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was applied already when the judge breaks is not in the copy that the next change is judged on."""
+    update = change(room.page(), HONEST["insert"])
+
+    def panic(*_: object) -> None:
+        raise Panic
+
+    with monkeypatch.context() as broken:
+        broken.setattr("sharegate.channels.judgement.Judgement.judge", panic)
+        assert_refused(room, update, "Panic")
+    assert room.send(update).cells == ("new",)
+
+
 def test_without_the_live_document_nothing_is_judged(room: Room) -> None:
     """A copy that cannot be made refuses everything until it can."""
     live, whole = room.live, room.live.get_update()
@@ -958,14 +1163,21 @@ def test_what_came_while_the_copy_was_broken_is_known(room: Room) -> None:
 
 
 def test_the_process_being_ended_is_no_fault_of_an_update(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KeyboardInterrupt and SystemExit pass."""
+    """KeyboardInterrupt and SystemExit pass, whatever the guard is at."""
 
-    def stop(self: DocumentGuard, trial: Doc, update: bytes) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
+    update = change(room.page(), HONEST["type"])
     monkeypatch.setattr("sharegate.channels.guard.DocumentGuard._apply", stop)
     with pytest.raises(KeyboardInterrupt):
-        room.guard.judge(change(room.page(), HONEST["type"]))
+        room.guard.judge(update)
+    with pytest.raises(KeyboardInterrupt):
+        room.guard.follow(update)
+    with pytest.raises(KeyboardInterrupt):
+        room.guard.write(stop)
+    with pytest.raises(KeyboardInterrupt):
+        DocumentGuard(DocumentKind.NOTEBOOK, NAME, RULES, client_id=GATE, live=stop)  # type: ignore[arg-type]
 
 
 # properties

@@ -36,7 +36,7 @@ def as_file(made: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "name", ["x.ipynb", "X.IPYNB", "x.ipynb.", "x.ipynb ", "x.\uff49pynb", "x.ipynb:y", "x.ip\u200bynb"]
+    "name", ["x.ipynb", "X.IPYNB", "x.ipynb.", "x.ipynb ", "x.\uff49pynb", "x.ipynb:y", "y:x.ipynb", "x.ip\u200bynb"]
 )
 def test_names_of_notebooks(name: str) -> None:
     """In every spelling that some disk or program takes for one."""
@@ -68,6 +68,14 @@ def test_trust_is_taken_out_of_every_cell_and_nothing_else() -> None:
     assert cleaned.notebook["metadata"] == {"trusted": True}
 
 
+def test_an_honest_notebook_is_stored_as_it_is() -> None:
+    """Ids, counts and a language without an exporter are nothing to take out."""
+    made = notebook(code(id="a-1", execution_count=3), metadata={"language_info": {"name": "python"}})
+    before = copy.deepcopy(made)
+    cleaned = clean_notebook(made)
+    assert not cleaned.changed and cleaned.notebook == before
+
+
 @pytest.mark.parametrize(
     ("exporter", "stays"), [("python", True), ("os.system", False), (".", False), (["a.b"], False), (None, False)]
 )
@@ -93,6 +101,7 @@ NONE: dict[str, Any] = {
     "format that is true": notebook(nbformat=True),
     "minor that is none": notebook(nbformat_minor=None),
     "minor below zero": notebook(nbformat_minor=-1),
+    "minor that is a flag": notebook(nbformat_minor=True),
     "string for a cell": notebook("x"),
     "unknown kind": notebook(code(cell_type="heading")),
     "kind that is a list": notebook(code(cell_type="code", metadata=[])),
@@ -200,7 +209,7 @@ def test_content_of_a_file() -> None:
     ("content", "form"),
     [
         *(("e30", "base64"), ("e3\n0=", "base64"), ("e30=!", "base64"), ("ü", "base64"), ("\ud800", "text")),
-        *(("x", "json"), ("x", None), (None, "text"), ({}, "text"), (["x"], "text"), (b"x", "text")),
+        *(("x", "json"), ("eA==", "json"), ("x", None), (None, "text"), ({}, "text"), (["x"], "text"), (b"x", "text")),
     ],
 )
 def test_attack_content_that_two_decoders_read_differently(content: object, form: object) -> None:

@@ -112,3 +112,29 @@ async def test_nothing_is_kept(store: SqliteStore, clock: Clock) -> None:
     """A log that was forgotten is told as such."""
     with pytest.raises(StoreUnavailable, match="any more"):
         await take_back_from(store, PLACE, "v1", Kind.NOTEBOOK)
+
+
+async def test_what_waits_is_stored_in_its_order(store: SqliteStore, clock: Clock) -> None:
+    """Merging never moves a change past a whole document, nor past the note that a visit's work was taken back."""
+    typist = Typist(store, clock)
+    await typist.log.begin()
+    typist.types("v1", "a")
+    typist.types("v1", "b")
+    typist.log.undone("v1", b"")
+    typist.types("v1", "c")
+    typist.types("", "d")
+    typist.types("", "e")
+    typist.log._put_state()
+    typist.types("", "f")
+    await typist.log.flush()
+    assert [(edit.kind.value, edit.origin) for edit in await store.edits(PLACE)] == [
+        ("state", ""),
+        ("update", "v1"),
+        ("undone", "v1"),
+        ("update", "v1"),
+        ("update", ""),
+        ("state", ""),
+        ("update", ""),
+    ]
+    undone = await take_back_from(store, PLACE, "v1", Kind.NOTEBOOK)
+    assert undone.after.cells[0]["source"] == "abdef"

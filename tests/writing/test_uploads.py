@@ -41,6 +41,16 @@ def test_parts_come_in_turn(uploads: Uploads) -> None:
     refused(uploads, "v", "a", LAST)
 
 
+@pytest.mark.parametrize("part", [LAST, 0, 2])
+async def test_attack_a_part_behind_the_last(uploads: Uploads, part: int) -> None:
+    """It would be appended to a file that is whole; what was collected of it is let go of."""
+    upload = begin(uploads)
+    await uploads.collect(upload, b"{}")
+    uploads.keep("v", "a", LAST, uploads.take("v", "a", LAST))
+    assert upload.spool is not None and upload.spool.closed
+    refused(uploads, "v", "a", part)
+
+
 @pytest.mark.parametrize(("visit", "target", "part"), [("v", "a", 3), ("v", "b", 2), ("w", "a", 2), ("v", "b", LAST)])
 def test_attack_a_part_of_somebody_or_something_else(uploads: Uploads, visit: str, target: str, part: int) -> None:
     """A part out of turn, for another file or from another visit is refused."""
@@ -48,10 +58,12 @@ def test_attack_a_part_of_somebody_or_something_else(uploads: Uploads, visit: st
     refused(uploads, visit, target, part)
 
 
-def test_a_part_out_of_turn_ends_the_upload(uploads: Uploads) -> None:
-    """What was there of it cannot be continued."""
-    begin(uploads)
+async def test_a_part_out_of_turn_ends_the_upload(uploads: Uploads) -> None:
+    """What was there of it cannot be continued, and is let go of."""
+    upload = begin(uploads)
+    await uploads.collect(upload, b"{}")
     refused(uploads, "v", "a", 3)
+    assert upload.spool is not None and upload.spool.closed
     refused(uploads, "v", "a", 2)
 
 
