@@ -30,7 +30,7 @@ from sharegate.channels.member import Heard, Member
 from sharegate.channels.names import Awarenesses
 from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.saves import Saves
+from sharegate.channels.saves import Asker, Saves, Told
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
@@ -114,7 +114,7 @@ class Room:
         self._names = self._new_names()
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
-        self._saves = Saves()
+        self._saves = Saves(now)
         self._noting: set[asyncio.Future[Denied]] = set()
         self._holds = 0
         self._acted = now()
@@ -163,6 +163,7 @@ class Room:
 
     def _leave(self, member: Member) -> None:
         self._members.pop(member, None)
+        self._saves.forget(member)
         self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
@@ -286,7 +287,7 @@ class Room:
         if not (self._link.connected and member.here and member.caught_up):
             member.push(_save_answer(number, "failed"))
             return
-        self._send_save(self._saves.ask(member, number, self._here().held))
+        self._ask_save(member, number)
 
     def _here(self) -> Epoch:
         if self._epoch is None:
@@ -330,10 +331,11 @@ class Room:
     async def save(self) -> bool:
         """Have the server write the file, and wait until it said so. Called while the document is held."""
         heard = _Heard()
-        self._send_save(self._saves.ask(heard, 0, self._here().held))
+        self._ask_save(heard, 0)
         with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
             async with asyncio.timeout(SAVE_SECONDS):
                 return await heard.answer == _save_answer(0, "success")
+        self._saves.forget(heard)
         return False
 
     # -- the server's side (link.Peer) ----------------------------------------------------------------------------
@@ -396,14 +398,14 @@ class Room:
         told = self._names.settle()
         self._tell_where(told.members)
         self._send_where(told.upstream)
+        self._unanswered()
         if self._now() - self._acted >= self._idle_after:
             self.resting = True
             self._link.finish()
 
     def lost(self) -> None:
         self._tell_where(self._names.upstream_gone())
-        for member, number in self._saves.drop():
-            member.push(_save_answer(number, "failed"))
+        _tell_failed(self._saves.drop())
 
     def over(self, why: Frame | Denied) -> None:
         for member in list(self._members):
@@ -468,9 +470,23 @@ class Room:
 
     # -- saving ---------------------------------------------------------------------------------------------------
 
-    def _send_save(self, number: int | None) -> None:
+    def _ask_save(self, asker: Told, number: int) -> None:
+        if self._saves.wait(asker, number):
+            self._next_save()
+        else:
+            _tell_failed([(asker, number)])
+
+    def _next_save(self) -> None:
+        number = self._saves.next(self._epoch.held) if self._epoch is not None else None
         if number is not None:
             self._link.outbox.put(frames.write(RawSave(number)))
+
+    def _unanswered(self) -> None:
+        """A save that the server never answers must not keep the later ones from being asked."""
+        failed = self._saves.overdue()
+        if failed:
+            _tell_failed(failed)
+            self._next_save()
 
     def _saved(self, number: int, status: str) -> None:
         asked = self._saves.answered(number)
@@ -480,12 +496,16 @@ class Room:
             self._epoch.saw_saved(asked.held)
         for member, theirs in asked.by:
             member.push(_save_answer(theirs, status if status in ("success", "skipped") else "failed"))
-        if self._epoch is not None:
-            self._send_save(self._saves.next(self._epoch.held))
+        self._next_save()
 
 
 def _new_session() -> str:
     return secrets.token_hex(16)
+
+
+def _tell_failed(askers: Iterable[Asker]) -> None:
+    for asker, number in askers:
+        asker.push(_save_answer(number, "failed"))
 
 
 def _save_answer(number: int, status: str) -> Frame:

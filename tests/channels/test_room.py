@@ -14,6 +14,7 @@ from pycrdt import Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels import link as links
 from sharegate.channels import open_rooms as rooms
+from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
@@ -23,6 +24,7 @@ from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
+from sharegate.channels.saves import ANSWER_SECONDS
 from sharegate.channels.scan import FROM_EDITOR, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
@@ -560,6 +562,54 @@ async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, serv
     await ann.say(RawSave(1))
     server.wire.vanish()
     await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
+
+
+def saves(heard: list[Any]) -> list[RawSave]:
+    return [each for each in heard if isinstance(each, RawSave)]
+
+
+def answers(heard: list[Any]) -> list[tuple[int, str]]:
+    return [(each.value["responseTo"], each.value["status"]) for each in heard if isinstance(each, RawJson)]
+
+
+async def test_a_server_that_never_answers_a_save_does_not_block_the_next(server: Server, clock: Clock) -> None:
+    """After a while it has failed, the next one is asked, and an answer that comes late is nobody's."""
+    room = made(server, now=clock)
+    ann, bo = await edit(room, "ann"), await edit(room, "bo")
+    await ann.say(RawSave(1))
+    await until(lambda: len(saves(server.heard)) == 1)
+    await bo.say(RawSave(2))
+    room.tick()
+    assert answers(ann.heard) == [] and len(saves(server.heard)) == 1
+    clock.forward(ANSWER_SECONDS)
+    room.tick()
+    await until(lambda: answers(ann.heard) == [(1, "failed")] and len(saves(server.heard)) == 2)
+    first, second = saves(server.heard)
+    await server.say(RawJson({"type": "save", "responseTo": first.id, "status": "success"}))
+    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
+    await until(lambda: answers(bo.heard) == [(2, "success")])
+    assert answers(ann.heard) == [(1, "failed")]
+    for each in (ann, bo):
+        each.leave()
+    await room.closed()
+
+
+async def test_attack_asking_for_saves_without_end(room: Room, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one connection and of all together only so many wait; the others have failed at once, and who leaves takes
+    its own along."""
+    monkeypatch.setattr(saving, "ALL", saving.EACH + 4)
+    eve, ann = await edit(room, "eve"), await edit(room, "ann")
+    for number in range(100):
+        await eve.say(RawSave(number))
+    await until(lambda: len(answers(eve.heard)) == 100 - saving.EACH)
+    assert answers(eve.heard) == [(number, "failed") for number in range(saving.EACH, 100)]
+    for number in range(6):
+        await ann.say(RawSave(number))
+    await until(lambda: answers(ann.heard) == [(4, "failed"), (5, "failed")])
+    eve.leave()
+    assert len(room._saves._open()) == 4
+    await ann.say(RawSave(6))
+    assert len(room._saves._open()) == 5
 
 
 async def test_answers_to_saves_of_others_are_nobodys(room: Room, server: Server) -> None:
