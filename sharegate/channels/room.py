@@ -39,9 +39,8 @@ from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
 SAVE_SECONDS = 10.0
-
-
 EARLY_SAVES = 16  # that may wait for what a page that was offline has
+LOOKS = 16  # places that are looked at together
 
 
 class Steward(Protocol):
@@ -416,15 +415,21 @@ class Room:
         at."""
         if what is Confirm.NOTHING:
             return
+        few = asyncio.Semaphore(LOOKS)
         looked: set[Place] = set()
         while places := {member.place: None for member in self._members if member.place not in looked}:
-            for place in places:
-                looked.add(place)
-                try:
-                    await place.confirm(what)
-                except Denied as denied:
-                    for member in [each for each in self._members if each.place is place]:
-                        member.end(denied)
+            looked.update(places)
+            async with asyncio.TaskGroup() as looking:
+                for place in places:
+                    looking.create_task(self._look(place, what, few))
+
+    async def _look(self, place: Place, what: Confirm, few: asyncio.Semaphore) -> None:
+        try:
+            async with few:
+                await place.confirm(what)
+        except Denied as denied:
+            for member in [each for each in self._members if each.place is place]:
+                member.end(denied)
 
     def _new_epoch(self) -> None:
         self.session = _new_session()

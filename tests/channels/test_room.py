@@ -14,6 +14,7 @@ from pycrdt import Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels import link as links
 from sharegate.channels import open_rooms as rooms
+from sharegate.channels import room as live
 from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
@@ -876,6 +877,29 @@ async def test_attack_a_file_moved_away_while_the_server_was(room: Room, server:
     await until(lambda: str(inside.source) == "words\nnot for s1\n")
     await until(lambda: outside.end is not None)
     assert ended(outside) == "room_left_root" and str(outside.source) == "words\n"
+
+
+async def test_a_place_that_is_slow_to_look_at_holds_up_no_other_look(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shares' places are looked at together, so many at a time; the news are told when all have been."""
+    monkeypatch.setattr(live, "LOOKS", 3)
+    every = [Looks() for _ in range(5)]
+    viewers = [await enter(room, f"s{number}", looks) for number, looks in enumerate(every)]
+    for looks in every:
+        looks.made.clear()
+        looks.go.clear()
+    await server.type("news ")
+    await until(lambda: [len(looks.made) for looks in every] == [1, 1, 1, 0, 0])
+    await server.wire.settle()
+    assert [len(looks.made) for looks in every] == [1, 1, 1, 0, 0]
+    for looks in every[1:]:
+        looks.go.set()
+    await until(lambda: all(looks.made for looks in every))
+    await server.wire.settle()
+    assert all(str(viewer.source) == "words\n" for viewer in viewers)
+    every[0].go.set()
+    await until(lambda: all(str(viewer.source) == "news words\n" for viewer in viewers))
 
 
 async def test_attack_coming_in_while_the_places_of_others_are_looked_at(room: Room, server: Server) -> None:
