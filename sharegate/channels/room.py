@@ -13,7 +13,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from pycrdt import Doc
@@ -355,7 +355,8 @@ class Room:
                 # The file may have been moved while nobody was connected.
                 await self._confirm(Confirm.NEWEST)
                 before, whole = epoch.vector, epoch.whole
-                epoch.rejoin(update)
+                with self._unless_damaged(epoch):
+                    epoch.rejoin(update)
                 # Not the vectors: a deletion alone moves no clock.
                 if epoch.whole != whole:
                     self._steward.followed(self, epoch.since(before))
@@ -363,6 +364,16 @@ class Room:
                 return
             self._new_epoch()
         self._epoch = Epoch(self.name, fresh, self._rules)
+
+    @contextlib.contextmanager
+    def _unless_damaged(self, epoch: Epoch) -> Iterator[None]:
+        """What was refused is read anew with a new connection; a document that it harmed is not gone on with."""
+        try:
+            yield
+        except Denied:
+            if epoch.damaged:
+                self._new_epoch()
+            raise
 
     def opening(self, theirs: bytes) -> Iterable[Frame]:
         yield frames.write(SyncStep2(self._here().since(theirs)))
@@ -377,7 +388,9 @@ class Room:
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
-                self._here().follow(update, news.summary)
+                epoch = self._here()
+                with self._unless_damaged(epoch):
+                    epoch.follow(update, news.summary)
                 self._steward.followed(self, update)
                 self._tell(Update(update))
             case Awareness():

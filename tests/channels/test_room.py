@@ -18,6 +18,7 @@ from sharegate.channels import room as live
 from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
+from sharegate.channels.epoch import Epoch
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
@@ -26,10 +27,12 @@ from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.saves import ANSWER_SECONDS
-from sharegate.channels.scan import FROM_EDITOR, scan_update
+from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
 from sharegate.shares.model import Grant, Role
+from tests.channels import crafted
+from tests.channels.crafted import string
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
@@ -378,6 +381,41 @@ async def test_a_conflict_is_a_new_epoch(room: Room, server: Server) -> None:
     await server.say(RawJson({"type": "conflict"}))
     await until(lambda: viewer.end is not None)
     assert viewer.end == stale_session() and room.session != session
+
+
+def test_attack_news_that_refer_to_what_was_not_sent() -> None:
+    """Nothing of them is kept: it would come into the document behind everybody's back when the rest is there."""
+    doc, sent = document(), document()
+    epoch = Epoch(NAME, doc, RULES)
+    steps = []
+    for words in ("one ", "two "):
+        before = sent.get_state()
+        sent["source"].insert(0, words)
+        steps.append(sent.get_update(before))
+    with pytest.raises(Denied, match="upstream_bad_answer"):
+        epoch.follow(steps[1], scan_update(steps[1], FROM_UPSTREAM))
+    assert not epoch.damaged
+    epoch.follow(steps[0], scan_update(steps[0], FROM_UPSTREAM))
+    assert str(doc["source"]) == "one words\n"
+
+
+async def test_news_with_a_gap_bring_a_new_connection_and_everything(room: Room, server: Server) -> None:
+    """In the same epoch: pages stay."""
+    viewer, session = await enter(room), room.session
+    server.doc["source"].insert(0, "never sent ")
+    await server.type("and sent ")
+    await until(lambda: str(viewer.source) == "and sent never sent words\n")
+    assert len(server.wires) == 2 and room.session == session and viewer.end is None
+
+
+async def test_attack_news_of_items_that_wait_for_each_other(room: Room, server: Server) -> None:
+    """They wait in the document for ever though all of it was sent: that document ends."""
+    viewer, session = await enter(room), room.session
+    ring = {5: (0, [string("x", left=(6, 0))]), 6: (0, [string("y", left=(5, 0))])}
+    await server.say(Update(crafted.update(ring)))
+    await until(lambda: viewer.end is not None)
+    assert viewer.end == stale_session() and room.session != session
+    assert str((await enter(room)).source) == "words\n"
 
 
 # -- where the file lies --------------------------------------------------------------------------------------
