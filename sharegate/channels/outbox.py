@@ -34,6 +34,10 @@ class Outbox:
             self._drained.clear()
         self._changed.set()
 
+    @property
+    def finished(self) -> bool:
+        return self._finished
+
     def finish(self) -> None:
         """Close the connection after what waits was sent."""
         self._finished = True
