@@ -268,7 +268,7 @@ class Link:
         except TimeoutError:
             raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
         await self._peer.adopt(fresh)
-        self.outbox.begin()
+        self.outbox.begin(socket.abort)
         for each in self._peer.opening(theirs):
             self.outbox.put(each)
         for news in early:

@@ -262,6 +262,7 @@ class Room:
 
     async def _say_where(self, member: Member, said: Awareness) -> None:
         identity = self._steward.identity(member.grant)
+        await self._link.outbox.room()
         may_write = await self._may_write(member)
         if not member.here:
             return  # withdrawn with the connection, and nobody would withdraw what is said after that
@@ -282,6 +283,7 @@ class Room:
             # What the page has may not be here yet: it must not be told that it is saved.
             member.early_saves.append(number)
             return
+        await self._link.outbox.room()
         await self._link.open()
         if not (self._link.connected and member.here and member.caught_up):
             member.push(_save_answer(number, "failed"))

@@ -13,7 +13,9 @@ from pycrdt import Doc, Map, Text
 
 from sharegate.channels import frames
 from sharegate.channels import link as links
+from sharegate.channels import member as members
 from sharegate.channels import open_rooms as rooms
+from sharegate.channels import outbox as outboxes
 from sharegate.channels import room as live
 from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
@@ -945,6 +947,48 @@ async def test_attack_a_role_taken_back_while_a_change_waits(room: Room, server:
     await server.type("on ")
     await until(lambda: str(viewer.source) == "on before words\n")
     assert str(server.doc["source"]) == "on before words\n"
+
+
+@pytest.mark.parametrize("said", ["cursor", "save"])
+async def test_who_speaks_waits_for_a_slow_server_as_who_writes(room: Room, server: Server, said: str) -> None:
+    """Cursors and saves too, so that nobody can fill what waits for it."""
+    ann = await edit(room, "ann")
+    count = len(server.heard)
+    room._link.outbox._drained.clear()
+    waiting = asyncio.create_task(ann.say(cursor(ann.doc.client_id) if said == "cursor" else RawSave(1)))
+    await server.wire.settle()
+    assert not waiting.done() and len(server.heard) == count
+    room._link.outbox._drained.set()
+    await waiting
+    await until(lambda: len(server.heard) == count + 1)
+
+
+async def test_attack_a_server_that_asks_and_never_reads(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question is answered with the document: it is dropped, and a new connection brings everything up to date."""
+    monkeypatch.setattr(outboxes, "MOST_FRAMES", 10)
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    await server.wire.settle()
+    server.wire._room = 0
+    for _ in range(12):
+        await server.say(SyncStep1(b"\x00"))
+    await ann.type("typed ")
+    await until(lambda: len(server.wires) == 2 and str(server.doc["source"]) == "typed words\n")
+    assert server.wires[0].aborted and viewer.end is None and ann.end is None
+
+
+async def test_a_visitor_who_does_not_read_is_closed_whatever_is_told(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others are counts as what they write does; the page comes back and is brought up to date."""
+    monkeypatch.setattr(members, "WAITING_FRAMES", 5)
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    deaf = await room.enter(grant("s1"), room.place("s1", lambda: Place(Looks(), Ids())))
+    for clock in range(1, 9):
+        await server.say(cursor(5, clock=clock))
+    await until(lambda: deaf._end is not None)
+    assert deaf._end == Frame.close(1012, "server_slow") and viewer.end is None and ann.end is None
 
 
 async def test_attack_a_change_that_waits_when_its_channel_is_cut(room: Room, server: Server) -> None:
