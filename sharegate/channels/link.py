@@ -227,6 +227,7 @@ class Link:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            self.outbox.end()
             socket.abort()
 
     def _arrived(self) -> None:

@@ -16,6 +16,10 @@ MOST_BYTES = 128 * 1024 * 1024
 MOST_FRAMES = 100_000
 
 
+def _nothing() -> None:
+    """There is nothing to drop."""
+
+
 class Outbox:
     """Kept across connections; `begin` empties it, because a new connection begins with the whole difference."""
 
@@ -24,16 +28,20 @@ class Outbox:
         self._bytes = 0
         self._finished = False
         self._given_up = False
-        self._give_up: Callable[[], object] = lambda: None
+        self._give_up: Callable[[], object] = _nothing
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
 
-    def begin(self, give_up: Callable[[], object] = lambda: None) -> None:
+    def begin(self, give_up: Callable[[], object] = _nothing) -> None:
         """`give_up` drops the connection; it is called when the server reads too slowly for what has to be said."""
         self._give_up = give_up
         self._empty()
         self._finished = self._given_up = False
+
+    def end(self) -> None:
+        """The connection is over."""
+        self._give_up = _nothing
 
     def put(self, frame: Frame) -> None:
         if self._given_up:

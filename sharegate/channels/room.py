@@ -30,7 +30,7 @@ from sharegate.channels.member import Heard, Member
 from sharegate.channels.names import Awarenesses
 from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.saves import Asker, Saves, Told
+from sharegate.channels.saves import Saves, save_answer
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
@@ -113,7 +113,7 @@ class Room:
         self._names = self._new_names()
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
-        self._saves = Saves(now)
+        self._saves = Saves(self._put_save, lambda: self._epoch.held if self._epoch is not None else None, now)
         self._noting: set[asyncio.Future[Denied]] = set()
         self._holds = 0
         self._acted = now()
@@ -277,7 +277,7 @@ class Room:
 
     async def _save(self, member: Member, number: int) -> None:
         if self._here().read_only or not await self._may_write(member):
-            member.push(_save_answer(number, "skipped"))
+            member.push(save_answer(number, "skipped"))
             return
         if not member.caught_up and len(member.early_saves) < EARLY_SAVES:
             # What the page has may not be here yet: it must not be told that it is saved.
@@ -286,9 +286,9 @@ class Room:
         await self._link.outbox.room()
         await self._link.open()
         if not (self._link.connected and member.here and member.caught_up):
-            member.push(_save_answer(number, "failed"))
+            member.push(save_answer(number, "failed"))
             return
-        self._ask_save(member, number)
+        self._saves.ask(member, number)
 
     def _here(self) -> Epoch:
         if self._epoch is None:
@@ -332,10 +332,10 @@ class Room:
     async def save(self) -> bool:
         """Have the server write the file, and wait until it said so. Called while the document is held."""
         heard = _Heard()
-        self._ask_save(heard, 0)
+        self._saves.ask(heard, 0)
         with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
             async with asyncio.timeout(SAVE_SECONDS):
-                return await heard.answer == _save_answer(0, "success")
+                return await heard.answer == save_answer(0, "success")
         self._saves.forget(heard)
         return False
 
@@ -401,7 +401,9 @@ class Room:
                 self._tell_where(told.members)
                 self._send_where(told.upstream)
             case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):
-                self._saved(number, status)
+                held = self._saves.answered(number, status)
+                if held is not None and self._epoch is not None:
+                    self._epoch.saw_saved(held)
             case RawJson(value={"type": "conflict"}):
                 # It could not merge what it was sent: the two histories are not one.
                 self._new_epoch()
@@ -412,14 +414,14 @@ class Room:
         told = self._names.settle()
         self._tell_where(told.members)
         self._send_where(told.upstream)
-        self._unanswered()
+        self._saves.settle()
         if self._now() - self._acted >= self._idle_after:
             self.resting = True
             self._link.finish()
 
     def lost(self) -> None:
         self._tell_where(self._names.upstream_gone())
-        _tell_failed(self._saves.drop())
+        self._saves.fail()
 
     def over(self, why: Frame | Denied) -> None:
         for member in list(self._members):
@@ -484,49 +486,13 @@ class Room:
         if states and self._link.connected:
             self._link.outbox.put(frames.write(Awareness(states)))
 
+    def _put_save(self, number: int) -> None:
+        self._link.outbox.put(frames.write(RawSave(number)))
+
     def _withdraw(self, states: tuple[AwarenessState, ...]) -> None:
         self._tell_where(states)
         self._send_where(states)
 
-    # -- saving ---------------------------------------------------------------------------------------------------
-
-    def _ask_save(self, asker: Told, number: int) -> None:
-        if self._saves.wait(asker, number):
-            self._next_save()
-        else:
-            _tell_failed([(asker, number)])
-
-    def _next_save(self) -> None:
-        number = self._saves.next(self._epoch.held) if self._epoch is not None else None
-        if number is not None:
-            self._link.outbox.put(frames.write(RawSave(number)))
-
-    def _unanswered(self) -> None:
-        """A save that the server never answers must not keep the later ones from being asked."""
-        failed = self._saves.overdue()
-        if failed:
-            _tell_failed(failed)
-            self._next_save()
-
-    def _saved(self, number: int, status: str) -> None:
-        asked = self._saves.answered(number)
-        if asked is None:
-            return
-        if status == "success" and self._epoch is not None:
-            self._epoch.saw_saved(asked.held)
-        for member, theirs in asked.by:
-            member.push(_save_answer(theirs, status if status in ("success", "skipped") else "failed"))
-        self._next_save()
-
 
 def _new_session() -> str:
     return secrets.token_hex(16)
-
-
-def _tell_failed(askers: Iterable[Asker]) -> None:
-    for asker, number in askers:
-        asker.push(_save_answer(number, "failed"))
-
-
-def _save_answer(number: int, status: str) -> Frame:
-    return frames.write(RawJson({"type": "save", "responseTo": number, "status": status}))

@@ -750,9 +750,9 @@ async def test_attack_asking_for_saves_without_end(room: Room, server: Server, m
         await ann.say(RawSave(number))
     await until(lambda: answers(ann.heard) == [(4, "failed"), (5, "failed")])
     eve.leave()
-    assert len(room._saves._open()) == 4
+    assert len(room._saves.open) == 4
     await ann.say(RawSave(6))
-    assert len(room._saves._open()) == 5
+    assert len(room._saves.open) == 5
 
 
 async def test_answers_to_saves_of_others_are_nobodys(room: Room, server: Server) -> None:
