@@ -9,6 +9,7 @@ from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
 from sharegate.channels.member import Heard
+from sharegate.channels.registry import close_frame
 from sharegate.channels.scan import FROM_EDITOR, FROM_VISITOR, ScanLimits, scan_state_vector, scan_update
 from sharegate.channels.viewer import VIEWER_STEPS, Pace, Pacer, refuse
 from sharegate.errors import Denied, Reason
@@ -40,10 +41,16 @@ class EditorGuard:
             self._pacer.take(frame)
             return self._judge(frame)
         except Denied as denied:
+            if denied.reason is Reason.UPDATE_TOO_LARGE:
+                # The page holds the change and would send it with every connection: it has to load itself again.
+                return Verdict(close=close_frame("room", denied.reason), refused=denied.reason.value)
             return refuse(denied)
 
     def _judge(self, frame: Frame) -> Verdict:
-        limit = self._limits.bytes if frames.carries_update(frame) else frames.VISITOR_FRAME
+        changes = frames.carries_update(frame)
+        limit = self._limits.bytes if changes else frames.VISITOR_FRAME
+        if changes and len(frame.data) > limit:
+            raise Denied(Reason.UPDATE_TOO_LARGE, f"frame larger than {limit} bytes")
         message = frames.read(frame, limit=limit)
         match message:
             case SyncStep1(state_vector=vector):

@@ -162,6 +162,7 @@ class Epoch:
         """A visitor's change, which is not a repetition. Its sender has applied it already.
 
         Denied(`update_refused`) with nothing changed: the CRDT client ids under which it was written are barred then.
+        Denied(`update_too_large`) with nothing changed, and that is all.
         """
         if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
@@ -231,8 +232,9 @@ class _Pen:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
             return self._guard.judge(update, summary=summary, settled=lambda after: settled(summary, after))
-        except Denied:
-            self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
+        except Denied as denied:
+            if denied.reason is not Reason.UPDATE_TOO_LARGE:
+                self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
             raise
 
     def learn(self, summary: UpdateSummary, correction: bytes) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sharegate.channels.lib0 import MAX_SAFE, Reader, bad, read_json, skip_any
 from sharegate.channels.nesting import Hook, Section, Tree
+from sharegate.errors import Denied, Reason
 
 MAX_CLOCK = 2**32 - 1  # yrs keeps clocks in 32 bits
 
@@ -130,6 +131,10 @@ class UpdateSummary:
         return not self.structs and not self.deleted
 
 
+def _large(detail: str) -> Denied:
+    return Denied(Reason.UPDATE_TOO_LARGE, detail)
+
+
 def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
     """Client → clock. Denied(`bad_frame`) unless `data` is exactly one state vector within `limits`."""
     if len(data) > limits.bytes:
@@ -146,12 +151,13 @@ def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
 
 
 def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> UpdateSummary:
-    """Denied(`bad_frame`) unless `data` is exactly one update within `limits`. Takes linear time, never recurses.
+    """Denied(`bad_frame`) unless `data` is exactly one update, Denied(`update_too_large`) when it is above a limit of
+    size or number. Takes linear time, never recurses.
 
     With `structs` the summary holds every struct, in `sections`.
     """
     if len(data) > limits.bytes:
-        raise bad("update too large")
+        raise _large("update too large")
     scan = _Scan(data, limits, structs)
     clocks = scan.structs()
     deleted = scan.deletes()
@@ -220,7 +226,7 @@ class _Scan:
             count = reader.count(2)
             self.seen += count
             if self.seen > self.limits.structs:
-                raise bad("too many structs")
+                raise _large("too many structs")
             client = reader.uint()
             if client in tree.sections:
                 raise bad("client named twice")
@@ -251,7 +257,7 @@ class _Scan:
             clients.add(client)
             count = reader.count(2)
             if len(ranges) + count > self.limits.delete_ranges:
-                raise bad("too many deleted ranges")
+                raise _large("too many deleted ranges")
             for _ in range(count):
                 start = _clock(reader)
                 end = start + reader.uint()

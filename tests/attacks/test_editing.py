@@ -301,6 +301,36 @@ async def test_attack_three_refusals_end_the_right_to_write(ann: Visitor, scene:
     assert reasons.count("writing_ended") >= 1
 
 
+async def too_large(ann: Visitor, path: str) -> str:
+    """Send a change between the two limits, whose frame is taken; returns what the page is told."""
+    page = await ann.open(path, "json", "notebook")
+    with page.doc.transaction():
+        Notebook(page).put(source=Text("x" * 8_100_000))
+    await page.sent()
+    await page.until(lambda: page.closed is not None)
+    ann.pages.remove(page)
+    await page.leave()
+    assert page.closed is not None and page.closed[0] == 1003
+    return str(json.loads(page.closed[1])["code"])
+
+
+async def test_attack_changes_that_are_too_large(ann: Visitor, scene: Scene, gate: Gatehouse) -> None:
+    """An honest page may send some: they do not count among what no page sends. Without end they do."""
+    assert [await too_large(ann, scene.path) for _ in range(4)] == ["update_too_large"] * 4
+    page = await ann.open(scene.path, "json", "notebook")
+    with page.doc.transaction():
+        Notebook(page).type("one", "still writing")
+    await until(lambda: "still writing" in str(scene.owner.cell("one")["source"]))
+    assert [await too_large(ann, scene.path) for _ in range(6)][-2:] == ["update_too_large", "writing_ended"]
+    await scene.goes_on()
+    refused = [
+        event["reason"]
+        for event in await gate.events(share=ann.inside.share["id"])
+        if event["action"] == "document.refused"
+    ]
+    assert refused == ["update_too_large"] * 9 + ["writing_ended"]
+
+
 async def test_attack_updates_of_another_document(ann: Visitor, scene: Scene) -> None:
     """They refer to what this one does not have."""
     other: Doc[Any] = Doc()

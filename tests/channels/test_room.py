@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ from sharegate.channels.saves import ANSWER_SECONDS
 from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
+from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Grant, Role
 from tests.channels import crafted
 from tests.channels.crafted import string
@@ -106,8 +108,8 @@ class Server:
             task.cancel()
 
 
-def made(server: Server, steward: Steward | None = None, **options: Any) -> Room:
-    return Room("up", NAME, server.connect, steward or Steward(), RULES, **options)
+def made(server: Server, steward: Steward | None = None, rules: DocumentRules = RULES, **options: Any) -> Room:
+    return Room("up", NAME, server.connect, steward or Steward(), rules, **options)
 
 
 class Viewer:
@@ -641,6 +643,22 @@ async def test_a_refused_client_id_is_barred_for_the_epoch(room: Room, server: S
     fresh = await edit(room, "eve", client=78)
     await fresh.type("honest ")
     await until(lambda: str(server.doc["source"]) == "honest words\n")
+
+
+async def test_a_change_that_is_only_too_large_bars_nobody(server: Server) -> None:
+    """It reaches nobody; the page loads itself again, and what it wrote under the same client id before stays good."""
+    room = made(server, rules=replace(RULES, max_update_bytes=1_000))
+    eve = await edit(room, "eve", client=77)
+    await eve.type("before ")
+    with pytest.raises(Denied, match="update_too_large"):
+        await eve.type("x" * 2_000)
+    assert steward_of(room).refusals == ["update_too_large: larger than 1000 bytes"]
+    eve.leave()
+    again = await edit(room, "eve", client=77)
+    await again.type("after ")
+    await until(lambda: str(server.doc["source"]) == "after before words\n")
+    again.leave()
+    await room.closed()
 
 
 async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
