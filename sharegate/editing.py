@@ -20,12 +20,15 @@ from sharegate.shares.model import Capability, Grant, Role
 from sharegate.visits.names import Names
 
 REFUSALS = 3
+# An honest page can send what is too large. Each costs little, as it is not looked into; without end is no accident.
+OVERSIZED = 10
 REFUSALS_SECONDS = 60.0
 FOLD_SECONDS = 10.0
 
 
 class Editing:
-    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write."""
+    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write, or ten that
+    were only too large."""
 
     def __init__(
         self,
@@ -45,7 +48,7 @@ class Editing:
         self._keeping = keeping
         self._now = now
         self._writing_ended = writing_ended
-        self._refusals: dict[str, deque[float]] = {}
+        self._refusals: dict[tuple[str, int], deque[float]] = {}
         self._corrections = Folding(FOLD_SECONDS, now)
 
     async def allowed(self, grant: Grant) -> Grant:
@@ -79,9 +82,10 @@ class Editing:
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         """Recorded before the channel closes; what the visitor is told is returned."""
         visit = member.grant.visit.id
-        last = self._refusals.setdefault(visit, deque(maxlen=REFUSALS))
+        most = OVERSIZED if denied.reason is Reason.UPDATE_TOO_LARGE else REFUSALS
+        last = self._refusals.setdefault((visit, most), deque(maxlen=most))
         last.append(self._now())
-        ended = len(last) == REFUSALS and last[-1] - last[0] < REFUSALS_SECONDS
+        ended = len(last) == most and last[-1] - last[0] < REFUSALS_SECONDS
         reason = Reason.WRITING_ENDED if ended else denied.reason
         await self._trail.record(
             _event(
@@ -95,7 +99,8 @@ class Editing:
         )
         if not ended:
             return denied
-        del self._refusals[visit]
+        for each in (OVERSIZED, REFUSALS):
+            self._refusals.pop((visit, each), None)
         # Before the role: the page loads itself again for either, and should say why.
         self._writing_ended(visit)
         await self._store.change_visit(visit, role=Role.VIEW)

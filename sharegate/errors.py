@@ -67,6 +67,7 @@ class Reason(StrEnum):
     ROOM_LEFT_ROOT = "room_left_root"
     # what it would change
     UPDATE_REFUSED = "update_refused"
+    UPDATE_TOO_LARGE = "update_too_large"
     WRITING_ENDED = "writing_ended"
     DOCUMENT_OPEN = "document_open"
     RUNS_BY_ITSELF = "runs_by_itself"
@@ -155,6 +156,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ROOM_FORMAT: _NOT_FOUND,
     Reason.ROOM_LEFT_ROOT: _NOT_FOUND,
     Reason.UPDATE_REFUSED: Meaning(403, "update_refused", "The gate took back a change that no notebook page makes."),
+    Reason.UPDATE_TOO_LARGE: Meaning(413, "update_too_large", "The change is larger than what is taken at once here."),
     Reason.WRITING_ENDED: Meaning(403, "writing_ended", "Too many changes were taken back. You can still read."),
     Reason.DOCUMENT_OPEN: Meaning(409, "document_open", "The file is open in a live page. Edit it there."),
     Reason.RUNS_BY_ITSELF: Meaning(403, "runs_by_itself", "Files that run by themselves cannot be made here."),

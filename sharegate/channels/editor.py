@@ -9,13 +9,18 @@ from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, Message, RawSave, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
 from sharegate.channels.member import Heard
+from sharegate.channels.registry import close_frame
 from sharegate.channels.scan import FROM_EDITOR, ScanLimits, scan_update
 from sharegate.channels.viewer import VIEWER_STEPS, Pace, ViewerGuard
+from sharegate.errors import Reason
 from sharegate.limits import Rate
 from sharegate.messages import Frame
 
 # A page sends a frame for each key; pasting and uploading pictures come in bursts.
 EDITOR_PACE = Pace(frames=Rate(200, 1, 1000), bytes=Rate(1024 * 1024, 1, 32 * 1024 * 1024))
+
+# The page holds the change and would send it with every connection: it has to load itself again.
+_TOO_LARGE = Verdict(close=close_frame("room", Reason.UPDATE_TOO_LARGE), refused=Reason.UPDATE_TOO_LARGE.value)
 
 
 class EditorGuard(ViewerGuard):
@@ -30,6 +35,12 @@ class EditorGuard(ViewerGuard):
         limits: ScanLimits = FROM_EDITOR,
     ) -> None:
         super().__init__(now=now, pace=pace, steps=steps, limits=limits)
+
+    def from_visitor(self, frame: Frame) -> Verdict:
+        if frames.carries_update(frame) and len(frame.data) > self._limits.bytes:
+            return _TOO_LARGE
+        verdict = super().from_visitor(frame)
+        return _TOO_LARGE if verdict.refused == Reason.UPDATE_TOO_LARGE.value else verdict
 
     def _judge(self, frame: Frame, message: Message) -> Verdict:
         match message:

@@ -25,7 +25,8 @@ _MOST_HEARD_OF = 10_000
 
 class Epoch:
     """Begins with the document as the server gave it. Documents of a kind that the guard does not know are read only
-    for everybody. `saved` is what the server is known to have written to the file.
+    for everybody. `saved` is what the server is known to have written to the file. A `damaged` one holds something that
+    waits for ever: it must end.
 
     What is needed to judge changes is made when somebody comes who may make some (`prepare`). Every change is applied
     in one piece, on the event loop: nothing awaits between its judgement and its place in the document.
@@ -45,6 +46,7 @@ class Epoch:
         self._heard_of: set[int] = set()
         self._preparing = asyncio.Lock()
         self._missed: list[tuple[bytes, UpdateSummary]] | None = None
+        self.damaged = False
 
     # -- what is in it --------------------------------------------------------------------------------------------
 
@@ -134,7 +136,9 @@ class Epoch:
 
     def follow(self, update: bytes, summary: UpdateSummary) -> None:
         """A change of the server's. Denied(`upstream_bad_answer`) when the library cannot apply it, or when it refers
-        to what the server has not sent."""
+        to what the server has not sent: nothing of it is in the document then, where it would wait for ever."""
+        if any(clock > self.held.get(client, 0) for client, clock in summary.needs.items()):
+            raise _not_sent()
         self._apply(update)
         if self._pen is not None:
             self._pen.follow(update, summary)
@@ -145,8 +149,10 @@ class Epoch:
         if written != self._written:
             self._written = written
             self.saved = self.held
-        if any(part.end > self.held.get(part.client, 0) for part in (*summary.clocks, *summary.deleted)):
-            raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
+        # Items that name each other are all there, and wait for ever all the same.
+        self.damaged |= any(part.end > self.held.get(part.client, 0) for part in summary.clocks)
+        if self.damaged:
+            raise _not_sent()
 
     def repeats(self, summary: UpdateSummary) -> bool:
         """Whether a visitor's update holds nothing new: a page says all that was ever deleted when it connects."""
@@ -156,6 +162,7 @@ class Epoch:
         """A visitor's change, which is not a repetition. Its sender has applied it already.
 
         Denied(`update_refused`) with nothing changed: the CRDT client ids under which it was written are barred then.
+        Denied(`update_too_large`) with nothing changed, and that is all.
         """
         if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
@@ -225,8 +232,9 @@ class _Pen:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
             return self._guard.judge(update, summary=summary, settled=lambda after: settled(summary, after))
-        except Denied:
-            self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
+        except Denied as denied:
+            if denied.reason is not Reason.UPDATE_TOO_LARGE:
+                self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
             raise
 
     def learn(self, summary: UpdateSummary, correction: bytes) -> None:
@@ -262,6 +270,10 @@ def _known(whole: bytes, roots: Mapping[str, int]) -> tuple[Places, Writers]:
     places.learn(summary)
     writers.upstream(summary)
     return places, writers
+
+
+def _not_sent() -> Denied:
+    return Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
 
 
 def apply(doc: Doc[Any], update: bytes) -> None:

@@ -28,7 +28,7 @@ from sharegate.channels.judgement import Judgement, Touch, outputs_of
 from sharegate.channels.outputs import SeenOutputs, digest
 from sharegate.channels.scan import FROM_UPSTREAM, Content, UpdateSummary, scan_state_vector, scan_update
 from sharegate.channels.shape import refused
-from sharegate.errors import Denied
+from sharegate.errors import Denied, Reason
 from sharegate.policy.documents import DocumentRules
 
 FLUSH_EVERY = 0.1
@@ -89,7 +89,8 @@ class DocumentGuard:
     """One per room; on the event loop only. `live` gives the whole live document, which equals the trial copy whenever
     nothing is being judged; `client_id` is the gate's own, under which corrections are written.
 
-    `follow` and `remember` never raise; the others raise nothing but Denied: `update_refused`, or what a scan says.
+    `follow` and `remember` never raise; the others raise nothing but Denied: `update_refused`, `update_too_large`, or
+    what a scan says.
     What goes wrong inside the library refuses the update (fails closed).
     """
 
@@ -160,18 +161,19 @@ class DocumentGuard:
         summary: UpdateSummary | None = None,
         settled: Callable[[Mapping[int, int]], None] | None = None,
     ) -> Judged:
-        """Apply a visitor's update to the trial copy, or Denied(`update_refused`) with the copy as it was.
+        """Apply a visitor's update to the trial copy, or Denied with the copy as it was: `update_refused`, or
+        `update_too_large` where it was not looked at.
 
         `summary` is the update's scan, made here when it is not given. `settled` is told the clocks after the update
         and raises Denied when something of it is still waiting for what nobody has; without it that is checked here.
         """
         if len(update) > self._rules.max_update_bytes:
-            raise refused(f"larger than {self._rules.max_update_bytes} bytes")
+            raise _too_large(f"larger than {self._rules.max_update_bytes} bytes")
         found = summary or scan_update(update, FROM_UPSTREAM)
         if not found.contents <= PLAIN:
             raise refused(f"holds {', '.join(sorted(found.contents - PLAIN))}")
         trial = self._ready()
-        before = self._known
+        before, touched = self._known, False
         try:
             self._check_room(found, len(update))
             if before.damaged:
@@ -179,12 +181,14 @@ class DocumentGuard:
             if self._known.unread and (found.contents - _QUIET or self._clock() - self._flushed >= FLUSH_EVERY):
                 self._read_outputs()
                 before = self._known
+            touched = True
             touches = self._apply(trial, update)
             after = scan_state_vector(trial.get_state(), FROM_UPSTREAM)
             _check_settled(found, after) if settled is None else settled(after)
             return self._accept(trial, update, touches, found)
         except Denied:
-            self._restart(before)
+            if touched:  # to read the whole document anew is dear
+                self._restart(before)
             raise
         except BaseException as error:
             # Fails closed: also for a panic of the library, which is no Exception.
@@ -405,7 +409,11 @@ class DocumentGuard:
             if self._bytes + size <= most:
                 return
         if found.contents & {Content.STRING, Content.TYPE} or size > SMALL_UPDATE:
-            raise refused(f"the document is larger than {most} bytes")
+            raise _too_large(f"the document is larger than {most} bytes")
+
+
+def _too_large(detail: str) -> Denied:
+    return Denied(Reason.UPDATE_TOO_LARGE, detail)
 
 
 def _id(cell: object) -> str | None:

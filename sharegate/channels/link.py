@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ log = logging.getLogger("sharegate.room")
 SYNC_SECONDS = 30.0
 RETRY_SECONDS = 3.0
 RETRY_PAUSE = 0.2
+RETRY_MOST = 3.0  # not above RETRY_SECONDS: who waits is told after that time
+STEADY_SECONDS = 10.0
 TICK_SECONDS = 1.0
 
 # The server's own last words on a document, which trying again does not change.
@@ -74,15 +77,63 @@ class Peer(Protocol):
         """There is no connection any more, and none is tried."""
 
 
+class Pauses:
+    """How long to wait before a server is tried again. One that is away costs nothing to ask, and comes back soon; one
+    that answers, and badly each time, has the whole document read each time: the pauses double until a connection
+    lasts. `jitter` gives a number of 0 to 1."""
+
+    def __init__(self, now: Callable[[], float], jitter: Callable[[], float]) -> None:
+        self._now = now
+        self._jitter = jitter
+        self._bad = 0
+        self._until = 0.0
+
+    def ended(self, why: Frame | Denied, since: float | None) -> None:
+        """A try is over. `since`: when it had the document, None when it never had."""
+        if since is not None and self._now() - since >= STEADY_SECONDS:
+            self._bad = 0
+        elif since is None and (_away(why) or _is_final(why)):
+            self._until = self._now()
+            return
+        pause = min(RETRY_PAUSE * 2**self._bad, RETRY_MOST)
+        self._until = self._now() + pause * (0.5 + self._jitter() / 2 if self._bad else 1)
+        # Far above what the longest pause needs.
+        self._bad = min(self._bad + 1, 30)
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return max(0.0, self._until - self._now())
+
+
+def _away(why: Frame | Denied) -> bool:
+    return why.reason is Reason.UPSTREAM_AWAY if isinstance(why, Denied) else why.code in (1001, 1006, 1012)
+
+
+def _is_final(why: Frame | Denied) -> bool:
+    return isinstance(why, Ended) or (isinstance(why, Frame) and why.code in _FINAL)
+
+
 class Link:
     """`connect` opens the server's end (Denied when it cannot)."""
 
-    def __init__(self, connect: Connect, peer: Peer, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        peer: Peer,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._connect = connect
         self._peer = peer
         self._now = now
+        self._pauses = Pauses(now, jitter)
+        self._sleep = sleep
         self.outbox = Outbox()
         self.connected = False
+        self._since = 0.0
         # Done while connected; pending while somebody waits for that; None when nobody asked yet.
         self._opened: asyncio.Future[None] | None = None
         self._holding: asyncio.Task[None] | None = None
@@ -121,22 +172,27 @@ class Link:
         lost = self._now()
         why: Frame | Denied = AWAY
         try:
+            # What another one was refused for a moment ago may be refused again.
+            if self._pauses.left:
+                await self._sleep(self._pauses.left)
             while self._peer.wanted:
                 try:
                     why = await self._once()
                 except Denied as denied:
                     why = denied
+                if not self.outbox.finished:
+                    self._pauses.ended(why, self._since if self.connected else None)
                 if self.connected:
                     self.connected = False
                     lost = self._now()
                     if self._opened is not None and self._opened.done():
                         self._opened = None
                     self._peer.lost()
-                if isinstance(why, Frame) and why.code in _FINAL:
+                if _is_final(why):
                     break
                 if self._now() - lost >= RETRY_SECONDS or not self._peer.known:
                     break
-                await asyncio.sleep(RETRY_PAUSE)
+                await self._sleep(max(RETRY_PAUSE, self._pauses.left))
         except Exception:  # fails closed: whoever is here is sent away, and comes back to a new connection
             log.exception("holding a room's connection")
             why = Frame.close(1011)
@@ -171,10 +227,12 @@ class Link:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            self.outbox.end()
             socket.abort()
 
     def _arrived(self) -> None:
         self.connected = True
+        self._since = self._now()
         if self._opened is None:
             self._opened = asyncio.get_running_loop().create_future()
         if not self._opened.done():
@@ -211,7 +269,7 @@ class Link:
         except TimeoutError:
             raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
         await self._peer.adopt(fresh)
-        self.outbox.begin()
+        self.outbox.begin(socket.abort)
         for each in self._peer.opening(theirs):
             self.outbox.put(each)
         for news in early:

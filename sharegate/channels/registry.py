@@ -21,7 +21,7 @@ T = TypeVar("T")
 Kind = Literal["room", "local", "live", "stream"]
 MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
 
-_TAKEN_BACK = {Reason.UPDATE_REFUSED, Reason.WRITING_ENDED}
+_TAKEN_BACK = {Reason.UPDATE_REFUSED, Reason.UPDATE_TOO_LARGE, Reason.WRITING_ENDED}
 _EXPIRED = {Reason.LINK_EXPIRED, Reason.SHARE_EXPIRED}
 # The visit may come back by itself: the page connects anew, as it does when a server restarts.
 _PASSING = {

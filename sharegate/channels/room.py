@@ -13,7 +13,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from pycrdt import Doc
@@ -30,7 +30,7 @@ from sharegate.channels.member import Heard, Member
 from sharegate.channels.names import Awarenesses
 from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.saves import Saves
+from sharegate.channels.saves import Saves, save_answer
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
@@ -39,9 +39,8 @@ from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
 SAVE_SECONDS = 10.0
-
-
 EARLY_SAVES = 16  # that may wait for what a page that was offline has
+LOOKS = 16  # places that are looked at together
 
 
 class Steward(Protocol):
@@ -114,7 +113,7 @@ class Room:
         self._names = self._new_names()
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
-        self._saves = Saves()
+        self._saves = Saves(self._put_save, lambda: self._epoch.held if self._epoch is not None else None, now)
         self._noting: set[asyncio.Future[Denied]] = set()
         self._holds = 0
         self._acted = now()
@@ -163,6 +162,7 @@ class Room:
 
     def _leave(self, member: Member) -> None:
         self._members.pop(member, None)
+        self._saves.forget(member)
         self._withdraw(self._names.left(member.id))
         if not any(each.place is member.place for each in self._members):
             self._places = {share: place for share, place in self._places.items() if place is not member.place}
@@ -262,6 +262,7 @@ class Room:
 
     async def _say_where(self, member: Member, said: Awareness) -> None:
         identity = self._steward.identity(member.grant)
+        await self._link.outbox.room()
         may_write = await self._may_write(member)
         if not member.here:
             return  # withdrawn with the connection, and nobody would withdraw what is said after that
@@ -276,17 +277,18 @@ class Room:
 
     async def _save(self, member: Member, number: int) -> None:
         if self._here().read_only or not await self._may_write(member):
-            member.push(_save_answer(number, "skipped"))
+            member.push(save_answer(number, "skipped"))
             return
         if not member.caught_up and len(member.early_saves) < EARLY_SAVES:
             # What the page has may not be here yet: it must not be told that it is saved.
             member.early_saves.append(number)
             return
+        await self._link.outbox.room()
         await self._link.open()
         if not (self._link.connected and member.here and member.caught_up):
-            member.push(_save_answer(number, "failed"))
+            member.push(save_answer(number, "failed"))
             return
-        self._send_save(self._saves.ask(member, number, self._here().held))
+        self._saves.ask(member, number)
 
     def _here(self) -> Epoch:
         if self._epoch is None:
@@ -330,10 +332,11 @@ class Room:
     async def save(self) -> bool:
         """Have the server write the file, and wait until it said so. Called while the document is held."""
         heard = _Heard()
-        self._send_save(self._saves.ask(heard, 0, self._here().held))
+        self._saves.ask(heard, 0)
         with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
             async with asyncio.timeout(SAVE_SECONDS):
-                return await heard.answer == _save_answer(0, "success")
+                return await heard.answer == save_answer(0, "success")
+        self._saves.forget(heard)
         return False
 
     # -- the server's side (link.Peer) ----------------------------------------------------------------------------
@@ -354,7 +357,8 @@ class Room:
                 # The file may have been moved while nobody was connected.
                 await self._confirm(Confirm.NEWEST)
                 before, whole = epoch.vector, epoch.whole
-                epoch.rejoin(update)
+                with self._unless_damaged(epoch):
+                    epoch.rejoin(update)
                 # Not the vectors: a deletion alone moves no clock.
                 if epoch.whole != whole:
                     self._steward.followed(self, epoch.since(before))
@@ -362,6 +366,16 @@ class Room:
                 return
             self._new_epoch()
         self._epoch = Epoch(self.name, fresh, self._rules)
+
+    @contextlib.contextmanager
+    def _unless_damaged(self, epoch: Epoch) -> Iterator[None]:
+        """What was refused is read anew with a new connection; a document that it harmed is not gone on with."""
+        try:
+            yield
+        except Denied:
+            if epoch.damaged:
+                self._new_epoch()
+            raise
 
     def opening(self, theirs: bytes) -> Iterable[Frame]:
         yield frames.write(SyncStep2(self._here().since(theirs)))
@@ -376,7 +390,9 @@ class Room:
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
-                self._here().follow(update, news.summary)
+                epoch = self._here()
+                with self._unless_damaged(epoch):
+                    epoch.follow(update, news.summary)
                 self._steward.followed(self, update)
                 self._tell(Update(update))
             case Awareness():
@@ -385,7 +401,9 @@ class Room:
                 self._tell_where(told.members)
                 self._send_where(told.upstream)
             case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):
-                self._saved(number, status)
+                held = self._saves.answered(number, status)
+                if held is not None and self._epoch is not None:
+                    self._epoch.saw_saved(held)
             case RawJson(value={"type": "conflict"}):
                 # It could not merge what it was sent: the two histories are not one.
                 self._new_epoch()
@@ -396,14 +414,14 @@ class Room:
         told = self._names.settle()
         self._tell_where(told.members)
         self._send_where(told.upstream)
+        self._saves.settle()
         if self._now() - self._acted >= self._idle_after:
             self.resting = True
             self._link.finish()
 
     def lost(self) -> None:
         self._tell_where(self._names.upstream_gone())
-        for member, number in self._saves.drop():
-            member.push(_save_answer(number, "failed"))
+        self._saves.fail()
 
     def over(self, why: Frame | Denied) -> None:
         for member in list(self._members):
@@ -414,15 +432,21 @@ class Room:
         at."""
         if what is Confirm.NOTHING:
             return
+        few = asyncio.Semaphore(LOOKS)
         looked: set[Place] = set()
         while places := {member.place: None for member in self._members if member.place not in looked}:
-            for place in places:
-                looked.add(place)
-                try:
-                    await place.confirm(what)
-                except Denied as denied:
-                    for member in [each for each in self._members if each.place is place]:
-                        member.end(denied)
+            looked.update(places)
+            async with asyncio.TaskGroup() as looking:
+                for place in places:
+                    looking.create_task(self._look(place, what, few))
+
+    async def _look(self, place: Place, what: Confirm, few: asyncio.Semaphore) -> None:
+        try:
+            async with few:
+                await place.confirm(what)
+        except Denied as denied:
+            for member in [each for each in self._members if each.place is place]:
+                member.end(denied)
 
     def _new_epoch(self) -> None:
         self.session = _new_session()
@@ -462,31 +486,13 @@ class Room:
         if states and self._link.connected:
             self._link.outbox.put(frames.write(Awareness(states)))
 
+    def _put_save(self, number: int) -> None:
+        self._link.outbox.put(frames.write(RawSave(number)))
+
     def _withdraw(self, states: tuple[AwarenessState, ...]) -> None:
         self._tell_where(states)
         self._send_where(states)
 
-    # -- saving ---------------------------------------------------------------------------------------------------
-
-    def _send_save(self, number: int | None) -> None:
-        if number is not None:
-            self._link.outbox.put(frames.write(RawSave(number)))
-
-    def _saved(self, number: int, status: str) -> None:
-        asked = self._saves.answered(number)
-        if asked is None:
-            return
-        if status == "success" and self._epoch is not None:
-            self._epoch.saw_saved(asked.held)
-        for member, theirs in asked.by:
-            member.push(_save_answer(theirs, status if status in ("success", "skipped") else "failed"))
-        if self._epoch is not None:
-            self._send_save(self._saves.next(self._epoch.held))
-
 
 def _new_session() -> str:
     return secrets.token_hex(16)
-
-
-def _save_answer(number: int, status: str) -> Frame:
-    return frames.write(RawJson({"type": "save", "responseTo": number, "status": status}))

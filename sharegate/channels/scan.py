@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sharegate.channels.lib0 import MAX_SAFE, Reader, bad, read_json, skip_any
 from sharegate.channels.nesting import Hook, Section, Tree
+from sharegate.errors import Denied, Reason
 
 MAX_CLOCK = 2**32 - 1  # yrs keeps clocks in 32 bits
 
@@ -110,7 +111,8 @@ class UpdateSummary:
     """What an update holds. `depth` is the deepest nesting of shared types within it.
 
     `roots`: names of roots that items lie in. `unusual`: for each client the end of the last struct that no page of
-    JupyterLab writes. `sections`: all structs by client, when they were asked for.
+    JupyterLab writes. `needs`: for each client the clock up to which a document must have everything before the update,
+    or something of it waits for what it refers to. `sections`: all structs by client, when they were asked for.
     """
 
     bytes: int
@@ -121,11 +123,16 @@ class UpdateSummary:
     depth: int
     roots: frozenset[str] = frozenset()
     unusual: Mapping[int, int] = field(default_factory=dict)
+    needs: Mapping[int, int] = field(default_factory=dict)
     sections: Mapping[int, list[Struct]] = field(default_factory=dict, repr=False)
 
     @property
     def empty(self) -> bool:
         return not self.structs and not self.deleted
+
+
+def _large(detail: str) -> Denied:
+    return Denied(Reason.UPDATE_TOO_LARGE, detail)
 
 
 def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
@@ -144,12 +151,13 @@ def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
 
 
 def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> UpdateSummary:
-    """Denied(`bad_frame`) unless `data` is exactly one update within `limits`. Takes linear time, never recurses.
+    """Denied(`bad_frame`) unless `data` is exactly one update, Denied(`update_too_large`) when it is above a limit of
+    size or number. Takes linear time, never recurses.
 
     With `structs` the summary holds every struct, in `sections`.
     """
     if len(data) > limits.bytes:
-        raise bad("update too large")
+        raise _large("update too large")
     scan = _Scan(data, limits, structs)
     clocks = scan.structs()
     deleted = scan.deletes()
@@ -159,8 +167,23 @@ def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> Up
         *(len(data), scan.seen, clocks, deleted, frozenset(scan.contents), depth),
         roots=frozenset(scan.roots),
         unusual=scan.unusual,
+        needs=_needs(clocks, deleted, scan.named, scan.skipped),
         sections=scan.sections,
     )
+
+
+def _needs(
+    clocks: tuple[Clocks, ...], deleted: tuple[Clocks, ...], named: dict[int, int], skipped: dict[int, int]
+) -> dict[int, int]:
+    """`named`: for each client the end of the last item that another one names; `skipped`: that of the last gap."""
+    ends = {each.client: each.end for each in clocks}
+    needs = {each.client: each.start for each in clocks if each.start}
+    for client, end in (*named.items(), *((gone.client, gone.end) for gone in deleted)):
+        if end > ends.get(client, 0):
+            needs[client] = max(end, needs.get(client, 0))
+    for client, end in skipped.items():
+        needs[client] = max(end, needs.get(client, 0))
+    return needs
 
 
 def _clients(reader: Reader, limits: ScanLimits, each: int) -> int:
@@ -187,6 +210,8 @@ class _Scan:
         self.contents: set[Content] = set()
         self.roots: set[str] = set()
         self.unusual: dict[int, int] = {}
+        self.named: dict[int, int] = {}
+        self.skipped: dict[int, int] = {}
         self.sections: dict[int, list[Struct]] = {}
         self.keep = keep
         self.seen = 0
@@ -201,7 +226,7 @@ class _Scan:
             count = reader.count(2)
             self.seen += count
             if self.seen > self.limits.structs:
-                raise bad("too many structs")
+                raise _large("too many structs")
             client = reader.uint()
             if client in tree.sections:
                 raise bad("client named twice")
@@ -232,7 +257,7 @@ class _Scan:
             clients.add(client)
             count = reader.count(2)
             if len(ranges) + count > self.limits.delete_ranges:
-                raise bad("too many deleted ranges")
+                raise _large("too many deleted ranges")
             for _ in range(count):
                 start = _clock(reader)
                 end = start + reader.uint()
@@ -252,6 +277,8 @@ class _Scan:
             content = Content.SKIP if info else Content.GC
             section.add(clock, None)
             size = reader.uint()
+            if info:
+                self.skipped[client] = clock + size
         else:
             hook: Hook = None
             if info & 0x80:
@@ -275,6 +302,9 @@ class _Scan:
             if not self.limits.ahead:
                 _not_ahead(client, clock, left, right, parent)
             section.add(clock, hook)
+            for each in (left, right, parent):
+                if isinstance(each, tuple) and each[1] >= self.named.get(each[0], 0):
+                    self.named[each[0]] = each[1] + 1
             kind = _KINDS.get(info & 0x1F)
             if kind is None:
                 raise bad("unknown content")

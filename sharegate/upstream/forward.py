@@ -42,12 +42,15 @@ Vet = Callable[[Upstream], Awaitable[None]]
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """Seconds. `first_byte` counts from the end of the request's body, `idle` between two pieces of a body (in
-    either direction, and only while the upstream is waited for), `closing` is for a WebSocket's goodbye."""
+    either direction, and only while the upstream is waited for), `closing` is for a WebSocket's goodbye. An upstream
+    that said nothing on a WebSocket for `silent` is asked whether it is there, and has half of that to answer."""
 
     connect: float = 5.0
     first_byte: float = 60.0
     idle: float = 60.0
     closing: float = 1.0
+    # Half of it is longer than a server is busy with one thing, and than ours may leave what it was sent unread.
+    silent: float = 40.0
 
 
 class _Attempt:
@@ -309,7 +312,7 @@ class AiohttpForwarder:
                     # Compression would hide a message's size until it is in memory.
                     compress=0,
                     max_msg_size=self._max_message,
-                    heartbeat=None,
+                    heartbeat=self._timeouts.silent,
                     autoclose=False,
                     autoping=True,
                     timeout=aiohttp.ClientWSTimeout(ws_close=self._timeouts.closing),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,9 +16,9 @@ from pycrdt import Array, Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2, Update
 from tests.attacks.notebooks import Notebook, plant_notebook
-from tests.attacks.pages import Owner, Page, Visitor, editor, make, until
+from tests.attacks.pages import Owner, Page, Visitor, editor, make, until, visiting
 from tests.attacks.wire import Wire
-from tests.gatehouse import Gatehouse
+from tests.gatehouse import Gatehouse, Inside
 from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -90,9 +91,10 @@ Change = Callable[[Notebook], object]
 class Scene:
     """The owner and an honest editor in one notebook; `path` is the file."""
 
-    def __init__(self, owner: Notebook, bo: Notebook, path: str, workshop: JupyterServer) -> None:
+    def __init__(self, owner: Notebook, bo: Notebook, bo_inside: Inside, path: str, workshop: JupyterServer) -> None:
         self.owner = owner
         self.bo = bo
+        self.bo_inside = bo_inside
         self.path = path
         self.workshop = workshop
 
@@ -123,7 +125,7 @@ async def scene(owner: Owner, bo: Visitor, workshop: JupyterServer, request: pyt
     path = plant_notebook(workshop, f"scene_{number}.ipynb")
     mine = Notebook(await owner.open(path, "json", "notebook"))
     his = Notebook(await bo.open(path, "json", "notebook"))
-    return Scene(mine, his, path, workshop)
+    return Scene(mine, his, bo.inside, path, workshop)
 
 
 def replayed(page: Page) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
@@ -220,21 +222,24 @@ async def test_attack_what_no_page_sends(ann: Visitor, scene: Scene, gate: Gateh
     assert refused and refused[-1]["reason"] == "update_refused" and refused[-1]["detail"]
 
 
+def again(cell: dict[str, Any], **other: Any) -> Map[Any]:
+    """A cell made anew from what an old one held, as pages move and paste."""
+    made = {**cell, "source": Text(cell["source"]), "metadata": Map(cell["metadata"]), **other}
+    if "outputs" in cell:
+        made["outputs"] = Array([Map(each) for each in cell["outputs"]])
+    return Map(made)
+
+
 async def test_an_honest_editor_works_with_the_owners_outputs(ann: Visitor, scene: Scene) -> None:
     """Move, cut and paste, clear: what the owner's kernel made is known again, without trust that it did not have."""
     hers = Notebook(await ann.open(scene.path, "json", "notebook"))
 
-    def again(cell: dict[str, Any], id: str) -> Map[Any]:
-        made = {**cell, "id": id, "source": Text(cell["source"]), "metadata": Map(cell["metadata"])}
-        made["outputs"] = Array([Map(each) for each in cell["outputs"]])
-        return Map(made)
-
     plain = hers.cell("one").to_py()
     with hers.page.doc.transaction():
         del hers.cells[0]
-        hers.cells.insert(2, again(plain, "one"))
+        hers.cells.insert(2, again(plain))
     with hers.page.doc.transaction():
-        hers.cells.append(again(plain, "pasted"))
+        hers.cells.append(again(plain, id="pasted"))
     with hers.page.doc.transaction():
         hers.cell("one")["outputs"].clear()
     await until(lambda: scene.owner.cells.to_py() == hers.cells.to_py())
@@ -242,6 +247,74 @@ async def test_an_honest_editor_works_with_the_owners_outputs(ann: Visitor, scen
     assert [len(cell.get("outputs", [])) for cell in scene.owner.cells.to_py()] == [0, 0, 0, 1]
     await scene.goes_on()
     assert hers.page.closed is None
+
+
+async def test_two_visitors_who_fight_over_a_cell(ann: Visitor, scene: Scene, gate: Gatehouse) -> None:
+    """Each types into it, empties it, moves it away and deletes it, without waiting for the other, while the owner
+    types in it too: all come to the same, the owner's output stays what it was, and nobody is refused anything."""
+    hers = Notebook(await ann.open(scene.path, "json", "notebook"))
+    choose = random.Random(4)
+
+    def strike(notebook: Notebook, name: str) -> None:
+        cells = notebook.cells.to_py()
+        at = next((number for number, cell in enumerate(cells) if cell["id"] == "one"), None)
+        with notebook.page.doc.transaction():
+            if at is None:
+                notebook.put(id="one")
+                return
+            source = notebook.cells[at]["source"]
+            match choose.randrange(4):
+                case 0:
+                    source.insert(choose.randrange(len(str(source)) + 1), f"{name} ")
+                case 1:
+                    source.clear()
+                case 2:
+                    del notebook.cells[at]
+                    notebook.cells.insert(choose.randrange(len(cells)), again(cells[at]))
+                case 3:
+                    del notebook.cells[at]
+
+    for number in range(60):
+        for notebook, name in ((hers, "Ann"), (scene.bo, "Bo")):
+            strike(notebook, name)
+        if number % 5 == 0 and any(cell["id"] == "one" for cell in scene.owner.cells.to_py()):
+            with scene.owner.page.doc.transaction():
+                scene.owner.type("one", "owner ")
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+    await until(lambda: hers.cells.to_py() == scene.bo.cells.to_py() == scene.owner.cells.to_py())
+    await scene.goes_on()
+    await until(lambda: hers.cells.to_py() == scene.owner.cells.to_py())
+    shown = [output for cell in scene.owner.cells.to_py() for output in cell.get("outputs", [])]
+    assert all(output["data"] == {"text/html": "<b>42</b>"} for output in shown)
+    assert hers.page.closed is None
+    for visitor in (ann.inside, scene.bo_inside):
+        assert not [
+            event for event in await gate.events(share=visitor.share["id"]) if event["action"] == "document.refused"
+        ]
+
+
+async def test_the_owner_changes_the_file_on_the_disk(
+    ann: Visitor, bo: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """With another program, while two editors have it open: they get it in the document that they have, write on, and
+    the file is what all of them see."""
+    path = make(workshop, "from_disk.md")
+    pages = [await owner.open(path), await ann.open(path), await bo.open(path)]
+    pages[1].type("Ann\n")
+    await until(lambda: all(str(page.source) == "first line\nAnn\n" for page in pages))
+    await until(lambda: (workshop.root / path).read_text() == "first line\nAnn\n")
+    for number in range(2):
+        (workshop.root / path).write_text(f"from the disk {number}\nfirst line\nAnn\n")
+        wanted = f"from the disk {number}\nfirst line\nAnn\n"
+        await until(lambda wanted=wanted: all(str(page.source) == wanted for page in pages))  # type: ignore[misc]
+    for page, words in zip(pages[1:], ("Ann again\n", "Bo\n"), strict=True):
+        page.type(words)
+        await until(lambda words=words: all(words in str(page.source) for page in pages))  # type: ignore[misc]
+    whole = "from the disk 1\nfirst line\nAnn\nAnn again\nBo\n"
+    await until(lambda: (workshop.root / path).read_text() == whole)
+    assert [str(page.source) for page in pages] == [whole] * 3
+    assert all(page.closed is None for page in pages)
 
 
 async def test_attack_three_refusals_end_the_right_to_write(ann: Visitor, scene: Scene, gate: Gatehouse) -> None:
@@ -260,6 +333,36 @@ async def test_attack_three_refusals_end_the_right_to_write(ann: Visitor, scene:
     assert json.loads((await ann.inside.ask("GET", "api/me")).body)
     reasons = [event["reason"] for event in await gate.events(share=ann.inside.share["id"], outcome="denied")]
     assert reasons.count("writing_ended") >= 1
+
+
+async def too_large(ann: Visitor, path: str) -> str:
+    """Send a change between the two limits, whose frame is taken; returns what the page is told."""
+    page = await ann.open(path, "json", "notebook")
+    with page.doc.transaction():
+        Notebook(page).put(source=Text("x" * 8_100_000))
+    await page.sent()
+    await page.until(lambda: page.closed is not None)
+    ann.pages.remove(page)
+    await page.leave()
+    assert page.closed is not None and page.closed[0] == 1003
+    return str(json.loads(page.closed[1])["code"])
+
+
+async def test_attack_changes_that_are_too_large(ann: Visitor, scene: Scene, gate: Gatehouse) -> None:
+    """An honest page may send some: they do not count among what no page sends. Without end they do."""
+    assert [await too_large(ann, scene.path) for _ in range(4)] == ["update_too_large"] * 4
+    page = await ann.open(scene.path, "json", "notebook")
+    with page.doc.transaction():
+        Notebook(page).type("one", "still writing")
+    await until(lambda: "still writing" in str(scene.owner.cell("one")["source"]))
+    assert [await too_large(ann, scene.path) for _ in range(6)][-2:] == ["update_too_large", "writing_ended"]
+    await scene.goes_on()
+    refused = [
+        event["reason"]
+        for event in await gate.events(share=ann.inside.share["id"])
+        if event["action"] == "document.refused"
+    ]
+    assert refused == ["update_too_large"] * 9 + ["writing_ended"]
 
 
 async def test_attack_updates_of_another_document(ann: Visitor, scene: Scene) -> None:

@@ -259,6 +259,23 @@ def test_what_was_typed_and_lost_is_offered_and_put_back(visitor: Watched, rooms
     assert asked == []
 
 
+def test_a_change_that_is_too_large_is_undone_and_said(visitor: Watched, house: RealHouse) -> None:
+    """It would break the connection, and be sent again with the next one, for ever: it is not sent, the page loads
+    itself again and says why, and it works on."""
+    open_notebook(visitor.page, house.enter(visitor.page.context))
+    page = visitor.page
+    page.evaluate(
+        """() => { window.before = true;
+        jupyterapp.shell.currentWidget.context.model.sharedModel.setMetadata("title", "x".repeat(9_000_000)); }"""
+    )
+    page.wait_for_function("() => window.before === undefined", timeout=45_000)
+    expect(page.locator("#sharegate-toast")).to_contain_text("too large to be taken", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    type_into(page, 0, "  # goes on")
+    saved(page)
+    assert page.locator(".jp-Dialog").count() == 0 and house.denials() == []
+
+
 def test_what_was_put_aside_goes_beside_a_cell_that_changed(visitor: Watched, rooms: Rooms, house: RealHouse) -> None:
     """A cell that somebody changed meanwhile keeps what they wrote: the kept text becomes a cell below it."""
     open_notebook(visitor.page, house.enter(visitor.page.context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib import resources
 
 from pycrdt import Doc, create_sync_message, create_update_message
 
@@ -10,9 +11,12 @@ from sharegate.channels import frames
 from sharegate.channels.editor import EDITOR_PACE, EditorGuard
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
+from sharegate.channels.lib0 import uint
 from sharegate.channels.member import Heard
+from sharegate.channels.registry import close_frame
 from sharegate.channels.scan import FROM_EDITOR
 from sharegate.channels.viewer import Pace
+from sharegate.errors import Reason
 from sharegate.limits import Rate
 from sharegate.messages import Frame
 from tests.channels.documents import kinds_of_attack, notebook, update_frame
@@ -68,9 +72,25 @@ def test_attack_speaking_as_the_server_closes() -> None:
 
 
 def test_attack_more_than_an_update_may_have_closes() -> None:
-    """By size, before anything is read."""
-    verdict = EditorGuard().from_visitor(update_frame(bytes(FROM_EDITOR.bytes + 1)))
-    assert verdict.refused == "bad_frame" and verdict.onward == ()
+    """By size, before anything is read, or by the number of its parts. An honest page may have sent it: it is told to
+    load itself again, since it would send the same with every new connection."""
+    many = b"\x01" + uint(FROM_EDITOR.structs + 1) + b"\x05\x00" + b"\x00\x01" * (FROM_EDITOR.structs + 1) + b"\x00"
+    for update in (bytes(FROM_EDITOR.bytes + 1), many):
+        verdict = EditorGuard().from_visitor(update_frame(update))
+        assert verdict.refused == "update_too_large" and verdict.onward == ()
+        assert verdict.close == close_frame("room", Reason.UPDATE_TOO_LARGE)
+
+
+def test_pages_know_the_size() -> None:
+    """An honest page does not send what would break its connection."""
+    script = resources.files("sharegate.lab").joinpath("assets/sockets.js").read_text()
+    assert f"const LARGEST = {FROM_EDITOR.bytes // 1024**2} * 1024 * 1024;" in script
+
+
+def test_attack_what_is_no_update_is_never_only_too_large() -> None:
+    """Only what is headed as an update is."""
+    verdict = EditorGuard().from_visitor(Frame.binary(b"\x01" + bytes(FROM_EDITOR.bytes + 1)))
+    assert verdict.refused == "bad_frame"
 
 
 def test_attack_keys_without_end_close_the_channel(clock: Clock) -> None:

@@ -144,7 +144,7 @@ def test_every_close_fits_on_the_wire(kind: Kind, reason: Reason) -> None:
     if frame.code == 1003:
         assert kind == "room"
         said = json.loads(frame.reason)
-        taken_back = reason in (Reason.UPDATE_REFUSED, Reason.WRITING_ENDED)
+        taken_back = reason in (Reason.UPDATE_REFUSED, Reason.UPDATE_TOO_LARGE, Reason.WRITING_ENDED)
         why = {"code": reason.value} if taken_back else {"errorReason": MEANINGS[reason].sentence}
         assert said == {"reason": "unknown_session", "reloadable": True, **why}
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,20 +14,30 @@ from pycrdt import Doc, Map, Text
 
 from sharegate.channels import frames
 from sharegate.channels import link as links
+from sharegate.channels import member as members
 from sharegate.channels import open_rooms as rooms
+from sharegate.channels import outbox as outboxes
+from sharegate.channels import room as live
+from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
+from sharegate.channels.epoch import Epoch
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.link import STEADY_SECONDS, Link
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
-from sharegate.channels.scan import FROM_EDITOR, scan_update
+from sharegate.channels.saves import ANSWER_SECONDS
+from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
+from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Grant, Role
+from tests.channels import crafted
+from tests.channels.crafted import string
 from tests.channels.documents import kinds_of_attack
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
@@ -97,8 +108,8 @@ class Server:
             task.cancel()
 
 
-def made(server: Server, steward: Steward | None = None, **options: Any) -> Room:
-    return Room("up", NAME, server.connect, steward or Steward(), RULES, **options)
+def made(server: Server, steward: Steward | None = None, rules: DocumentRules = RULES, **options: Any) -> Room:
+    return Room("up", NAME, server.connect, steward or Steward(), rules, **options)
 
 
 class Viewer:
@@ -171,6 +182,7 @@ async def server() -> AsyncIterator[Server]:
 @pytest_asyncio.fixture
 async def room(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
     monkeypatch.setattr(links, "RETRY_PAUSE", 0.005)
+    monkeypatch.setattr(links, "RETRY_MOST", 0.02)
     monkeypatch.setattr(links, "RETRY_SECONDS", 0.2)
     room = made(server)
     yield room
@@ -315,6 +327,106 @@ async def test_a_server_that_stays_away_ends_the_channels_for_now(room: Room, se
     assert ended(viewer) == "upstream_away"
 
 
+class Wanting:
+    """The room's side of a connection, as long as it is wanted. Implements link.Peer."""
+
+    def __init__(self, heard: Callable[[], object] = lambda: None, *, known: bool = True) -> None:
+        self.wanted = True
+        self.known = known
+        self.ended: list[Frame | Denied] = []
+        self._heard = heard
+
+    async def adopt(self, fresh: Doc[Any]) -> None:
+        pass
+
+    def opening(self, theirs: bytes) -> list[Frame]:
+        return []
+
+    async def news(self, news: object) -> None:
+        self._heard()
+
+    def tick(self) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+    def over(self, why: Frame | Denied) -> None:
+        self.ended.append(why)
+
+
+class Sleeps:
+    """Pauses that only move the clock; `then` is called before each, with how many there were."""
+
+    def __init__(self, clock: Clock, then: Callable[[int], object]) -> None:
+        self.made: list[float] = []
+        self._clock = clock
+        self._then = then
+
+    async def __call__(self, seconds: float) -> None:
+        self._then(len(self.made))
+        self.made.append(round(seconds, 6))
+        self._clock.forward(seconds)
+        await asyncio.sleep(0)
+
+
+async def test_attack_a_server_that_answers_badly_each_time(server: Server, clock: Clock) -> None:
+    """It is tried again more and more slowly, up to some seconds, and fast again after a connection that lasted."""
+
+    def heard() -> None:
+        if len(server.wires) == 8:
+            clock.forward(STEADY_SECONDS)
+
+    async def connect() -> Any:
+        socket = await server.connect()
+        await server.say(SyncStep2(server.doc.get_update()), Update(b"\x00\x00"))
+        server.wire._inbox.put_nowait(Frame.binary(b"\x07nonsense"))
+        return socket
+
+    peer = Wanting(heard)
+    sleeps = Sleeps(clock, lambda number: setattr(peer, "wanted", number < 9))
+    room_link = Link(connect, peer, now=clock, jitter=lambda: 0.5, sleep=sleeps)
+    await room_link.open()
+    await room_link.closed()
+    assert sleeps.made == [0.2, 0.3, 0.6, 1.2, 2.25, 2.25, 2.25, 0.2, 0.3, 0.6]
+    assert peer.ended == []
+
+
+async def test_a_server_that_was_away_is_asked_as_before(server: Server, clock: Clock) -> None:
+    """Whatever was before: five times a second for three seconds, then those who wait are told."""
+    peer = Wanting()
+    pauses = Sleeps(clock, lambda number: setattr(server, "refuse", Reason.UPSTREAM_AWAY))
+    room_link = Link(server.connect, peer, now=clock, sleep=pauses)
+    await room_link.open()
+    server.wire.vanish()
+    await room_link.closed()
+    assert pauses.made == [0.2] * 15 and [str(why) for why in peer.ended] == ["upstream_away"]
+
+
+async def test_a_connection_that_nobody_wanted_any_more_was_no_bad_one(room: Room, server: Server) -> None:
+    """Who looks into a document and leaves at once, again and again, never waits."""
+    for _ in range(5):
+        (await enter(room)).leave()
+        await room.closed()
+    assert room._link._pauses._bad == 0 and len(server.wires) == 5
+
+
+async def test_who_comes_after_a_bad_answer_does_not_bring_the_next_one_at_once(
+    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pause is the document's, not one visitor's; nobody waits so for a server that was away."""
+    monkeypatch.setattr(links, "SYNC_SECONDS", 0.02)
+    server.silent = True
+    sleeps = Sleeps(clock, lambda number: None)
+    room_link = Link(server.connect, Wanting(known=False), now=clock, jitter=lambda: 1.0, sleep=sleeps)
+    for refuse in (None, None, None, Reason.UPSTREAM_AWAY, Reason.UPSTREAM_AWAY):
+        server.refuse = refuse
+        with pytest.raises(Denied):
+            await room_link.open()
+        await room_link.closed()
+    assert sleeps.made == [0.2, 0.4, 0.8]
+
+
 @pytest.mark.parametrize("code", [4400, 4404, 4500])
 async def test_the_servers_last_word_is_passed_on(room: Room, server: Server, code: int) -> None:
     """A file that is gone or unreadable stays so: no second try."""
@@ -375,6 +487,41 @@ async def test_a_conflict_is_a_new_epoch(room: Room, server: Server) -> None:
     await server.say(RawJson({"type": "conflict"}))
     await until(lambda: viewer.end is not None)
     assert viewer.end == stale_session() and room.session != session
+
+
+def test_attack_news_that_refer_to_what_was_not_sent() -> None:
+    """Nothing of them is kept: it would come into the document behind everybody's back when the rest is there."""
+    doc, sent = document(), document()
+    epoch = Epoch(NAME, doc, RULES)
+    steps = []
+    for words in ("one ", "two "):
+        before = sent.get_state()
+        sent["source"].insert(0, words)
+        steps.append(sent.get_update(before))
+    with pytest.raises(Denied, match="upstream_bad_answer"):
+        epoch.follow(steps[1], scan_update(steps[1], FROM_UPSTREAM))
+    assert not epoch.damaged
+    epoch.follow(steps[0], scan_update(steps[0], FROM_UPSTREAM))
+    assert str(doc["source"]) == "one words\n"
+
+
+async def test_news_with_a_gap_bring_a_new_connection_and_everything(room: Room, server: Server) -> None:
+    """In the same epoch: pages stay."""
+    viewer, session = await enter(room), room.session
+    server.doc["source"].insert(0, "never sent ")
+    await server.type("and sent ")
+    await until(lambda: str(viewer.source) == "and sent never sent words\n")
+    assert len(server.wires) == 2 and room.session == session and viewer.end is None
+
+
+async def test_attack_news_of_items_that_wait_for_each_other(room: Room, server: Server) -> None:
+    """They wait in the document for ever though all of it was sent: that document ends."""
+    viewer, session = await enter(room), room.session
+    ring = {5: (0, [string("x", left=(6, 0))]), 6: (0, [string("y", left=(5, 0))])}
+    await server.say(Update(crafted.update(ring)))
+    await until(lambda: viewer.end is not None)
+    assert viewer.end == stale_session() and room.session != session
+    assert str((await enter(room)).source) == "words\n"
 
 
 # -- where the file lies --------------------------------------------------------------------------------------
@@ -498,6 +645,22 @@ async def test_a_refused_client_id_is_barred_for_the_epoch(room: Room, server: S
     await until(lambda: str(server.doc["source"]) == "honest words\n")
 
 
+async def test_a_change_that_is_only_too_large_bars_nobody(server: Server) -> None:
+    """It reaches nobody; the page loads itself again, and what it wrote under the same client id before stays good."""
+    room = made(server, rules=replace(RULES, max_update_bytes=1_000))
+    eve = await edit(room, "eve", client=77)
+    await eve.type("before ")
+    with pytest.raises(Denied, match="update_too_large"):
+        await eve.type("x" * 2_000)
+    assert steward_of(room).refusals == ["update_too_large: larger than 1000 bytes"]
+    eve.leave()
+    again = await edit(room, "eve", client=77)
+    await again.type("after ")
+    await until(lambda: str(server.doc["source"]) == "after before words\n")
+    again.leave()
+    await room.closed()
+
+
 async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
     """It would stay pending in every library that it reaches."""
     eve = await edit(room, "eve")
@@ -560,6 +723,54 @@ async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, serv
     await ann.say(RawSave(1))
     server.wire.vanish()
     await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
+
+
+def saves(heard: list[Any]) -> list[RawSave]:
+    return [each for each in heard if isinstance(each, RawSave)]
+
+
+def answers(heard: list[Any]) -> list[tuple[int, str]]:
+    return [(each.value["responseTo"], each.value["status"]) for each in heard if isinstance(each, RawJson)]
+
+
+async def test_a_server_that_never_answers_a_save_does_not_block_the_next(server: Server, clock: Clock) -> None:
+    """After a while it has failed, the next one is asked, and an answer that comes late is nobody's."""
+    room = made(server, now=clock)
+    ann, bo = await edit(room, "ann"), await edit(room, "bo")
+    await ann.say(RawSave(1))
+    await until(lambda: len(saves(server.heard)) == 1)
+    await bo.say(RawSave(2))
+    room.tick()
+    assert answers(ann.heard) == [] and len(saves(server.heard)) == 1
+    clock.forward(ANSWER_SECONDS)
+    room.tick()
+    await until(lambda: answers(ann.heard) == [(1, "failed")] and len(saves(server.heard)) == 2)
+    first, second = saves(server.heard)
+    await server.say(RawJson({"type": "save", "responseTo": first.id, "status": "success"}))
+    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
+    await until(lambda: answers(bo.heard) == [(2, "success")])
+    assert answers(ann.heard) == [(1, "failed")]
+    for each in (ann, bo):
+        each.leave()
+    await room.closed()
+
+
+async def test_attack_asking_for_saves_without_end(room: Room, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one connection and of all together only so many wait; the others have failed at once, and who leaves takes
+    its own along."""
+    monkeypatch.setattr(saving, "ALL", saving.EACH + 4)
+    eve, ann = await edit(room, "eve"), await edit(room, "ann")
+    for number in range(100):
+        await eve.say(RawSave(number))
+    await until(lambda: len(answers(eve.heard)) == 100 - saving.EACH)
+    assert answers(eve.heard) == [(number, "failed") for number in range(saving.EACH, 100)]
+    for number in range(6):
+        await ann.say(RawSave(number))
+    await until(lambda: answers(ann.heard) == [(4, "failed"), (5, "failed")])
+    eve.leave()
+    assert len(room._saves.open) == 4
+    await ann.say(RawSave(6))
+    assert len(room._saves.open) == 5
 
 
 async def test_answers_to_saves_of_others_are_nobodys(room: Room, server: Server) -> None:
@@ -756,6 +967,48 @@ async def test_attack_a_role_taken_back_while_a_change_waits(room: Room, server:
     assert str(server.doc["source"]) == "on before words\n"
 
 
+@pytest.mark.parametrize("said", ["cursor", "save"])
+async def test_who_speaks_waits_for_a_slow_server_as_who_writes(room: Room, server: Server, said: str) -> None:
+    """Cursors and saves too, so that nobody can fill what waits for it."""
+    ann = await edit(room, "ann")
+    count = len(server.heard)
+    room._link.outbox._drained.clear()
+    waiting = asyncio.create_task(ann.say(cursor(ann.doc.client_id) if said == "cursor" else RawSave(1)))
+    await server.wire.settle()
+    assert not waiting.done() and len(server.heard) == count
+    room._link.outbox._drained.set()
+    await waiting
+    await until(lambda: len(server.heard) == count + 1)
+
+
+async def test_attack_a_server_that_asks_and_never_reads(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question is answered with the document: it is dropped, and a new connection brings everything up to date."""
+    monkeypatch.setattr(outboxes, "MOST_FRAMES", 10)
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    await server.wire.settle()
+    server.wire._room = 0
+    for _ in range(12):
+        await server.say(SyncStep1(b"\x00"))
+    await ann.type("typed ")
+    await until(lambda: len(server.wires) == 2 and str(server.doc["source"]) == "typed words\n")
+    assert server.wires[0].aborted and viewer.end is None and ann.end is None
+
+
+async def test_a_visitor_who_does_not_read_is_closed_whatever_is_told(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where others are counts as what they write does; the page comes back and is brought up to date."""
+    monkeypatch.setattr(members, "WAITING_FRAMES", 5)
+    ann, viewer = await edit(room, "ann"), await enter(room)
+    deaf = await room.enter(grant("s1"), room.place("s1", lambda: Place(Looks(), Ids())))
+    for clock in range(1, 9):
+        await server.say(cursor(5, clock=clock))
+    await until(lambda: deaf._end is not None)
+    assert deaf._end == Frame.close(1012, "server_slow") and viewer.end is None and ann.end is None
+
+
 async def test_attack_a_change_that_waits_when_its_channel_is_cut(room: Room, server: Server) -> None:
     """It is never applied, whatever it waited for comes in the same moment as the cut."""
     member = await room.enter(grant(visit="ann", role=Role.EDIT), room.place("s1", lambda: Place(Looks(), Ids())))
@@ -826,6 +1079,29 @@ async def test_attack_a_file_moved_away_while_the_server_was(room: Room, server:
     await until(lambda: str(inside.source) == "words\nnot for s1\n")
     await until(lambda: outside.end is not None)
     assert ended(outside) == "room_left_root" and str(outside.source) == "words\n"
+
+
+async def test_a_place_that_is_slow_to_look_at_holds_up_no_other_look(
+    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shares' places are looked at together, so many at a time; the news are told when all have been."""
+    monkeypatch.setattr(live, "LOOKS", 3)
+    every = [Looks() for _ in range(5)]
+    viewers = [await enter(room, f"s{number}", looks) for number, looks in enumerate(every)]
+    for looks in every:
+        looks.made.clear()
+        looks.go.clear()
+    await server.type("news ")
+    await until(lambda: [len(looks.made) for looks in every] == [1, 1, 1, 0, 0])
+    await server.wire.settle()
+    assert [len(looks.made) for looks in every] == [1, 1, 1, 0, 0]
+    for looks in every[1:]:
+        looks.go.set()
+    await until(lambda: all(looks.made for looks in every))
+    await server.wire.settle()
+    assert all(str(viewer.source) == "words\n" for viewer in viewers)
+    every[0].go.set()
+    await until(lambda: all(str(viewer.source) == "news words\n" for viewer in viewers))
 
 
 async def test_attack_coming_in_while_the_places_of_others_are_looked_at(room: Room, server: Server) -> None:

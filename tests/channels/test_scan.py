@@ -25,6 +25,8 @@ from sharegate.channels.scan import (
     scan_update,
 )
 from sharegate.errors import Denied, Reason
+from tests.channels import crafted
+from tests.channels.crafted import string
 from tests.channels.documents import WORDS, deep_any, deep_json, deep_types, edit, edited, notebook
 
 choosers = st.integers(0, 2**64).map(random.Random)
@@ -357,6 +359,24 @@ def test_structs_are_listed_when_asked_for() -> None:
             Struct(5, 10, Content.GC),
         ]
     }
+
+
+@pytest.mark.parametrize(
+    ("data", "needs"),
+    [
+        (crafted.update({1: (0, [string("ab"), string("c", left=(1, 1))])}), {}),
+        (crafted.update({1: (3, [string("ab")])}), {1: 3}),
+        (crafted.update({1: (3, [string("a", left=(2, 6), right=(4, 1))]), 4: (0, [string("xy")])}), {1: 3, 2: 7}),
+        (crafted.update({1: (0, [string("a", parent=(2, 6))])}), {2: 7}),
+        (crafted.update({1: (0, [string("a", left=(1, 0))])}), {}),
+        (crafted.update({1: (0, [string("a"), b"\x0a\x03", string("b")])}), {1: 4}),
+        (crafted.update({1: (0, [string("ab")])}, {1: [(0, 2)], 2: [(5, 2), (0, 1)]}), {2: 7}),
+        (crafted.update({1: (0, [string("ab")])}, {1: [(0, 3)]}), {1: 3}),
+    ],
+)
+def test_the_summary_says_what_must_be_there_before(data: bytes, needs: dict[int, int]) -> None:
+    """What precedes, what is skipped, and each neighbour, parent and deleted clock that the update does not bring."""
+    assert scan_update(data, FROM_UPSTREAM).needs == needs
 
 
 @pytest.mark.parametrize("clock", [0, 1, 9])

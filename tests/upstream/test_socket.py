@@ -9,7 +9,9 @@ import json
 import struct
 from collections.abc import Awaitable, Callable
 
+import aiohttp
 import pytest
+from yarl import URL
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame, FrameKind
@@ -106,6 +108,19 @@ async def test_a_room_of_the_real_server_speaks_through_the_socket(patient: Aioh
     assert (await socket.receive()).code == 1006
     with pytest.raises(ConnectionError):
         await socket.send(Frame.binary(b"x"))
+
+
+@pytest.mark.real
+async def test_the_real_server_answers_pings(patient: AiohttpForwarder, real: Upstream) -> None:
+    """In a room, on which the gate asks whether a silent server is there."""
+    room, token = await room_of(patient, real), real.token.secret
+    async with aiohttp.ClientSession(headers={"Authorization": f"token {token}"}) as session:
+        url = URL(f"{real.url}{room.path}?sessionId={dict(room.query)['sessionId']}", encoded=True)
+        async with session.ws_connect(url, autoping=False) as socket:
+            await socket.ping(b"there?")
+            while (message := await socket.receive(20)).type is not aiohttp.WSMsgType.PONG:
+                assert message.type is aiohttp.WSMsgType.BINARY
+            assert message.data == b"there?"
 
 
 @pytest.mark.real
@@ -258,6 +273,53 @@ async def test_an_upstreams_close_comes_with_code_and_reason(
         assert await socket.receive() == Frame.close(1006)
         with pytest.raises(ConnectionError):
             await socket.send(Frame.text("x"))
+
+
+@pytest.mark.parametrize("reading", [True, False])
+async def test_an_upstream_that_is_gone_without_a_word_is_1006(reading: bool) -> None:
+    """Its connection stands, and nobody answers at the other end: whether we wait for it, or look only later."""
+    pinged = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await read_frame(reader))[0] == 9
+        pinged.set()
+        await reader.read(-1)
+        pinged.set()
+
+    async with (
+        AiohttpForwarder(timeouts=Timeouts(silent=0.1)) as asking,
+        scripted(accepting(talk)) as server,
+        asyncio.timeout(20),
+    ):
+        socket = await asking.connect(server.upstream, CHANNEL)
+        if not reading:
+            await pinged.wait()
+            pinged.clear()
+            await pinged.wait()
+        assert await socket.receive() == Frame.close(1006)
+        with pytest.raises(ConnectionError):
+            await socket.send(Frame.binary(b"x"))
+
+
+async def test_an_upstream_that_answers_pings_may_be_silent() -> None:
+    """Asked again and again, it stays; the visitor's side sees none of it."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            opcode, data = await read_frame(reader)
+            assert opcode == 9
+            writer.write(frame(10, data))
+        writer.write(frame(2, b"still here"))
+        await keep_open(reader, writer)
+
+    async with (
+        AiohttpForwarder(timeouts=Timeouts(silent=1.0)) as asking,
+        scripted(accepting(talk)) as server,
+        asyncio.timeout(30),
+    ):
+        socket = await asking.connect(server.upstream, CHANNEL)
+        assert await socket.receive() == Frame.binary(b"still here")
+        await socket.close(1000)
 
 
 async def test_a_broken_connection_is_1006(forwarder: AiohttpForwarder) -> None:

@@ -98,6 +98,7 @@ function server(state) {
 
 const AGAIN = "sharegate-loaded-again";
 const READING = "sharegate-only-reading";
+const LARGE = "sharegate-too-large";
 const SOON = 1200;
 const PAUSE = 30_000;
 
@@ -106,6 +107,7 @@ const PAUSE = 30_000;
 whenRoomIsLost((why) => {
   typed.keep();
   if (why === "writing_ended") writingEnded();
+  if (why === "update_too_large") sessionStorage.setItem(LARGE, visit.base);
   if (going || lost) return;
   lost = true;
   const since = Date.now() - Number(sessionStorage.getItem(AGAIN));
@@ -151,6 +153,10 @@ function settle(app) {
     makeReadOnly(app, visit, toast);
   }
   if (barred) toast("Too many changes had to be taken back. You can go on reading.");
+  if (sessionStorage.getItem(LARGE) === visit.base) {
+    sessionStorage.removeItem(LARGE);
+    toast("A change was too large to be taken and was undone. Make it in smaller steps.");
+  }
   if (!visit.collaboration) watchForSaves(app, visit, place, banner);
   app.restored.then(() => offerKept(app, visit, { writes, toast }));
 }

@@ -12,7 +12,13 @@ export function whenRoomIsLost(callback) {
   roomLost = callback;
 }
 
-// "" for a room that may come back. The gate says `code` where it took a change back: update_refused, writing_ended.
+// What the gate takes in one message (FROM_EDITOR in channels/scan.py). One so large would break the connection, and be sent
+// again with the next.
+const LARGEST = 8 * 1024 * 1024;
+const tooLarge = new Set(); // rooms whose document holds such a change: what comes after it would be refused
+
+// "" for a room that may come back. The gate says `code` where it took a change back: update_refused, update_too_large,
+// writing_ended.
 function whyLost(event) {
   if (event.code !== 1003) return "";
   try {
@@ -36,6 +42,14 @@ window.WebSocket = class extends Native {
       event.stopImmediatePropagation();
       roomLost(why);
     });
+  }
+
+  send(data) {
+    const room = new URL(this.url).pathname;
+    if (data.byteLength >= LARGEST && room.includes("/api/collaboration/room/")) tooLarge.add(room);
+    if (!tooLarge.has(room)) return super.send(data);
+    roomLost("update_too_large");
+    this.close();
   }
 };
 

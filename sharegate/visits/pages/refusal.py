@@ -36,6 +36,7 @@ REMEDIES: dict[str, str] = {
     "overlay_limit": "Reset your layout in JupyterLab to make room. Shared files are not affected.",
     "not_found": "Check the address, or go back to the folder you were given.",
     "update_refused": "Load the page again. What you typed is offered to you there.",
+    "update_too_large": "Load the page again, and make the change in smaller steps.",
     "writing_ended": "Load the page again. If you think this is a mistake, tell the owner.",
     "document_open": "Open the file and change it there, or close it everywhere first.",
     "runs_by_itself": "Choose another name, or ask the owner to allow it for this share.",
