@@ -10,6 +10,7 @@ from typing import Any
 from pycrdt import Array, Doc, Map
 
 from sharegate.channels.admission import RoomName
+from sharegate.channels.filed import Filed
 from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.history import held
 from sharegate.channels.places import FILE_ROOTS, NOTEBOOK_ROOTS, Places
@@ -37,7 +38,7 @@ class Epoch:
         self._rules = rules
         self._doc = doc
         self._state = doc.get("state", type=Map)
-        self._written = self._state.get("hash")
+        self.filed = Filed(self._state)
         self._whole: bytes | None = None
         self._held: Mapping[int, int] | None = None
         self.saved: Mapping[int, int] = self.held
@@ -135,16 +136,13 @@ class Epoch:
     def follow(self, update: bytes, summary: UpdateSummary) -> None:
         """A change of the server's. Denied(`upstream_bad_answer`) when the library cannot apply it, or when it refers
         to what the server has not sent."""
-        self._apply(update)
+        # The server writes a new hash with each file that it wrote.
+        if self.filed.follow(summary, lambda: self._apply(update)):
+            self.saved = self.held
         if self._pen is not None:
             self._pen.follow(update, summary)
         elif self._missed is not None:
             self._missed.append((update, summary))
-        # The server writes a new hash with each file that it wrote (jupyter_server_ydoc rooms.py).
-        written = self._state.get("hash")
-        if written != self._written:
-            self._written = written
-            self.saved = self.held
         if any(part.end > self.held.get(part.client, 0) for part in (*summary.clocks, *summary.deleted)):
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
 
@@ -180,6 +178,7 @@ class Epoch:
 
     def rejoin(self, update: bytes) -> None:
         """The same history, as a server has it that comes back."""
+        self.filed.server_changed()
         self.follow(update, scan_update(update, FROM_UPSTREAM, structs=True))
 
     def saw_saved(self, held: Mapping[int, int]) -> None:

@@ -30,7 +30,7 @@ from sharegate.channels.member import Heard, Member
 from sharegate.channels.names import Awarenesses
 from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.saves import Saves
+from sharegate.channels.saves import Answer, Asked, Saves, save_answer
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
@@ -39,8 +39,6 @@ from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Capability, Grant
 
 SAVE_SECONDS = 10.0
-
-
 EARLY_SAVES = 16  # that may wait for what a page that was offline has
 
 
@@ -67,17 +65,6 @@ class Steward(Protocol):
 
     async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
-
-
-class _Heard:
-    """The gate itself, waiting for the answer to a save. Implements saves.Told."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-
-    def push(self, frame: Frame) -> None:
-        if not self.answer.done():
-            self.answer.set_result(frame)
 
 
 def stale_session() -> Frame:
@@ -276,7 +263,7 @@ class Room:
 
     async def _save(self, member: Member, number: int) -> None:
         if self._here().read_only or not await self._may_write(member):
-            member.push(_save_answer(number, "skipped"))
+            member.push(save_answer(number, "skipped"))
             return
         if not member.caught_up and len(member.early_saves) < EARLY_SAVES:
             # What the page has may not be here yet: it must not be told that it is saved.
@@ -284,9 +271,10 @@ class Room:
             return
         await self._link.open()
         if not (self._link.connected and member.here and member.caught_up):
-            member.push(_save_answer(number, "failed"))
+            member.push(save_answer(number, "failed"))
             return
-        self._send_save(self._saves.ask(member, number, self._here().held))
+        epoch = self._here()
+        self._send_save(self._saves.ask(member, number, epoch.held, epoch.filed))
 
     def _here(self) -> Epoch:
         if self._epoch is None:
@@ -329,11 +317,13 @@ class Room:
 
     async def save(self) -> bool:
         """Have the server write the file, and wait until it said so. Called while the document is held."""
-        heard = _Heard()
-        self._send_save(self._saves.ask(heard, 0, self._here().held))
         with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
             async with asyncio.timeout(SAVE_SECONDS):
-                return await heard.answer == _save_answer(0, "success")
+                await self._link.open()
+                if self._link.connected:
+                    epoch, heard = self._here(), Answer()
+                    self._send_save(self._saves.ask(heard, 0, epoch.held, epoch.filed))
+                    return await heard.frame == save_answer(0, "success")
         return False
 
     # -- the server's side (link.Peer) ----------------------------------------------------------------------------
@@ -376,21 +366,29 @@ class Room:
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
-                self._here().follow(update, news.summary)
-                self._steward.followed(self, update)
-                self._tell(Update(update))
+                self._follow(update, news.summary)
+                if isinstance(news.message, SyncStep2):
+                    self._looked()
             case Awareness():
                 told = self._names.from_upstream(news.message)
                 self._here().heard_of(state.client for state in told.members)
                 self._tell_where(told.members)
                 self._send_where(told.upstream)
             case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):
-                self._saved(number, status)
+                self._answered(number, status)
             case RawJson(value={"type": "conflict"}):
                 # It could not merge what it was sent: the two histories are not one.
                 self._new_epoch()
                 return AWAY
         return None
+
+    def _follow(self, update: bytes, summary: UpdateSummary) -> None:
+        epoch = self._here()
+        known = epoch.repeats(summary)
+        epoch.follow(update, summary)
+        if not known:
+            self._steward.followed(self, update)
+            self._tell(Update(update))
 
     def tick(self) -> None:
         told = self._names.settle()
@@ -403,7 +401,7 @@ class Room:
     def lost(self) -> None:
         self._tell_where(self._names.upstream_gone())
         for member, number in self._saves.drop():
-            member.push(_save_answer(number, "failed"))
+            member.push(save_answer(number, "failed"))
 
     def over(self, why: Frame | Denied) -> None:
         for member in list(self._members):
@@ -470,23 +468,41 @@ class Room:
 
     def _send_save(self, number: int | None) -> None:
         if number is not None:
+            self._look()
             self._link.outbox.put(frames.write(RawSave(number)))
 
-    def _saved(self, number: int, status: str) -> None:
-        asked = self._saves.answered(number)
+    def _look(self) -> None:
+        """Ask the server for what its document holds by then."""
+        self._link.outbox.put(frames.write(SyncStep1(self._here().vector)))
+
+    def _answered(self, number: int, status: str) -> None:
+        asked = self._saves.answered(number, success=status == "success")
         if asked is None:
             return
-        if status == "success" and self._epoch is not None:
-            self._epoch.saw_saved(asked.held)
-        for member, theirs in asked.by:
-            member.push(_save_answer(theirs, status if status in ("success", "skipped") else "failed"))
-        if self._epoch is not None:
-            self._send_save(self._saves.next(self._epoch.held))
+        if status == "success":
+            self._look()
+        else:
+            self._end_save(asked, "skipped" if status == "skipped" else "failed")
+
+    def _looked(self) -> None:
+        epoch = self._here()
+        found = self._saves.looked(epoch.filed)
+        if found is None:
+            return
+        asked, written = found
+        if written:
+            epoch.saw_saved(asked.held)
+            self._end_save(asked, "success")
+        elif (number := self._saves.again(asked, epoch.held, epoch.filed)) is not None:
+            self._send_save(number)
+        else:
+            self._end_save(asked, "failed")
+
+    def _end_save(self, asked: Asked, status: str) -> None:
+        asked.tell(status)
+        epoch = self._here()
+        self._send_save(self._saves.next(epoch.held, epoch.filed))
 
 
 def _new_session() -> str:
     return secrets.token_hex(16)
-
-
-def _save_answer(number: int, status: str) -> Frame:
-    return frames.write(RawJson({"type": "save", "responseTo": number, "status": status}))

@@ -23,6 +23,7 @@ from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
+from sharegate.channels.saves import TRIES
 from sharegate.channels.scan import FROM_EDITOR, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
@@ -91,6 +92,24 @@ class Server:
         before = self.doc.get_state()
         self.doc.get("source", type=Text).insert(0, words)
         await self.say(Update(self.doc.get_update(before)))
+
+    async def saved(self, number: int, *, written: bool = True) -> None:
+        """The answer to a save, which is "success" whatever became of it."""
+        if written:
+            await self.put({"dirty": False}, {"hash": "h"})
+        await self.say(RawJson({"type": "save", "responseTo": number, "status": "success"}))
+
+    async def put(self, *changes: dict[str, Any]) -> None:
+        """Change the state, in one update each."""
+        for change in changes:
+            before = self.doc.get_state()
+            self.doc.get("state", type=Map).update(change)
+            await self.say(Update(self.doc.get_update(before)))
+
+    @property
+    def saves(self) -> list[int]:
+        """The numbers of the saves it was asked for."""
+        return [each.id for each in self.heard if isinstance(each, RawSave)]
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -537,21 +556,93 @@ async def test_the_last_words_before_leaving_are_sent(room: Room, server: Server
     assert str(server.doc["source"]) == "last words\n"
 
 
+def answers(editor: Viewer) -> list[tuple[int, str]]:
+    """Number and status of the answers to saves."""
+    values = [each.value for each in editor.heard if isinstance(each, RawJson)]
+    return [(value["responseTo"], value["status"]) for value in values if isinstance(value, dict)]
+
+
 async def test_saves_are_asked_for_together_and_answered_apart(room: Room, server: Server) -> None:
     """One question to the server at a time; everybody gets the answer with the own number; viewers get `skipped`."""
     ann, bo = await edit(room, "ann"), await edit(room, "bo")
     for editor, number in ((ann, 7), (bo, 7), (bo, 8)):
         await editor.say(RawSave(number))
-    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
-    asked = [each for each in server.heard if isinstance(each, RawSave)]
-    assert len(asked) == 1
-    await server.say(RawJson({"type": "save", "responseTo": asked[0].id, "status": "success"}))
-    await until(lambda: len([each for each in server.heard if isinstance(each, RawSave)]) == 2)
-    assert RawJson({"type": "save", "responseTo": 7, "status": "success"}) in ann.heard
-    assert not any(isinstance(each, RawJson) for each in bo.heard)
-    second = [each for each in server.heard if isinstance(each, RawSave)][1]
-    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
-    await until(lambda: len([each for each in bo.heard if isinstance(each, RawJson)]) == 2)
+    await until(lambda: server.saves)
+    assert len(server.saves) == 1
+    await server.saved(server.saves[0])
+    await until(lambda: len(server.saves) == 2)
+    assert answers(ann) == [(7, "success")] and answers(bo) == []
+    await server.saved(server.saves[1])
+    await until(lambda: answers(bo) == [(7, "success"), (8, "success")])
+
+
+async def test_a_success_without_a_file_is_asked_again(room: Room, server: Server) -> None:
+    """The server gives a save up when somebody types, and says success all the same; the asker is told once the file
+    was written."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    for tried in (1, 2):
+        await until(lambda tried=tried: len(server.saves) == tried)
+        await server.saved(server.saves[-1], written=False)
+        assert answers(ann) == []
+    await until(lambda: len(server.saves) == 3)
+    await server.saved(server.saves[-1])
+    await until(lambda: answers(ann) == [(3, "success")])
+
+
+async def test_a_file_that_is_never_written_is_not_saved(room: Room, server: Server) -> None:
+    """A full disk: the server says success each time; the asker is told that it failed, and may ask again."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    for tried in range(1, TRIES + 1):
+        await until(lambda tried=tried: len(server.saves) == tried)
+        await server.saved(server.saves[-1], written=False)
+    await until(lambda: answers(ann) == [(3, "failed")])
+    await ann.say(RawSave(4))
+    await until(lambda: len(server.saves) == TRIES + 1)
+    await server.saved(server.saves[-1])
+    await until(lambda: answers(ann)[1:] == [(4, "success")])
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["instead", "before"])
+async def test_a_file_that_was_read_again_is_not_saved(room: Room, server: Server, written: bool) -> None:
+    """It was changed outside: what was to be saved is gone from the document, and saving what is there now is no
+    success."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    await until(lambda: server.saves)
+    await server.put({"dirty": False})
+    await server.saved(server.saves[-1], written=written)
+    await until(lambda: answers(ann) == [(3, "failed")])
+    assert len(server.saves) == 1
+
+
+async def test_a_file_written_before_the_question_proves_nothing(room: Room, server: Server) -> None:
+    """An autosave that the gate hears of only after it asked held less than what is to be saved."""
+    ann = await edit(room)
+    server.silent = True
+    await ann.say(RawSave(3))
+    await until(lambda: server.saves)
+    await server.put({"dirty": False}, {"hash": "earlier"})
+    await server.say(SyncStep2(server.doc.get_update()))
+    await server.saved(server.saves[0], written=False)
+    await server.say(SyncStep2(server.doc.get_update()))
+    await until(lambda: len(server.saves) == 2)
+    assert answers(ann) == []
+
+
+async def test_the_gates_own_save_waits_for_the_connection(room: Room, server: Server) -> None:
+    """Asked for while the connection is made again: over the new one, and later saves are answered too."""
+    async with room.held():
+        server.refuse = Reason.UPSTREAM_AWAY
+        server.wire.vanish()
+        await until(lambda: not room._link.connected)
+        saving = asyncio.create_task(room.save())
+        await server.wire.settle()
+        server.refuse = None
+        await until(lambda: server.saves)
+        await server.saved(server.saves[-1])
+        assert await saving
 
 
 async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, server: Server) -> None:
@@ -577,8 +668,9 @@ async def test_what_was_saved_and_is_gone_ends_the_epoch(room: Room, server: Ser
     older = document("words\n")
     await ann.type("saved ")
     await ann.say(RawSave(1))
-    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
-    await server.say(RawJson({"type": "save", "responseTo": 1, "status": "success"}))
+    await until(lambda: server.saves)
+    await server.saved(1)
+    await until(lambda: answers(ann) == [(1, "success")])
     server.doc = older
     server.wire.vanish()
     await until(lambda: ann.end is not None)
