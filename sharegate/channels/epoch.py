@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pycrdt import Array, Doc, Map
@@ -26,13 +27,17 @@ _MOST_HEARD_OF = 10_000
 
 class Epoch:
     """Begins with the document as the server gave it. Documents of a kind that the guard does not know are read only
-    for everybody. `saved` is what the server is known to have written to the file.
+    for everybody. `saved` is what the server is known to have written to the file. `reach`: the ends of what each
+    client wrote, which may lie behind a gap: a server keeps no record of the first words of a document's state, and has
+    the others when it reads the document from its own records again (jupyter_server_ydoc rooms.py, `__init__`).
 
     What is needed to judge changes is made when somebody comes who may make some (`prepare`). Every change is applied
     in one piece, on the event loop: nothing awaits between its judgement and its place in the document.
     """
 
-    def __init__(self, room: RoomName, doc: Doc[Any], rules: DocumentRules) -> None:
+    def __init__(
+        self, room: RoomName, doc: Doc[Any], rules: DocumentRules, reach: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
         self.id = new_id()
         self._room = room
         self._rules = rules
@@ -41,6 +46,7 @@ class Epoch:
         self.filed = Filed(self._state)
         self._whole: bytes | None = None
         self._held: Mapping[int, int] | None = None
+        self._reach: Mapping[int, int] = reach
         self.saved: Mapping[int, int] = self.held
         self._pen: _Pen | None = None
         self._heard_of: set[int] = set()
@@ -71,6 +77,11 @@ class Epoch:
         if self._held is None:
             self._held = held(self._doc)
         return self._held
+
+    @property
+    def reach(self) -> Mapping[int, int]:
+        """`held`, and what lies behind gaps."""
+        return further(self.held, self._reach)
 
     @property
     def vector(self) -> bytes:
@@ -143,7 +154,8 @@ class Epoch:
             self._pen.follow(update, summary)
         elif self._missed is not None:
             self._missed.append((update, summary))
-        if any(part.end > self.held.get(part.client, 0) for part in (*summary.clocks, *summary.deleted)):
+        reach = self.reach
+        if any(part.end > reach.get(part.client, 0) for part in (*summary.clocks, *summary.deleted)):
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
 
     def repeats(self, summary: UpdateSummary) -> bool:
@@ -157,7 +169,7 @@ class Epoch:
         """
         if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
-        judged = self._pen.judge(visit, update, summary, self.held)
+        judged = self._pen.judge(visit, update, summary, self.reach, self._reach)
         self._apply(judged.update)
         self._pen.learn(summary, judged.correction)
         return judged
@@ -179,7 +191,10 @@ class Epoch:
     def rejoin(self, update: bytes) -> None:
         """The same history, as a server has it that comes back."""
         self.filed.server_changed()
-        self.follow(update, scan_update(update, FROM_UPSTREAM, structs=True))
+        summary = scan_update(update, FROM_UPSTREAM, structs=True)
+        # Whatever gaps it has are the server's own.
+        self._reach = further(self._reach, ends(summary))
+        self.follow(update, summary)
 
     def saw_saved(self, held: Mapping[int, int]) -> None:
         """The server said that it saved what it was sent before."""
@@ -218,12 +233,16 @@ class _Pen:
         if guarded:
             self._guard.follow(update)
 
-    def judge(self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int]) -> Judged:
+    def judge(
+        self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int], reach: Mapping[int, int]
+    ) -> Judged:
         written = frozenset(part.client for part in summary.clocks if part.end > held.get(part.client, 0))
         try:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
-            return self._guard.judge(update, summary=summary, settled=lambda after: settled(summary, after))
+            return self._guard.judge(
+                update, summary=summary, settled=lambda after: settled(summary, further(after, reach))
+            )
         except Denied:
             self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
             raise
@@ -261,6 +280,17 @@ def _known(whole: bytes, roots: Mapping[str, int]) -> tuple[Places, Writers]:
     places.learn(summary)
     writers.upstream(summary)
     return places, writers
+
+
+def ends(summary: UpdateSummary) -> dict[int, int]:
+    """CRDT client id → the end of what an update holds of it."""
+    return {part.client: part.end for part in summary.clocks}
+
+
+def further(one: Mapping[int, int], other: Mapping[int, int]) -> Mapping[int, int]:
+    """Of each client the later of two ends."""
+    more = {client: end for client, end in other.items() if end > one.get(client, 0)}
+    return {**one, **more} if more else one
 
 
 def apply(doc: Doc[Any], update: bytes) -> None:

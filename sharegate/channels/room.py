@@ -336,7 +336,7 @@ class Room:
     def known(self) -> bool:
         return self._epoch is not None
 
-    async def adopt(self, fresh: Doc[Any]) -> None:
+    async def adopt(self, fresh: Doc[Any], reach: Mapping[int, int]) -> None:
         epoch = self._epoch
         if epoch is not None:
             update = fresh.get_update()
@@ -351,7 +351,7 @@ class Room:
                     self._tell(Update(epoch.since(before)))
                 return
             self._new_epoch()
-        self._epoch = Epoch(self.name, fresh, self._rules)
+        self._epoch = Epoch(self.name, fresh, self._rules, reach)
 
     def opening(self, theirs: bytes) -> Iterable[Frame]:
         yield frames.write(SyncStep2(self._here().since(theirs)))

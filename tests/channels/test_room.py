@@ -24,7 +24,7 @@ from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.saves import TRIES
-from sharegate.channels.scan import FROM_EDITOR, scan_update
+from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
 from sharegate.shares.model import Grant, Role
@@ -986,6 +986,62 @@ async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Roo
     await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
     await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
     assert str(server.doc["source"]) == "offline words\n"
+
+
+def with_a_gap() -> tuple[Doc[Any], Doc[Any]]:
+    """A document as jupyter-collaboration reads it from its own records: what it wrote into the state before it kept
+    records is missing. And the whole document."""
+    whole, kept = document(client=1), []
+    server: Doc[Any] = Doc(client_id=99)
+    server.apply_update(whole.get_update())
+    state = server.get("state", type=Map)
+    state["path"] = "notes.md"
+    server.observe(lambda event: kept.append(event.update))
+    for number in range(3):
+        state["dirty"], state["hash"] = False, f"h{number}"
+    read = document(client=1)
+    for update in kept:
+        read.apply_update(update)
+    assert read["state"]["hash"] == "h2"
+    assert scan_update(read.get_update(), FROM_UPSTREAM).unusual == {99: 1}, "no gap"
+    return read, server
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_document_with_a_gap_is_come_back_to(room: Room, server: Server, meanwhile: bool) -> None:
+    """A server that was started again twice has one; everybody can leave, come again and write, also with the page
+    that they had, which says what it holds."""
+    server.doc = document(client=1) if meanwhile else with_a_gap()[0]
+    ann = await edit(room, client=7)
+    session = room.session
+    await ann.type("one ")
+    ann.leave()
+    await room.closed()
+    if meanwhile:
+        before, server.doc = server.doc.get_update(), with_a_gap()[0]
+        server.doc.apply_update(before)
+    again = await edit(room)
+    again.doc, again.source = ann.doc, ann.source
+    await again.say(SyncStep2(ann.doc.get_update()))
+    await again.type("two ")
+    await until(lambda: str(server.doc["source"]) == "two one words\n")
+    assert again.end is None and room.session == session
+
+
+async def test_attack_words_for_the_gap_of_a_document(room: Room, server: Server) -> None:
+    """Who has what is missing there would never see it again."""
+    server.doc, _ = with_a_gap()
+    ann = await edit(room, client=7)
+    forged: Doc[Any] = Doc(client_id=99)
+    forged.apply_update(document(client=1).get_update())
+    forged.get("state", type=Map)["dirty"] = True
+    page: Doc[Any] = Doc(client_id=7)
+    page.apply_update(forged.get_update())
+    page.get("source", type=Text).insert(0, "and words ")
+    with pytest.raises(Denied) as denied:
+        await ann.say(Update(page.get_update(document(client=1).get_state())))
+    assert denied.value.reason is Reason.UPDATE_REFUSED and "gap" in denied.value.detail
+    assert str(server.doc["source"]) == "words\n"
 
 
 async def test_what_was_only_deleted_while_the_server_was_away_is_told(room: Room, server: Server) -> None:
