@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pycrdt import Array, Doc, Map
 
 from sharegate.channels.admission import RoomName
+from sharegate.channels.filed import Filed
 from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.history import held
 from sharegate.channels.places import FILE_ROOTS, NOTEBOOK_ROOTS, Places
@@ -25,22 +27,27 @@ _MOST_HEARD_OF = 10_000
 
 class Epoch:
     """Begins with the document as the server gave it. Documents of a kind that the guard does not know are read only
-    for everybody. `saved` is what the server is known to have written to the file. A `damaged` one holds something that
-    waits for ever: it must end.
+    for everybody. `saved` is what the server is known to have written to the file. `reach`: the ends of what each
+    client wrote, which may lie behind a gap: a server keeps no record of the first words of a document's state, and has
+    the others when it reads the document from its own records again (jupyter_server_ydoc rooms.py, `__init__`). A
+    `damaged` one holds something that waits for ever: it must end.
 
     What is needed to judge changes is made when somebody comes who may make some (`prepare`). Every change is applied
     in one piece, on the event loop: nothing awaits between its judgement and its place in the document.
     """
 
-    def __init__(self, room: RoomName, doc: Doc[Any], rules: DocumentRules) -> None:
+    def __init__(
+        self, room: RoomName, doc: Doc[Any], rules: DocumentRules, reach: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
         self.id = new_id()
         self._room = room
         self._rules = rules
         self._doc = doc
         self._state = doc.get("state", type=Map)
-        self._written = self._state.get("hash")
+        self.filed = Filed(self._state)
         self._whole: bytes | None = None
         self._held: Mapping[int, int] | None = None
+        self._reach: Mapping[int, int] = reach
         self.saved: Mapping[int, int] = self.held
         self._pen: _Pen | None = None
         self._heard_of: set[int] = set()
@@ -72,6 +79,11 @@ class Epoch:
         if self._held is None:
             self._held = held(self._doc)
         return self._held
+
+    @property
+    def reach(self) -> Mapping[int, int]:
+        """`held`, and what lies behind gaps."""
+        return further(self.held, self._reach)
 
     @property
     def vector(self) -> bytes:
@@ -137,20 +149,19 @@ class Epoch:
     def follow(self, update: bytes, summary: UpdateSummary) -> None:
         """A change of the server's. Denied(`upstream_bad_answer`) when the library cannot apply it, or when it refers
         to what the server has not sent: nothing of it is in the document then, where it would wait for ever."""
-        if any(clock > self.held.get(client, 0) for client, clock in summary.needs.items()):
+        reach = self.reach
+        if any(clock > reach.get(client, 0) for client, clock in summary.needs.items()):
             raise _not_sent()
-        self._apply(update)
+        # The server writes a new hash with each file that it wrote.
+        if self.filed.follow(summary, lambda: self._apply(update)):
+            self.saved = self.held
         if self._pen is not None:
             self._pen.follow(update, summary)
         elif self._missed is not None:
             self._missed.append((update, summary))
-        # The server writes a new hash with each file that it wrote (jupyter_server_ydoc rooms.py).
-        written = self._state.get("hash")
-        if written != self._written:
-            self._written = written
-            self.saved = self.held
         # Items that name each other are all there, and wait for ever all the same.
-        self.damaged |= any(part.end > self.held.get(part.client, 0) for part in summary.clocks)
+        reach = self.reach
+        self.damaged |= any(part.end > reach.get(part.client, 0) for part in summary.clocks)
         if self.damaged:
             raise _not_sent()
 
@@ -166,7 +177,7 @@ class Epoch:
         """
         if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
-        judged = self._pen.judge(visit, update, summary, self.held)
+        judged = self._pen.judge(visit, update, summary, self.reach, self._reach)
         self._apply(judged.update)
         self._pen.learn(summary, judged.correction)
         return judged
@@ -187,7 +198,11 @@ class Epoch:
 
     def rejoin(self, update: bytes) -> None:
         """The same history, as a server has it that comes back."""
-        self.follow(update, scan_update(update, FROM_UPSTREAM, structs=True))
+        self.filed.server_changed()
+        summary = scan_update(update, FROM_UPSTREAM, structs=True)
+        # Whatever gaps it has are the server's own.
+        self._reach = further(self._reach, ends(summary))
+        self.follow(update, summary)
 
     def saw_saved(self, held: Mapping[int, int]) -> None:
         """The server said that it saved what it was sent before."""
@@ -226,12 +241,16 @@ class _Pen:
         if guarded:
             self._guard.follow(update)
 
-    def judge(self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int]) -> Judged:
+    def judge(
+        self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int], reach: Mapping[int, int]
+    ) -> Judged:
         written = frozenset(part.client for part in summary.clocks if part.end > held.get(part.client, 0))
         try:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
-            return self._guard.judge(update, summary=summary, settled=lambda after: settled(summary, after))
+            return self._guard.judge(
+                update, summary=summary, settled=lambda after: settled(summary, further(after, reach))
+            )
         except Denied as denied:
             if denied.reason is not Reason.UPDATE_TOO_LARGE:
                 self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
@@ -274,6 +293,17 @@ def _known(whole: bytes, roots: Mapping[str, int]) -> tuple[Places, Writers]:
 
 def _not_sent() -> Denied:
     return Denied(Reason.UPSTREAM_BAD_ANSWER, "an update that refers to what was not sent")
+
+
+def ends(summary: UpdateSummary) -> dict[int, int]:
+    """CRDT client id → the end of what an update holds of it."""
+    return {part.client: part.end for part in summary.clocks}
+
+
+def further(one: Mapping[int, int], other: Mapping[int, int]) -> Mapping[int, int]:
+    """Of each client the later of two ends."""
+    more = {client: end for client, end in other.items() if end > one.get(client, 0)}
+    return {**one, **more} if more else one
 
 
 def apply(doc: Doc[Any], update: bytes) -> None:

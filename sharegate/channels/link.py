@@ -6,13 +6,13 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from pycrdt import Doc
 
 from sharegate.channels import frames
-from sharegate.channels.epoch import EMPTY, apply
+from sharegate.channels.epoch import EMPTY, apply, ends, further
 from sharegate.channels.frames import Awareness, SyncStep1, SyncStep2, Update
 from sharegate.channels.news import News, hear
 from sharegate.channels.outbox import Outbox
@@ -58,8 +58,8 @@ class Peer(Protocol):
     def known(self) -> bool:
         """Whether there is a document that a returning server may go on with."""
 
-    async def adopt(self, fresh: Doc[Any]) -> None:
-        """The server's document as a new connection found it."""
+    async def adopt(self, fresh: Doc[Any], reach: Mapping[int, int]) -> None:
+        """The server's document as a new connection found it. `reach`: CRDT client id → the end of what it wrote."""
 
     def opening(self, theirs: bytes) -> Iterable[Frame]:
         """What a server with this state vector is told first."""
@@ -247,6 +247,7 @@ class Link:
         """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come."""
         await socket.send(frames.write(SyncStep1(EMPTY)))
         fresh: Doc[Any] = Doc()
+        reach: dict[int, int] = {}
         theirs = EMPTY
         early: list[News] = []
         try:
@@ -256,6 +257,8 @@ class Link:
                     if frame.kind is FrameKind.CLOSE:
                         return frame
                     news = await hear(frame)
+                    if news.summary is not None:
+                        reach.update(further(reach, ends(news.summary)))
                     match news.message:
                         case SyncStep1(state_vector=vector):
                             theirs = vector
@@ -268,7 +271,7 @@ class Link:
                             early.append(news)
         except TimeoutError:
             raise Denied(Reason.UPSTREAM_TIMEOUT, "the document did not come") from None
-        await self._peer.adopt(fresh)
+        await self._peer.adopt(fresh, reach)
         self.outbox.begin(socket.abort)
         for each in self._peer.opening(theirs):
             self.outbox.put(each)

@@ -56,6 +56,10 @@ class _Run:
         index = bisect_right(self.starts, clock) - 1
         return self.places[index], self.kinds[index]
 
+    def gaps(self, start: int, end: int) -> bool:
+        """Whether something between these clocks is not known."""
+        return _UNKNOWN in self.kinds[bisect_right(self.starts, start) - 1 : bisect_left(self.starts, end)]
+
     def add(self, start: int, end: int, place: Place, kind: int, *, behind: bool) -> None:
         if not (behind and self.starts and kind < 0 and self.kinds[-1] == kind and self.places[-1] == place):
             self.starts.append(start)
@@ -161,14 +165,14 @@ class _Reading:
         self.sections: dict[int, list[Struct]] = {}
         self.starts: dict[int, list[int]] = {}
         self.found: dict[int, list[Place | None]] = {}
-        self.repeated: list[Struct] = []
+        self.repeated: list[tuple[int, Struct]] = []
         self.summary = summary
         self.deleted: dict[int, _Ranges] | None = None
         self.halves: dict[Id, list[int]] = {}  # by client and index, once somebody asked
         for client, structs in summary.sections.items():
             known = self.known(client)
             if strict:
-                self.repeated.extend(struct for struct in structs if struct.end <= known)
+                self.repeated.extend((client, struct) for struct in structs if struct.end <= known)
             new = structs if not structs or structs[0].start >= known else [s for s in structs if s.end > known]
             if new:
                 self.sections[client] = new
@@ -184,8 +188,11 @@ class _Reading:
         return list(self._everything())
 
     def known_again(self) -> None:
-        """yjs looks up the neighbours and parents also of structs that it knows already, and cuts texts there."""
-        for struct in self.repeated:
+        """yjs looks up the neighbours and parents also of structs that it knows already, and cuts texts there. What the
+        server's document has a gap at is nobody's to write: whoever has the true words would never see them again."""
+        for client, struct in self.repeated:
+            if struct.content is not Content.SKIP and self.runs[client].gaps(struct.start, struct.end):
+                raise refused("fills a gap")
             for named in (struct.left, struct.right, struct.parent):
                 if isinstance(named, tuple) and self._at(named)[1] == _UNKNOWN:
                     raise refused("repeats something else")

@@ -30,7 +30,7 @@ from sharegate.channels.member import Heard, Member
 from sharegate.channels.names import Awarenesses
 from sharegate.channels.news import News
 from sharegate.channels.place import Place
-from sharegate.channels.saves import Saves, save_answer
+from sharegate.channels.saves import Answer, Saves, save_answer
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
@@ -68,17 +68,6 @@ class Steward(Protocol):
         """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
-class _Heard:
-    """The gate itself, waiting for the answer to a save. Implements saves.Told."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-
-    def push(self, frame: Frame) -> None:
-        if not self.answer.done():
-            self.answer.set_result(frame)
-
-
 def stale_session() -> Frame:
     """How a page is told that it holds another history: the one close code that a document's provider obeys."""
     return Frame.close(1003, json.dumps({"reason": "unknown_session", "reloadable": True}, separators=(",", ":")))
@@ -113,7 +102,7 @@ class Room:
         self._names = self._new_names()
         self._members: dict[Member, None] = {}
         self._places: dict[str, Place] = {}
-        self._saves = Saves(self._put_save, lambda: self._epoch.held if self._epoch is not None else None, now)
+        self._saves = Saves(self._put_save, self._ask, lambda: self._epoch, now)
         self._noting: set[asyncio.Future[Denied]] = set()
         self._holds = 0
         self._acted = now()
@@ -331,12 +320,16 @@ class Room:
 
     async def save(self) -> bool:
         """Have the server write the file, and wait until it said so. Called while the document is held."""
-        heard = _Heard()
-        self._saves.ask(heard, 0)
         with contextlib.suppress(TimeoutError):  # the caller is told that the file may lag behind
             async with asyncio.timeout(SAVE_SECONDS):
-                return await heard.answer == save_answer(0, "success")
-        self._saves.forget(heard)
+                await self._link.open()
+                if self._link.connected:
+                    heard = Answer()
+                    self._saves.ask(heard, 0)
+                    try:
+                        return await heard.frame == save_answer(0, "success")
+                    finally:
+                        self._saves.forget(heard)
         return False
 
     # -- the server's side (link.Peer) ----------------------------------------------------------------------------
@@ -349,7 +342,7 @@ class Room:
     def known(self) -> bool:
         return self._epoch is not None
 
-    async def adopt(self, fresh: Doc[Any]) -> None:
+    async def adopt(self, fresh: Doc[Any], reach: Mapping[int, int]) -> None:
         epoch = self._epoch
         if epoch is not None:
             update = fresh.get_update()
@@ -365,7 +358,7 @@ class Room:
                     self._tell(Update(epoch.since(before)))
                 return
             self._new_epoch()
-        self._epoch = Epoch(self.name, fresh, self._rules)
+        self._epoch = Epoch(self.name, fresh, self._rules, reach)
 
     @contextlib.contextmanager
     def _unless_damaged(self, epoch: Epoch) -> Iterator[None]:
@@ -390,25 +383,30 @@ class Room:
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
-                epoch = self._here()
-                with self._unless_damaged(epoch):
-                    epoch.follow(update, news.summary)
-                self._steward.followed(self, update)
-                self._tell(Update(update))
+                self._follow(update, news.summary)
+                if isinstance(news.message, SyncStep2):
+                    self._saves.looked()
             case Awareness():
                 told = self._names.from_upstream(news.message)
                 self._here().heard_of(state.client for state in told.members)
                 self._tell_where(told.members)
                 self._send_where(told.upstream)
             case RawJson(value={"type": "save", "responseTo": int(number), "status": str(status)}):
-                held = self._saves.answered(number, status)
-                if held is not None and self._epoch is not None:
-                    self._epoch.saw_saved(held)
+                self._saves.answered(number, status)
             case RawJson(value={"type": "conflict"}):
                 # It could not merge what it was sent: the two histories are not one.
                 self._new_epoch()
                 return AWAY
         return None
+
+    def _follow(self, update: bytes, summary: UpdateSummary) -> None:
+        epoch = self._here()
+        known = epoch.repeats(summary)
+        with self._unless_damaged(epoch):
+            epoch.follow(update, summary)
+        if not known:
+            self._steward.followed(self, update)
+            self._tell(Update(update))
 
     def tick(self) -> None:
         told = self._names.settle()
@@ -488,6 +486,10 @@ class Room:
 
     def _put_save(self, number: int) -> None:
         self._link.outbox.put(frames.write(RawSave(number)))
+
+    def _ask(self) -> None:
+        """Ask the server for what its document holds by then."""
+        self._link.outbox.put(frames.write(SyncStep1(self._here().vector)))
 
     def _withdraw(self, states: tuple[AwarenessState, ...]) -> None:
         self._tell_where(states)

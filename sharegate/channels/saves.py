@@ -1,20 +1,29 @@
-"""Who asked for a document to be saved: one question to the server at a time, however many ask."""
+"""Who asked for a document to be saved: one question to the server at a time, however many ask.
+
+The server's "success" is not believed: the document itself tells whether the file was written (see `filed`). It is
+asked for right before the save, and again after the answer; a file written between the two holds all that was sent
+before.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sharegate.channels import frames
+from sharegate.channels.filed import Filed
 from sharegate.channels.frames import RawJson
 from sharegate.messages import Frame
 
 EACH = 16  # that one asker may have open
 ALL = 1024
 ANSWER_SECONDS = 30.0
+TRIES = 8  # while the owner types the server gives up one save after the other
 
 
 class Told(Protocol):
@@ -23,37 +32,71 @@ class Told(Protocol):
     def push(self, frame: Frame) -> None: ...
 
 
+class Saved(Protocol):
+    """The document: what it holds, and what it tells of its file."""
+
+    filed: Filed
+
+    @property
+    def held(self) -> Mapping[int, int]: ...
+
+    def saw_saved(self, held: Mapping[int, int]) -> None: ...
+
+
 Asker = tuple[Told, int]
+
+
+class Answer:
+    """The gate itself, waiting for the answer to a save. Implements Told."""
+
+    def __init__(self) -> None:
+        self.frame: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+
+    def push(self, frame: Frame) -> None:
+        if not self.frame.done():
+            self.frame.set_result(frame)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that is under way: its number, what the document held when it was put, whose it is, and since when."""
+    """A question that is under way: its number, what the document held when it was put, whose it is, and since when.
+
+    `before`: files written when the server had read what was sent before the question; None until it said that.
+    `reread`: how often the file had been read again.
+    """
 
     number: int
     held: Mapping[int, int]
     by: tuple[Asker, ...]
     at: float
+    reread: int
+    before: int | None = None
+    tries: int = 1
 
 
 class Saves:
     """Numbers are the gate's own; each asker is answered with the number it chose itself.
 
-    `put(number)` asks the server; `held` says what the document holds, None while there is none; `now` is in seconds.
+    `put(number)` asks the server to save, `look()` for what its document holds by then; `document()` is None while
+    there is none; `now` is in seconds.
     """
 
     def __init__(
         self,
         put: Callable[[int], object],
-        held: Callable[[], Mapping[int, int] | None],
+        look: Callable[[], object],
+        document: Callable[[], Saved | None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._put = put
-        self._held = held
+        self._look = look
+        self._document = document
         self._now = now
         self._numbers = itertools.count(1)
         self._asked: Asked | None = None
         self._waiting: list[Asker] = []
+        # Of which question, and whether after its answer: the documents that the server was asked for.
+        self._looks: deque[tuple[int, bool]] = deque()
 
     @property
     def open(self) -> list[Asker]:
@@ -70,30 +113,60 @@ class Saves:
 
     def _next(self) -> None:
         """The question for those who wait, if there are any and none is under way."""
-        if self._asked is not None or not self._waiting or (held := self._held()) is None:
+        if self._asked is not None or not self._waiting or (document := self._document()) is None:
             return
-        self._asked = Asked(next(self._numbers), held, tuple(self._waiting), self._now())
-        self._waiting = []
-        self._put(self._asked.number)
+        by, self._waiting = tuple(self._waiting), []
+        self._begin(Asked(next(self._numbers), document.held, by, self._now(), document.filed.reread))
 
-    def answered(self, number: int, status: str) -> Mapping[int, int] | None:
-        """Everybody whose question this was is told; what the server has saved, if that is known now."""
+    def _begin(self, asked: Asked) -> None:
+        self._asked = asked
+        self._looks.append((asked.number, False))
+        self._look()
+        self._put(asked.number)
+
+    def answered(self, number: int, status: str) -> None:
+        """The server answered a question. It is over, unless with a success: then the document is asked for."""
         asked = self._asked
-        if asked is None or asked.number != number:
-            return None
+        if asked is None or asked.number != number or (number, True) in self._looks:
+            return
+        if status == "success":
+            self._looks.append((number, True))
+            self._look()
+        else:
+            self._end(asked, "skipped" if status == "skipped" else "failed")
+
+    def looked(self) -> None:
+        """The server sent what its document holds."""
+        number, after = self._looks.popleft() if self._looks else (0, False)
+        asked, document = self._asked, self._document()
+        if asked is None or asked.number != number or document is None:
+            return
+        filed = document.filed
+        if not after:
+            self._asked = replace(asked, before=filed.written)
+        elif filed.reread > asked.reread:
+            # What was to be saved is not in the document any more.
+            self._end(asked, "failed")
+        elif asked.before is not None and filed.written > asked.before:
+            document.saw_saved(asked.held)
+            self._end(asked, "success")
+        elif asked.tries < TRIES:
+            again = next(self._numbers)
+            self._begin(replace(asked, number=again, held=document.held, before=None, tries=asked.tries + 1))
+        else:
+            self._end(asked, "failed")
+
+    def _end(self, asked: Asked, status: str) -> None:
         self._asked = None
-        _tell(asked.by, status if status in ("success", "skipped") else "failed")
+        _tell(asked.by, status)
         self._next()
-        return asked.held if status == "success" else None
 
     def settle(self) -> None:
         """To be called every second or so: a question that the server never answers must not hold up the others. An
         answer that comes later is nobody's."""
         asked = self._asked
         if asked is not None and self._now() - asked.at >= ANSWER_SECONDS:
-            self._asked = None
-            _tell(asked.by, "failed")
-            self._next()
+            self._end(asked, "failed")
 
     def forget(self, asker: Told) -> None:
         """The asker is gone."""
@@ -105,6 +178,7 @@ class Saves:
         """The connection is gone."""
         waiting = self.open
         self._asked, self._waiting = None, []
+        self._looks.clear()
         _tell(waiting, "failed")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
-from sharegate.channels.saves import ANSWER_SECONDS
+from sharegate.channels.saves import ANSWER_SECONDS, TRIES
 from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
@@ -102,6 +102,24 @@ class Server:
         before = self.doc.get_state()
         self.doc.get("source", type=Text).insert(0, words)
         await self.say(Update(self.doc.get_update(before)))
+
+    async def saved(self, number: int, *, written: bool = True) -> None:
+        """The answer to a save, which is "success" whatever became of it."""
+        if written:
+            await self.put({"dirty": False}, {"hash": "h"})
+        await self.say(RawJson({"type": "save", "responseTo": number, "status": "success"}))
+
+    async def put(self, *changes: dict[str, Any]) -> None:
+        """Change the state, in one update each."""
+        for change in changes:
+            before = self.doc.get_state()
+            self.doc.get("state", type=Map).update(change)
+            await self.say(Update(self.doc.get_update(before)))
+
+    @property
+    def saves(self) -> list[int]:
+        """The numbers of the saves it was asked for."""
+        return [each.id for each in self.heard if isinstance(each, RawSave)]
 
     def stop(self) -> None:
         for task in self._tasks:
@@ -336,7 +354,7 @@ class Wanting:
         self.ended: list[Frame | Denied] = []
         self._heard = heard
 
-    async def adopt(self, fresh: Doc[Any]) -> None:
+    async def adopt(self, fresh: Doc[Any], reach: Mapping[int, int]) -> None:
         pass
 
     def opening(self, theirs: bytes) -> list[Frame]:
@@ -700,21 +718,93 @@ async def test_the_last_words_before_leaving_are_sent(room: Room, server: Server
     assert str(server.doc["source"]) == "last words\n"
 
 
+def answers(editor: Viewer) -> list[tuple[int, str]]:
+    """Number and status of the answers to saves."""
+    values = [each.value for each in editor.heard if isinstance(each, RawJson)]
+    return [(value["responseTo"], value["status"]) for value in values if isinstance(value, dict)]
+
+
 async def test_saves_are_asked_for_together_and_answered_apart(room: Room, server: Server) -> None:
     """One question to the server at a time; everybody gets the answer with the own number; viewers get `skipped`."""
     ann, bo = await edit(room, "ann"), await edit(room, "bo")
     for editor, number in ((ann, 7), (bo, 7), (bo, 8)):
         await editor.say(RawSave(number))
-    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
-    asked = [each for each in server.heard if isinstance(each, RawSave)]
-    assert len(asked) == 1
-    await server.say(RawJson({"type": "save", "responseTo": asked[0].id, "status": "success"}))
-    await until(lambda: len([each for each in server.heard if isinstance(each, RawSave)]) == 2)
-    assert RawJson({"type": "save", "responseTo": 7, "status": "success"}) in ann.heard
-    assert not any(isinstance(each, RawJson) for each in bo.heard)
-    second = [each for each in server.heard if isinstance(each, RawSave)][1]
-    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
-    await until(lambda: len([each for each in bo.heard if isinstance(each, RawJson)]) == 2)
+    await until(lambda: server.saves)
+    assert len(server.saves) == 1
+    await server.saved(server.saves[0])
+    await until(lambda: len(server.saves) == 2)
+    assert answers(ann) == [(7, "success")] and answers(bo) == []
+    await server.saved(server.saves[1])
+    await until(lambda: answers(bo) == [(7, "success"), (8, "success")])
+
+
+async def test_a_success_without_a_file_is_asked_again(room: Room, server: Server) -> None:
+    """The server gives a save up when somebody types, and says success all the same; the asker is told once the file
+    was written."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    for tried in (1, 2):
+        await until(lambda tried=tried: len(server.saves) == tried)
+        await server.saved(server.saves[-1], written=False)
+        assert answers(ann) == []
+    await until(lambda: len(server.saves) == 3)
+    await server.saved(server.saves[-1])
+    await until(lambda: answers(ann) == [(3, "success")])
+
+
+async def test_a_file_that_is_never_written_is_not_saved(room: Room, server: Server) -> None:
+    """A full disk: the server says success each time; the asker is told that it failed, and may ask again."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    for tried in range(1, TRIES + 1):
+        await until(lambda tried=tried: len(server.saves) == tried)
+        await server.saved(server.saves[-1], written=False)
+    await until(lambda: answers(ann) == [(3, "failed")])
+    await ann.say(RawSave(4))
+    await until(lambda: len(server.saves) == TRIES + 1)
+    await server.saved(server.saves[-1])
+    await until(lambda: answers(ann)[1:] == [(4, "success")])
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["instead", "before"])
+async def test_a_file_that_was_read_again_is_not_saved(room: Room, server: Server, written: bool) -> None:
+    """It was changed outside: what was to be saved is gone from the document, and saving what is there now is no
+    success."""
+    ann = await edit(room)
+    await ann.say(RawSave(3))
+    await until(lambda: server.saves)
+    await server.put({"dirty": False})
+    await server.saved(server.saves[-1], written=written)
+    await until(lambda: answers(ann) == [(3, "failed")])
+    assert len(server.saves) == 1
+
+
+async def test_a_file_written_before_the_question_proves_nothing(room: Room, server: Server) -> None:
+    """An autosave that the gate hears of only after it asked held less than what is to be saved."""
+    ann = await edit(room)
+    server.silent = True
+    await ann.say(RawSave(3))
+    await until(lambda: server.saves)
+    await server.put({"dirty": False}, {"hash": "earlier"})
+    await server.say(SyncStep2(server.doc.get_update()))
+    await server.saved(server.saves[0], written=False)
+    await server.say(SyncStep2(server.doc.get_update()))
+    await until(lambda: len(server.saves) == 2)
+    assert answers(ann) == []
+
+
+async def test_the_gates_own_save_waits_for_the_connection(room: Room, server: Server) -> None:
+    """Asked for while the connection is made again: over the new one, and later saves are answered too."""
+    async with room.held():
+        server.refuse = Reason.UPSTREAM_AWAY
+        server.wire.vanish()
+        await until(lambda: not room._link.connected)
+        saving = asyncio.create_task(room.save())
+        await server.wire.settle()
+        server.refuse = None
+        await until(lambda: server.saves)
+        await server.saved(server.saves[-1])
+        assert await saving
 
 
 async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, server: Server) -> None:
@@ -725,31 +815,23 @@ async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, serv
     await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
 
 
-def saves(heard: list[Any]) -> list[RawSave]:
-    return [each for each in heard if isinstance(each, RawSave)]
-
-
-def answers(heard: list[Any]) -> list[tuple[int, str]]:
-    return [(each.value["responseTo"], each.value["status"]) for each in heard if isinstance(each, RawJson)]
-
-
 async def test_a_server_that_never_answers_a_save_does_not_block_the_next(server: Server, clock: Clock) -> None:
     """After a while it has failed, the next one is asked, and an answer that comes late is nobody's."""
     room = made(server, now=clock)
     ann, bo = await edit(room, "ann"), await edit(room, "bo")
     await ann.say(RawSave(1))
-    await until(lambda: len(saves(server.heard)) == 1)
+    await until(lambda: len(server.saves) == 1)
     await bo.say(RawSave(2))
     room.tick()
-    assert answers(ann.heard) == [] and len(saves(server.heard)) == 1
+    assert answers(ann) == [] and len(server.saves) == 1
     clock.forward(ANSWER_SECONDS)
     room.tick()
-    await until(lambda: answers(ann.heard) == [(1, "failed")] and len(saves(server.heard)) == 2)
-    first, second = saves(server.heard)
-    await server.say(RawJson({"type": "save", "responseTo": first.id, "status": "success"}))
-    await server.say(RawJson({"type": "save", "responseTo": second.id, "status": "success"}))
-    await until(lambda: answers(bo.heard) == [(2, "success")])
-    assert answers(ann.heard) == [(1, "failed")]
+    await until(lambda: answers(ann) == [(1, "failed")] and len(server.saves) == 2)
+    first, second = server.saves
+    await server.saved(first)
+    await server.saved(second)
+    await until(lambda: answers(bo) == [(2, "success")])
+    assert answers(ann) == [(1, "failed")]
     for each in (ann, bo):
         each.leave()
     await room.closed()
@@ -762,11 +844,11 @@ async def test_attack_asking_for_saves_without_end(room: Room, server: Server, m
     eve, ann = await edit(room, "eve"), await edit(room, "ann")
     for number in range(100):
         await eve.say(RawSave(number))
-    await until(lambda: len(answers(eve.heard)) == 100 - saving.EACH)
-    assert answers(eve.heard) == [(number, "failed") for number in range(saving.EACH, 100)]
+    await until(lambda: len(answers(eve)) == 100 - saving.EACH)
+    assert answers(eve) == [(number, "failed") for number in range(saving.EACH, 100)]
     for number in range(6):
         await ann.say(RawSave(number))
-    await until(lambda: answers(ann.heard) == [(4, "failed"), (5, "failed")])
+    await until(lambda: answers(ann) == [(4, "failed"), (5, "failed")])
     eve.leave()
     assert len(room._saves.open) == 4
     await ann.say(RawSave(6))
@@ -788,8 +870,9 @@ async def test_what_was_saved_and_is_gone_ends_the_epoch(room: Room, server: Ser
     older = document("words\n")
     await ann.type("saved ")
     await ann.say(RawSave(1))
-    await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
-    await server.say(RawJson({"type": "save", "responseTo": 1, "status": "success"}))
+    await until(lambda: server.saves)
+    await server.saved(1)
+    await until(lambda: answers(ann) == [(1, "success")])
     server.doc = older
     server.wire.vanish()
     await until(lambda: ann.end is not None)
@@ -978,7 +1061,7 @@ async def test_who_speaks_waits_for_a_slow_server_as_who_writes(room: Room, serv
     assert not waiting.done() and len(server.heard) == count
     room._link.outbox._drained.set()
     await waiting
-    await until(lambda: len(server.heard) == count + 1)
+    await until(lambda: len(server.heard) > count)
 
 
 async def test_attack_a_server_that_asks_and_never_reads(
@@ -1170,6 +1253,62 @@ async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Roo
     await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
     await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
     assert str(server.doc["source"]) == "offline words\n"
+
+
+def with_a_gap() -> tuple[Doc[Any], Doc[Any]]:
+    """A document as jupyter-collaboration reads it from its own records: what it wrote into the state before it kept
+    records is missing. And the whole document."""
+    whole, kept = document(client=1), []
+    server: Doc[Any] = Doc(client_id=99)
+    server.apply_update(whole.get_update())
+    state = server.get("state", type=Map)
+    state["path"] = "notes.md"
+    server.observe(lambda event: kept.append(event.update))
+    for number in range(3):
+        state["dirty"], state["hash"] = False, f"h{number}"
+    read = document(client=1)
+    for update in kept:
+        read.apply_update(update)
+    assert read["state"]["hash"] == "h2"
+    assert scan_update(read.get_update(), FROM_UPSTREAM).unusual == {99: 1}, "no gap"
+    return read, server
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_document_with_a_gap_is_come_back_to(room: Room, server: Server, meanwhile: bool) -> None:
+    """A server that was started again twice has one; everybody can leave, come again and write, also with the page
+    that they had, which says what it holds."""
+    server.doc = document(client=1) if meanwhile else with_a_gap()[0]
+    ann = await edit(room, client=7)
+    session = room.session
+    await ann.type("one ")
+    ann.leave()
+    await room.closed()
+    if meanwhile:
+        before, server.doc = server.doc.get_update(), with_a_gap()[0]
+        server.doc.apply_update(before)
+    again = await edit(room)
+    again.doc, again.source = ann.doc, ann.source
+    await again.say(SyncStep2(ann.doc.get_update()))
+    await again.type("two ")
+    await until(lambda: str(server.doc["source"]) == "two one words\n")
+    assert again.end is None and room.session == session
+
+
+async def test_attack_words_for_the_gap_of_a_document(room: Room, server: Server) -> None:
+    """Who has what is missing there would never see it again."""
+    server.doc, _ = with_a_gap()
+    ann = await edit(room, client=7)
+    forged: Doc[Any] = Doc(client_id=99)
+    forged.apply_update(document(client=1).get_update())
+    forged.get("state", type=Map)["dirty"] = True
+    page: Doc[Any] = Doc(client_id=7)
+    page.apply_update(forged.get_update())
+    page.get("source", type=Text).insert(0, "and words ")
+    with pytest.raises(Denied) as denied:
+        await ann.say(Update(page.get_update(document(client=1).get_state())))
+    assert denied.value.reason is Reason.UPDATE_REFUSED and "gap" in denied.value.detail
+    assert str(server.doc["source"]) == "words\n"
 
 
 async def test_what_was_only_deleted_while_the_server_was_away_is_told(room: Room, server: Server) -> None:
