@@ -259,6 +259,7 @@ async def test_each_history_has_a_log_of_its_own(desk: Desk, broken: set[str]) -
     await ann.type("a ")
     old = desk.keeping.log_of(desk.room)
     assert old is not None
+    await until(lambda: desk.words.startswith("a "))
     await desk.server.say(RawJson({"type": "conflict"}))
     await until(lambda: ann.end is not None)
     assert desk.keeping.log_of(desk.room) is None
