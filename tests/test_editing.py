@@ -14,7 +14,7 @@ import pytest_asyncio
 from pycrdt import Map
 
 from sharegate.audit.events import AuditEvent
-from sharegate.channels.frames import RawJson
+from sharegate.channels.frames import Awareness, AwarenessState, RawJson
 from sharegate.channels.guard import Judged
 from sharegate.channels.room import Room
 from sharegate.editing import REFUSALS_SECONDS, Editing
@@ -52,6 +52,7 @@ class Doors:
     now: dict[str, Grant] = field(default_factory=dict)
     changed: list[tuple[str, Role]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    names: list[tuple[str, ...]] = field(default_factory=list)
 
     async def again(self, grant: Grant) -> Grant:
         return self.now.get(grant.visit.id, grant)
@@ -63,8 +64,8 @@ class Doors:
     def identity(self, grant: Grant) -> dict[str, Any]:
         return {"username": grant.visit.id, "name": grant.visit.id}
 
-    def heard(self, *_: str) -> None:
-        pass
+    def heard(self, *said: str) -> None:
+        self.names.append(said)
 
 
 class Desk:
@@ -382,3 +383,10 @@ async def test_a_role_that_was_taken_back_is_asked_for_each_change(desk: Desk) -
     desk.doors.now["ann"] = grant(visit="ann", role=Role.VIEW)
     await ann.type("zq ")
     assert "zq" not in str(desk.room.epoch.doc["source"]) and ann.end is None
+
+
+async def test_names_of_the_owners_side_are_heard(desk: Desk) -> None:
+    """So that no visitor is called so."""
+    await edit(desk.room, "ann")
+    await desk.server.say(Awareness((AwarenessState(5, 1, {"user": {"name": "Olga", "username": "olga"}}),)))
+    await until(lambda: desk.doors.names == [("up", "olga", "Olga")])
