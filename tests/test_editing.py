@@ -20,6 +20,7 @@ from sharegate.channels.room import Room
 from sharegate.editing import REFUSALS_SECONDS, Editing
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.keeping import FAILURES, Keeping
+from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Capability, Grant, Role, new_id
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.versions.model import EditKind, Limits
@@ -138,6 +139,7 @@ async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
 
 async def test_before_a_visits_first_change_it_is_recorded_and_kept(desk: Desk, clock: Clock) -> None:
     """Once for each visit, on its account; the version holds what was there before."""
+    desk.room.path = CanonicalPath.from_body("sub/notes.md")
     ann = await edit(desk.room, "ann")
     before = desk.words
     await ann.type("a ")
@@ -150,8 +152,9 @@ async def test_before_a_visits_first_change_it_is_recorded_and_kept(desk: Desk, 
     bo = await edit(desk.room, "bo")
     await bo.type("d ")
     assert await desk.causes() == [("first_write", "ann"), ("first_write", "bo")]
-    assert [event.visit for event in desk.trail.of("document.written")] == ["ann", "ann", "bo"]
-    newest, oldest = await desk.keeper.list()
+    written = [(event.visit, event.path) for event in desk.trail.of("document.written")]
+    assert written == [(visit, "sub/notes.md") for visit in ("ann", "ann", "bo")]
+    newest, oldest = await desk.keeper.list(path="sub/notes.md")
     assert (await desk.keeper.content(oldest)).text == before
     assert (await desk.keeper.content(newest)).text == "c b a " + before
     await until(lambda: desk.words == "d c b a " + before)
@@ -322,6 +325,17 @@ async def test_an_alarm_is_told_once_and_kept(desk: Desk, clock: Clock) -> None:
     [first, *_] = reversed(await desk.keeper.list())
     assert told.detail.endswith(first.id)
     assert ("alarm", "") in await desk.causes()
+
+
+async def test_an_alarm_goes_by_what_was_there_before_the_first_change(desk: Desk) -> None:
+    """Also when somebody else begins to write right after the document was emptied."""
+    ann, bo = await edit(desk.room, "ann"), await edit(desk.room, "bo")
+    await ann.change(lambda: ann.source.clear())
+    await until(lambda: not str(bo.source))
+    await bo.type("!")
+    await desk.keeping.round()
+    [told] = desk.trail.of("document.alarm")
+    assert told.detail.startswith("collapsed: 400 characters became 1")
 
 
 # -- refusals --------------------------------------------------------------------------------------------------

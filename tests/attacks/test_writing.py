@@ -736,7 +736,7 @@ async def test_attack_a_notebook_through_a_link_with_another_name(
 
 
 async def test_attack_a_notebooks_name_that_leads_to_another_file(ed: Inside, shared: Path) -> None:
-    """`named.ipynb` leads to a text inside: who opens it opens a notebook, so what is written there is judged as one."""
+    """`named.ipynb` leads to a text inside: who opens it opens a notebook, and what is written is judged as one."""
     (shared / "behind.txt").write_text(json.dumps(notebook()))
     (shared / "named.ipynb").symlink_to(shared / "behind.txt")
     assert (await contents(ed, "PUT", "named.ipynb", text(json.dumps(EVIL)))).status == 200
