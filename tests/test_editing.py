@@ -227,26 +227,31 @@ async def test_the_log_has_whose_change_is_whose(desk: Desk) -> None:
     await desk.server.type("owner ")
     await until(lambda: "owner" in str(ann.source))
     update = desk.room.epoch.whole
-    desk.keeping.changed(desk.room, "bo", update, Judged(update, correction=update, corrected=("trusted",)))
+    judged = Judged(update, correction=update, corrected=("trusted",), cells=("one", "two"))
+    desk.keeping.changed(desk.room, "bo", update, judged)
+    expected = [("state", ""), ("update", "ann"), ("update", ""), ("update", "bo"), ("update", "")]
+    assert await desk.log() == expected
     desk.room.write(lambda doc: doc["source"].insert(0, "gate "))
-    assert await desk.log() == [("state", ""), ("update", "ann"), ("update", ""), ("update", "bo"), ("update", "")]
+    assert await desk.log() == [*expected, ("update", "")]
     found = await desk.store.authorship("up", desk.room.name.file_id)
-    assert {each.visit for each in found} == {"ann", "bo"} and all(each.inserted > 0 for each in found)
+    assert {(each.visit, each.cell) for each in found} == {("ann", ""), ("bo", "one"), ("bo", "two")}
+    assert all(each.inserted > 0 for each in found)
 
 
-async def test_what_comes_while_the_log_begins_stands_behind_its_state(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "between"), [("keep_version", []), ("append_edits", [("update", "")])])
+async def test_what_comes_while_the_log_begins_is_in_it_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, name: str, between: list[tuple[str, str]]
 ) -> None:
-    """The owner types while the whole document is being stored."""
+    """The owner types while the version is being stored, or the whole document that the log begins with."""
     storing, go = asyncio.Event(), asyncio.Event()
-    real = SqliteStore.append_edits
+    real = getattr(SqliteStore, name)
 
-    async def slow(self: SqliteStore, *given: Any, **more: Any) -> None:
+    async def slow(self: SqliteStore, *given: Any, **more: Any) -> Any:
         storing.set()
         await go.wait()
-        await real(self, *given, **more)
+        return await real(self, *given, **more)
 
-    monkeypatch.setattr(SqliteStore, "append_edits", slow)
+    monkeypatch.setattr(SqliteStore, name, slow)
     ann = await edit(desk.room, "ann")
     typing = asyncio.create_task(ann.type("a "))
     await storing.wait()
@@ -254,7 +259,7 @@ async def test_what_comes_while_the_log_begins_stands_behind_its_state(
     await until(lambda: "owner" in str(ann.source))
     go.set()
     await typing
-    assert await desk.log() == [("state", ""), ("update", ""), ("update", "ann")]
+    assert await desk.log() == [("state", ""), *between, ("update", "ann")]
 
 
 async def test_each_history_has_a_log_of_its_own(desk: Desk, broken: set[str]) -> None:
