@@ -140,6 +140,7 @@ async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
 async def test_before_a_visits_first_change_it_is_recorded_and_kept(desk: Desk, clock: Clock) -> None:
     """Once for each visit, on its account; the version holds what was there before."""
     desk.room.path = CanonicalPath.from_body("sub/notes.md")
+    assert desk.keeping.log_of(desk.room) is None
     ann = await edit(desk.room, "ann")
     before = desk.words
     await ann.type("a ")
@@ -152,6 +153,8 @@ async def test_before_a_visits_first_change_it_is_recorded_and_kept(desk: Desk, 
     bo = await edit(desk.room, "bo")
     await bo.type("d ")
     assert await desk.causes() == [("first_write", "ann"), ("first_write", "bo")]
+    kept = desk.keeping.log_of(desk.room)
+    assert kept is not None and kept.place.path == "sub/notes.md"
     written = [(event.visit, event.path) for event in desk.trail.of("document.written")]
     assert written == [(visit, "sub/notes.md") for visit in ("ann", "ann", "bo")]
     newest, oldest = await desk.keeper.list(path="sub/notes.md")
@@ -169,6 +172,7 @@ async def test_what_cannot_be_kept_or_recorded_is_not_written(desk: Desk, broken
     desk.trail.full = what == "the trail"
     with pytest.raises(StoreUnavailable):
         await ann.type("lost ")
+    assert desk.keeping.log_of(desk.room) is None
     assert "lost" not in str(desk.room.epoch.doc["source"]) + str(bo.source)
     broken.clear()
     desk.trail.full = False
