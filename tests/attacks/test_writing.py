@@ -357,6 +357,7 @@ BODIES: dict[str, tuple[str, str, object]] = {
     "no format": ("PUT", "x.txt", {"type": "file", "content": "x"}),
     "content of another kind": ("PUT", "x.txt", {"type": "file", "format": "text", "content": {"a": 1}}),
     "folder with content": ("PUT", "x", {"type": "directory", "content": []}),
+    "folder in parts": ("PUT", "x", {"type": "directory", "chunk": 1}),
     "format of another kind": ("PUT", "x.ipynb", {"type": "notebook", "format": "text", "content": "x"}),
     "notebook that is called a text": ("PUT", "x.ipynb", {"type": "notebook", "format": "text", "content": EVIL}),
     "broken base64": ("PUT", "x.ipynb", {"type": "file", "format": "base64", "content": "e30=\n!"}),
@@ -734,6 +735,15 @@ async def test_attack_a_notebook_through_a_link_with_another_name(
     assert snapshot(server.root) == before
     assert (await contents(ed, "PUT", "alias.txt", text(json.dumps(EVIL)))).status == 200
     assert b"trusted" not in (shared / "target.ipynb").read_bytes()
+
+
+async def test_attack_a_notebooks_name_that_leads_to_another_file(ed: Inside, shared: Path) -> None:
+    """`named.ipynb` leads to a text inside: who opens it opens a notebook, and what is written is judged as one."""
+    (shared / "behind.txt").write_text(json.dumps(notebook()))
+    (shared / "named.ipynb").symlink_to(shared / "behind.txt")
+    assert (await contents(ed, "PUT", "named.ipynb", text(json.dumps(EVIL)))).status == 200
+    assert b"trusted" not in (shared / "behind.txt").read_bytes()
+    assert (await contents(ed, "PUT", "named.ipynb", text("no notebook"))).public == "bad_request"
 
 
 @pytest.mark.parametrize("body", [{"type": "directory"}, {"type": "directory", "ext": ".ipynb"}])

@@ -6,7 +6,7 @@ import contextlib
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pycrdt import Array, Doc, Map, Text
 
@@ -172,6 +172,38 @@ def test_who_goes_back_and_types_in_front_of_own_words_is_taken() -> None:
     made.check(read(evil(word("c", left=(EVIL, 1), right=(EVIL, 0)), start=2)))
 
 
+def test_attack_own_words_typed_letter_by_letter_in_the_wrong_order() -> None:
+    """Libraries make one item of what was typed behind itself: it is cut as a word that came in one piece, also where
+    it came in overlapping pieces."""
+    made = places()
+    for clock in range(4):
+        left = (OWNER, B) if clock == 0 else (EVIL, clock - 1)
+        made.learn(read(evil(string("x", left=left), start=clock)))
+    made.learn(read(evil(string("xyz", left=(EVIL, 2)), start=3)))
+    for left, right in ((3, 1), (5, 3), (5, 0)):
+        assert refusal(evil(string("y", left=(EVIL, left), right=(EVIL, right)), start=6), made) == (
+            "neighbours in the wrong order"
+        )
+    made.check(read(evil(string("y", left=(EVIL, 1), right=(EVIL, 2)), start=6)))
+
+
+@pytest.mark.parametrize("kind", [3, 4, 5, 6])
+def test_attack_into_a_type_that_no_page_knows(kind: int) -> None:
+    """What an extension of the owner's made of XML is not for editors."""
+    made = places()
+    made.learn(read(evil(shared(kind, parent="meta", key="comments"))))
+    for data in (word("x", parent=(EVIL, 0), key="k"), word("x", parent=(EVIL, 0)), string("x", parent=(EVIL, 0))):
+        assert refusal(update({10: (0, [data])}), made) == "what no page writes there"
+
+
+def test_what_is_put_between_words_of_two_is_taken() -> None:
+    """Whose clocks are the smaller says nothing."""
+    made = places()
+    made.learn(read(evil(string("xyz", left=(OWNER, C)))))
+    made.learn(read(update({10: (0, [string("xyz", left=(EVIL, 2))])})))
+    made.check(read(update({11: (0, [string("-", left=(EVIL, 2), right=(10, 0))])})))
+
+
 def test_text_files_have_roots_of_their_own() -> None:
     """A text in the root: characters fit, values and cells do not."""
     made = Places(FILE_ROOTS)
@@ -258,6 +290,8 @@ def test_attack_long_chains_and_many_looks_at_one_text_stay_linear() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=30), st.integers(0, 36), st.integers(1, 6))
+@example([(0, 3), (3, 3)], 1, 4)
+@example([(0, 6), (1, 2)], 1, 4)
 def test_deleted_ranges_are_remembered(ranges: list[tuple[int, int]], start: int, size: int) -> None:
     """An update whose deletions are all known repeats; one clock more does not. Singly, and many at once."""
     made, many = Places(NOTEBOOK_ROOTS), Places(NOTEBOOK_ROOTS)

@@ -102,6 +102,16 @@ class VersionContract:
             await store.keep_version(a_snapshot(f"n{at}", taken=START + at), noise(at), limits=limits)
         assert [one.id for one in await store.versions()] == ["n5", "n4", "n3"]
 
+    async def test_past_the_number_the_oldest_of_the_document_goes(self, store: KeptVersions) -> None:
+        """In the same step too, and only that document's."""
+        limits = Limits(bytes=1 << 30, per_document=2, days=10_000)
+        await store.keep_version(a_snapshot("m1", path="other"), noise(9), limits=limits)
+        for at in range(4):
+            await store.keep_version(a_snapshot(f"n{at}", taken=START + at), noise(at), limits=limits)
+        assert sorted(one.id for one in await store.versions()) == ["m1", "n2", "n3"]
+        with pytest.raises(NotFound):
+            await store.version_content("n0")
+
     async def test_the_newest_of_a_document_is_never_forgotten(self, store: KeptVersions) -> None:
         """Neither for another document's sake nor for its age: then nothing is kept, and that is said."""
         limits = Limits(bytes=5000, per_document=1, days=1)
