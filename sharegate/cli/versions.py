@@ -267,7 +267,7 @@ def _report(cli: Cli, document: Json) -> None:
         if cell.get("others"):
             who = ", ".join(shown(names.get(one) or (one and "a visitor") or "you", 80) for one in cell["others"])
             what = _BECAME.get(str(cell.get("became")), shown(cell.get("became")))
-            place = f"Cell {shown(cell['id'], 60)}" if cell.get("id") else "The text"
+            place = f"Cell {int(cell['at']) + 1} ({shown(cell['id'], 60)})" if cell.get("id") else "The text"
             cli.output.warn(f"{place} {what}; it was changed afterwards by {who}. Look at it.")
     if report.get("since"):
         cli.output.note(f"Changes are kept since {moments.shown(float(report['since']), cli.zone)}.")

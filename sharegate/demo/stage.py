@@ -98,12 +98,14 @@ async def _show(cli: Cli, control: _WithRobots, project: Path, lab: RunningLab, 
         api_path("shares"),
         body={
             "path": str(project / SHARED),
+            "role": "edit",
             "for": ["Robo", "You"],
             "open_file": NOTEBOOK,
             "message": "A sample folder. Have a look around.",
         },
     )
     robo, you = made["links"]
+    await control.call("PATCH", api_path("links", you["id"]), body={"role": "view"})
     owner = f"{lab.url}lab/tree/{SHARED}/{NOTEBOOK}?token={lab.token.secret}"
     if cli.as_json:
         cli.output.document({"owner": owner, "visitor": you["url"], "gate": (await _gate(control))["gate_url"]})

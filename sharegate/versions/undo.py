@@ -40,11 +40,13 @@ class Became(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CellUndone:
     """One cell (id "" for a text file). `others` are the origins that changed it after the visit did, "" being the
-    owner's side; with any, somebody should look at the result."""
+    owner's side; with any, somebody should look at the result. `at` is its position afterwards, counted from 0; that
+    before for one that goes, None for a text file."""
 
     id: str
     became: Became
     others: tuple[str, ...] = ()
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +256,13 @@ class _Replay:
         for cell in difference(before, after).cells:
             told.add(cell.id)
             became = Became.KEPT if cell.id in kept else names[cell.change.value]
-            yield CellUndone(cell.id, became, others.get(cell.id, ()))
-        present = {str(cell.get("id")) for cell in after.cells}
-        for id in sorted((kept | self._touched.copied & present) - told):
-            yield CellUndone(id, Became.KEPT, others.get(id, ()))
+            at = cell.after if cell.after is not None else cell.before
+            yield CellUndone(cell.id, became, others.get(cell.id, ()), at)
+        for at, present in enumerate(after.cells):
+            id = str(present.get("id"))
+            if id in (kept | self._touched.copied) - told:
+                told.add(id)
+                yield CellUndone(id, Became.KEPT, others.get(id, ()), at)
 
 
 def _past(edits: Sequence[Edit], visit: str) -> int:

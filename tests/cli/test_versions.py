@@ -40,7 +40,8 @@ def undone(*documents: views.Json, done: bool = False) -> views.Json:
 
 
 def document(**more: Any) -> views.Json:
-    report = {"since": NOW, "cells": [{"id": "a", "became": "kept", "others": ["v2", ""]}], "difference": CHANGE}
+    cells = [{"id": "a", "became": "kept", "others": ["v2", ""], "at": 0}]
+    report = {"since": NOW, "cells": cells, "difference": CHANGE}
     return {
         "path": "week3/intro.ipynb", "server": "srv", "report": report, "before": None, "problem": "",
         "names": {"v2": "Bo (k7f2.b1)"},
@@ -118,7 +119,7 @@ def test_undo_says_where_others_are_concerned(scripted: ScriptedGate) -> None:
     scripted.say("POST visits/v1/undo", undone(document()))
     ran = run("snapshot", "undo", "k7f2.a1")
     assert ran.code == 2 and "-x = 1" in ran.out
-    assert "Cell a stays as it is; it was changed afterwards by Bo (k7f2.b1), you. Look at it." in ran.err
+    assert "Cell 1 (a) stays as it is; it was changed afterwards by Bo (k7f2.b1), you. Look at it." in ran.err
     assert scripted.sent("POST visits/v1/undo") == [{"path": "", "preview": True}]
     scripted.say("POST visits/v1/undo", undone(document(before=snapshot(label="p7xz")), done=True))
     ran = run("snapshot", "undo", "Eve", "--yes")

@@ -6,10 +6,19 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pycrdt import Array, Doc, Map, create_awareness_message, handle_sync_message
+from pycrdt import Awareness as Presence
 
+from sharegate.channels import frames
+from sharegate.channels.frames import Awareness
+from sharegate.demo.story import CELL, FIRST, GREETING, SAID
 from sharegate.demo.visitor import RobotVisitor
+from tests.attacks.pages import Owner, Page
 
 pytestmark = pytest.mark.real
 
@@ -48,8 +57,57 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def test_the_demo_shows_a_visit_a_refusal_and_a_knock_and_leaves_nothing(tmp_path: Path) -> None:
-    """Robo is in, is refused outside, passes his link on; Eve knocks and is refused; a person can visit too."""
+class Watched:
+    """The owner's page with the notebook open; `names` are those who had a cursor."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    @classmethod
+    async def open(cls, address: str) -> tuple[Owner, "Watched"]:
+        where = urlsplit(address)
+        token = parse_qs(where.query)["token"][0]
+        owner = Owner(SimpleNamespace(url=f"{where.scheme}://{where.netloc}/", token=token))  # type: ignore[arg-type]
+        page = await owner.open("weather/measurements.ipynb", "json", "notebook")
+        return owner, cls(page)
+
+    async def be_seen(self) -> None:
+        """Say who is there, as JupyterLab does every few seconds."""
+        presence = Presence(self.page.doc)
+        presence.set_local_state({"user": {"name": "Olga"}})
+        await self.page.send(create_awareness_message(presence.encode_awareness_update([self.page.doc.client_id])))
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        """Robo's, {} while there is none."""
+        return _cell(self.page.doc)
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        """Robo's cell after every frame."""
+        doc: Doc[Any] = Doc()
+        found = []
+        for frame in self.page.heard:
+            if frame[:1] == b"\0":
+                handle_sync_message(frame[1:], doc)
+                found.append(_cell(doc))
+        return found
+
+    @property
+    def names(self) -> set[str]:
+        said = [frames.read(frames.Frame.binary(each), limit=1 << 26) for each in self.page.heard if each[:1] == b"\1"]
+        states = [each.state for one in said if isinstance(one, Awareness) for each in one.states]
+        return {state["user"]["name"] for state in states if isinstance(state, dict) and state.get("cursors")}
+
+
+def _cell(doc: Doc[Any]) -> dict[str, Any]:
+    cells = doc.get("cells", type=Array).to_py() or []
+    return next((cell for cell in cells if cell["id"] == CELL), {})
+
+
+async def test_the_demo_shows_a_visit_refusals_and_a_knock_and_leaves_nothing(tmp_path: Path) -> None:
+    """Robo is in and types live, his script and path reach nobody, he is refused outside and passes his link on; Eve
+    knocks and is refused; a person can visit too, and reads only."""
     process = await _start(tmp_path, "--json")
     try:
         assert process.stdout is not None
@@ -64,12 +122,31 @@ async def test_the_demo_shows_a_visit_a_refusal_and_a_knock_and_leaves_nothing(t
                 break
             except ValueError:
                 document += (await process.stdout.readline()).decode()
-        await _line(process, "Robo watches measurements.ipynb live")
-        refused = await _line(process, "outside his folder, and is refused: 404")
-        await _line(process, "Eve finds the link in use by Robo, and knocks")
-        await _line(process, "Eve was refused")
+        owner, watched = await Watched.open(addresses["owner"])
+        try:
+            told = [
+                await _line(process, words)
+                for words in (
+                    "he can edit text, cannot run code",
+                    "Robo watches measurements.ipynb live, and types a line",
+                    "Robo puts a script into an output and calls it trusted: it is taken out before anybody sees it",
+                    "Robo tries to lead your page to private/salaries.csv, and is refused and cut off",
+                    "Robo opens it again: neither script nor path is there, his line is",
+                    "outside his folder, and is refused: 404",
+                    "Eve finds the link in use by Robo, and knocks",
+                    "Eve was refused",
+                )
+            ]
+            await watched.be_seen()
+            await watched.page.until(lambda: watched.cell.get("source") == FIRST + GREETING)
+            state = watched.page.doc.get("state", type=Map).to_py() or {}
+            heard, names = watched.page.words, watched.names
+            shown = watched.shown
+        finally:
+            await owner.close()
         person = RobotVisitor("You", addresses["visitor"])
         try:
+            assert (await person.about())["role_sentence"] == "can view"
             assert await person.enter()
             status, body = await person.get("files/weather/stations.csv")
         finally:
@@ -77,7 +154,15 @@ async def test_the_demo_shows_a_visit_a_refusal_and_a_knock_and_leaves_nothing(t
     finally:
         await _end(process)
 
-    assert "bug" not in refused
+    assert "bug" not in "".join(told)
+    words = (FIRST + GREETING).split(" ")
+    grown = list(dict.fromkeys(cell["source"] for cell in shown if cell))
+    assert grown[-10:] == [" ".join(words[:number]) for number in range(len(words) - 9, len(words) + 1)]
+    assert names == {"Robo"}
+    # What was taken out went on as one piece with what takes it out.
+    assert SAID.encode() in heard
+    assert not any(cell["outputs"] or cell["metadata"].get("trusted") for cell in shown if cell)
+    assert "salaries" not in str(state) and b"salaries" not in heard
     assert (status, body.splitlines()[0]) == (200, b"station,height_m")
     assert process.returncode == 0
     assert list((tmp_path / "tmp").glob("sharegate-demo-*")) == []
