@@ -1,7 +1,7 @@
 """What the largest change that is taken costs the gate: `python bench/largest.py [--rounds N]`.
 
-An editor moves a cell whose outputs are as large as one change may be. What is timed is what nothing else happens during:
-the change is judged and applied in one piece. Processor time, the best of some rounds; of this machine.
+An editor moves a cell whose outputs are as large as one change may be. What is timed is what nothing else happens
+during: the change is judged and applied in one piece. Processor time, the best of some rounds; of this machine.
 """
 
 from __future__ import annotations
