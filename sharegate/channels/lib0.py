@@ -2,7 +2,8 @@
 
 Everything is read once, forwards, without recursion. What could be written in two ways is accepted in the canonical one
 only, because jupyter-collaboration reads a frame's head with two parsers that disagree about the others, and because
-its own number reader takes quadratic time for long ones. Every fault is Denied(`bad_frame`).
+its own number reader takes quadratic time for long ones. Every fault is Denied(`bad_frame`), but that too much is there
+(`update_too_large`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sharegate.errors import Denied, Reason
 
 MAX_SAFE = 2**53 - 1  # what a JavaScript number holds exactly; client ids use all of it
 MAX_VARINT = 8
+MANY_KEYS = 1000
 
 # Possessive, and an unfinished string runs to the end: no text makes this scan a place twice.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -22,6 +24,10 @@ _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 def bad(detail: str) -> Denied:
     return Denied(Reason.BAD_FRAME, detail)
+
+
+def large(detail: str) -> Denied:
+    return Denied(Reason.UPDATE_TOO_LARGE, detail)
 
 
 class Reader:
@@ -116,20 +122,28 @@ class Reader:
             raise bad("trailing bytes")
 
 
-def skip_any(reader: Reader, *, nesting: int, key_bytes: int) -> None:
-    """Pass over one lib0 `any` value, which may hold others, at most `nesting` levels deep."""
+def skip_any(reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_SAFE) -> int:
+    """Pass over one lib0 `any` value, which may hold others, at most `nesting` levels deep; returns what it weighs.
+
+    That is about the time it takes to make it a value of this language, which its bytes do not tell: 1 for each value,
+    1 more for one with a key, 8 more among very many keys, 4 more for each array or object. Denied(`update_too_large`)
+    above `weight`.
+    """
+    seen = 0
     # Members left and whether they have keys, per open array or object, outermost first.
     open_: list[list[int]] = []
     left, keyed = 1, False
     while True:
         if left == 0:
             if not open_:
-                return
+                return seen
             left, was_keyed = open_.pop()
             keyed = bool(was_keyed)
             continue
         left -= 1
+        seen += 1
         if keyed:
+            seen += 1
             reader.string(key_bytes)
         tag = reader.byte()
         if tag in (127, 126, 121, 120):  # undefined, null, false, true
@@ -150,6 +164,9 @@ def skip_any(reader: Reader, *, nesting: int, key_bytes: int) -> None:
             open_.append([left, keyed])
             keyed = tag == 118
             left = reader.count(2 if keyed else 1)
+            seen += 4 + (8 * left if keyed and left > MANY_KEYS else 0)
+            if seen + left * (2 if keyed else 1) > weight:
+                raise large("too many values")
         else:
             raise bad("unknown kind of value")
 

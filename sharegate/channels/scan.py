@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from sharegate.channels.lib0 import MAX_SAFE, Reader, bad, read_json, skip_any
+from sharegate.channels.lib0 import MAX_SAFE, Reader, bad, large, read_json, skip_any
 from sharegate.channels.nesting import Hook, Section, Tree
-from sharegate.errors import Denied, Reason
 
 MAX_CLOCK = 2**32 - 1  # yrs keeps clocks in 32 bits
 
@@ -45,7 +44,8 @@ ARRAY, MAP, TEXT = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class ScanLimits:
-    """Sizes in bytes. `nesting` holds for values in values and for shared types in shared types.
+    """Sizes in bytes. `nesting` holds for values in values and for shared types in shared types. `weight` is what all
+    plain values may weigh (`lib0.skip_any`).
 
     `empty_structs`: yrs makes a struct without a length where a text is cut inside a character, and keeps it in the
     document for ever; yjs never makes one. `ahead`: an item may name a later item of its own client as its neighbour or
@@ -59,6 +59,7 @@ class ScanLimits:
     nesting: int = 64
     key_bytes: int = 4096
     string_bytes: int = 64 * 1024 * 1024
+    weight: int = MAX_SAFE
     empty_structs: bool = False
     ahead: bool = True
 
@@ -68,8 +69,15 @@ FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000,
 DROPPED = ScanLimits(bytes=1024 * 1024, structs=100_000, delete_ranges=100_000, clients=10_000, empty_structs=True)
 # What the page of somebody who may edit sends. A cell is about 12 structs: 20,000 are a pasted notebook of 1,500 cells;
 # typing merges into few. A page's first answer always names all that was ever deleted in the document, whoever did it.
+# A million numbers are a large plot.
 FROM_EDITOR = ScanLimits(
-    bytes=8 * 1024 * 1024, structs=20_000, delete_ranges=100_000, clients=10_000, nesting=64, ahead=False
+    bytes=8 * 1024 * 1024,
+    structs=20_000,
+    delete_ranges=100_000,
+    clients=10_000,
+    nesting=64,
+    ahead=False,
+    weight=1_000_000,
 )
 FROM_UPSTREAM = ScanLimits(
     bytes=64 * 1024 * 1024, structs=1_000_000, delete_ranges=1_000_000, clients=100_000, empty_structs=True
@@ -112,7 +120,8 @@ class UpdateSummary:
 
     `roots`: names of roots that items lie in. `unusual`: for each client the end of the last struct that no page of
     JupyterLab writes. `needs`: for each client the clock up to which a document must have everything before the update,
-    or something of it waits for what it refers to. `sections`: all structs by client, when they were asked for.
+    or something of it waits for what it refers to. `weight`: of all plain values (`lib0.skip_any`). `sections`: all
+    structs by client, when they were asked for.
     """
 
     bytes: int
@@ -124,15 +133,12 @@ class UpdateSummary:
     roots: frozenset[str] = frozenset()
     unusual: Mapping[int, int] = field(default_factory=dict)
     needs: Mapping[int, int] = field(default_factory=dict)
+    weight: int = 0
     sections: Mapping[int, list[Struct]] = field(default_factory=dict, repr=False)
 
     @property
     def empty(self) -> bool:
         return not self.structs and not self.deleted
-
-
-def _large(detail: str) -> Denied:
-    return Denied(Reason.UPDATE_TOO_LARGE, detail)
 
 
 def scan_state_vector(data: bytes, limits: ScanLimits) -> dict[int, int]:
@@ -157,7 +163,7 @@ def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> Up
     With `structs` the summary holds every struct, in `sections`.
     """
     if len(data) > limits.bytes:
-        raise _large("update too large")
+        raise large("update too large")
     scan = _Scan(data, limits, structs)
     clocks = scan.structs()
     deleted = scan.deletes()
@@ -168,6 +174,7 @@ def scan_update(data: bytes, limits: ScanLimits, *, structs: bool = False) -> Up
         roots=frozenset(scan.roots),
         unusual=scan.unusual,
         needs=_needs(clocks, deleted, scan.named, scan.skipped),
+        weight=scan.weight,
         sections=scan.sections,
     )
 
@@ -214,7 +221,7 @@ class _Scan:
         self.skipped: dict[int, int] = {}
         self.sections: dict[int, list[Struct]] = {}
         self.keep = keep
-        self.seen = 0
+        self.seen = self.weight = 0
         # Of the struct read last: the kind of shared type, a text with characters of two clocks.
         self.shared = -1
         self.text = ""
@@ -226,7 +233,7 @@ class _Scan:
             count = reader.count(2)
             self.seen += count
             if self.seen > self.limits.structs:
-                raise _large("too many structs")
+                raise large("too many structs")
             client = reader.uint()
             if client in tree.sections:
                 raise bad("client named twice")
@@ -257,7 +264,7 @@ class _Scan:
             clients.add(client)
             count = reader.count(2)
             if len(ranges) + count > self.limits.delete_ranges:
-                raise _large("too many deleted ranges")
+                raise large("too many deleted ranges")
             for _ in range(count):
                 start = _clock(reader)
                 end = start + reader.uint()
@@ -334,7 +341,7 @@ class _Scan:
         if kind is Content.ANY:
             count = reader.count()
             for _ in range(count):
-                skip_any(reader, nesting=limits.nesting, key_bytes=limits.key_bytes)
+                self._any()
             return count
         if kind is Content.JSON:
             count = reader.count()
@@ -349,12 +356,18 @@ class _Scan:
             reader.skip(reader.uint())
         elif kind is Content.DOC:
             reader.string(limits.key_bytes)
-            skip_any(reader, nesting=limits.nesting, key_bytes=limits.key_bytes)
+            self._any()
         else:
             if kind is Content.FORMAT:
                 reader.string(limits.key_bytes)
             read_json(reader.string(limits.string_bytes), nesting=limits.nesting)
         return 1
+
+    def _any(self) -> None:
+        left = self.limits.weight - self.weight
+        if left < 1:
+            raise large("too many values")
+        self.weight += skip_any(self.reader, nesting=self.limits.nesting, key_bytes=self.limits.key_bytes, weight=left)
 
     def _wide(self, raw: bytes) -> int:
         """Clocks count UTF-16 units, whatever the bytes: two for a character outside the basic plane."""

@@ -41,7 +41,11 @@ class Pacer:
     def take(self, frame: Frame) -> None:
         """Denied(`request_limit`, `bytes_limit`)."""
         self._frames.take("", 1, Reason.REQUEST_LIMIT)
-        self._bytes.take("", len(frame.data), Reason.BYTES_LIMIT)
+        self.spend(len(frame.data))
+
+    def spend(self, size: int) -> None:
+        """Denied(`bytes_limit`)."""
+        self._bytes.take("", size, Reason.BYTES_LIMIT)
 
 
 def refuse(denied: Denied) -> Verdict:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from importlib import resources
 
+import pytest
 from pycrdt import Doc, create_sync_message, create_update_message
 
 from sharegate.channels import frames
 from sharegate.channels.editor import EDITOR_PACE, EditorGuard
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.interfaces import Verdict
-from sharegate.channels.lib0 import uint
+from sharegate.channels.lib0 import sized, uint
 from sharegate.channels.member import Heard
 from sharegate.channels.registry import close_frame
 from sharegate.channels.scan import FROM_EDITOR
@@ -79,6 +80,48 @@ def test_attack_more_than_an_update_may_have_closes() -> None:
         verdict = EditorGuard().from_visitor(update_frame(update))
         assert verdict.refused == "update_too_large" and verdict.onward == ()
         assert verdict.close == close_frame("room", Reason.UPDATE_TOO_LARGE)
+
+
+def outputs(value: bytes) -> Frame:
+    """An update with one plain value, as an output has it."""
+    return update_frame(b"\x01\x01\x05\x00\x08\x01\x01r\x01" + value + b"\x00")
+
+
+@pytest.mark.parametrize(
+    ("member", "most"),
+    [(b"\x7e", 1_000_000 - 6), (b"\x75\x00", 200_000 - 1), (b"\x7b" + bytes(8), 900_000)],
+    ids=["null", "empty list", "number"],
+)
+def test_attack_more_values_than_an_update_may_have_closes(member: bytes, most: int) -> None:
+    """However few bytes they take: a list of a million nulls is as long in judgement as a plot of a million numbers,
+    which an honest page may send."""
+
+    def listed(count: int) -> Frame:
+        return outputs(b"\x75" + uint(count) + member * count)
+
+    assert EditorGuard().from_visitor(listed(most)).onward
+    for count in (most * 2, most * 4):
+        if len(member) * count < FROM_EDITOR.bytes:
+            assert EditorGuard().from_visitor(listed(count)).refused == "update_too_large"
+
+
+def test_attack_very_many_keys_close() -> None:
+    """They are sorted."""
+
+    def keyed(count: int) -> Frame:
+        members = b"".join(sized(f"k{number}".encode()) + b"\x7e" for number in range(count))
+        return outputs(b"\x76" + uint(count) + members)
+
+    assert EditorGuard().from_visitor(keyed(90_000)).onward
+    assert EditorGuard().from_visitor(keyed(110_000)).refused == "update_too_large"
+
+
+def test_attack_many_values_again_and_again(clock: Clock) -> None:
+    """They count among the bytes as what they cost: after some the channel is closed, though few bytes were sent."""
+    guard = EditorGuard(now=clock)
+    frame = outputs(b"\x75" + uint(150_000) + b"\x75\x00" * 150_000)
+    verdicts = [guard.from_visitor(frame) for _ in range(7)]
+    assert all(verdict.onward for verdict in verdicts[:5]) and verdicts[-1].refused == "bytes_limit"
 
 
 def test_pages_know_the_size() -> None:
