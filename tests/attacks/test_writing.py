@@ -850,7 +850,7 @@ async def test_uploads_small_large_and_of_notebooks(ed: Inside, gate: Gatehouse,
 
 @dataclass
 class Rooms:
-    """Which documents are open, as the lead's rooms will say; `keep` notes what the server has at that moment."""
+    """Which documents are open, as the rooms say; `keep` notes what the server has at that moment."""
 
     root: Path
     open: set[str] = field(default_factory=set)

@@ -758,7 +758,7 @@ def test_what_upstream_never_showed_is_not_known_by_being_corrected(room: Room) 
 
 
 def test_outputs_of_a_snapshot_may_come_back(room: Room) -> None:
-    """What the lead remembered from an accepted snapshot is as if seen."""
+    """What was remembered from an accepted snapshot is as if seen."""
     room.guard.remember([SCRIPT], False)
     room.guard.remember([], True)
     assert trail(room.edit(paste((SCRIPT,)))) == ("trusted",)
