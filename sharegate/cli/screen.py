@@ -279,5 +279,7 @@ def _sure(screen: Screen, key: str) -> tuple[Screen, Act | None]:
 
 def told(act: Act, answer: Json) -> str:
     """What the screen says when an act is done."""
+    if act.verb is Verb.ADMIT and answer.get("role") == "edit":
+        return f"{act.done}, who {words.CAN['edit']}. {words.RUNNING}"
     how = words.ended(answer.get("ended")) if answer.get("ended") else ""
     return f"{act.done}: {how}" if how else act.done

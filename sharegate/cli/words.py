@@ -11,6 +11,8 @@ from sharegate.cli.output import shown
 Json = dict[str, Any]
 
 CAN = {"view": "can view", "edit": "can edit text", "run": "can run code"}
+RUNNING = "Whoever runs a cell runs what editors wrote."
+KEPT = "What they change is kept: sharegate snapshot list"
 
 
 def count(number: int, what: str, many: str = "") -> str:
@@ -41,8 +43,10 @@ def seats(link: Json) -> str:
 
 
 def can(share: Json, link: Json | None = None) -> str:
-    role = (link or {}).get("role") or share.get("role") or ""
-    return CAN.get(str(role), shown(role))
+    """What the link lets people do: at most what the share is for."""
+    roles = [str(each) for each in ((link or {}).get("role"), share.get("role")) if each]
+    role = min(roles, key=lambda each: list(CAN).index(each) if each in CAN else len(CAN), default="")
+    return CAN.get(role, shown(role))
 
 
 def until(record: Json, now: float, zone: tzinfo) -> str:

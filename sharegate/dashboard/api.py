@@ -323,7 +323,7 @@ class Api:
         link = await self._issuer.change_link(parts["id"], body)
         share = await self._share(link.share)
         await self._record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
-        return {"link": await self._views.link(link)}
+        return {"link": await self._views.link(link), "role": self._views.role(share, link).value}
 
     async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         id, verb = parts["id"], parts["verb"]
@@ -375,10 +375,11 @@ class Api:
 
     async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         taking_back: contextlib.AbstractAsyncContextManager[None]
+        visit: Visit | None = None
         if parts["verb"] == "admit":
-            knock, visit = await self._knocks.admit(parts["id"], body.get("role"))
-            action, came_from = Action.KNOCK_ADMITTED, visit.id
-            taking_back = self._unrecorded.taken_back(lambda: self._issuer.end_visit(visit.id, "not recorded"))
+            knock, admitted = await self._knocks.admit(parts["id"], body.get("role"))
+            visit, action, came_from = admitted, Action.KNOCK_ADMITTED, admitted.id
+            taking_back = self._unrecorded.taken_back(lambda: self._issuer.end_visit(admitted.id, "not recorded"))
         else:
             knock = await self._knocks.refuse(parts["id"])
             action, came_from = Action.KNOCK_REFUSED, ""
@@ -395,7 +396,11 @@ class Api:
         )
         async with taking_back:
             await self._trail.record(event)
-        return {"knock": await self._views.knock(knock)}
+        answer: dict[str, Any] = {"knock": await self._views.knock(knock)}
+        if visit is not None:
+            share, link = await self._store.share(visit.share), await self._store.link(visit.link)
+            answer["role"] = self._views.role(share, link, visit).value
+        return answer
 
     # -- history --------------------------------------------------------------------------------------------------
 
