@@ -92,6 +92,17 @@ def ask(one: Json) -> str:
     return f"{who} asks you to run {shown(first, 40) or 'a cell'} in {shown(one.get('path'))}"
 
 
+def alarm(one: Json) -> tuple[str, str, str]:
+    """What happened to which document, how to go back, and how to take back who did it; "" where that is not known."""
+    what = {"collapsed": "lost most of what was in it", "doubled": "holds what was in it twice"}
+    said = f"{shown(one.get('path'))} {what.get(str(one.get('what')), 'looks damaged')}"
+    said += f": {shown(one['sentence'], 200)}" if one.get("sentence") else ""
+    name = shown(one.get("name"), 60) or "that visitor"
+    back = f"Go back: sharegate snapshot restore {shown(one['version'], 60)}" if one.get("version") else ""
+    undo = f"Undo {name} alone: sharegate snapshot undo {shown(one['visit'], 60)}" if one.get("visit") else ""
+    return said, back, undo
+
+
 def visitor(visit: Json) -> str:
     """The visitor's badge, with how many devices."""
     devices = int(visit.get("devices") or 1)

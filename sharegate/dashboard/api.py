@@ -21,6 +21,7 @@ import msgspec
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
@@ -70,6 +71,7 @@ class Api:
         issuer: Issuer,
         knocks: Knocks,
         asks: Asks,
+        alarms: Alarms,
         servers: Servers,
         cutter: Cutter,
         pages: Callable[[list[str]], int],
@@ -87,6 +89,7 @@ class Api:
         self._issuer = issuer
         self._knocks = knocks
         self._asks = asks
+        self._alarms = alarms
         self._servers = servers
         self._cutter = cutter
         self._pages = pages
@@ -121,6 +124,8 @@ class Api:
             ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
             ("GET", "/api/v1/asks", self._asks.listed),
             ("POST", "/api/v1/asks/{id}/{verb:ran|decline}", self._asks.answered),
+            ("GET", "/api/v1/alarms", self._alarms.listed),
+            ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
             ("GET", "/api/v1/audit", self._audit),
             ("GET", "/api/v1/audit/passed-on", self._passed_on),
             ("GET", "/api/v1/audit/verify", self._verify),
@@ -166,6 +171,7 @@ class Api:
 
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
+        self._alarms.happened(event)
         kind = event.action.value.partition(".")[0]
         self._tell(
             {
