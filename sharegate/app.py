@@ -20,6 +20,7 @@ from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
+from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
@@ -169,6 +170,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             issuer=Issuer(store, tokens, roots, policies.sharing, now),
             knocks=Knocks(store, policies.sharing, now),
             asks=Asks(hands, store, views, trail),
+            alarms=Alarms(keeper, store, views),
             servers=servers,
             cutter=channels,
             pages=presence.pages,

@@ -203,7 +203,7 @@ class Keeping:
             actor="gate",
             visit=found.visits[0] if len(found.visits) == 1 else "",
             path=str(room.path or ""),
-            detail=f"{found.what}: {found.sentence}",
+            detail=found.detail,
         )
         await self._trail.record(event)
         book.last = await self.keep(room, book.epoch, Cause.ALARM)

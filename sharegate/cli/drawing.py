@@ -79,10 +79,12 @@ def _footer(board: Board, screen: Screen, width: int) -> list[Line]:
         keys = [("y", "I ran it in my tab"), ("n", "I will not"), ("↑↓", "read"), ("Esc", "back")]
     else:
         hands = [("h", "hands")] if board.asks else []
+        alarms = [("c", "clear alarm")] if board.alarms else []
         keys = [
             ("a", "admit"),
             ("r", "refuse"),
             *hands,
+            *alarms,
             ("x", "end"),
             ("p", "pause"),
             ("o", "open lab"),
@@ -129,9 +131,11 @@ class _Section:
     style: str = "bold"
     count: int = 0
     more: str = ""  # how to see the rest
+    least: int = 1  # lines
 
 
 def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]:
+    alarms = [line for one in board.alarms for line in _alarm(one, board, width)]
     door = [_knock(knock, board, width) for knock in board.knocks]
     hands = [_ask(one, board, width) for one in board.asks]
     links = [line for share in board.shares for line in _share(share, board, width)]
@@ -139,6 +143,7 @@ def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]
     seen = here[min(screen.scroll, max(0, len(here) - 1)) :]
     lately = [_happening(at, text, board, width) for at, text in reversed(board.happenings)]
     sections = [
+        *([_Section("LOOKS DAMAGED", alarms, "bold red", len(board.alarms), least=3)] if alarms else []),
         *([_Section("AT THE DOOR", door, "bold yellow", len(door))] if door else []),
         *([_Section("ASKED TO RUN", hands, "bold yellow", len(hands))] if hands else []),
         _Section(
@@ -147,32 +152,32 @@ def _sections(board: Board, screen: Screen, width: int, room: int) -> list[Line]
         _Section("HERE", seen or [_line("Nobody is here.", width, "dim")], count=len(here), more=" (↑↓)"),
         _Section("LATELY", lately or [_line("Nothing has happened yet.", width, "dim")]),
     ]
-    # Each section needs a heading, a line, and a line before it; what can be read elsewhere gives way first.
+    # Each section needs a heading, its least lines, and a line before it; what can be read elsewhere gives way first.
     for droppable in ("LATELY", "LINKS", "HERE"):
-        if 3 * len(sections) - 1 > room and len(sections) > 1:
+        if sum(2 + section.least for section in sections) - 1 > room and len(sections) > 1:
             sections = [section for section in sections if section.title != droppable]
-    sizes = _sizes([len(section.lines) for section in sections], room - 2 * len(sections) + 1)
+    sizes = _sizes([(len(section.lines), section.least) for section in sections], room - 2 * len(sections) + 1)
     drawn: list[Line] = []
     for section, size in zip(sections, sizes, strict=True):
         heading = f"{section.title} ({section.count})" if section.count else section.title
         drawn += [*([Text("")] if drawn else []), _line(heading, width, section.style)]
         lines = section.lines
-        if len(lines) > size >= 2 and section.title != "LATELY":
+        if len(lines) > size >= 2 and section.title not in ("LATELY", "LOOKS DAMAGED"):
             more = f"  and {len(lines) - size + 1} more{section.more}"
             lines = [*lines[: size - 1], _line(more, width, "dim")]
         drawn += lines[: max(size, 0)]
     return drawn[:room]
 
 
-def _sizes(wanted: list[int], room: int) -> list[int]:
-    """Share `room` lines: a line or two for each, then one by one to whoever wants more, first come first."""
+def _sizes(wanted: list[tuple[int, int]], room: int) -> list[int]:
+    """Share `room` lines, one by one: first the least that each needs, then to whoever wants more."""
     sizes = [0] * len(wanted)
     for _ in range(max(0, room)):
-        hungry = [at for at, want in enumerate(wanted) if sizes[at] < want]
+        hungry = [at for at, (want, _) in enumerate(wanted) if sizes[at] < want]
         if not hungry:
             break
         # Even shares; where they are equal, the earlier section (who waits at the door) comes first.
-        sizes[min(hungry, key=lambda at: (sizes[at], at))] += 1
+        sizes[min(hungry, key=lambda at: (sizes[at] >= wanted[at][1], sizes[at], at))] += 1
     return sizes
 
 
@@ -182,6 +187,15 @@ def _knock(knock: Json, board: Board, width: int) -> Line:
 
 def _ask(one: Json, board: Board, width: int) -> Line:
     return _columns(width, (words.ask(one), 0, "yellow"), (_brief(board.now - float(one["since"])), 12, "dim"))
+
+
+def _alarm(one: Json, board: Board, width: int) -> Iterator[Line]:
+    """What happened, and the commands that mend it."""
+    said, back, undo = words.alarm(one)
+    yield _columns(width, (said, 0, "red"), (_brief(board.now - float(one["at"])), 12, "dim"))
+    for command in (back, undo):
+        if command:
+            yield _line(f"  {command}", width, "yellow")
 
 
 def _share(share: Json, board: Board, width: int) -> Iterator[Line]:

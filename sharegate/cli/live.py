@@ -128,7 +128,9 @@ class LiveScreen:
         visits = await self._control.call("GET", api_path("visits"), query={"open": 1})
         knocks = await self._control.call("GET", api_path("knocks"))
         asks = await self._control.call("GET", api_path("asks"))
+        alarms = await self._control.call("GET", api_path("alarms"))
         waiting = {str(one["id"]) for one in (*knocks["knocks"], *asks["asks"])}
+        waiting |= {f"alarm {one['id']}" for one in alarms["alarms"]}
         if waiting - set(self._first_seen):
             self._console.bell()
         seen = time.monotonic()
@@ -140,6 +142,7 @@ class LiveScreen:
             visits=tuple(sorted(visits["visits"], key=lambda visit: not visit.get("here"))),
             knocks=tuple(knocks["knocks"]),
             asks=tuple(asks["asks"]),
+            alarms=tuple(alarms["alarms"]),
         )
 
     def _current(self) -> Board:

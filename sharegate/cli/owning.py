@@ -112,7 +112,9 @@ def _list_addresses(cli: Cli, links: list[Json]) -> None:
 async def change(
     cli: Cli,
     ref: Ref,
-    role: Annotated[str | None, typer.Option("--role", metavar="ROLE", help="view; more comes later.")] = None,
+    role: Annotated[
+        str | None, typer.Option("--role", metavar="ROLE", help="view or edit. A link has at most its share's.")
+    ] = None,
     expires: Annotated[
         str | None, typer.Option("--expires", metavar="WHEN", help='2h, 7d, "fri 17:00", a date.')
     ] = None,
@@ -167,6 +169,8 @@ async def change(
         return
     record = answer[found.kind]
     cli.output.say(f"Changed {found.words}. Its address stays the same.")
+    if role is not None:
+        _tell_role(cli, role, str(answer.get("role") or record["role"]))
     if "expires" in body:
         cli.output.say(f"Until {words.until(record, cli.now(), cli.zone)}.")
 
@@ -236,7 +240,19 @@ async def admit(
     async with cli.control() as control:
         found = await find(control, ref, "knock")
         answer = await control.call("POST", api_path("knocks", found.id, "admit"), body={"role": role})
-    _tell(cli, answer, f"Admitted {shown(found.title, 60) or found.label} for this visit")
+    may = str(answer.get("role") or "")
+    what = f": {words.CAN[may]}" if may in words.CAN else ""
+    _tell(cli, answer, f"Admitted {shown(found.title, 60) or found.label} for this visit{what}")
+    if not cli.as_json:
+        _tell_role(cli, role, may)
+
+
+def _tell_role(cli: Cli, asked: str | None, role: str) -> None:
+    """What comes with a role that was given; and that a share for reading gives no more, whatever was asked."""
+    if role == "edit":
+        cli.output.note(f"{words.RUNNING} {words.KEPT}")
+    elif asked == "edit":
+        cli.output.warn("The share itself is to view, so this is too. Change that: sharegate change SHARE --role edit")
 
 
 async def refuse(cli: Cli, ref: Ref) -> None:

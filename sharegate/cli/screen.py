@@ -26,6 +26,7 @@ class Board:
     visits: tuple[Json, ...] = ()
     knocks: tuple[Json, ...] = ()
     asks: tuple[Json, ...] = ()
+    alarms: tuple[Json, ...] = ()
     happenings: tuple[tuple[float, str], ...] = ()
     now: float = 0.0
     zone: tzinfo = UTC
@@ -45,6 +46,7 @@ class Verb(Enum):
     REFUSE = ("knocks", "refuse")
     RAN = ("asks", "ran")
     DECLINE = ("asks", "decline")
+    DISMISS = ("alarms", "dismiss")
     END = ("visits", "end")
     REVOKE_LINK = ("links", "revoke")
     REVOKE_SHARE = ("shares", "revoke")
@@ -107,6 +109,9 @@ def press(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
             return _door(screen, key, board)
         case "h":
             return _hands(screen, board)
+        case "c" if board.alarms:
+            first = board.alarms[0]
+            return screen, Act(Verb.DISMISS, str(first["id"]), done=f"Cleared the alarm about {shown(first['path'])}")
         case "x":
             return _offer(screen, "End which visit, link or share?", _ends(board), "There is nothing to end.")
         case "p":
@@ -279,5 +284,7 @@ def _sure(screen: Screen, key: str) -> tuple[Screen, Act | None]:
 
 def told(act: Act, answer: Json) -> str:
     """What the screen says when an act is done."""
+    if act.verb is Verb.ADMIT and answer.get("role") == "edit":
+        return f"{act.done}, who {words.CAN['edit']}. {words.RUNNING}"
     how = words.ended(answer.get("ended")) if answer.get("ended") else ""
     return f"{act.done}: {how}" if how else act.done

@@ -131,9 +131,7 @@ async def share(
     for link in answer["links"]:
         _hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
     if edit:
-        cli.output.note(
-            "Whoever runs a cell runs what editors wrote. What they change is kept: sharegate snapshot list"
-        )
+        cli.output.note(f"{words.RUNNING} {words.KEPT}")
     if len(answer["links"]) == 1 and not no_qr:
         _show_code(cli, answer["links"][0]["url"], asked=qr_file is not None)
     _after(cli, answer, live=control.live)

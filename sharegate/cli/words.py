@@ -11,6 +11,8 @@ from sharegate.cli.output import shown
 Json = dict[str, Any]
 
 CAN = {"view": "can view", "edit": "can edit text", "run": "can run code"}
+RUNNING = "Whoever runs a cell runs what editors wrote."
+KEPT = "What they change is kept: sharegate snapshot list"
 
 
 def count(number: int, what: str, many: str = "") -> str:
@@ -41,8 +43,10 @@ def seats(link: Json) -> str:
 
 
 def can(share: Json, link: Json | None = None) -> str:
-    role = (link or {}).get("role") or share.get("role") or ""
-    return CAN.get(str(role), shown(role))
+    """What the link lets people do: at most what the share is for."""
+    roles = [str(each) for each in ((link or {}).get("role"), share.get("role")) if each]
+    role = min(roles, key=lambda each: list(CAN).index(each) if each in CAN else len(CAN), default="")
+    return CAN.get(role, shown(role))
 
 
 def until(record: Json, now: float, zone: tzinfo) -> str:
@@ -86,6 +90,17 @@ def ask(one: Json) -> str:
     who = shown(one.get("badge") or one.get("name"), 60) or "A visitor"
     first = next((line.strip() for line in str(one.get("source") or "").splitlines() if line.strip()), "")
     return f"{who} asks you to run {shown(first, 40) or 'a cell'} in {shown(one.get('path'))}"
+
+
+def alarm(one: Json) -> tuple[str, str, str]:
+    """What happened to which document, how to go back, and how to take back who did it; "" where that is not known."""
+    what = {"collapsed": "lost most of what was in it", "doubled": "holds what was in it twice"}
+    said = f"{shown(one.get('path'))} {what.get(str(one.get('what')), 'looks damaged')}"
+    said += f": {shown(one['sentence'], 200)}" if one.get("sentence") else ""
+    name = shown(one.get("name"), 60) or "that visitor"
+    back = f"Go back: sharegate snapshot restore {shown(one['version'], 60)}" if one.get("version") else ""
+    undo = f"Undo {name} alone: sharegate snapshot undo {shown(one['visit'], 60)}" if one.get("visit") else ""
+    return said, back, undo
 
 
 def visitor(visit: Json) -> str:

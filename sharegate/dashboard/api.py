@@ -21,6 +21,7 @@ import msgspec
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
@@ -70,6 +71,7 @@ class Api:
         issuer: Issuer,
         knocks: Knocks,
         asks: Asks,
+        alarms: Alarms,
         servers: Servers,
         cutter: Cutter,
         pages: Callable[[list[str]], int],
@@ -87,6 +89,7 @@ class Api:
         self._issuer = issuer
         self._knocks = knocks
         self._asks = asks
+        self._alarms = alarms
         self._servers = servers
         self._cutter = cutter
         self._pages = pages
@@ -121,6 +124,8 @@ class Api:
             ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
             ("GET", "/api/v1/asks", self._asks.listed),
             ("POST", "/api/v1/asks/{id}/{verb:ran|decline}", self._asks.answered),
+            ("GET", "/api/v1/alarms", self._alarms.listed),
+            ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
             ("GET", "/api/v1/audit", self._audit),
             ("GET", "/api/v1/audit/passed-on", self._passed_on),
             ("GET", "/api/v1/audit/verify", self._verify),
@@ -166,6 +171,7 @@ class Api:
 
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
+        self._alarms.happened(event)
         kind = event.action.value.partition(".")[0]
         self._tell(
             {
@@ -323,7 +329,7 @@ class Api:
         link = await self._issuer.change_link(parts["id"], body)
         share = await self._share(link.share)
         await self._record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
-        return {"link": await self._views.link(link)}
+        return {"link": await self._views.link(link), "role": self._views.role(share, link).value}
 
     async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         id, verb = parts["id"], parts["verb"]
@@ -375,10 +381,11 @@ class Api:
 
     async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         taking_back: contextlib.AbstractAsyncContextManager[None]
+        visit: Visit | None = None
         if parts["verb"] == "admit":
-            knock, visit = await self._knocks.admit(parts["id"], body.get("role"))
-            action, came_from = Action.KNOCK_ADMITTED, visit.id
-            taking_back = self._unrecorded.taken_back(lambda: self._issuer.end_visit(visit.id, "not recorded"))
+            knock, admitted = await self._knocks.admit(parts["id"], body.get("role"))
+            visit, action, came_from = admitted, Action.KNOCK_ADMITTED, admitted.id
+            taking_back = self._unrecorded.taken_back(lambda: self._issuer.end_visit(admitted.id, "not recorded"))
         else:
             knock = await self._knocks.refuse(parts["id"])
             action, came_from = Action.KNOCK_REFUSED, ""
@@ -395,7 +402,11 @@ class Api:
         )
         async with taking_back:
             await self._trail.record(event)
-        return {"knock": await self._views.knock(knock)}
+        answer: dict[str, Any] = {"knock": await self._views.knock(knock)}
+        if visit is not None:
+            share, link = await self._store.share(visit.share), await self._store.link(visit.link)
+            answer["role"] = self._views.role(share, link, visit).value
+        return answer
 
     # -- history --------------------------------------------------------------------------------------------------
 

@@ -109,13 +109,20 @@ class Views:
             "expires": link.expires,
         }
 
+    def role(self, share: Share | None, link: Link | None, visit: Visit | None = None) -> Role:
+        """What a visit may do, or whoever enters by the link: at most what the share is for."""
+        if share is None:
+            return Role.VIEW
+        own = (visit.role if visit else None) or (link.role if link else None) or share.role
+        return min(own, share.role, key=tuple(Role).index)
+
     async def visit(self, visit: Visit) -> dict[str, Any]:
         link = await self._store.link(visit.link)
         share = await self._store.share(visit.share)
         seen = self._presence.of(visit.id)
         siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
-        role = visit.role or (link.role if link else None) or (share.role if share else Role.VIEW)
+        role = self.role(share, link, visit)
         open_now = self._open(share, link, visit)
         return {
             "id": visit.id,

@@ -16,6 +16,7 @@ _LEAST = 200
 _LEFT = 0.2
 _TWICE = 2.0
 _REPEATED = 0.8
+_BEFORE = "; the version before is "
 
 
 class Happened(StrEnum):
@@ -52,7 +53,19 @@ class Alarm:
             if self.before.cells or self.after.cells
             else f"{self.before.characters} characters became {self.after.characters} within a minute"
         )
-        return said + (f"; the version before is {self.snapshot}" if self.snapshot else "")
+        return said + (f"{_BEFORE}{self.snapshot}" if self.snapshot else "")
+
+    @property
+    def detail(self) -> str:
+        """For the history; `told` reads it."""
+        return f"{self.what}: {self.sentence}"
+
+
+def told(detail: str) -> tuple[str, str, str]:
+    """What happened, the sentence without the version, and the version's id; "" for what is not said."""
+    what, _, said = detail.partition(": ")
+    sentence, _, version = said.partition(_BEFORE)
+    return what, sentence, version
 
 
 def alarm(seen: Sequence[Seen]) -> Alarm | None:

@@ -248,8 +248,13 @@ async def test_a_collapse_is_told_with_the_version_to_go_back_to(
     event = await asyncio.wait_for(told(), 15)
     assert event["detail"].startswith("collapsed")
     version = event["detail"].rsplit(" ", 1)[1]
-    await gate.call("POST", f"snapshots/{version}/restore", {})
+    [shown] = [each for each in (await gate.call("GET", "alarms"))["alarms"] if each["path"] == path]
+    assert (shown["what"], shown["name"]) == ("collapsed", "Ann") and version.startswith(shown["version"])
+    found = await gate.call("GET", "resolve", None, ref=shown["visit"])
+    assert (found["kind"], found["id"]) == ("visit", event["visit"])
+    await gate.call("POST", f"snapshots/{shown['version']}/restore", {})
     await until(lambda: str(hers.source) == "a line of some length\n" * 50)
+    assert path not in [each["path"] for each in (await gate.call("GET", "alarms"))["alarms"]]
 
 
 async def test_what_was_written_right_before_the_gate_stops_is_kept(workshop: JupyterServer, tmp_path: Path) -> None:

@@ -149,6 +149,19 @@ def gate(**more: Any) -> Json:
     } | more
 
 
+def alarm(id: str = "1", **more: Any) -> Json:
+    return {
+        "id": id,
+        "at": NOW,
+        "path": "week3/intro.ipynb",
+        "what": "collapsed",
+        "sentence": "900 characters in 3 cells became 0 in 0 within a minute",
+        "version": "n4kd",
+        "visit": "k7f2.a1",
+        "name": "Eve",
+    } | more
+
+
 def error(code: str, message: str, **more: Any) -> Json:
     return {"error": {"code": code, "message": message, "field": "", "remedy": "", "candidates": []} | more}
 
@@ -166,6 +179,7 @@ class ScriptedGate:
         self.say("GET visits", {"visits": []})
         self.say("GET knocks", {"knocks": []})
         self.say("GET asks", {"asks": []})
+        self.say("GET alarms", {"alarms": []})
 
     def say(self, call: str, answer: Json, status: int = 200) -> None:
         method, _, path = call.partition(" ")

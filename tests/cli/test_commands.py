@@ -84,6 +84,48 @@ def test_a_link_for_editing(scripted: ScriptedGate) -> None:
     assert "Whoever runs a cell runs what editors wrote" in ran.err
 
 
+MEANS = "Whoever runs a cell runs what editors wrote. What they change is kept: sharegate snapshot list"
+
+
+def test_somebody_is_admitted_to_edit(scripted: ScriptedGate) -> None:
+    """The role is asked for and told, with what it means, also when it is the link's own; not with --json."""
+    scripted.knows("knock", "s1", "q3mk", "Eve")
+    for arguments, role in ((("--role", "edit"), "edit"), ((), "edit"), (("--role", "view"), "view"), ((), "view")):
+        scripted.say("POST knocks/s1/admit", {"knock": views.knock(), "role": role})
+        ran = run("admit", "Eve", *arguments)
+        can = {"edit": "can edit text", "view": "can view"}[role]
+        assert (ran.code, ran.out) == (0, f"Admitted Eve for this visit: {can}.\n")
+        assert (MEANS in ran.err) == (role == "edit")
+        assert scripted.sent("POST knocks/s1/admit")[-1] == {"role": arguments[1] if arguments else None}
+    ran = run("admit", "Eve", "--role", "edit")
+    assert "The share itself is to view, so this is too" in ran.err and MEANS not in ran.err
+    assert run("admit", "Eve", "--role", "edit", "--json").document == {"knock": views.knock(), "role": "view"}
+
+
+def test_a_role_is_changed(scripted: ScriptedGate) -> None:
+    """Of a share or a link; what editing means is said, and that a link gets no more than its share."""
+    for kind, answer, edits in (
+        ("share", {"share": views.share(role="edit")}, True),
+        ("link", {"link": views.link(role="edit"), "role": "edit"}, True),
+        ("link", {"link": views.link(role="edit"), "role": "view"}, False),
+    ):
+        scripted.knows(kind, "s1", "k7f2", "week3")
+        scripted.say(f"PATCH {kind}s/s1", answer)
+        ran = run("change", "k7f2", "--role", "edit")
+        assert ran.code == 0 and scripted.sent(f"PATCH {kind}s/s1")[-1] == {"role": "edit"}
+        assert (MEANS in ran.err, "The share itself is to view" in ran.err) == (edits, not edits)
+        assert MEANS not in run("change", "k7f2", "--name", "Week 3").err
+
+
+def test_a_link_is_listed_with_what_it_can_do(scripted: ScriptedGate) -> None:
+    """A link to edit of a share to view is to view."""
+    scripted.say("GET shares", {"shares": [views.share(role="view", links=[views.link(role="edit")])]})
+    assert "can edit" not in run("list").out
+    scripted.say("GET shares", {"shares": [views.share(role="edit", links=[views.link(role="view")])]})
+    listed = run("list").out
+    assert "can edit text" in listed and "can view" in listed
+
+
 def test_share_refuses_what_cannot_be_meant(scripted: ScriptedGate, home: Path) -> None:
     """Contradictions, bad moments and bad files exit with 2, name the field and create nothing."""
     (home / "taken.png").write_bytes(b"")

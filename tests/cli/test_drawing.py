@@ -147,3 +147,25 @@ def test_no_line_is_too_wide_and_no_screen_too_high(
     assert len(drawn) <= max(4, height)
     assert all(cell_len(line.plain) <= max(20, width) for line in drawn)
     assert all(len(line.plain.splitlines()) <= 1 for line in drawn)
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 30), (80, 24), (70, 16)])
+def test_an_alarm_stands_above_all_with_the_commands_that_mend_it(width: int, height: int) -> None:
+    """What happened, the version to go back to and whom to undo; both with the whole command, and the key."""
+    drawn = lines(board(alarms=(scripted.alarm(),)), width, height)
+    at = drawn.index("LOOKS DAMAGED (1)")
+    assert at < drawn.index("AT THE DOOR (1)")
+    assert drawn[at + 1].startswith("week3/intro.ipynb lost most of what was in it")
+    assert drawn[at + 2] == "  Go back: sharegate snapshot restore n4kd"
+    if height > 16:
+        assert drawn[at + 3] == "  Undo Eve alone: sharegate snapshot undo k7f2.a1"
+    assert "c  clear alarm" in drawn[-1]
+
+
+def test_an_alarm_offers_only_what_there_is() -> None:
+    """Without a version, or with several who wrote, the other command alone is shown; names are shown as text."""
+    drawn = lines(board(alarms=(scripted.alarm(version="", name="E\x1b[2Jve", what="doubled"),)), 100, 30)
+    assert not any("snapshot restore" in line for line in drawn) and any("snapshot undo" in line for line in drawn)
+    assert any("holds what was in it twice" in line for line in drawn)
+    drawn = lines(board(alarms=(scripted.alarm(visit="", name=""),)), 100, 30)
+    assert any("snapshot restore" in line for line in drawn) and not any("snapshot undo" in line for line in drawn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import signal
 import subprocess
@@ -13,8 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
+from sharegate.demo.notebook import LiveNotebook
+from sharegate.demo.visitor import RobotVisitor
 from tests.cli.conftest import run
 from tests.cli.test_terminal import NORMAL, Terminal, at_terminal, plain
 from tests.real.jupyter import JupyterServer
@@ -162,6 +167,41 @@ def test_up_stands_in_front_of_the_running_server(lab: JupyterServer) -> None:
     assert lab.process.poll() is None
     ran = run("watch")
     assert ran.code == 5
+
+
+def test_somebody_is_admitted_to_edit(lab: JupyterServer) -> None:
+    """To a share to view they are admitted to view, and it is said; when the share is changed to edit, they write."""
+    path = lab.root / "sub" / "shared" / "admitted.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), path)
+    with staying("up", str(lab.root / "sub")):
+        address = run("share", str(path), "--for", "Ann").out.strip()
+
+        async def story() -> None:
+            async with contextlib.AsyncExitStack() as closing:
+                ann, eve = RobotVisitor("Ann", address), RobotVisitor("Eve", address)
+                for robot in (ann, eve):
+                    closing.push_async_callback(robot.close)
+                assert await ann.enter()
+                knock = await eve.knock()
+                ran = await asyncio.to_thread(run, "admit", "Eve", "--role", "edit")
+                assert (ran.code, ran.out) == (0, "Admitted Eve for this visit: can view.\n")
+                assert "The share itself is to view, so this is too" in ran.err
+                assert await eve.knock_state(knock) == "admitted"
+                await write(eve, "too-early", saved=False)
+                ran = await asyncio.to_thread(run, "change", "admitted.ipynb", "--role", "edit")
+                assert ran.code == 0 and "Whoever runs a cell runs what editors wrote" in ran.err, ran
+                await write(eve, "now", saved=True)
+
+        async def write(robot: RobotVisitor, id: str, *, saved: bool) -> None:
+            page = await LiveNotebook.opened(robot, "sub/shared/admitted.ipynb")
+            assert page is not None
+            await page.add_cell(id)
+            await page.type(id, f"# {id}")
+            assert not saved or await page.becomes(lambda: f"# {id}" in path.read_text(), within=WAIT)
+            await page.close()
+
+        asyncio.run(story())
+        assert "too-early" not in path.read_text()
 
 
 def test_serve_runs_with_what_was_recorded(lab: JupyterServer) -> None:

@@ -127,6 +127,22 @@ def test_what_an_act_did_is_told_with_its_figures() -> None:
     )
 
 
+def test_whoever_may_edit_is_admitted_with_a_word_on_what_that_means() -> None:
+    """The screen says what the share's own role lets them do, where it is more than to read."""
+    [act] = [press(Screen(), "a", board(knocks=(scripted.knock(),)))[1]]
+    assert act is not None
+    assert told(act, {"role": "edit"}).endswith(
+        ", who can edit text. Whoever runs a cell runs what editors wrote."
+    ) and "edit" not in told(act, {"role": "view"})
+
+
+def test_an_alarm_is_cleared_by_a_key() -> None:
+    """`c` clears the newest alarm, and is no key where there is none."""
+    two = board(alarms=(scripted.alarm("2"), scripted.alarm("1", path="other.md")))
+    assert keys(Screen(), two, "c")[1] == [(Verb.DISMISS, "2")]
+    assert keys(Screen(), board(), "c")[1] == []
+
+
 def test_scrolling_stays_within_the_list() -> None:
     """Arrow keys scroll the visitors and never past either end."""
     many = board(visits=tuple(scripted.visit(f"k7f2.a{at}") for at in range(12)))

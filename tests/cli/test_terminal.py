@@ -168,6 +168,25 @@ def test_a_server_token_is_asked_for_without_showing_it(scripted: ScriptedGate) 
     assert [(body or {})["token"] for body in scripted.sent("POST servers")] == ["s3cret"]
 
 
+def test_the_live_screen_tells_an_alarm_when_it_happens(people: ScriptedGate) -> None:
+    """It rings, names the version and the command, and `c` clears it for good."""
+    people.say("POST alarms/1/dismiss", {"alarm": {"id": "1", "path": "week3/intro.ipynb"}})
+    with at_terminal("watch", width=90, height=30) as terminal:
+        terminal.read_until("It began.")
+        _until_watched(people)
+        people.say("GET alarms", {"alarms": [views.alarm()]})
+        people.tell({"kind": "document", "at": views.NOW, "text": "It looks damaged.", "id": "", "share": ""})
+        at = terminal.read_until("LOOKS DAMAGED")
+        terminal.read_until("sharegate snapshot restore n4kd", after=at - 20)
+        assert "\x07" in terminal.text
+        people.say("GET alarms", {"alarms": []})
+        terminal.type("c")
+        terminal.read_until("Cleared the alarm about week3/intro.ipynb", after=at)
+        terminal.type("q")
+        assert terminal.end() == 0
+    assert len(people.sent("POST alarms/1/dismiss")) == 1
+
+
 def test_the_live_screen_follows_and_answers(people: ScriptedGate) -> None:
     """watch shows what was and what happens, a knock rings and is admitted by one key, resizing redraws, q leaves."""
     people.say("POST knocks/q3mkxxxxxx/admit", {"knock": views.knock()})
