@@ -109,6 +109,10 @@ async def test_a_version_is_kept_before_the_first_write_and_one_cell_of_it_comes
     await until(lambda: hers.sources == ["print(6*7)", "x = 1", "# Title ann"])
     file = on_disk(workshop, path)
     assert sources(file) == ["print(6*7)", "x = 1", "# Title ann"]
+    [before, first] = await snapshots(gate, path)
+    assert (before["cause"], first["cause"]) == ("before_restore", "first_write")
+    replaced = (await gate.call("GET", f"snapshots/{before['id']}"))["notebook"]
+    assert sources(replaced) == ["print(6*7)", "x = 1 # ann", "# Title ann"]
 
 
 async def test_a_version_comes_back_into_a_document_that_nobody_has_open(
