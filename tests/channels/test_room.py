@@ -902,3 +902,72 @@ async def test_what_was_only_deleted_while_the_server_was_away_is_told(room: Roo
     server.wire.vanish()
     server.doc["source"].clear()
     await until(lambda: len(server.wires) == 2 and str(viewer.source) == "", 3)
+
+
+# -- what a connection may do ---------------------------------------------------------------------------------
+
+
+async def test_attack_a_viewers_connection_never_writes(room: Room, server: Server) -> None:
+    """Whatever its visit may do by now: the right is the connection's, whose page was opened to read. It is not asked
+    for what it has either."""
+    viewer = await enter(room)
+    room._steward.roles["v1"] = grant(role=Role.EDIT)  # type: ignore[attr-defined]
+    await edit(room)
+    before = viewer.doc.get_state()
+    viewer.source.insert(0, "zq ")
+    update = viewer.doc.get_update(before)
+    summary = scan_update(update, FROM_EDITOR, structs=True)
+    for message in (SyncStep2(update), Update(update)):
+        await viewer.member.send(Heard(FrameKind.BINARY, message=message, summary=summary))
+    assert "zq" not in str(room.epoch.doc["source"])
+    assert not any(isinstance(each, SyncStep1) for each in viewer.heard)
+    assert room._steward.refusals == room._steward.written == []  # type: ignore[attr-defined]
+
+
+async def test_a_document_that_the_gate_does_not_know_is_followed(server: Server) -> None:
+    """An editor's page is not asked for what it has, and what it says of that is no offence."""
+    steward = Steward()
+    room = Room("up", RoomName("base64", "file", NAME.file_id), server.connect, steward, RULES)
+    page = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), room.place("s1", lambda: Place(Looks(), Ids()))))
+    await page.say(SyncStep1(page.doc.get_state()))
+    await until(lambda: str(page.source) == "words\n")
+    await page.say(SyncStep2(page.doc.get_update()))
+    await page.type("zq ")
+    await page.say(RawSave(3))
+    await until(lambda: RawJson({"type": "save", "responseTo": 3, "status": "skipped"}) in page.heard)
+    assert "zq" not in str(room.epoch.doc["source"]) and steward.refusals == steward.written == []
+    assert not any(isinstance(each, SyncStep1) for each in page.heard)
+    page.leave()
+    await room.closed()
+
+
+# -- the gate itself ------------------------------------------------------------------------------------------
+
+
+async def test_the_gate_changes_a_document_that_nobody_has_open(room: Room, server: Server) -> None:
+    """It holds the connection meanwhile, and everybody who comes has the change; the log hears of it."""
+    async with room.held() as epoch:
+        assert not room.empty and room.wanted and room.is_of(epoch)
+        room.write(lambda doc: doc["source"].insert(0, "gate "))
+        viewer = await enter(room)
+        await until(lambda: str(viewer.source) == "gate words\n")
+        room.write(lambda doc: doc["source"].insert(0, "again "))
+        await until(lambda: str(server.doc["source"]) == str(viewer.source) == "again gate words\n")
+        viewer.leave()
+        assert not room.empty and server.wire.closed == []
+    assert room._steward.follows == 2  # type: ignore[attr-defined]
+    await room.closed()
+    assert room.empty and server.wire.closed == [(1000, "")]
+
+
+@pytest.mark.parametrize(("status", "saved"), [("success", True), ("failed", False), ("skipped", False)])
+async def test_the_gate_knows_whether_its_change_was_saved(
+    room: Room, server: Server, status: str, saved: bool
+) -> None:
+    """By the server's answer to its own question."""
+    async with room.held():
+        saving = asyncio.create_task(room.save())
+        await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+        number = next(each.id for each in server.heard if isinstance(each, RawSave))
+        await server.say(RawJson({"type": "save", "responseTo": number, "status": status}))
+        assert await saving is saved
