@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from pycrdt import Array, Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2, Update
 from tests.attacks.notebooks import Notebook, plant_notebook
-from tests.attacks.pages import Owner, Page, Visitor, editor, make, room_of, until, visiting
+from tests.attacks.pages import Owner, Page, Visitor, editor, make, until
 from tests.attacks.wire import Wire
 from tests.gatehouse import Gatehouse
 from tests.real.jupyter import JupyterServer
@@ -242,30 +241,6 @@ async def test_attack_updates_of_another_document(ann: Visitor, scene: Scene) ->
     await page.until(lambda: page.closed is not None)
     assert page.closed is not None and page.closed[0] == 1003
     await scene.goes_on()
-
-
-async def test_attack_the_room_of_others(ann: Visitor, owner: Owner, gate: Gatehouse, workshop: JupyterServer) -> None:
-    """An open document's own address, with its session, opens for nobody but the editor's visit, and for that no more
-    when it is over; what an editor types after that reaches nobody."""
-    path = make(workshop, "others.md")
-    address = room_of(await ann.session(path))
-    mine, hers = await owner.open(path), await ann.connect(address)
-    await hers.greet()
-    inside = ann.inside
-    made = await gate.share("zqbeaver-folder", role="edit", **{"for": ["Eve"]})
-    async with visiting(await gate.visit(made, name="Eve")) as eve:
-        cookies = (replace(inside, cookie=cookie) for cookie in ("", "x" * 43, eve.inside.cookie))
-        asked = [await who.upgrade(address) for who in (*cookies, eve.inside)]
-    assert asked == [401, 401, 401, 404]
-    hers.type("zqbefore ")
-    await until(lambda: "zqbefore" in str(mine.source))
-    await gate.call("POST", f"shares/{inside.share['id']}/revoke")
-    hers.type("zqafter ")
-    await hers.until(lambda: hers.closed is not None)
-    assert await inside.upgrade(address) == 403
-    mine.type("end")
-    await until(lambda: (workshop.root / path).read_text().endswith("end"))
-    assert "zqafter" not in (workshop.root / path).read_text()
 
 
 async def test_attack_the_owners_client_id(ann: Visitor, scene: Scene) -> None:
