@@ -1,7 +1,6 @@
 """The doors of shared documents, tried by viewers and an editor: which rooms open, what may be said in them, when they
 close.
 
-
 The upstream is a real server behind a recorder, so "nothing was sent" is read from the wire.
 """
 

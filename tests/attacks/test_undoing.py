@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pycrdt import Text
 
+from sharegate import living
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
 from tests.attacks.notebooks import Notebook, plant_notebook
@@ -153,6 +154,31 @@ async def test_what_an_editor_deletes_is_made_again(gate: Gatehouse, ann: Visito
     assert sources(on_disk(workshop, book)) == sources(was)
     assert (shared / "doomed" / "words.md").read_text() == "some words\n"
     assert (shared / "doomed" / "raw.bin").read_bytes() == bytes(range(256))
+
+
+async def test_a_folder_is_deleted_with_all_that_is_in_it_kept(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep it lies, and an open document as it is in its room; what is too much to be kept is not deleted."""
+    top = workshop.root / "sub" / "shared" / "whole"
+    (top / "deeper").mkdir(parents=True)
+    (top / "a.md").write_text("a\n" * 2500)
+    (top / "deeper" / "b.md").write_text("b\n")
+    page = await ann.open("sub/shared/whole/deeper/b.md")
+    page.type("typed a moment ago")
+    await ann.open("sub/shared/whole/deeper/b.md")  # its step 2 says that the words before have arrived
+
+    for limit, most in (("MOST_FILES", 2), ("MOST_BYTES", 4000)):
+        with monkeypatch.context() as tight:
+            tight.setattr(living, limit, most)
+            reply = await ann.inside.ask("DELETE", "api/contents/sub/shared/whole")
+        assert (reply.status, reply.public) == (413, "body_too_large") and (top / "deeper" / "b.md").exists()
+
+    reply = await ann.inside.ask("DELETE", "api/contents/sub/shared/whole")
+    assert reply.status == 204 and not top.exists(), reply.body
+    for path, words in (("a.md", "a\n" * 2500), ("deeper/b.md", "b\ntyped a moment ago")):
+        kept = [each for each in await snapshots(gate, f"sub/shared/whole/{path}") if each["cause"] == "before_delete"]
+        assert words in [(await gate.call("GET", f"snapshots/{each['id']}"))["text"] for each in kept]
 
 
 async def test_a_file_over_an_open_document_is_refused(ann: Visitor, bo: Visitor, workshop: JupyterServer) -> None:

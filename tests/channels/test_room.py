@@ -924,6 +924,70 @@ async def test_attack_a_viewers_connection_never_writes(room: Room, server: Serv
     assert room._steward.refusals == room._steward.written == []  # type: ignore[attr-defined]
 
 
+class Slow(Steward):
+    """Keeps something before a first change until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeping, self.go = asyncio.Event(), asyncio.Event()
+
+    async def first_write(self, room: Room, member: Member) -> None:
+        self.keeping.set()
+        await self.go.wait()
+        await super().first_write(room, member)
+
+
+@pytest.mark.parametrize("meanwhile", ["the role is taken back", "the page is gone", "the document is replaced"])
+async def test_attack_a_change_that_waits_while_the_right_to_it_ends(server: Server, meanwhile: str) -> None:
+    """What holds after all that takes long counts: the change reaches nobody."""
+    steward = Slow()
+    room = made(server, steward)
+    ann = await edit(room)
+    typing = asyncio.create_task(ann.type("zq "))
+    await steward.keeping.wait()
+    if meanwhile == "the role is taken back":
+        steward.roles["ann"] = grant(visit="ann", role=Role.VIEW)
+    elif meanwhile == "the page is gone":
+        ann.leave()
+    else:
+        await server.say(RawJson({"type": "conflict"}))
+        await until(lambda: ann.end is not None)
+        await edit(room, "bo")
+    steward.go.set()
+    await typing
+    assert "zq" not in str(room.epoch.doc["source"]) + str(server.doc["source"]) and steward.changes == []
+    for member in list(room._members):
+        member.abort()
+    await room.closed()
+
+
+async def test_attack_writing_under_the_id_at_somebody_elses_cursor(room: Room) -> None:
+    """Who is shown has the id, before a letter was typed."""
+    ann, bo = await edit(room), await edit(room, "bo", client=555)
+    await ann.say(Awareness((AwarenessState(555, 1, {"cursors": []}),)))
+    with pytest.raises(Denied, match="somebody else"):
+        await bo.type("zq ")
+
+
+async def test_who_may_write_no_more_is_shown_to_nobody(room: Room) -> None:
+    """The connection stays, and its cursor is withdrawn."""
+    ann, bo = await edit(room), await edit(room, "bo")
+    await ann.say(Awareness((AwarenessState(555, 1, {"cursors": []}),)))
+
+    def shown() -> list[Any]:
+        told = [each for each in bo.heard if isinstance(each, Awareness)]
+        return [state.state for each in told for state in each.states if state.client == 555]
+
+    await until(shown)
+    room._steward.roles["ann"] = grant(visit="ann", role=Role.VIEW)  # type: ignore[attr-defined]
+    await ann.say(Awareness((AwarenessState(555, 2, {"cursors": []}),)))
+    await until(lambda: shown()[-1] is None)
+    await ann.say(Awareness((AwarenessState(555, 3, {"cursors": []}),)))
+    await bo.type("goes on ")
+    await until(lambda: "goes on" in str(ann.source))
+    assert shown()[-1] is None and len(shown()) == 2
+
+
 async def test_a_document_that_the_gate_does_not_know_is_followed(server: Server) -> None:
     """An editor's page is not asked for what it has, and what it says of that is no offence."""
     steward = Steward()
