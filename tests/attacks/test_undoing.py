@@ -296,3 +296,28 @@ async def test_what_was_written_right_before_the_gate_stops_is_kept(workshop: Ju
     async with gatehouse(tmp_path, workshop) as house:
         visit = inside.base.split("~")[1].strip("/")
         assert [place.path for place in await house.running.api.versions._edits.edited_by(visit)] == [path]
+
+
+async def test_a_version_comes_back_with_outputs_that_this_run_of_the_gate_never_saw(
+    workshop: JupyterServer, tmp_path: Path
+) -> None:
+    """They were cleared while the gate was down. What a visit did in a history that is over is not taken back."""
+    path = plant_notebook(workshop, "restarted.ipynb")
+    async with gatehouse(tmp_path, workshop) as house:
+        inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
+        taken = (await house.call("POST", "snapshots", {"path": str(workshop.root / path)}))["snapshot"]
+        async with visiting(inside) as ann:
+            page = Notebook(await ann.open(path, "json", "notebook"))
+            page.type("two", " # ann")
+            await until(lambda: "# ann" in json.dumps(on_disk(workshop, path)))
+    async with owning(workshop) as owner:
+        mine = Notebook(await owner.open(path, "json", "notebook"))
+        mine.cell("one")["outputs"].clear()
+        await until(lambda: not on_disk(workshop, path).get("cells", [{"outputs": 1}])[0]["outputs"])
+    async with gatehouse(tmp_path, workshop) as house:
+        visit = inside.base.split("~")[1].strip("/")
+        [undone] = (await house.call("POST", f"visits/{visit}/undo", {"preview": False}))["documents"]
+        assert undone["problem"] and undone["report"] is None
+        await house.call("POST", f"snapshots/{taken['id']}/restore", {})
+        file = on_disk(workshop, path)
+        assert file["cells"][0]["outputs"] and sources(file) == ["print(6*7)", "x = 1", "# Title"]
