@@ -1024,6 +1024,16 @@ async def test_the_gate_changes_a_document_that_nobody_has_open(room: Room, serv
     assert room.empty and server.wire.closed == [(1000, "")]
 
 
+async def test_who_is_here_stays_when_the_gate_is_done(room: Room, server: Server) -> None:
+    """The connection is the visitors', too."""
+    viewer = await enter(room)
+    async with room.held():
+        pass
+    await server.type("later ")
+    await until(lambda: str(viewer.source) == "later words\n")
+    assert len(server.wires) == 1
+
+
 @pytest.mark.parametrize(("status", "saved"), [("success", True), ("failed", False), ("skipped", False)])
 async def test_the_gate_knows_whether_its_change_was_saved(
     room: Room, server: Server, status: str, saved: bool
