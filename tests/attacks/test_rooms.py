@@ -1,4 +1,5 @@
-"""The doors of shared documents, tried by a viewer: which rooms open, what may be said in them, when they close.
+"""The doors of shared documents, tried by viewers and an editor: which rooms open, what may be said in them, when they
+close.
 
 The upstream is a real server behind a recorder, so "nothing was sent" is read from the wire.
 """
@@ -7,6 +8,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -15,7 +17,7 @@ from pycrdt import Array, Doc, Map, Text, create_update_message
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2
 from tests.attacks.conftest import BEYOND
-from tests.attacks.pages import Owner, Visitor, make, room_of, until, visiting
+from tests.attacks.pages import Owner, Visitor, editor, make, room_of, until, visiting
 from tests.attacks.wire import GREETING, Wire
 from tests.gatehouse import Gatehouse, Inside, Reply
 from tests.real.jupyter import JupyterServer
@@ -618,3 +620,30 @@ async def test_ending_closes_the_room_at_both_ends(
         reply = await viewer.inside.ask("GET", f"api/contents/{path}?content=1")
         assert reply.status in (401, 403)
         assert (await try_room(viewer.inside, f"text:file:{NEW_ID}")).status in (401, 403)
+
+
+ann = editor("Ann")
+
+
+async def test_attack_the_room_of_others(ann: Visitor, owner: Owner, gate: Gatehouse, workshop: JupyterServer) -> None:
+    """An open document's own address, with its session, opens for nobody but the editor's visit, and for that no more
+    when it is over; what an editor types after that reaches nobody."""
+    path = make(workshop, "others.md")
+    address = room_of(await ann.session(path))
+    mine, hers = await owner.open(path), await ann.connect(address)
+    await hers.greet()
+    inside = ann.inside
+    made = await gate.share("zqbeaver-folder", role="edit", **{"for": ["Eve"]})
+    async with visiting(await gate.visit(made, name="Eve")) as eve:
+        cookies = (replace(inside, cookie=cookie) for cookie in ("", "x" * 43, eve.inside.cookie))
+        asked = [await who.upgrade(address) for who in (*cookies, eve.inside)]
+    assert asked == [401, 401, 401, 404]
+    hers.type("zqbefore ")
+    await until(lambda: "zqbefore" in str(mine.source))
+    await gate.call("POST", f"shares/{inside.share['id']}/revoke")
+    hers.type("zqafter ")
+    await hers.until(lambda: hers.closed is not None)
+    assert await inside.upgrade(address) == 403
+    mine.type("end")
+    await until(lambda: (workshop.root / path).read_text().endswith("end"))
+    assert "zqafter" not in (workshop.root / path).read_text()

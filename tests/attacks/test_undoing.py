@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pycrdt import Text
 
+from sharegate import living
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
 from tests.attacks.notebooks import Notebook, plant_notebook
@@ -109,6 +110,10 @@ async def test_a_version_is_kept_before_the_first_write_and_one_cell_of_it_comes
     await until(lambda: hers.sources == ["print(6*7)", "x = 1", "# Title ann"])
     file = on_disk(workshop, path)
     assert sources(file) == ["print(6*7)", "x = 1", "# Title ann"]
+    [before, first] = await snapshots(gate, path)
+    assert (before["cause"], first["cause"]) == ("before_restore", "first_write")
+    replaced = (await gate.call("GET", f"snapshots/{before['id']}"))["notebook"]
+    assert sources(replaced) == ["print(6*7)", "x = 1 # ann", "# Title ann"]
 
 
 async def test_a_version_comes_back_into_a_document_that_nobody_has_open(
@@ -149,6 +154,31 @@ async def test_what_an_editor_deletes_is_made_again(gate: Gatehouse, ann: Visito
     assert sources(on_disk(workshop, book)) == sources(was)
     assert (shared / "doomed" / "words.md").read_text() == "some words\n"
     assert (shared / "doomed" / "raw.bin").read_bytes() == bytes(range(256))
+
+
+async def test_a_folder_is_deleted_with_all_that_is_in_it_kept(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However deep it lies, and an open document as it is in its room; what is too much to be kept is not deleted."""
+    top = workshop.root / "sub" / "shared" / "whole"
+    (top / "deeper").mkdir(parents=True)
+    (top / "a.md").write_text("a\n" * 2500)
+    (top / "deeper" / "b.md").write_text("b\n")
+    page = await ann.open("sub/shared/whole/deeper/b.md")
+    page.type("typed a moment ago")
+    await ann.open("sub/shared/whole/deeper/b.md")  # its step 2 says that the words before have arrived
+
+    for limit, most in (("MOST_FILES", 2), ("MOST_BYTES", 4000)):
+        with monkeypatch.context() as tight:
+            tight.setattr(living, limit, most)
+            reply = await ann.inside.ask("DELETE", "api/contents/sub/shared/whole")
+        assert (reply.status, reply.public) == (413, "body_too_large") and (top / "deeper" / "b.md").exists()
+
+    reply = await ann.inside.ask("DELETE", "api/contents/sub/shared/whole")
+    assert reply.status == 204 and not top.exists(), reply.body
+    for path, words in (("a.md", "a\n" * 2500), ("deeper/b.md", "b\ntyped a moment ago")):
+        kept = [each for each in await snapshots(gate, f"sub/shared/whole/{path}") if each["cause"] == "before_delete"]
+        assert words in [(await gate.call("GET", f"snapshots/{each['id']}"))["text"] for each in kept]
 
 
 async def test_a_file_over_an_open_document_is_refused(ann: Visitor, bo: Visitor, workshop: JupyterServer) -> None:
@@ -271,3 +301,28 @@ async def test_what_was_written_right_before_the_gate_stops_is_kept(workshop: Ju
     async with gatehouse(tmp_path, workshop) as house:
         visit = inside.base.split("~")[1].strip("/")
         assert [place.path for place in await house.running.api.versions._edits.edited_by(visit)] == [path]
+
+
+async def test_a_version_comes_back_with_outputs_that_this_run_of_the_gate_never_saw(
+    workshop: JupyterServer, tmp_path: Path
+) -> None:
+    """They were cleared while the gate was down. What a visit did in a history that is over is not taken back."""
+    path = plant_notebook(workshop, "restarted.ipynb")
+    async with gatehouse(tmp_path, workshop) as house:
+        inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
+        taken = (await house.call("POST", "snapshots", {"path": str(workshop.root / path)}))["snapshot"]
+        async with visiting(inside) as ann:
+            page = Notebook(await ann.open(path, "json", "notebook"))
+            page.type("two", " # ann")
+            await until(lambda: "# ann" in json.dumps(on_disk(workshop, path)))
+    async with owning(workshop) as owner:
+        mine = Notebook(await owner.open(path, "json", "notebook"))
+        mine.cell("one")["outputs"].clear()
+        await until(lambda: not on_disk(workshop, path).get("cells", [{"outputs": 1}])[0]["outputs"])
+    async with gatehouse(tmp_path, workshop) as house:
+        visit = inside.base.split("~")[1].strip("/")
+        [undone] = (await house.call("POST", f"visits/{visit}/undo", {"preview": False}))["documents"]
+        assert undone["problem"] and undone["report"] is None
+        await house.call("POST", f"snapshots/{taken['id']}/restore", {})
+        file = on_disk(workshop, path)
+        assert file["cells"][0]["outputs"] and sources(file) == ["print(6*7)", "x = 1", "# Title"]

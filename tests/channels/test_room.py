@@ -1317,3 +1317,146 @@ async def test_what_was_only_deleted_while_the_server_was_away_is_told(room: Roo
     server.wire.vanish()
     server.doc["source"].clear()
     await until(lambda: len(server.wires) == 2 and str(viewer.source) == "", 3)
+
+
+# -- what a connection may do ---------------------------------------------------------------------------------
+
+
+async def test_attack_a_viewers_connection_never_writes(room: Room, server: Server) -> None:
+    """Whatever its visit may do by now: the right is the connection's, whose page was opened to read. It is not asked
+    for what it has either."""
+    viewer = await enter(room)
+    room._steward.roles["v1"] = grant(role=Role.EDIT)  # type: ignore[attr-defined]
+    await edit(room)
+    before = viewer.doc.get_state()
+    viewer.source.insert(0, "zq ")
+    update = viewer.doc.get_update(before)
+    summary = scan_update(update, FROM_EDITOR, structs=True)
+    for message in (SyncStep2(update), Update(update)):
+        await viewer.member.send(Heard(FrameKind.BINARY, message=message, summary=summary))
+    assert "zq" not in str(room.epoch.doc["source"])
+    assert not any(isinstance(each, SyncStep1) for each in viewer.heard)
+    assert room._steward.refusals == room._steward.written == []  # type: ignore[attr-defined]
+
+
+class Slow(Steward):
+    """Keeps something before a first change until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeping, self.go = asyncio.Event(), asyncio.Event()
+
+    async def first_write(self, room: Room, member: Member) -> None:
+        self.keeping.set()
+        await self.go.wait()
+        await super().first_write(room, member)
+
+
+@pytest.mark.parametrize("meanwhile", ["the role is taken back", "the page is gone", "the document is replaced"])
+async def test_attack_a_change_that_waits_while_the_right_to_it_ends(server: Server, meanwhile: str) -> None:
+    """What holds after all that takes long counts: the change reaches nobody."""
+    steward = Slow()
+    room = made(server, steward)
+    ann = await edit(room)
+    typing = asyncio.create_task(ann.type("zq "))
+    await steward.keeping.wait()
+    if meanwhile == "the role is taken back":
+        steward.roles["ann"] = grant(visit="ann", role=Role.VIEW)
+    elif meanwhile == "the page is gone":
+        ann.leave()
+    else:
+        await server.say(RawJson({"type": "conflict"}))
+        await until(lambda: ann.end is not None)
+        await edit(room, "bo")
+    steward.go.set()
+    await typing
+    assert "zq" not in str(room.epoch.doc["source"]) + str(server.doc["source"]) and steward.changes == []
+    for member in list(room._members):
+        member.abort()
+    await room.closed()
+
+
+async def test_attack_writing_under_the_id_at_somebody_elses_cursor(room: Room) -> None:
+    """Who is shown has the id, before a letter was typed."""
+    ann, bo = await edit(room), await edit(room, "bo", client=555)
+    await ann.say(Awareness((AwarenessState(555, 1, {"cursors": []}),)))
+    with pytest.raises(Denied, match="somebody else"):
+        await bo.type("zq ")
+
+
+async def test_who_may_write_no_more_is_shown_to_nobody(room: Room) -> None:
+    """The connection stays, and its cursor is withdrawn."""
+    ann, bo = await edit(room), await edit(room, "bo")
+    await ann.say(Awareness((AwarenessState(555, 1, {"cursors": []}),)))
+
+    def shown() -> list[Any]:
+        told = [each for each in bo.heard if isinstance(each, Awareness)]
+        return [state.state for each in told for state in each.states if state.client == 555]
+
+    await until(shown)
+    room._steward.roles["ann"] = grant(visit="ann", role=Role.VIEW)  # type: ignore[attr-defined]
+    await ann.say(Awareness((AwarenessState(555, 2, {"cursors": []}),)))
+    await until(lambda: shown()[-1] is None)
+    await ann.say(Awareness((AwarenessState(555, 3, {"cursors": []}),)))
+    await bo.type("goes on ")
+    await until(lambda: "goes on" in str(ann.source))
+    assert shown()[-1] is None and len(shown()) == 2
+
+
+async def test_a_document_that_the_gate_does_not_know_is_followed(server: Server) -> None:
+    """An editor's page is not asked for what it has, and what it says of that is no offence."""
+    steward = Steward()
+    room = Room("up", RoomName("base64", "file", NAME.file_id), server.connect, steward, RULES)
+    page = Editor(await room.enter(grant(visit="ann", role=Role.EDIT), room.place("s1", lambda: Place(Looks(), Ids()))))
+    await page.say(SyncStep1(page.doc.get_state()))
+    await until(lambda: str(page.source) == "words\n")
+    await page.say(SyncStep2(page.doc.get_update()))
+    await page.type("zq ")
+    await page.say(RawSave(3))
+    await until(lambda: RawJson({"type": "save", "responseTo": 3, "status": "skipped"}) in page.heard)
+    assert "zq" not in str(room.epoch.doc["source"]) and steward.refusals == steward.written == []
+    assert not any(isinstance(each, SyncStep1) for each in page.heard)
+    page.leave()
+    await room.closed()
+
+
+# -- the gate itself ------------------------------------------------------------------------------------------
+
+
+async def test_the_gate_changes_a_document_that_nobody_has_open(room: Room, server: Server) -> None:
+    """It holds the connection meanwhile, and everybody who comes has the change; the log hears of it."""
+    async with room.held() as epoch:
+        assert not room.empty and room.wanted and room.is_of(epoch)
+        room.write(lambda doc: doc["source"].insert(0, "gate "))
+        viewer = await enter(room)
+        await until(lambda: str(viewer.source) == "gate words\n")
+        room.write(lambda doc: doc["source"].insert(0, "again "))
+        await until(lambda: str(server.doc["source"]) == str(viewer.source) == "again gate words\n")
+        viewer.leave()
+        assert not room.empty and server.wire.closed == []
+    assert room._steward.follows == 2  # type: ignore[attr-defined]
+    await room.closed()
+    assert room.empty and server.wire.closed == [(1000, "")]
+
+
+async def test_who_is_here_stays_when_the_gate_is_done(room: Room, server: Server) -> None:
+    """The connection is the visitors', too."""
+    viewer = await enter(room)
+    async with room.held():
+        pass
+    await server.type("later ")
+    await until(lambda: str(viewer.source) == "later words\n")
+    assert len(server.wires) == 1
+
+
+@pytest.mark.parametrize(("status", "saved"), [("success", True), ("failed", False), ("skipped", False)])
+async def test_the_gate_knows_whether_its_change_was_saved(
+    room: Room, server: Server, status: str, saved: bool
+) -> None:
+    """By the server's answer to its own question."""
+    async with room.held():
+        saving = asyncio.create_task(room.save())
+        await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
+        number = next(each.id for each in server.heard if isinstance(each, RawSave))
+        await server.say(RawJson({"type": "save", "responseTo": number, "status": status}))
+        assert await saving is saved

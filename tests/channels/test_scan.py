@@ -397,3 +397,17 @@ def test_an_editors_limits_hold_a_pasted_notebook_and_a_long_history() -> None:
     assert len(scan_update(b"\x00\x01\x05" + uint(100_000) + ranges, FROM_EDITOR).deleted) == 100_000
     with pytest.raises(Denied):
         scan_update(b"\x00" * (FROM_EDITOR.bytes + 1), FROM_EDITOR)
+
+
+def test_what_an_editors_page_may_send_at_once() -> None:
+    """Eight megabytes, 20,000 structs, each with a length."""
+    many = uint(1) + uint(20_000) + uint(9) + uint(0) + b"\x00\x01" * 20_000 + b"\x00"
+    assert scan_update(many, FROM_EDITOR).structs == 20_000
+    for hostile in (
+        uint(1) + uint(20_001) + uint(9) + uint(0) + b"\x00\x01" * 20_001 + b"\x00",
+        uint(1) + uint(1) + uint(9) + uint(0) + b"\x00\x00" + b"\x00",
+        bytes(8 * 1024 * 1024 + 1),
+    ):
+        with pytest.raises(Denied) as raised:
+            scan_update(hostile, FROM_EDITOR)
+        assert raised.value.detail in ("too many structs", "struct without a length", "update too large")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from jupyter_ydoc import YNotebook, YUnicode
 
-from sharegate.versions.document import new_cell, read
+from sharegate.versions.document import cells_of, new_cell, read
 from sharegate.versions.model import Content, Kind
 from sharegate.versions.restore import apply, plan
-from tests.versions.notebooks import code, notebook, notebooks
+from tests.versions.notebooks import code, live, notebook, notebooks
 
 
 def opened(plain: dict[str, Any]) -> YNotebook:
@@ -65,3 +66,11 @@ def test_attack_trust_in_a_new_cell() -> None:
         document = YNotebook()
         document.ycells.append(made)
         assert document.ycells[0]["metadata"].get("trusted") is trusted
+
+
+def test_a_cell_that_is_none_makes_a_notebook_unreadable() -> None:
+    """Nobody would know what to put back: it is not kept, and so not written in."""
+    doc = live(notebook([code("a")]))
+    cells_of(doc).append("justastring")
+    with pytest.raises(ValueError, match="no map"):
+        read(doc, Kind.NOTEBOOK)
