@@ -20,11 +20,6 @@ from sharegate.messages import Frame
 EDITOR_PACE = Pace(frames=Rate(200, 1, 1000), bytes=Rate(1024 * 1024, 1, 32 * 1024 * 1024))
 
 
-# What a value counts among the bytes, if it has fewer: a number takes nine, and an empty list, which takes two, is
-# judged no faster.
-WEIGHT_BYTES = 8
-
-
 class EditorGuard:
     """Guard of one editor's connection to one document room. Changes nothing but its own counters, so its two
     directions may run in two threads."""
@@ -64,7 +59,7 @@ class EditorGuard:
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message),))
             case SyncStep2(update=update) | Update(update=update):
                 seen = scan_update(update, self._limits, structs=True)
-                self._pacer.spend(max(0, WEIGHT_BYTES * seen.weight - len(frame.data)))
+                self._pacer.spend(max(0, seen.cost - len(frame.data)))
                 if seen.empty and isinstance(message, Update):
                     return Verdict()
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message, summary=seen),))
