@@ -13,7 +13,7 @@ from sharegate.channels.member import Member
 from sharegate.channels.room import Room
 from sharegate.errors import Denied, Reason
 from sharegate.keeping import Keeping
-from sharegate.limits import Folding
+from sharegate.limits import Buckets, Folding, Rate
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Capability, Grant, Role
@@ -21,13 +21,15 @@ from sharegate.visits.names import Names
 
 REFUSALS = 3
 # An honest page can send what is too large. Each costs little, as it is not looked into; without end is no accident.
-OVERSIZED = 10
+OVERSIZED = 6
+# What one visit may have judged on all its connections together: a quarter of a second in eight, for a hostile one.
+CHANGES = Rate(1024 * 1024, 1, 64 * 1024 * 1024)
 REFUSALS_SECONDS = 60.0
 FOLD_SECONDS = 10.0
 
 
 class Editing:
-    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write, or ten that
+    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write, or six that
     were only too large."""
 
     def __init__(
@@ -49,6 +51,7 @@ class Editing:
         self._now = now
         self._writing_ended = writing_ended
         self._refusals: dict[tuple[str, int], deque[float]] = {}
+        self._changes = Buckets(CHANGES, now)
         self._corrections = Folding(FOLD_SECONDS, now)
 
     async def allowed(self, grant: Grant) -> Grant:
@@ -62,6 +65,9 @@ class Editing:
 
     def heard(self, upstream: str, username: str, name: str) -> None:
         self._names.heard(upstream, username, name)
+
+    def ration(self, grant: Grant, cost: int) -> None:
+        self._changes.take(grant.visit.id, cost, Reason.BYTES_LIMIT)
 
     async def first_write(self, room: Room, member: Member) -> None:
         await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))

@@ -21,9 +21,6 @@ EDITOR_PACE = Pace(frames=Rate(200, 1, 1000), bytes=Rate(1024 * 1024, 1, 32 * 10
 
 # The page holds the change and would send it with every connection: it has to load itself again.
 _TOO_LARGE = Verdict(close=close_frame("room", Reason.UPDATE_TOO_LARGE), refused=Reason.UPDATE_TOO_LARGE.value)
-# What a value counts among the bytes, if it has fewer: a number takes nine, and an empty list, which takes two, is
-# judged no faster.
-WEIGHT_BYTES = 8
 
 
 class EditorGuard(ViewerGuard):
@@ -49,7 +46,7 @@ class EditorGuard(ViewerGuard):
         match message:
             case SyncStep2(update=update) | Update(update=update):
                 seen = scan_update(update, self._limits, structs=True)
-                self._pacer.spend(max(0, WEIGHT_BYTES * seen.weight - len(frame.data)))
+                self._pacer.spend(max(0, seen.cost - len(frame.data)))
                 if seen.empty and isinstance(message, Update):
                     return Verdict()
                 return Verdict(onward=(Heard(frame.kind, frame.data, message=message, summary=seen),))

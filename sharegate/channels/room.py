@@ -55,6 +55,9 @@ class Steward(Protocol):
     def heard(self, upstream: str, username: str, name: str) -> None:
         """A name of the owner's side."""
 
+    def ration(self, grant: Grant, cost: int) -> None:
+        """Before a change that takes as long to judge as so many bytes. Denied(`bytes_limit`)."""
+
     async def first_write(self, room: Room, member: Member) -> None:
         """Before a connection's first change; what is recorded here is durable when it returns."""
 
@@ -210,6 +213,7 @@ class Room:
         if epoch.repeats(summary):
             return
         self.acted()
+        self._steward.ration(member.grant, summary.cost)
         await self._link.outbox.room()
         await self._link.open()
         # Asked after all that may take long: the role may have been taken back meanwhile.

@@ -7,7 +7,7 @@ from typing import Any
 from sharegate.channels.guard import Judged
 from sharegate.channels.member import Member
 from sharegate.channels.room import Room
-from sharegate.errors import Denied, StoreUnavailable
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.policy.load import load_policies
 from sharegate.shares.model import Grant
 
@@ -22,6 +22,7 @@ class Steward:
         self.refusals: list[str] = []
         self.full = False
         self.follows = 0
+        self.most = 1 << 30
 
     async def allowed(self, grant: Grant) -> Grant:
         return self.roles.get(grant.visit.id, grant)
@@ -31,6 +32,10 @@ class Steward:
 
     def heard(self, upstream: str, username: str, name: str) -> None:
         pass
+
+    def ration(self, grant: Grant, cost: int) -> None:
+        if cost > self.most:
+            raise Denied(Reason.BYTES_LIMIT)
 
     async def first_write(self, room: Room, member: Member) -> None:
         if self.full:

@@ -679,6 +679,16 @@ async def test_a_change_that_is_only_too_large_bars_nobody(server: Server) -> No
     await room.closed()
 
 
+async def test_a_change_beyond_what_a_visit_may_have_judged(room: Room, server: Server) -> None:
+    """It is not judged, and no fault: nothing is recorded as refused, and nobody is barred."""
+    eve = await edit(room, "eve")
+    steward_of(room).most = 1_000
+    with pytest.raises(Denied, match="bytes_limit"):
+        await eve.type("x" * 2_000)
+    assert steward_of(room).refusals == steward_of(room).written == []
+    assert str(server.doc["source"]) == "words\n"
+
+
 async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
     """It would stay pending in every library that it reaches."""
     eve = await edit(room, "eve")

@@ -52,7 +52,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.ROOM_LEFT_ROOT: "an open document that was moved out of what is shared",
     Reason.UPDATE_REFUSED: "an edit that would have harmed the document or whoever has it open; it reached nobody",
     Reason.UPDATE_TOO_LARGE: "an edit above a limit of size, and nothing else is known against it; it reached nobody",
-    Reason.WRITING_ENDED: "three refused edits (or ten that were too large) within a minute: this visit can only read",
+    Reason.WRITING_ENDED: "three refused edits (or six that were too large) within a minute: this visit can only read",
     Reason.DOCUMENT_OPEN: "a file was to be overwritten while a live document of it is open",
     Reason.RUNS_BY_ITSELF: "a file was to be made whose name has a program load or run it (`*.py` beside a notebook)",
     Reason.CONFLICT: "the server found something else at that place than the change was made for",
