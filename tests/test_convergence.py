@@ -235,7 +235,7 @@ class Book:
 
     `saved` were reported saved. `lost` may be gone: somebody took them out, or wrote them where somebody else took out
     the cell or the file was read again. `moved`: for each cell that was moved or taken out, what was seen in it then.
-    `outside`: words that somebody outside wrote into the file.
+    `outside`: words that somebody outside wrote into the file. `before`: the file when all agreed.
     """
 
     saved: set[str] = field(default_factory=set)
@@ -243,6 +243,7 @@ class Book:
     cell_of: dict[str, str] = field(default_factory=dict)
     moved: dict[str, list[set[str]]] = field(default_factory=dict)
     outside: set[str] = field(default_factory=set)
+    before: Any = None
 
     def must_be(self, words: set[str]) -> set[str]:
         """Those that nothing excuses."""
@@ -546,12 +547,15 @@ class World:
         self.check()
         for shared, book in self.books.items():
             there = words_in(self.disk(shared))
-            assert not book.must_be(book.saved) - there, f"reported saved, and gone: {book.must_be(book.saved) - there}"
+            lost = book.must_be(book.saved) - there
+            assert not lost, (
+                f"reported saved, and gone: {lost}; the file has {self.disk(shared)}, there was {book.before}"
+            )
             assert not self.never & there, f"written by who may not: {self.never & there}"
             if shared is TEXT:
                 found = WORD.findall(self.disk(shared))
                 assert len(found) == len(there), f"there twice: {found}"
-            self.books[shared] = Book(saved=there, cell_of=book.cell_of)
+            self.books[shared] = Book(saved=there, cell_of=book.cell_of, before=self.disk(shared))
 
     async def _differing(self) -> list[str]:
         found: list[str] = []
