@@ -15,6 +15,9 @@ from pycrdt import Array, Doc, Map, Text
 from sharegate.channels.admission import RoomName
 from sharegate.channels.scan import FROM_UPSTREAM, scan_state_vector
 
+# The CRDT client id under which a document is built from its file, once; nobody goes on under it.
+FROM_FILE = 0
+
 ROOTS: dict[str, dict[str, type[Array[Any]] | type[Map[Any]] | type[Text]]] = {
     "notebook": {"state": Map, "meta": Map, "cells": Array},
     "file": {"state": Map, "source": Text},
@@ -36,7 +39,9 @@ def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int,
     """Whether the document `fresh` (an update of all of it) goes on where `known` was.
 
     Merged in either order both must give the same content, and `fresh` must contain what the server had when it last
-    reported the file saved (`saved`): what was saved and is not in it was rebuilt from the file under other ids.
+    reported the file saved (`saved`): what was saved and is not in it was rebuilt from the file under other ids. And
+    what was built from the file must be as long: of a file that only grew at its end the rest would merge, and stand
+    there twice.
     """
     try:
         one: Doc[Any] = Doc()
@@ -46,7 +51,11 @@ def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int,
                 doc.apply_update(update)
         alone: Doc[Any] = Doc()
         alone.apply_update(fresh)
+        was: Doc[Any] = Doc()
+        was.apply_update(known)
         has = held(alone)
+        if has.get(FROM_FILE, 0) != held(was).get(FROM_FILE, 0):
+            return False
         if any(has.get(client, 0) < clock for client, clock in saved.items()):
             return False
         return content(one, room) == content(other, room)

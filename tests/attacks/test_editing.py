@@ -85,6 +85,38 @@ async def test_attack_a_viewer_in_an_editors_room(
         await until(lambda: (workshop.root / path).read_text() == str(mine.source))
 
 
+async def test_a_save_that_wrote_nothing_is_not_called_saved(
+    ann: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """The server says success also when it could not write the file; the visitor is told that it failed, and that it
+    worked once it did."""
+    path = make(workshop, "stuck.md")
+    file, aside = workshop.root / path, workshop.root / "stuck aside.md"
+    mine, hers = await owner.open(path), await ann.open(path)
+    file.rename(aside)
+    file.mkdir()
+    hers.type("words\n")
+    await until(lambda: str(mine.source).endswith("words\n"))
+    answers = {}
+    for page, number in ((mine, 7), (hers, 8)):
+        await page.send(frames.write(RawSave(number)).data)
+        for status in ("success", "failed", "skipped"):
+            value = {"type": "save", "responseTo": number, "status": status}
+            answers[frames.write(RawJson(value)).data] = (number, status)
+    await until(lambda: any(frame in answers for frame in hers.heard))
+    await until(lambda: any(frame in answers for frame in mine.heard))
+    said = {answers[frame] for page in (mine, hers) for frame in page.heard if frame in answers}
+    assert said == {(7, "success"), (8, "failed")}
+    file.rmdir()
+    aside.rename(file)
+    hers.type("more\n")
+    await hers.sent()
+    saved = frames.write(RawJson({"type": "save", "responseTo": 9, "status": "success"})).data
+    await hers.send(frames.write(RawSave(9)).data)
+    await until(lambda: saved in hers.heard)
+    assert file.read_text() == "first line\nwords\nmore\n"
+
+
 # -- notebooks ------------------------------------------------------------------------------------------------
 
 HTML = {"output_type": "display_data", "metadata": {}, "data": {"text/html": "<img src=x onerror=zqscript()>"}}

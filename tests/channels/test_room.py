@@ -48,7 +48,7 @@ from tests.conftest import Clock
 NAME = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000000")
 
 
-def document(words: str = "words\n", client: int = 0) -> Doc[Any]:
+def document(words: str = "words\n", client: int = 1) -> Doc[Any]:
     doc: Doc[Any] = Doc(client_id=client)
     doc["source"], doc["state"] = Text(words), Map({"path": "notes.md"})
     return doc
