@@ -292,7 +292,7 @@ async def test_attack_sizes(eve: Visitor, room: Room, frame: Frame, codes: tuple
 
 
 async def test_attack_keys_without_end(eve: Visitor, room: Room, owner_beside: Owner) -> None:
-    """Honest changes without end, in a document of their own: some are taken, then the channel is closed."""
+    """Honest changes without end, in a document of their own: the channel is closed, and most are never taken."""
     path = "sub/shared/flooded.md"
     mine, page = await owner_beside.open(path), await eve.open(path)
     page.type("x")
@@ -305,7 +305,6 @@ async def test_attack_keys_without_end(eve: Visitor, room: Room, owner_beside: O
     assert page.closed == (1008, "request_limit")
     await busy
     await room.goes_on()
-    await until(lambda: len(str(mine.source)) > 900)
     assert set(str(mine.source)) <= set("start\nx") and len(str(mine.source)) < 5_000
 
 
