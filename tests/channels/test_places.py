@@ -81,6 +81,10 @@ def test_attack_a_word_in_a_text_that_is_the_path_in_the_owners_page(left: int) 
         (evil(word("a", left=(OWNER, END))), "a neighbour that does not exist"),
         (evil(word("a", left=(OWNER, CELL), right=(OWNER, END))), "a neighbour that does not exist"),
         (evil(word("a", right=(77, 0))), "a neighbour that does not exist"),
+        (
+            update({10: (0, [word("b", left=(EVIL, 7))]), EVIL: (0, [word("a")])}),
+            "a neighbour that does not exist",
+        ),
         (evil(word("a", parent=(77, 0), key="k")), "a parent that does not exist"),
         (evil(word("a", parent=(OWNER, PATH), key="k")), "a parent that does not exist"),
         (evil(word("a", parent=(OWNER, C), key="k")), "a parent that does not exist"),
@@ -194,6 +198,14 @@ def test_attack_into_a_type_that_no_page_knows(kind: int) -> None:
     made.learn(read(evil(shared(kind, parent="meta", key="comments"))))
     for data in (word("x", parent=(EVIL, 0), key="k"), word("x", parent=(EVIL, 0)), string("x", parent=(EVIL, 0))):
         assert refusal(update({10: (0, [data])}), made) == "what no page writes there"
+
+
+def test_what_upstream_places_apart_or_nowhere_is_learned() -> None:
+    """Only editors are asked to be read in one way."""
+    for odd in (word("b", left=(OWNER, PATH), right=(OWNER, CELL)), word("a", parent=(OWNER, PATH), key="k")):
+        made = places()
+        made.learn(read(evil(odd)))
+        assert made.repeats(read(evil(odd)))
 
 
 def test_what_is_put_between_words_of_two_is_taken() -> None:

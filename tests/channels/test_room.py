@@ -1468,5 +1468,10 @@ async def test_the_gate_knows_whether_its_change_was_saved(
         saving = asyncio.create_task(room.save())
         await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
         number = next(each.id for each in server.heard if isinstance(each, RawSave))
+        if saved:  # the server says in the document that it wrote the file
+            before = server.doc.get_state()
+            with server.doc.transaction():
+                server.doc["state"].update({"dirty": False, "hash": "written"})
+            await server.say(Update(server.doc.get_update(before)))
         await server.say(RawJson({"type": "save", "responseTo": number, "status": status}))
         assert await saving is saved
