@@ -73,7 +73,12 @@ TEXT, NOTEBOOK = Shared("walk.md", "text", "file"), Shared("walk.ipynb", "json",
 
 
 def words_in(content: Any) -> set[str]:
-    return set(WORD.findall(str(content)))
+    """Also those into which others were written, while a server made the text anew out of the letters of the old."""
+    text, found = str(content), set[str]()
+    while words := set(WORD.findall(text)):
+        found |= words
+        text = WORD.sub("", text)
+    return found
 
 
 class Seat:
