@@ -188,9 +188,10 @@ async def measure(gate: Gatehouse, server: JupyterServer, number: int, direct: b
 
 
 def row(number: int, by: str, rounds: list[Figures]) -> str:
-    """Medians over the rounds, and how far the rounds were apart in the column that people feel."""
-    most, server, gate, last, late, memory = (statistics.median(column) for column in zip(*rounds, strict=True))
+    """Medians over the rounds, how far the rounds were apart in the column that people feel, memory of the first."""
+    most, server, gate, last, late, _ = (statistics.median(column) for column in zip(*rounds, strict=True))
     lasts = [each[3] for each in rounds]
+    memory = rounds[0][5]  # later rounds have what the first one left
     cells = (
         *(str(number), by, f"{most:.0f}", f"{server:.2f}", "-" if by == "direct" else f"{gate:.2f}"),
         *(f"{last:.1f}", f"{min(lasts):.1f}-{max(lasts):.1f}", f"{late:.1f}", f"{memory:.0f}"),
