@@ -305,6 +305,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         ),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
+        moved=house.hands.moved,
     )
     living = Living(
         documents=documents,

@@ -72,7 +72,9 @@ class Documents:
         steward: Steward,
         rules: DocumentRules,
         idle_after: float,
+        moved: Callable[[str, str], object],
     ) -> None:
+        """`moved(upstream, path)` is told of a document that lies no longer where it was."""
         self._upstreams = upstreams
         self._forwarder = forwarder
         self._file_ids = file_ids
@@ -85,6 +87,7 @@ class Documents:
         self._steward = steward
         self._rules = rules
         self._idle_after = idle_after
+        self._moved = moved
         self.rooms = OpenRooms(self._room)
 
     # -- the session request, which comes first -------------------------------------------------------------------
@@ -129,10 +132,10 @@ class Documents:
         if dict(confined.query).get("sessionId") != room.session:
             return Upgrade(_teller(stale_session()))
 
-        room.path = admission.path
+        self._lies(room, admission.path)
 
         async def check(file_ids: FileIds) -> None:
-            room.path = await self._admissions.recheck(admission, grant.root, file_ids, inside=inside)
+            self._lies(room, await self._admissions.recheck(admission, grant.root, file_ids, inside=inside))
 
         async with contextlib.AsyncExitStack() as opening:
             cut = await opening.enter_async_context(self._channels.open(grant, kind="room", room=name))
@@ -195,8 +198,13 @@ class Documents:
         said = await self._ask_session(upstream, path, body)
         self._admissions.learn(upstream_id, path, body["format"], body["type"], said.fileId)
         room = self.rooms.of(upstream_id, RoomName(body["format"], body["type"], said.fileId))
-        room.path = path
+        self._lies(room, path)
         return room
+
+    def _lies(self, room: Room, path: CanonicalPath) -> None:
+        before, room.path = room.path, path
+        if before is not None and before != path:
+            self._moved(room.upstream, str(before))
 
     async def path_of(self, upstream_id: str, file_id: str) -> CanonicalPath | None:
         """Where a file is by now; None when the server does not know it."""

@@ -33,6 +33,7 @@ class HandState(StrEnum):
     RAN = "ran"
     DECLINED = "declined"
     CHANGED = "changed"
+    MOVED = "moved"
     WITHDRAWN = "withdrawn"
 
 
@@ -138,9 +139,11 @@ class Hands:
         ]
         return [self._end(hand, HandState.CHANGED) for hand in stale]
 
-    def cells(self, upstream: str, path: str) -> frozenset[str]:
-        """The cells of a document for which a hand is up: those whose changes `changed` wants to hear of."""
-        return frozenset(hand.cell for hand in self._up.values() if (hand.upstream, hand.path) == (upstream, path))
+    def moved(self, upstream: str, path: str) -> None:
+        """The document has another name or place now: what was asked for there has to be asked anew."""
+        for hand in self.waiting():
+            if (hand.upstream, hand.path) == (upstream, path):
+                self._end(hand, HandState.MOVED)
 
     # -- the owner's side -----------------------------------------------------------------------------------------
 

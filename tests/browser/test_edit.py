@@ -230,6 +230,18 @@ def test_running_asks_the_owner(visitor: Watched, house: RealHouse) -> None:
     page.locator(".jp-MarkdownCell").first.dblclick()
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-MarkdownCell .jp-RenderedMarkdown h1")).to_be_visible()
+
+    cell(page, 1).click()
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".sg-hand")).to_have_count(1)
+    page.evaluate("() => void jupyterapp.commands.execute('docmanager:rename')")
+    page.locator(".jp-Dialog input").fill("later.ipynb")
+    page.keyboard.press("Enter")
+    expect(page.locator("#sharegate-toast")).to_have_text(
+        "The notebook was renamed or moved after you asked. Ask again."
+    )
+    expect(page.locator(".sg-hand")).to_have_count(0)
+    assert house.asks() == []
     assert house.denials() == []
 
 

@@ -57,7 +57,6 @@ def test_a_cell_that_changes_lowers_the_hand(grant: Grant, clock: Clock) -> None
     seen = watched(hands)
     upstream = grant.share.upstream
     hands.ask(grant, NOTEBOOK, "c", "1+1")
-    assert hands.cells(upstream, NOTEBOOK) == {"c"}
     assert hands.changed(upstream, NOTEBOOK, "c", "1+1") == []
     assert hands.changed(upstream, NOTEBOOK, "d", "x") == []
     assert hands.changed(upstream, "sub/shared/other.ipynb", "c", "x") == []
@@ -66,8 +65,21 @@ def test_a_cell_that_changes_lowers_the_hand(grant: Grant, clock: Clock) -> None
     hands.ask(grant, NOTEBOOK, "c", "1+2")
     assert len(hands.changed(upstream, NOTEBOOK, "c", None)) == 1
     assert hands.waiting() == []
-    assert hands.cells(upstream, NOTEBOOK) == frozenset()
     assert seen == [("c", HandState.WAITING), ("c", HandState.CHANGED)] * 2
+
+
+def test_a_document_that_is_renamed_lowers_the_hands(grant: Grant, clock: Clock) -> None:
+    """Those of that document on that server, whatever the cell."""
+    hands = Hands(clock)
+    seen = watched(hands)
+    upstream = grant.share.upstream
+    for path, cell in ((NOTEBOOK, "c"), (NOTEBOOK, "d"), ("sub/shared/other.ipynb", "c")):
+        hands.ask(grant, path, cell, "1+1")
+    hands.moved("another", NOTEBOOK)
+    assert len(hands.waiting()) == 3
+    hands.moved(upstream, NOTEBOOK)
+    assert [hand.path for hand in hands.waiting()] == ["sub/shared/other.ipynb"]
+    assert seen[3:] == [("c", HandState.MOVED), ("d", HandState.MOVED)]
 
 
 def test_asking_again_is_one_hand(grant: Grant, clock: Clock) -> None:

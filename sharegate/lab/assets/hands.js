@@ -102,5 +102,6 @@ const WORDS = {
   ran: (owner) => `${owner} ran the cell.`,
   declined: (owner) => `${owner} did not run the cell.`,
   changed: () => "The cell was changed after you asked. Ask again to have it run as it is now.",
+  moved: () => "The notebook was renamed or moved after you asked. Ask again.",
   full: (owner) => `Too many cells wait for ${owner} just now.`,
 };
