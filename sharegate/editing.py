@@ -24,6 +24,7 @@ REFUSALS = 3
 OVERSIZED = 6
 # What one visit may have judged on all its connections together: a quarter of a second in eight, for a hostile one.
 CHANGES = Rate(1024 * 1024, 1, 64 * 1024 * 1024)
+LEAST = 4096  # what a change counts at least: it goes to everybody, however small
 REFUSALS_SECONDS = 60.0
 FOLD_SECONDS = 10.0
 
@@ -67,7 +68,7 @@ class Editing:
         self._names.heard(upstream, username, name)
 
     def ration(self, grant: Grant, cost: int) -> None:
-        self._changes.take(grant.visit.id, cost, Reason.BYTES_LIMIT)
+        self._changes.take(grant.visit.id, max(cost, LEAST), Reason.BYTES_LIMIT)
 
     async def first_write(self, room: Room, member: Member) -> None:
         await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))

@@ -153,7 +153,8 @@ class Epoch:
         if any(clock > reach.get(client, 0) for client, clock in summary.needs.items()):
             raise _not_sent()
         # The server writes a new hash with each file that it wrote.
-        if self.filed.follow(summary, lambda: self._apply(update)):
+        new = {part.client for part in summary.clocks if part.end > reach.get(part.client, 0)}
+        if self.filed.follow(summary, new, lambda: self._apply(update)):
             self.saved = self.held
         if self._pen is not None:
             self._pen.follow(update, summary)

@@ -8,12 +8,14 @@ it puts a hash into the document, right after `dirty`; and only `dirty` when it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from pycrdt import Map
 
 from sharegate.channels.scan import Content, UpdateSummary
+
+_WORDS = frozenset({Content.STRING, Content.TYPE})
 
 
 class Filed:
@@ -26,10 +28,12 @@ class Filed:
         self._state = state
         self._server: int | None = None
 
-    def follow(self, summary: UpdateSummary, apply: Callable[[], None]) -> bool:
-        """Have an update of the server's side applied; whether the file was written. What visitors write into the
-        state tells nothing, and comes another way."""
-        if Content.ANY not in summary.contents:
+    def follow(self, summary: UpdateSummary, clients: Set[int], apply: Callable[[], None]) -> bool:
+        """Have an update of the server's side applied; whether the file was written. `clients`: the CRDT client ids
+        under which it has something new. What visitors write into the state tells nothing, and comes another way."""
+        if self._server in clients and summary.contents & _WORDS:
+            self.reread += 1  # it writes nothing but the state by itself
+        if Content.ANY not in summary.contents and not summary.deleted:
             apply()
             return False
         changed: dict[str, Any] = {}
@@ -43,7 +47,9 @@ class Filed:
             apply()
         finally:
             self._state.unobserve(watching)
-        clients = {part.client for part in summary.clocks}
+        if "hash" in changed and not isinstance(changed["hash"].get("newValue"), str):
+            self.reread += 1  # a notebook that is read again loses its hash
+            return False
         if "hash" in changed:
             self.written += 1
             if "dirty" not in changed and self.reread:
@@ -59,6 +65,6 @@ class Filed:
         """Another process writes from now on, under another CRDT client id."""
         self._server = None
 
-    def _is_servers(self, clients: set[int]) -> bool:
+    def _is_servers(self, clients: Set[int]) -> bool:
         """The owner's pages, too, call a document clean, after a save of their own. In doubt it was the server."""
         return self._server is None or self._server in clients

@@ -122,7 +122,9 @@ class Reader:
             raise bad("trailing bytes")
 
 
-def skip_any(reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_SAFE) -> int:
+def skip_any(
+    reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_SAFE, bigints: bool = True
+) -> int:
     """Pass over one lib0 `any` value, which may hold others, at most `nesting` levels deep; returns what it weighs.
 
     That is about the time it takes to make it a value of this language, which its bytes do not tell: 1 for each value,
@@ -150,7 +152,7 @@ def skip_any(reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_
             continue
         if tag == 125:
             reader.skip_int()
-        elif tag in (123, 122):  # float64, bigint64
+        elif tag == 123 or (tag == 122 and bigints):  # float64, bigint64
             reader.skip(8)
         elif tag == 124:  # float32
             reader.skip(4)

@@ -134,6 +134,11 @@ class Awarenesses:
         who.waits = False
         return self._withdrawn(who)
 
+    def client_of(self, member: str) -> int | None:
+        """The id that the connection's page has said to be its own."""
+        who = self._members.get(member)
+        return who.client if who is not None and who.client != _LOST else None
+
     def left(self, member: str) -> tuple[AwarenessState, ...]:
         """The connection ended, or may not be shown any more."""
         who = self._members.pop(member, None)

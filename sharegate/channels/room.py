@@ -261,9 +261,10 @@ class Room:
             return  # withdrawn with the connection, and nobody would withdraw what is said after that
         if may_write:
             told = self._names.from_visitor(member.id, identity, said)
-            for each in told:
-                if each.state is not None and self._epoch is not None:
-                    self._epoch.claim(member.grant.visit.id, each.client)
+            # Before anybody learns the id, which may be only later when a page says too much at once.
+            client = self._names.client_of(member.id)
+            if client is not None and self._epoch is not None:
+                self._epoch.claim(member.grant.visit.id, client)
         else:
             told = self._names.from_viewer(member.id, identity, said)
         self._withdraw(told)
@@ -381,7 +382,10 @@ class Room:
             yield frames.write(Awareness(states))
 
     async def news(self, news: News) -> Frame | None:
-        await self._confirm(news.confirm)
+        # What visitors have already (their own changes, as the server passes them on) shows them nothing.
+        known = news.summary is not None and self._here().repeats(news.summary)
+        if not known:
+            await self._confirm(news.confirm)
         match news.message:
             case SyncStep1(state_vector=vector):
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))

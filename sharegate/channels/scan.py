@@ -48,7 +48,8 @@ class ScanLimits:
     plain values may weigh (`lib0.skip_any`).
 
     `empty_structs`: yrs makes a struct without a length where a text is cut inside a character, and keeps it in the
-    document for ever; yjs never makes one. `ahead`: an item may name a later item of its own client as its neighbour or
+    document for ever; yjs never makes one. `bigints`: pages fail to make JSON of such a number, which others read as an
+    ordinary one. `ahead`: an item may name a later item of its own client as its neighbour or
     parent; yrs waits for it, while yjs fails in the middle of the update, in every page that receives it.
     """
 
@@ -62,6 +63,7 @@ class ScanLimits:
     weight: int = MAX_SAFE
     empty_structs: bool = False
     ahead: bool = True
+    bigints: bool = True
 
 
 FROM_VISITOR = ScanLimits(bytes=64 * 1024, structs=10_000, delete_ranges=10_000, clients=1_000)
@@ -77,6 +79,7 @@ FROM_EDITOR = ScanLimits(
     clients=10_000,
     nesting=64,
     ahead=False,
+    bigints=False,
     weight=1_000_000,
 )
 FROM_UPSTREAM = ScanLimits(
@@ -372,7 +375,10 @@ class _Scan:
         left = self.limits.weight - self.weight
         if left < 1:
             raise large("too many values")
-        self.weight += skip_any(self.reader, nesting=self.limits.nesting, key_bytes=self.limits.key_bytes, weight=left)
+        limits = self.limits
+        self.weight += skip_any(
+            self.reader, nesting=limits.nesting, key_bytes=limits.key_bytes, weight=left, bigints=limits.bigints
+        )
 
     def _wide(self, raw: bytes) -> int:
         """Clocks count UTF-16 units, whatever the bytes: two for a character outside the basic plane."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from sharegate.channels.scan import UpdateSummary
 from sharegate.errors import Denied, Reason
 
-PER_VISIT = 64  # a page that loads again has a new id
+PER_VISIT = 1000  # a page that loads again has a new id, and an epoch may last for days
 PER_ROOM = 10_000
 
 UPSTREAM = "(upstream)"

@@ -21,7 +21,11 @@ MOST: dict[str, int] = {
 }
 _KEYS = frozenset(MOST) | {"attachment_types", "notebook_metadata"}
 # What decides which program runs, which file is written besides, or what a page starts by itself.
-NEVER = frozenset({"kernelspec", "language_info", "widgets", "jupytext", "signature", "orig_nbformat"})
+NEVER = frozenset(
+    {"kernelspec", "language_info", "widgets", "jupytext", "signature", "orig_nbformat"}
+    # jupyterlab-rise puts their texts into the page as HTML and imports the theme that they name.
+    | {"rise", "livereveal"}
+)
 _IMAGE = re.compile(r"image/[a-z0-9][a-z0-9.+-]*")
 
 

@@ -32,7 +32,12 @@ class Known:
         for change in changes:
             change(state)
         update = doc.get_update(before)
-        self.filed.follow(scan_update(update, FROM_UPSTREAM), lambda: self.doc.apply_update(update))
+        self.follow(update)
+
+    def follow(self, update: bytes) -> bool:
+        summary = scan_update(update, FROM_UPSTREAM)
+        clients = {part.client for part in summary.clocks}
+        return self.filed.follow(summary, clients, lambda: self.doc.apply_update(update))
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -87,8 +92,37 @@ def test_text_tells_nothing(known: Known) -> None:
     """And a document whose state is changed otherwise."""
     doc = known.docs[PAGE]
     doc["source"] = Text("words")
-    update = doc.get_update()
-    assert not known.filed.follow(scan_update(update, FROM_UPSTREAM), lambda: known.doc.apply_update(update))
+    assert not known.follow(doc.get_update())
     known.write(SERVER, lambda state: state.update({"path": "notes.md"}))
     assert known.seen == (0, 0)
     assert str(known.doc.get("source", type=Text)) == "words"
+
+
+def test_a_notebook_that_is_read_again_loses_its_hash(known: Known) -> None:
+    """That is no file written, and it is not undone by the next one that is."""
+    known.write(SERVER, clean)
+    known.write(SERVER, hashed)
+    known.write(SERVER, lambda state: state.pop("hash"))
+    assert known.seen == (1, 1)
+    known.write(SERVER, clean)
+    known.write(SERVER, clean)
+    known.write(SERVER, hashed)
+    assert known.filed.written == 2 and known.filed.reread >= 2
+
+
+def test_words_that_the_server_writes_are_those_of_the_file(known: Known) -> None:
+    """Seen also when somebody else's `dirty` wins over the server's; a page's words are no such thing."""
+
+    def typed(client: int) -> None:
+        doc = known.docs[client]
+        doc.apply_update(known.doc.get_update(doc.get_state()))
+        before = doc.get_state()
+        doc.get("source", type=Text).insert(0, "words")
+        known.follow(doc.get_update(before))
+
+    known.write(SERVER, clean)
+    known.write(SERVER, hashed)
+    typed(PAGE)
+    assert known.seen == (1, 0)
+    typed(SERVER)
+    assert known.seen == (1, 1)

@@ -600,6 +600,8 @@ CORRECTED: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("outputs",),
     ),
     "the kernel": (note("kernelspec", {"name": "evil", "display_name": "Python 3"}), ("metadata",)),
+    "a slide show's HTML": (note("rise", {"overlay": "<img src=x onerror=alert(1)>"}), ("metadata",)),
+    "a slide show's theme": (note("livereveal", {"theme": "../../files/evil.js"}), ("metadata",)),
     "the kernel deleted": (lambda doc: doc["meta"]["metadata"].pop("kernelspec"), ("metadata",)),
     "a dotted exporter": (note("language_info", {"name": "p", "nbconvert_exporter": "os.system"}), ("exporter",)),
     "the language": (note("language_info", {"name": "evil"}), ("metadata",)),

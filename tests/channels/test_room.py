@@ -222,7 +222,8 @@ async def edit(room: Room, visit: str = "ann", client: int | None = None) -> Edi
     editor = Editor(await room.enter(grant(visit=visit, role=Role.EDIT), place), client)
     await editor.say(SyncStep1(editor.doc.get_state()))
     await until(lambda: editor.end is not None or any(isinstance(each, SyncStep1) for each in editor.heard))
-    await editor.say(SyncStep2(editor.doc.get_update(editor.heard[-1].state_vector)))
+    asked = next(each for each in editor.heard if isinstance(each, SyncStep1))
+    await editor.say(SyncStep2(editor.doc.get_update(asked.state_vector)))
     return editor
 
 
@@ -915,6 +916,45 @@ async def test_the_gate_writes_for_everybody(room: Room, server: Server) -> None
 
 def cursor(client: int, name: str = "Olga", clock: int = 1) -> Awareness:
     return Awareness((AwarenessState(client, clock, {"user": {"name": name, "username": name}, "cursors": []}),))
+
+
+async def test_attack_an_id_whose_page_says_too_much_at_once(room: Room, server: Server) -> None:
+    """It is the visit's before anybody learns of it: nobody else can make it their own meanwhile."""
+    ann = await edit(room, "ann")
+    for clock in range(1, 60):  # what is too much is shown later
+        await ann.say(cursor(ann.doc.client_id, clock=clock))
+    again = await edit(room, "ann", client=222)
+    await again.say(cursor(222))
+    eve = await edit(room, "eve", client=222)
+    with pytest.raises(Denied, match="update_refused"):
+        await eve.type("stolen ")
+    await again.type("hers ")
+    await until(lambda: str(server.doc["source"]) == "hers words\n")
+
+
+async def test_a_visit_that_loads_its_page_again_and_again_goes_on_writing(room: Room, server: Server) -> None:
+    """A day's work with one document is one epoch, and each page has an id of its own."""
+    for number in range(100):
+        ann = await edit(room, client=10_000 + number)
+        await ann.say(cursor(10_000 + number))
+        ann.leave()
+    ann = await edit(room)
+    await ann.type("still ")
+    await until(lambda: str(server.doc["source"]) == "still words\n")
+
+
+async def test_what_visitors_wrote_themselves_is_not_looked_up(room: Room, server: Server) -> None:
+    """The server passes everything on; for what everybody has already it is not asked where the file lies."""
+    looks = Looks()
+    await enter(room, "s2", looks)
+    ann = await edit(room, "ann")
+    await ann.change(lambda: ann.doc.get("state", type=Map).update({"dirty": True}))
+    await until(lambda: server.doc["state"].get("dirty") is True)
+    count = len(looks.made)
+    await server.say(Update(server.doc.get_update()))
+    await server.type("later ")
+    await until(lambda: str(ann.source) == "later words\n")
+    assert looks.made[count:] == ["a moment ago"]
 
 
 async def test_names_are_the_gates_and_go_with_their_owner(room: Room, server: Server) -> None:

@@ -379,6 +379,14 @@ def test_the_summary_says_what_must_be_there_before(data: bytes, needs: dict[int
     assert scan_update(data, FROM_UPSTREAM).needs == needs
 
 
+def test_attack_a_number_that_pages_cannot_make_json_of() -> None:
+    """BigInt: a page that shows it fails, while others read an ordinary number. A server may say it."""
+    data = crafted.evil(crafted.struct(8, uint(1) + b"\x7a" + b"\0" * 8, parent="state", key="zq"))
+    with pytest.raises(Denied, match="bad_frame"):
+        scan_update(data, FROM_EDITOR)
+    assert scan_update(data, FROM_UPSTREAM).structs == 1
+
+
 @pytest.mark.parametrize("clock", [0, 1, 9])
 @pytest.mark.parametrize("info", [b"\x84", b"\x44", b"\x04\x00"])
 def test_attack_an_item_that_names_a_later_one_of_its_own_client(info: bytes, clock: int) -> None:

@@ -47,6 +47,8 @@ def test_an_operator_changes_a_limit(tmp_path: Path) -> None:
         ("- image/png", "- image/gif", "'image/gif' twice"),
         ("- title", "- language_info", "'language_info' cannot be left to editors"),
         ("- title", "- kernelspec", "'kernelspec' cannot be left to editors"),
+        ("- title", "- rise", "'rise' cannot be left to editors"),
+        ("- title", "- livereveal", "'livereveal' cannot be left to editors"),
         ("- title", "- [title]", "must be text"),
         ("documents:", "document:", "lacks 'documents'"),
     ],
