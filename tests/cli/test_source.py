@@ -65,6 +65,13 @@ def test_attack_letters_without_a_shape(hidden: str) -> None:
     assert visible(f"a{hidden}b") == "a�b"
 
 
+def test_attack_blanks_without_end() -> None:
+    """Long runs of blanks are counted, before a line and in it; those of ordinary code stay."""
+    assert visible(f"x = 1{' ' * 300}; steal()") == "x = 1⟨300 blanks⟩; steal()"
+    assert visible(f"{' ' * 300}steal()") == "⟨300 blanks⟩steal()"
+    assert visible(f"{' ' * 12}x = 1{' ' * 10}# twelve") == f"{' ' * 12}x = 1{' ' * 10}# twelve"
+
+
 def test_lines_end_where_python_ends_them() -> None:
     """A carriage return begins a line of code; what only looks like an end of a line begins none."""
     assert lines(f"# nothing\r{EVIL}") == ["  # nothing", f"  {EVIL}"]
