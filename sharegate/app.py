@@ -363,7 +363,8 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         house.servers.seen(change)
         live_pages.wake(upstream=change.upstream)
 
-    asking = Asking(house.hands, documents.sources, now)
+    house.hands.notebooks = documents
+    asking = Asking(house.hands, now)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
     return gate, documents, [*beside, lambda: _keep(house)]
 

@@ -186,9 +186,19 @@ class Documents:
         """The visit's person did something: its documents are not resting."""
         self.rooms.acted(visit)
 
-    def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
-        """Cell id → source of a notebook that visitors have open; None when it is not here."""
-        return self.rooms.sources(upstream, path)
+    # -- what is asked to be run (visits.hands.Notebooks) ---------------------------------------------------------
+
+    def room_of(self, visit: str, upstream: str, path: str) -> str:
+        return self.rooms.room_of(visit, upstream, path)
+
+    def sources(self, upstream: str, room: str, path: str) -> Mapping[str, str] | None:
+        return self.rooms.sources(upstream, room, path)
+
+    async def lies(self, upstream: str, room: str, path: str) -> bool:
+        where = await self.path_of(upstream, RoomName.parse(room).file_id)
+        return where is not None and str(where) == path
+
+    # -- the owner's and the gate's own ---------------------------------------------------------------------------
 
     async def room_at(self, upstream_id: str, path: CanonicalPath) -> Room:
         """The room of any file of the owner's server, on the owner's behalf: no share confines it. The file exists, and

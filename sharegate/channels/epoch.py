@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -96,11 +97,12 @@ class Epoch:
 
     @property
     def sources(self) -> Mapping[str, str] | None:
-        """Cell id → source; None for what is no notebook."""
+        """Cell id → source; None for what is no notebook. An id that two cells have names neither."""
         if self.kind is not DocumentKind.NOTEBOOK:
             return None
         cells = [cell for cell in self._doc.get("cells", type=Array) if isinstance(cell, Map)]
-        return {str(cell.get("id")): str(cell.get("source")) for cell in cells}
+        count = Counter(str(cell.get("id")) for cell in cells)
+        return {id: str(cell.get("source")) for cell in cells if count[id := str(cell.get("id"))] == 1}
 
     def since(self, vector: bytes) -> bytes:
         """What a peer with this state vector lacks."""

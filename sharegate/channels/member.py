@@ -37,6 +37,7 @@ class Member:
     def __init__(self, grant: Grant, place: Place, take: Take, leave: Callable[[Member], None]) -> None:
         self.id = new_id()
         self.grant = grant
+        self.inside = False  # the server's document is here, connected
         self.wrote = False
         # Set by the first step 2 on this connection. What a page that was offline says before may leave a gap; its
         # step 2 is built later and holds all of it.

@@ -55,14 +55,24 @@ class OpenRooms:
             for there, room in self._open(upstream)
         )
 
-    def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
-        """Cell id → source of the notebook at this path; None when none is held."""
-        for key, room in self._rooms.items():
-            if key[0] == upstream and room.known and str(room.path) == path:
-                found = room.epoch.sources
-                if found is not None:
-                    return found
-        return None
+    def room_of(self, visit: str, upstream: str, path: str) -> str:
+        """The name of the notebook's room at this path which the visit has open; "" when there is none, or when another
+        room claims the path: one of the two lies elsewhere by now."""
+        there = [room for where, room in self._open(upstream) if str(where) == path]
+        if (
+            len(there) != 1
+            or visit not in there[0].visits
+            or KINDS.get(there[0].name.pair) is not DocumentKind.NOTEBOOK
+        ):
+            return ""
+        return str(there[0].name)
+
+    def sources(self, upstream: str, name: str, path: str) -> Mapping[str, str] | None:
+        """Cell id → source of the notebook; None when nobody has this room open, or it lies elsewhere by now."""
+        room = self._rooms.get((upstream, name))
+        if room is None or not room.followed or str(room.path) != path:
+            return None
+        return room.epoch.sources
 
     def _open(self, upstream: str) -> Iterator[tuple[CanonicalPath, Room]]:
         for key, room in self._rooms.items():

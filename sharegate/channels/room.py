@@ -124,6 +124,11 @@ class Room:
         return not self._members and not self._holds
 
     @property
+    def followed(self) -> bool:
+        """Whether a visitor is inside: what the gate holds is then what the server had when it was last heard."""
+        return self.known and any(member.inside for member in self._members)
+
+    @property
     def size(self) -> int:
         """Bytes of the document, about."""
         return len(self._epoch.whole) if self._epoch is not None else 0
@@ -150,6 +155,7 @@ class Room:
         except BaseException:
             member.abort()
             raise
+        member.inside = True
         return member
 
     def _leave(self, member: Member) -> None:

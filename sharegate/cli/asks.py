@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 import typer
@@ -13,11 +12,10 @@ from sharegate.cli.control import Control, Json, api_path
 from sharegate.cli.moments import span
 from sharegate.cli.output import shown
 from sharegate.cli.problems import Usage
+from sharegate.cli.source import source_lines
 from sharegate.errors import Ambiguous, NotFound
 
 PANEL = "People at the door and inside"
-# Comparing two texts takes time that grows with their product, and both were written by visitors.
-_COMPARED = 400
 
 Ref = Annotated[str, typer.Argument(metavar="ID", help="The ask's short id, as `sharegate asks` shows it.")]
 
@@ -41,7 +39,7 @@ async def asks(
         cli.output.document({"ask": one} if one else {"asks": found})
     elif one is not None:
         cli.output.say(f"{words.ask(one)}:")
-        for line in source_lines(one):
+        for line in source_lines(one, cli.output.console.width if cli.output.terminal else 0):
             cli.output.say(line)
         cli.output.note(f"After running it in your own tab: sharegate answer {one['label']} ran")
         cli.output.note("What a cell does when you run it, it does as you.")
@@ -90,24 +88,3 @@ def _one(found: list[Json], ref: str) -> Json:
     if len(fits) > 1:
         raise Ambiguous(ref[:80], [f"{one['label']} {words.ask(one)}" for one in fits])
     return fits[0]
-
-
-def source_lines(one: Json) -> list[str]:
-    """The cell, line by line and without what would move the terminal's cursor. Where the owner answered for the cell
-    before: what changed since then, marked + and -."""
-    now = str(one.get("source") or "").splitlines()
-    before = one.get("before")
-    if before is None:
-        return [f"  {shown(line.expandtabs(4))}" for line in now] or ["  (empty)"]
-    then = str(before).splitlines()
-    if then == now:
-        return ["@ as when you were asked before", *(f"  {shown(line.expandtabs(4))}" for line in now)]
-    changed = list(difflib.unified_diff(then[:_COMPARED], now[:_COMPARED], n=2, lineterm=""))[2:]
-    lines = [
-        "@ changed since you were asked before",
-        *(f"{line[:1]} {shown(line[1:].expandtabs(4))}" for line in changed),
-    ]
-    if max(len(then), len(now)) > _COMPARED:
-        lines.append(f"@ what comes after line {_COMPARED} is not compared")
-        lines += [f"  {shown(line.expandtabs(4))}" for line in now[_COMPARED:]]
-    return lines

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from sharegate.cli import words
-from sharegate.cli.asks import source_lines
 from sharegate.cli.moments import span
 from sharegate.cli.output import shown
 from sharegate.cli.screen import Board, Json, Mode, Screen
+from sharegate.cli.source import source_lines
 
 Line = Text
 _SEEN_NOW = 90.0
@@ -22,13 +22,7 @@ _SEEN_NOW = 90.0
 def draw(board: Board, screen: Screen, width: int, height: int) -> list[Line]:
     """At most `height` lines, none wider than `width` cells."""
     width, height = max(20, width), max(4, height)
-    head = _header(board, width)
-    foot = _footer(board, screen, width)
-    room = height - len(head) - len(foot) - 1
-    if room < 9:
-        head, room = head[:2], height - len(head[:2]) - len(foot) - 1
-    if room < 4:  # a sliver of a terminal: what cannot be answered later comes first
-        head, room = head[:1], height - 1 - len(foot)
+    head, foot, room = _frame(board, screen, width, height)
     if screen.mode is Mode.CHOOSE:
         body = _choices(screen, width, room)
     elif screen.mode is Mode.SURE:
@@ -42,7 +36,34 @@ def draw(board: Board, screen: Screen, width: int, height: int) -> list[Line]:
     return [*lines[: height - len(foot)], *foot]
 
 
+def looked_at(board: Board, screen: Screen, width: int, height: int) -> Screen:
+    """The screen as it is drawn on a terminal of this size: how far the cell in it has been read by then. It is not
+    scrolled past its end, nor past what has not been shown yet."""
+    if screen.mode is not Mode.LOOK:
+        return screen
+    width, height = max(20, width), max(4, height)
+    lines = source_lines(screen.choices[0].ask or {}, width)
+    _, space = _look_space(screen, width, _frame(board, screen, width, height)[2], len(lines))
+    done, total = screen.read
+    if total != len(lines):  # wrapped anew
+        done = len(lines) if done >= total > 0 else 0
+    first = max(0, min(screen.cursor, len(lines) - space, done))
+    return replace(screen, cursor=first, read=(max(done, min(len(lines), first + space)), len(lines)))
+
+
 # -- parts ------------------------------------------------------------------------------------------------------------
+
+
+def _frame(board: Board, screen: Screen, width: int, height: int) -> tuple[list[Line], list[Line], int]:
+    """What stands above and below, and how many lines are left between."""
+    head = _header(board, width)
+    foot = _footer(board, screen, width)
+    room = height - len(head) - len(foot) - 1
+    if room < 9:
+        head, room = head[:2], height - len(head[:2]) - len(foot) - 1
+    if room < 4:  # a sliver of a terminal: what cannot be answered later comes first
+        head, room = head[:1], height - 1 - len(foot)
+    return head, foot, room
 
 
 def _header(board: Board, width: int) -> list[Line]:
@@ -113,15 +134,22 @@ def _choices(screen: Screen, width: int, room: int) -> list[Line]:
 
 
 def _looked(screen: Screen, width: int, room: int) -> list[Line]:
-    """A cell that somebody asks to be run: what changed in it, or all of it."""
+    """A cell that somebody asks to be run, all of it."""
     styles = {"+": "green", "-": "red", "@": "dim"}
-    lines = source_lines(screen.choices[0].ask or {})
-    head = [_line(piece, width, "bold") for piece in _wrapped(screen.heading, width - 1)][: max(1, room - 2)]
-    space = max(1, room - len(head) - 1)
+    lines = source_lines(screen.choices[0].ask or {}, width)
+    head, space = _look_space(screen, width, room, len(lines))
     first = max(0, min(screen.cursor, len(lines) - space))
     drawn = [_line(line, width, styles.get(line[:1], "")) for line in lines[first : first + space]]
     below = len(lines) - first - space
     return [*head, *drawn, *([_line(f"  {below} more lines (↑↓)", width, "dim")] if below > 0 else [])][:room]
+
+
+def _look_space(screen: Screen, width: int, room: int, count: int) -> tuple[list[Line], int]:
+    """The heading, and how many of `count` lines fit below it; a line is left for how many follow."""
+    head = [_line(piece, width, "bold") for piece in _wrapped(screen.heading, width - 1)]
+    head = head[: max(0, room - 2)]
+    space = room - len(head)
+    return head, max(1, space if count <= space else space - 1)
 
 
 @dataclass(frozen=True, slots=True)

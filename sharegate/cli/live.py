@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from sharegate.cli.control import Control, api_path
-from sharegate.cli.drawing import draw
+from sharegate.cli.drawing import draw, looked_at
 from sharegate.cli.keys import reading
 from sharegate.cli.output import shown
 from sharegate.cli.problems import ApiError, problems
@@ -188,7 +188,9 @@ class LiveScreen:
     async def _redraw(self, live: Live) -> None:
         while True:
             size = self._console.size
-            live.update(Group(*draw(self._current(), self._screen, size.width, size.height)), refresh=True)
+            board = self._current()
+            self._screen = looked_at(board, self._screen, size.width, size.height)
+            live.update(Group(*draw(board, self._screen, size.width, size.height)), refresh=True)
             await self._drawn.wait()
             self._drawn.clear()
 

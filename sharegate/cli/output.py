@@ -20,7 +20,7 @@ from rich.text import Text
 
 # Controls, formats (bidirectional, zero-width), surrogates, private use, unassigned: nothing that moves a cursor,
 # reorders a line or hides.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LONGEST = 200
 
 
@@ -28,7 +28,7 @@ def shown(value: object, limit: int = _LONGEST) -> str:
     """Text from elsewhere (names, paths, agents) made safe for a terminal: one line, nothing invisible, bounded."""
     text = str(value if value is not None else "")
     cut = text[: limit + 1]
-    safe = "".join("�" if unicodedata.category(char) in _UNSEEN else char for char in cut)
+    safe = "".join("�" if unicodedata.category(char) in UNSEEN else char for char in cut)
     return safe if len(text) <= limit else safe[: limit - 1] + "…"
 
 

@@ -90,8 +90,11 @@ class Screen:
     cursor: int = 0
     scroll: int = 0
     note: str = ""
+    # Of the cell that is looked at: lines shown so far without a gap, of so many; nothing before it was drawn.
+    read: tuple[int, int] = (0, 0)
 
 
+READ_ON = "Read the cell to its end first (↓). Nobody was told anything."
 LOOK_FIRST = "Somebody has just come to the door. Look, then press the key again."
 
 
@@ -160,12 +163,15 @@ def _look(screen: Screen, key: str, board: Board) -> tuple[Screen, Act | None]:
     back = Screen(scroll=screen.scroll)
     steps = {"down": 1, "up": -1, "page-down": 10, "page-up": -10}
     if key in steps:
-        return replace(screen, cursor=max(0, screen.cursor + steps[key])), None
+        return replace(screen, cursor=max(0, screen.cursor + steps[key]), note=""), None
     if key in ("escape", "q"):
         return back, None
     if key in ("y", "n") and not any(one["id"] == looked.id for one in board.asks):
         return replace(back, note="Nobody asks for that cell any more: it was changed or taken back."), None
     who = shown((looked.ask or {}).get("name"), 60) or "the visitor"
+    done, total = screen.read
+    if key == "y" and not done >= total > 0:
+        return replace(screen, note=READ_ON), None
     if key == "y":
         return back, Act(Verb.RAN, looked.id, done=f"Told {who} that you ran it", ask=looked.ask)
     if key == "n":

@@ -33,8 +33,8 @@ class Asks:
         self._trail = trail
 
     async def listed(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        """`GET asks[?share=]`: hands of visits that stand, the oldest first."""
-        views = [await self._view(hand) for hand in self._hands.waiting(query.get("share", ""))]
+        """`GET asks[?share=]`: hands of visits that stand, the oldest first. Their cells are what was asked for."""
+        views = [await self._view(hand) for hand in self._hands.standing(query.get("share", ""))]
         return {"asks": [view for view in views if view is not None]}
 
     async def answered(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +44,8 @@ class Asks:
         if asked.digest and asked.digest != hand.digest:
             raise Refused("changed", "the cell is another one by now", "Look at it again")
         state = _ANSWERS[parts["verb"]]
+        if state is HandState.RAN:
+            await self._hands.confirm(hand)
         visit = await self._store.visit(hand.visit)
         view = await self._view(hand)
         await self._trail.record(

@@ -11,7 +11,7 @@ To the page
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
     {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
                                                   declined, changed (another source), moved (another name),
-                                                  withdrawn, full (too many)
+                                                  closed (not open there), withdrawn, full (too many)
     {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
     {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
 
@@ -45,7 +45,7 @@ _Path = Annotated[str, msgspec.Meta(max_length=4096)]
 BEAT_SECONDS = 20.0
 
 ServerState = Literal["here", "away", "restarting"]
-AskState = Literal["waiting", "ran", "declined", "changed", "moved", "withdrawn", "full"]
+AskState = Literal["waiting", "ran", "declined", "changed", "moved", "closed", "withdrawn", "full"]
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):

@@ -1,17 +1,18 @@
 """Raised hands: who asks the owner to run which cell. In memory only; a restart of the gate lowers them all.
 
-An ask is bound to the exact source (its SHA-256): when the cell is changed afterwards, by anybody, the ask is over and
-has to be made anew, so that nobody's yes to one text becomes a yes to another. The owner runs the cell in a tab of
-their own or not; nothing in here runs anything.
+An ask is bound to a document that the visit has open and to the exact source (its SHA-256): when the cell is changed
+afterwards, by anybody, the ask is over and has to be made anew, so that nobody's yes to one text becomes a yes to
+another. The owner runs the cell in a tab of their own or not; nothing in here runs anything.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
 from sharegate.errors import Denied, NotFound, Reason, Refused
 from sharegate.limits import Buckets, Rate
@@ -21,7 +22,7 @@ PER_VISIT = 5
 PER_SHARE = 100
 # A person asks now and then; asking, taking back and asking again without end would fill the owner's screen and trail.
 ASKS = Rate(per=20, seconds=60, burst=20)
-# Sources the owner has answered for, to show what changed since. Together at most 8 MB.
+# Sources the owner has run, to show what changed since. Together at most 8 MB.
 _REMEMBERED = 500
 _REMEMBERED_BYTES = 8 << 20
 
@@ -34,6 +35,7 @@ class HandState(StrEnum):
     DECLINED = "declined"
     CHANGED = "changed"
     MOVED = "moved"
+    CLOSED = "closed"
     WITHDRAWN = "withdrawn"
 
 
@@ -42,9 +44,35 @@ def digest_of(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+class Notebooks(Protocol):
+    """The notebooks that visitors have open. A room is named as its channel is, by the file's id."""
+
+    def room_of(self, visit: str, upstream: str, path: str) -> str:
+        """The room at this path which the visit has open; "" when there is none, or when two rooms claim the path."""
+
+    def sources(self, upstream: str, room: str, path: str) -> Mapping[str, str] | None:
+        """Cell id → source as it is now; None when nobody has the room open, or it lies elsewhere by now."""
+
+    async def lies(self, upstream: str, room: str, path: str) -> bool:
+        """Whether the room's file lies there, asked of the server now. Denied when the server cannot say."""
+
+
+class NothingOpen:
+    """Fails closed: before there are documents nothing can be asked for."""
+
+    def room_of(self, visit: str, upstream: str, path: str) -> str:
+        return ""
+
+    def sources(self, upstream: str, room: str, path: str) -> Mapping[str, str] | None:
+        return None
+
+    async def lies(self, upstream: str, room: str, path: str) -> bool:
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Hand:
-    """One ask. `before` is the source of this cell that the owner answered for last, None when there was none.
+    """One ask. `before` is the source of this cell that the owner ran last, None when there was none.
 
     `path` is relative to the server's root, `at` seconds since the epoch.
     """
@@ -54,6 +82,7 @@ class Hand:
     share: str
     link: str
     visit: str
+    room: str
     path: str
     cell: str
     source: str
@@ -69,10 +98,11 @@ class Hand:
 
 
 class Hands:
-    """All hands that are up. One event loop, no lock."""
+    """All hands that are up. One event loop, no lock. `notebooks` is set by who opens documents."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self.notebooks: Notebooks = NothingOpen()
         self._up: dict[str, Hand] = {}
         self._pace = Buckets(ASKS, now)
         self._answered: OrderedDict[tuple[str, str, str], str] = OrderedDict()
@@ -88,11 +118,14 @@ class Hands:
     def ask(self, grant: Grant, path: str, cell: str, source: str) -> Hand:
         """Raise a hand; one for the same cell with another source is lowered (`changed`) first.
 
-        Raises Denied(`request_limit`) when the visit or its share has too many up, or asks too often; nothing has
-        changed then.
+        Raises Denied(`request_limit`) when the visit or its share has too many up, or asks too often, and NotFound when
+        the visit does not have the notebook open; nothing has changed then.
         """
+        room = self.notebooks.room_of(grant.visit.id, grant.share.upstream, path)
+        if not room:
+            raise NotFound("open notebook", path)
         up = self._find(grant.visit.id, path, cell)
-        if up is not None and up.digest == digest_of(source):
+        if up is not None and (up.room, up.digest) == (room, digest_of(source)):
             return up
         mine = len(self.of_visit(grant.visit.id)) - (up is not None)
         if mine >= PER_VISIT or len(self.waiting(grant.share.id)) - (up is not None) >= PER_SHARE:
@@ -106,12 +139,13 @@ class Hands:
             share=grant.share.id,
             link=grant.link.id,
             visit=grant.visit.id,
+            room=room,
             path=path,
             cell=cell,
             source=source,
             digest=digest_of(source),
             at=self._now(),
-            before=self._answered.get((grant.share.upstream, path, cell)),
+            before=self._answered.get((grant.share.upstream, room, cell)),
         )
         self._up[hand.id] = hand
         self._tell(hand)
@@ -129,15 +163,26 @@ class Hands:
 
     # -- the document's side --------------------------------------------------------------------------------------
 
-    def changed(self, upstream: str, path: str, cell: str, source: str | None) -> list[Hand]:
-        """The cell's source is this now (None: the cell is gone). Lowers the hands that were raised for another one."""
-        now = None if source is None else digest_of(source)
-        stale = [
-            hand
-            for hand in self._up.values()
-            if (hand.upstream, hand.path, hand.cell) == (upstream, path, cell) and hand.digest != now
-        ]
-        return [self._end(hand, HandState.CHANGED) for hand in stale]
+    def stand(self, hands: Iterable[Hand]) -> Iterator[tuple[Hand, bool | None]]:
+        """Whether the cell of each is now what was asked for; None when nobody has its notebook open there."""
+        read: dict[tuple[str, str, str], Mapping[str, str] | None] = {}
+        for hand in hands:
+            where = hand.upstream, hand.room, hand.path
+            if where not in read:
+                read[where] = self.notebooks.sources(*where)
+            sources = read[where]
+            source = sources.get(hand.cell) if sources is not None else None
+            yield hand, None if sources is None else source is not None and digest_of(source) == hand.digest
+
+    def lower(self, hand: Hand, state: HandState) -> None:
+        """What was asked for is no longer there. Nothing happens when the hand is down already."""
+        if hand.id in self._up:
+            self._end(hand, state)
+
+    def again(self, hand: Hand) -> None:
+        """Say once more that it is up: its cell is what was asked for only now."""
+        if hand.id in self._up:
+            self._tell(hand)
 
     def moved(self, upstream: str, path: str) -> None:
         """The document has another name or place now: what was asked for there has to be asked anew."""
@@ -150,6 +195,24 @@ class Hands:
     def waiting(self, share: str = "") -> list[Hand]:
         """Hands that are up, the oldest first."""
         return [hand for hand in self._up.values() if share in ("", hand.share)]
+
+    def standing(self, share: str = "") -> list[Hand]:
+        """Those whose cell is what was asked for in this moment: only these are shown."""
+        return [hand for hand, stands in self.stand(self.waiting(share)) if stands]
+
+    async def confirm(self, hand: Hand) -> None:
+        """Before the owner's word that it was run. Refused(`changed`) when the notebook is not open there any more, or
+        its cell is another one; such a hand goes down."""
+        try:
+            lies = await self.notebooks.lies(hand.upstream, hand.room, hand.path)
+        except Denied:  # fails closed; the hand stays up
+            raise Refused("changed", "the server does not say where the notebook is", "Try again") from None
+        ((_, stands),) = self.stand([hand])
+        if lies and stands:
+            return
+        if not lies or stands is False:
+            self.lower(hand, HandState.CHANGED if lies else HandState.MOVED)
+        raise Refused("changed", "the cell is another one by now, or its notebook was closed", "Look at it again")
 
     def of_visit(self, visit: str) -> list[Hand]:
         return [hand for hand in self._up.values() if hand.visit == visit]
@@ -169,7 +232,8 @@ class Hands:
         hand = self.get(id)
         if digest and digest != hand.digest:
             raise Refused("changed", "the cell is another one by now", "Look at it again")
-        self._remember((hand.upstream, hand.path, hand.cell), hand.source)
+        if state is HandState.RAN:  # what was declined must be read again, whole
+            self._remember((hand.upstream, hand.room, hand.cell), hand.source)
         return self._end(hand, state)
 
     # -- parts ----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.lab import live
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import FrameKind, Socket
@@ -193,6 +193,9 @@ class LivePages:
             hand = self._hands.ask(grant, path, word.cell, word.source)
         except Denied:  # too many: said in the page, and no reason to end the channel
             page.say(live.Asked(path=word.path, cell=word.cell, state="full"))
+            return
+        except NotFound:  # the visit does not have it open there, or it lies elsewhere by now
+            page.say(live.Asked(path=word.path, cell=word.cell, state="closed"))
             return
         try:
             await self._trail.record(

@@ -210,6 +210,8 @@ def test_running_asks_the_owner(visitor: Watched, house: RealHouse) -> None:
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".sg-hand")).to_contain_text("Asked Ann to run this")
     expect(page.locator("#sharegate-toast")).to_have_text("Asked Ann to run this cell.")
+    while not house.asks():  # what was typed before may be on its way
+        page.wait_for_timeout(50)
     (ask,) = house.asks()
     assert (ask["source"], ask["cell"], ask["path"]) == ("print(6*7)\n# now", "cell-code", "sub/shared/nb.ipynb")
     assert page.evaluate("() => jupyterapp.shell.currentWidget.content.activeCellIndex") == 2

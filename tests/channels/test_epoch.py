@@ -74,6 +74,16 @@ async def test_a_document_of_an_unknown_kind_is_read_only() -> None:
         scene.take(ANN, change(open_page(scene.epoch.whole, 100, DocumentKind.TEXT), insert_text))
 
 
+async def test_attack_two_cells_of_one_id(ready: Scene) -> None:
+    """Who is asked to run that cell would read one and run the other: it names neither."""
+    before = ready.epoch.sources
+    assert before is not None and len(before) > 1
+    twice = next(iter(before))
+    ready.follow(insert(0, code(twice, "steal()")))
+    after = ready.epoch.sources
+    assert after is not None and after == {id: source for id, source in before.items() if id != twice}
+
+
 def insert_text(doc: Doc) -> None:
     doc["source"].insert(0, "x")
 

@@ -23,6 +23,7 @@ from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.guard import DocumentKind
 from sharegate.channels.link import STEADY_SECONDS, Link
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
@@ -34,11 +35,13 @@ from sharegate.channels.saves import ANSWER_SECONDS, TRIES
 from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
+from sharegate.paths import CanonicalPath
 from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Grant, Role
 from tests.channels import crafted
 from tests.channels.crafted import string
 from tests.channels.documents import kinds_of_attack
+from tests.channels.editing import Room as Guarded
 from tests.channels.grants import grant
 from tests.channels.sockets import Wire
 from tests.channels.stewards import RULES, Steward
@@ -1079,6 +1082,44 @@ async def test_of_documents_that_everybody_left_few_are_kept(
         open_rooms.of("up", name)
     kept = list(open_rooms._rooms.values())
     assert [room in kept for room in left] == [False, False, True, True] and len(kept) == 7
+
+
+async def test_attack_the_text_of_a_notebook_that_nobody_is_in(clock: Clock) -> None:
+    """What a left room holds is nobody's cell: not before the server's document is here again, not under another name,
+    and not while two rooms claim the name."""
+    notebook = RoomName("json", "notebook", NAME.file_id)
+    other = RoomName("json", "notebook", "5f0c7c3e-0000-4000-8000-000000000001")
+    path = CanonicalPath.from_body("sub/nb.ipynb")
+    server = Server(Guarded(kind=DocumentKind.NOTEBOOK).live)
+    open_rooms = OpenRooms(
+        lambda upstream, name: Room(upstream, name, server.connect, Steward(), RULES, now=clock), now=clock
+    )
+    room = open_rooms.of("up", notebook)
+    room.path = path
+    assert open_rooms.sources("up", str(notebook), str(path)) is None
+    viewer = await enter(room)
+    assert open_rooms.sources("up", str(notebook), str(path))
+    assert open_rooms.sources("up", str(notebook), "sub/else.ipynb") is None
+    assert open_rooms.sources("up", str(other), str(path)) is None
+    assert open_rooms.room_of("v1", "up", str(path)) == str(notebook)
+    assert open_rooms.room_of("v2", "up", str(path)) == open_rooms.room_of("v1", "else", str(path)) == ""
+    second = open_rooms.of("up", other)
+    second.path = path
+    assert open_rooms.room_of("v1", "up", str(path)) == str(notebook), "nobody is in the other"
+    beside = await enter(second)
+    assert open_rooms.room_of("v1", "up", str(path)) == ""
+    beside.leave()
+    viewer.leave()
+    await open_rooms.closed()
+    assert room.known and open_rooms.sources("up", str(notebook), str(path)) is None
+    assert open_rooms.room_of("v1", "up", str(path)) == ""
+    server.silent = True
+    coming = asyncio.create_task(enter(room))
+    await until(lambda: len(server.wires) == 3)
+    assert not room.empty and open_rooms.sources("up", str(notebook), str(path)) is None
+    coming.cancel()
+    await asyncio.gather(coming, return_exceptions=True)
+    server.stop()
 
 
 # -- what happens meanwhile -----------------------------------------------------------------------------------

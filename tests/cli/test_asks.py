@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sharegate.cli.asks import source_lines
-from sharegate.cli.drawing import draw
-from sharegate.cli.screen import Board, Mode, Screen, Verb, press
+from sharegate.cli.drawing import draw, looked_at
+from sharegate.cli.screen import READ_ON, Board, Mode, Screen, Verb, press
 from tests.cli import scripted as views
 from tests.cli.conftest import run
 from tests.cli.scripted import ScriptedGate
@@ -56,22 +53,15 @@ def test_what_is_no_answer_is_not_sent(scripted: ScriptedGate) -> None:
     assert "w4xa" in several.err and "w4xb" in several.err
 
 
-def test_what_changed_since_the_last_answer_is_marked() -> None:
-    """Where the owner answered for the cell before, the difference is shown, not the whole."""
-    lines = source_lines(views.ask(before="a = 1\nb = 2\nc = 3", source="a = 1\nb = 5\nc = 3"))
-    assert "- b = 2" in lines and "+ b = 5" in lines
-    assert source_lines(views.ask(before="x", source="x"))[0] == "@ as when you were asked before"
-    long = "\n".join(f"line {at}" for at in range(1000))
-    assert "  line 999" in source_lines(views.ask(before=long, source=long + "\n"))
-    changed = source_lines(views.ask(before=long, source="new\n" + long))
-    assert "+ new" in changed and changed[-1] == "  line 999"
-
-
-@given(st.text(), st.none() | st.text())
-def test_attack_a_source_that_moves_the_cursor(source: str, before: str | None) -> None:
-    """Whatever a cell holds, no control character reaches the terminal."""
-    for line in source_lines(views.ask(source=source, before=before)):
-        assert {unicodedata.category(char) for char in line}.isdisjoint({"Cc", "Cf", "Zl", "Zp"}), ascii(line)
+def test_attack_code_behind_blanks(scripted: ScriptedGate) -> None:
+    """`asks ID` shows what stands far to the right, and lines that did not change since the last run."""
+    far = "x = 1" + " " * 300 + "; os.system('evil')"
+    scripted.say("GET asks", {"asks": [views.ask(source=far, before=None)]})
+    assert "; os.system('evil')" in run("asks", "w4xk").out
+    kept = "os.system('evil')\n" + "# ok\n" * 20
+    scripted.say("GET asks", {"asks": [views.ask(source=kept + "2", before=kept + "1")]})
+    shown = run("asks", "w4xk").out
+    assert "  os.system('evil')" in shown and "+ 2" in shown and "- 1" in shown
 
 
 # -- the live screen --------------------------------------------------------------------------------------------------
@@ -81,10 +71,14 @@ def board(*asks: views.Json) -> Board:
     return Board(gate=views.gate(), shares=(views.share(),), visits=(views.visit(),), asks=asks, now=views.NOW)
 
 
-def keys(screen: Screen, on: Board, *pressed: str) -> tuple[Screen, list[tuple[Verb, str, str]]]:
+def keys(
+    screen: Screen, on: Board, *pressed: str, width: int = 90, height: int = 24
+) -> tuple[Screen, list[tuple[Verb, str, str]]]:
+    """Each key is pressed on what was drawn after the one before."""
     acts = []
     for key in pressed:
         screen, act = press(screen, key, on)
+        screen = looked_at(on, screen, width, height)
         if act is not None:
             acts.append((act.verb, act.id, (act.ask or {}).get("digest", "")))
     return screen, acts
@@ -142,3 +136,46 @@ def test_the_screen_shows_the_cell() -> None:
     watching = "\n".join(line.plain for line in draw(on, Screen(), 90, 24))
     assert "ASKED TO RUN (1)" in watching
     assert " h  hands" in watching
+
+
+LONG = "\n".join(f"line_{at} = {at}" for at in range(60)) + "\nos.system('evil')"
+
+
+@pytest.mark.parametrize("key", ["down", "page-down"])
+@pytest.mark.parametrize(("width", "height"), [(90, 24), (20, 8), (40, 6)])
+def test_attack_a_cell_that_is_answered_before_its_end_was_shown(key: str, width: int, height: int) -> None:
+    """`y` waits until every line has been on the screen, also where a page is longer than the screen; `n` does not."""
+    on = board(views.ask(source=LONG))
+    screen, _ = keys(Screen(), on, "h", width=width, height=height)
+    assert keys(screen, on, "n", width=width, height=height)[1]
+    seen: set[str] = set()
+    for _ in range(200):
+        seen |= {line.plain.strip() for line in draw(on, screen, width, height)}
+        after, acts = keys(screen, on, "y", width=width, height=height)
+        if acts:
+            break
+        assert (after.mode, after.note) == (Mode.LOOK, READ_ON)
+        screen, _ = keys(screen, on, key, width=width, height=height)
+    assert acts == [(Verb.RAN, "w4xkxxxxxx", "d" * 64)]
+    assert seen >= set(LONG.split("\n"))
+
+
+def test_what_was_never_drawn_is_not_answered() -> None:
+    """A key that comes before the screen was drawn says nothing to anybody. On another width reading begins anew, if it
+    was not read to its end."""
+    on = board(views.ask(source="\n".join(["x" * 80] * 40)))
+    screen, _ = press(Screen(), "h", on)
+    assert press(screen, "y", on)[1] is None
+    some, _ = keys(Screen(), on, "h", *["down"] * 20)
+    assert some.read[1] == 40 and 20 < some.read[0] < 40
+    narrow = looked_at(on, some, 50, 24)
+    assert narrow.read[1] == 80 and narrow.read[0] < 20
+    all_of_it, _ = keys(some, on, *["down"] * 20)
+    assert all_of_it.read == (40, 40) and looked_at(on, all_of_it, 50, 24).read == (80, 80)
+
+
+def test_the_live_screen_cuts_no_line() -> None:
+    """A line that is wider than the terminal goes on in the next one."""
+    on = board(views.ask(source="x = '" + "a" * 200 + "'; os.system('evil')"))
+    text = "".join(line.plain[2:] for line in draw(on, keys(Screen(), on, "h")[0], 90, 24) if line.plain[1:2] in " ↪")
+    assert "'; os.system('evil')" in text

@@ -13,11 +13,12 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.views import Views
 from sharegate.errors import NotFound, Refused, StoreUnavailable
 from sharegate.shares.model import Grant
-from sharegate.visits.hands import Hands, HandState
+from sharegate.visits.hands import Hand, Hands, HandState
 from sharegate.visits.presence import Presence
 from tests.conftest import Clock
 from tests.dashboard.conftest import Office
 from tests.house import ANN, House, house
+from tests.visits.notebooks import Open, raised
 
 NOTEBOOK = "sub/shared/nb.ipynb"
 
@@ -28,6 +29,12 @@ class Desk:
     hands: Hands
     asks: Asks
     grant: Grant
+    notebooks: Open
+
+    def raise_hand(self, source: str) -> Hand:
+        """For a cell that is so."""
+        self.notebooks.cells = {NOTEBOOK: {"8f0c": source}}
+        return self.hands.ask(self.grant, NOTEBOOK, "8f0c", source)
 
     async def answer(self, id: str, verb: str, digest: str = "") -> dict[str, object]:
         told = await self.asks.answered({"id": id, "verb": verb}, {}, {"digest": digest} if digest else {})
@@ -41,14 +48,15 @@ async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
         _, (link,) = await home.share()
         entry = await home.door.open(home.token(link), "", ANN)
         grant = await home.authenticator.by_cookie(entry.share.id, entry.visit.id, [entry.cookie])
-        hands = Hands(clock)
+        notebooks = Open()
+        hands = raised(clock, notebooks)
         views = Views(home.store, Presence(clock), lambda _: 0, lambda role: role.value, clock)
-        yield Desk(home, hands, Asks(hands, home.store, views, home.notes), grant)
+        yield Desk(home, hands, Asks(hands, home.store, views, home.notes), grant, notebooks)
 
 
 async def test_an_ask_is_listed_with_who_and_what(desk: Desk) -> None:
     """The owner sees the person, the cell and its exact source."""
-    desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "print(6*7)")
+    desk.raise_hand("print(6*7)")
     (ask,) = (await desk.asks.listed({}, {}, {}))["asks"]
 
     assert (ask["name"], ask["path"], ask["cell"], ask["source"]) == ("Ann", NOTEBOOK, "8f0c", "print(6*7)")
@@ -61,7 +69,7 @@ async def test_an_ask_is_listed_with_who_and_what(desk: Desk) -> None:
 async def test_an_answer_is_recorded_and_told(desk: Desk, verb: str, state: HandState) -> None:
     """The owner's word reaches the visitor's page and the trail, once."""
     seen: list[HandState] = []
-    hand = desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "print(6*7)")
+    hand = desk.raise_hand("print(6*7)")
     desk.hands.subscribe(lambda moved: seen.append(moved.state))
     answered = await desk.answer(hand.id, verb, hand.digest)
 
@@ -78,8 +86,8 @@ async def test_an_answer_is_recorded_and_told(desk: Desk, verb: str, state: Hand
 
 async def test_attack_a_cell_that_is_exchanged_after_the_look(desk: Desk) -> None:
     """An answer to what was looked at is none to what stands there now, and nothing is recorded."""
-    looked = desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "print(1)")
-    desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "steal()")
+    looked = desk.raise_hand("print(1)")
+    desk.raise_hand("steal()")
     with pytest.raises(NotFound):
         await desk.answer(looked.id, "ran", looked.digest)
     (now,) = desk.hands.waiting()
@@ -90,9 +98,20 @@ async def test_attack_a_cell_that_is_exchanged_after_the_look(desk: Desk) -> Non
     assert "run.answered" not in desk.home.notes.actions()
 
 
+async def test_attack_a_cell_that_says_something_else(desk: Desk) -> None:
+    """An ask whose cell is another one in this moment is not shown, and not answered as run; nothing is recorded."""
+    hand = desk.raise_hand("print('hello')")
+    desk.notebooks.cells = {NOTEBOOK: {"8f0c": "steal()"}}
+    assert (await desk.asks.listed({}, {}, {}))["asks"] == []
+    with pytest.raises(Refused):
+        await desk.answer(hand.id, "ran", hand.digest)
+    assert desk.hands.waiting() == []
+    assert "run.answered" not in desk.home.notes.actions()
+
+
 async def test_an_answer_that_cannot_be_recorded_is_not_given(desk: Desk) -> None:
     """The hand stays up when the trail cannot write."""
-    hand = desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "1")
+    hand = desk.raise_hand("1")
     desk.home.notes.broken = True
     with pytest.raises(StoreUnavailable):
         await desk.answer(hand.id, "ran")
@@ -101,7 +120,7 @@ async def test_an_answer_that_cannot_be_recorded_is_not_given(desk: Desk) -> Non
 
 async def test_who_is_gone_asks_for_nothing(desk: Desk) -> None:
     """The asks of a visit that ended are not shown."""
-    desk.hands.ask(desk.grant, NOTEBOOK, "8f0c", "1")
+    desk.raise_hand("1")
     await desk.home.issuer.end_visit(desk.grant.visit.id, "ended by the owner")
     assert (await desk.asks.listed({}, {}, {}))["asks"] == []
 

@@ -17,6 +17,7 @@ from sharegate.shares.model import Grant
 from sharegate.visits.hands import ASKS, PER_SHARE, PER_VISIT, Hand, Hands, HandState, digest_of
 from tests.conftest import Clock
 from tests.house import ANN, house
+from tests.visits.notebooks import Open, raised
 
 NOTEBOOK = "sub/shared/nb.ipynb"
 
@@ -41,7 +42,7 @@ def watched(hands: Hands) -> list[tuple[str, HandState]]:
 
 def test_an_answer_to_one_text_is_none_to_another(grant: Grant, clock: Clock) -> None:
     """What the owner looked at is what the answer is for: with another digest nothing is answered."""
-    hands = Hands(clock)
+    hands = raised(clock)
     hand = hands.ask(grant, NOTEBOOK, "c", "rm(-rf)")
     with pytest.raises(Refused, match="another one"):
         hands.answer(hand.id, HandState.RAN, digest_of("print(1)"))
@@ -51,26 +52,57 @@ def test_an_answer_to_one_text_is_none_to_another(grant: Grant, clock: Clock) ->
         hands.answer(hand.id, HandState.RAN)
 
 
-def test_a_cell_that_changes_lowers_the_hand(grant: Grant, clock: Clock) -> None:
-    """Another source or a deleted cell ends the ask; the same source, another cell or another document does not."""
-    hands = Hands(clock)
+def test_attack_an_ask_for_what_nobody_has_open(grant: Grant, clock: Clock) -> None:
+    """A cell that the gate cannot look at is not asked for: the text would be the visitor's word alone."""
+    closed = Open()
+    closed.closed = True
+    for hands in (raised(clock, closed), Hands(clock)):
+        with pytest.raises(NotFound):
+            hands.ask(grant, NOTEBOOK, "c", "print('hello')")
+        assert hands.waiting() == []
+
+
+def test_attack_another_file_at_the_path_of_an_ask(grant: Grant, clock: Clock) -> None:
+    """A hand is bound to the file: the same path and text in another one are another ask."""
+    there = Open()
+    there.cells = {NOTEBOOK: {"c": "1+1"}}
+    hands = raised(clock, there)
+    first = hands.ask(grant, NOTEBOOK, "c", "1+1")
+    assert hands.standing() == [first]
+    there.number = 2
+    assert hands.waiting() == [first] and hands.standing() == []
+    second = hands.ask(grant, NOTEBOOK, "c", "1+1")
+    assert hands.waiting() == [second] and second.room != first.room
+
+
+async def test_attack_a_cell_that_is_exchanged_before_the_answer(grant: Grant, clock: Clock) -> None:
+    """Before the word that it was run the gate looks once more, at the cell and at where the file lies."""
+    there = Open()
+    there.cells = {NOTEBOOK: {"c": "1+1"}}
+    hands = raised(clock, there)
     seen = watched(hands)
-    upstream = grant.share.upstream
-    hands.ask(grant, NOTEBOOK, "c", "1+1")
-    assert hands.changed(upstream, NOTEBOOK, "c", "1+1") == []
-    assert hands.changed(upstream, NOTEBOOK, "d", "x") == []
-    assert hands.changed(upstream, "sub/shared/other.ipynb", "c", "x") == []
-    assert hands.changed("another", NOTEBOOK, "c", "x") == []
-    assert [hand.state for hand in hands.changed(upstream, NOTEBOOK, "c", "1+2")] == [HandState.CHANGED]
-    hands.ask(grant, NOTEBOOK, "c", "1+2")
-    assert len(hands.changed(upstream, NOTEBOOK, "c", None)) == 1
-    assert hands.waiting() == []
-    assert seen == [("c", HandState.WAITING), ("c", HandState.CHANGED)] * 2
+    await hands.confirm(hands.ask(grant, NOTEBOOK, "c", "1+1"))
+    there.cells = {NOTEBOOK: {"c": "steal()"}}
+    with pytest.raises(Refused):
+        await hands.confirm(hands.waiting()[0])
+    there.cells = {NOTEBOOK: {"c": "1+1"}}
+    again = hands.ask(grant, NOTEBOOK, "c", "1+1")
+    there.silent = True
+    with pytest.raises(Refused):
+        await hands.confirm(again)
+    there.silent, there.closed = False, True
+    with pytest.raises(Refused):
+        await hands.confirm(again)
+    assert hands.waiting() == [again], "the notebook may be opened again, and the server may answer again"
+    there.closed, there.elsewhere = False, True
+    with pytest.raises(Refused):
+        await hands.confirm(again)
+    assert seen == [("c", HandState(state)) for state in ("waiting", "changed", "waiting", "moved")]
 
 
 def test_a_document_that_is_renamed_lowers_the_hands(grant: Grant, clock: Clock) -> None:
     """Those of that document on that server, whatever the cell."""
-    hands = Hands(clock)
+    hands = raised(clock)
     seen = watched(hands)
     upstream = grant.share.upstream
     for path, cell in ((NOTEBOOK, "c"), (NOTEBOOK, "d"), ("sub/shared/other.ipynb", "c")):
@@ -84,7 +116,7 @@ def test_a_document_that_is_renamed_lowers_the_hands(grant: Grant, clock: Clock)
 
 def test_asking_again_is_one_hand(grant: Grant, clock: Clock) -> None:
     """The same source asked twice is one ask; another source is a new one with an id of its own."""
-    hands = Hands(clock)
+    hands = raised(clock)
     first = hands.ask(grant, NOTEBOOK, "c", "1")
     assert hands.ask(grant, NOTEBOOK, "c", "1") is first
     second = hands.ask(grant, NOTEBOOK, "c", "2")
@@ -94,7 +126,7 @@ def test_asking_again_is_one_hand(grant: Grant, clock: Clock) -> None:
 
 def test_attack_hands_without_end(grant: Grant, clock: Clock) -> None:
     """A visit and a share have room for so many, and asking and taking back in turn has a pace."""
-    hands = Hands(clock)
+    hands = raised(clock)
     for at in range(PER_VISIT):
         hands.ask(grant, NOTEBOOK, f"c{at}", "1")
     with pytest.raises(Denied) as caught:
@@ -105,7 +137,7 @@ def test_attack_hands_without_end(grant: Grant, clock: Clock) -> None:
     assert len(hands.waiting(grant.share.id)) == PER_SHARE
     with pytest.raises(Denied):
         hands.ask(visiting(grant, "late"), NOTEBOOK, "x", "1")
-    hands = Hands(clock)
+    hands = raised(clock)
     for _ in range(int(ASKS.burst)):
         hands.ask(grant, NOTEBOOK, "c", "1")
         hands.withdraw(grant.visit.id, NOTEBOOK, "c")
@@ -117,7 +149,7 @@ def test_attack_hands_without_end(grant: Grant, clock: Clock) -> None:
 
 def test_nobody_lowers_the_hand_of_another(grant: Grant, clock: Clock) -> None:
     """A visit takes back its own asks, and its end ends them alone."""
-    hands = Hands(clock)
+    hands = raised(clock)
     hand = hands.ask(grant, NOTEBOOK, "c", "1")
     hands.ask(visiting(grant, "other"), NOTEBOOK, "c", "1")
     assert hands.withdraw("nobody", NOTEBOOK, "c") is None
@@ -127,17 +159,24 @@ def test_nobody_lowers_the_hand_of_another(grant: Grant, clock: Clock) -> None:
 
 
 def test_the_owner_is_shown_what_was_answered_before(grant: Grant, clock: Clock) -> None:
-    """After an answer the next ask for the cell carries the source that was answered for, for every visit."""
-    hands = Hands(clock)
+    """After it was run the next ask for the cell carries the source that was run, for every visit."""
+    hands = raised(clock)
     assert hands.ask(grant, NOTEBOOK, "c", "1").before is None
-    hands.answer(hands.waiting()[0].id, HandState.DECLINED)
+    hands.answer(hands.waiting()[0].id, HandState.RAN)
     assert hands.ask(visiting(grant, "other"), NOTEBOOK, "c", "2").before == "1"
     assert hands.ask(grant, "sub/shared/other.ipynb", "c", "2").before is None
 
 
+def test_attack_a_declined_text_that_is_asked_for_again(grant: Grant, clock: Clock) -> None:
+    """What the owner did not run is nothing that another text is compared with."""
+    hands = raised(clock)
+    hands.answer(hands.ask(grant, NOTEBOOK, "c", "steal()\n1").id, HandState.DECLINED)
+    assert hands.ask(grant, NOTEBOOK, "c", "steal()\n2").before is None
+
+
 def test_what_was_answered_is_remembered_within_bounds(grant: Grant, clock: Clock) -> None:
     """However much is asked and answered, what is kept of it stays small."""
-    hands = Hands(clock)
+    hands = raised(clock)
     for at in range(300):
         hand = hands.ask(visiting(grant, f"v{at}"), NOTEBOOK, f"c{at}", "x" * 65536)
         hands.answer(hand.id, HandState.RAN)
@@ -152,5 +191,5 @@ def test_two_texts_have_two_digests(one: str, other: str) -> None:
 
 def test_a_hand_does_not_print_what_it_asks(grant: Grant, clock: Clock) -> None:
     """The source is somebody's text: it stays out of logs."""
-    hand: Hand = Hands(clock).ask(grant, NOTEBOOK, "c", "password = 1")
+    hand: Hand = raised(clock).ask(grant, NOTEBOOK, "c", "password = 1")
     assert "password" not in repr(hand)

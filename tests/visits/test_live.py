@@ -21,6 +21,7 @@ from sharegate.visits.live import WORDS, LivePages
 from sharegate.visits.presence import Presence
 from tests.conftest import Clock
 from tests.house import ANN, House, house
+from tests.visits.notebooks import Open, raised
 
 
 class Page:
@@ -88,7 +89,7 @@ def live_pages(
         presence or Presence(home.clock),
         lambda _: state(),  # type: ignore[arg-type,return-value]
         home.clock,
-        hands=hands or Hands(home.clock),
+        hands=hands or raised(home.clock),
         trail=home.notes,
         acted=acted,
     )
@@ -187,7 +188,7 @@ async def until(page: Page, count: int) -> None:
 
 async def test_an_editor_asks_and_hears_what_became_of_it(home: House, clock: Clock) -> None:
     """An ask is recorded, waits with the exact source, and its page hears each step; the owner sees it."""
-    grant, hands, over, page = await editor(home), Hands(clock), Over(), Page(ask())
+    grant, hands, over, page = await editor(home), raised(clock), Over(), Page(ask())
     serving = asyncio.create_task(live_pages(home, hands=hands).serve(grant, page, over))
     await until(page, 1)
     (hand,) = hands.waiting()
@@ -206,7 +207,7 @@ async def test_an_editor_asks_and_hears_what_became_of_it(home: House, clock: Cl
 
 async def test_a_page_that_comes_back_hears_what_still_waits(home: House, clock: Clock) -> None:
     """After a reload the page is told of the visit's own asks, and of no other visit's."""
-    grant, hands = await editor(home), Hands(clock)
+    grant, hands = await editor(home), raised(clock)
     hands.ask(grant, "sub/shared/nb.ipynb", "mine", "1")
     other = replace(grant, visit=structs.replace(grant.visit, id="another"))
     hands.ask(other, "sub/shared/nb.ipynb", "theirs", "2")
@@ -221,7 +222,7 @@ async def test_a_page_that_comes_back_hears_what_still_waits(home: House, clock:
 
 async def test_who_only_views_asks_for_nothing(home: House, clock: Clock) -> None:
     """An ask from a page whose visit may not edit, or for a place outside the share, is not heard."""
-    grant, hands = await editor(home), Hands(clock)
+    grant, hands = await editor(home), raised(clock)
     viewer = replace(grant, role=Role.VIEW)
     await live_pages(home, hands=hands).serve(viewer, Page(ask(), Frame.close(1000)), Over())
     outside = Page(ask(path="secret/private.ipynb"), ask(path="sub/shared/../../x"), ask(path=""), Frame.close(1000))
@@ -233,7 +234,7 @@ async def test_who_only_views_asks_for_nothing(home: House, clock: Clock) -> Non
 
 async def test_attack_a_page_that_asks_without_end(home: House, clock: Clock) -> None:
     """Past the limit of a visit an ask is answered `full`, the channel goes on, and nothing is recorded for it."""
-    grant, hands, over = await editor(home), Hands(clock), Over()
+    grant, hands, over = await editor(home), raised(clock), Over()
     page = Page(*(ask(f"c{at}") for at in range(PER_VISIT + 3)))
     serving = asyncio.create_task(live_pages(home, hands=hands).serve(grant, page, over))
     await until(page, PER_VISIT + 3)
@@ -245,9 +246,27 @@ async def test_attack_a_page_that_asks_without_end(home: House, clock: Clock) ->
     assert hands.waiting() == [], "the visit is over, and so is what it asked"
 
 
+async def test_attack_an_ask_for_a_notebook_that_is_not_open(home: House, clock: Clock) -> None:
+    """It is answered `closed`, nothing is recorded, and the channel goes on."""
+    notebooks = Open()
+    notebooks.closed = True
+    grant, hands, page = await editor(home), raised(clock, notebooks), Page(ask(), ask(), Frame.close(1000))
+    await live_pages(home, hands=hands).serve(grant, page, Over())
+
+    assert hands.waiting() == []
+    assert "run.asked" not in home.notes.actions()
+    page = Page(ask())
+    over = Over()
+    serving = asyncio.create_task(live_pages(home, hands=hands).serve(grant, page, over))
+    await until(page, 1)
+    over.cut(Reason.VISIT_ENDED)
+    await serving
+    assert [word["state"] for word in heard(page)] == ["closed"]
+
+
 async def test_an_ask_that_cannot_be_recorded_is_not_made(home: House, clock: Clock) -> None:
     """With a trail that cannot write the channel ends and no hand is up."""
-    grant, hands, page = await editor(home), Hands(clock), Page(ask())
+    grant, hands, page = await editor(home), raised(clock), Page(ask())
     home.notes.broken = True
     await live_pages(home, hands=hands).serve(grant, page, Over())
 

@@ -103,5 +103,6 @@ const WORDS = {
   declined: (owner) => `${owner} did not run the cell.`,
   changed: () => "The cell was changed after you asked. Ask again to have it run as it is now.",
   moved: () => "The notebook was renamed or moved after you asked. Ask again.",
+  closed: () => "The cell is not asked for any more: the notebook was closed or moved. Open it and ask again.",
   full: (owner) => `Too many cells wait for ${owner} just now.`,
 };
