@@ -122,9 +122,7 @@ class Reader:
             raise bad("trailing bytes")
 
 
-def skip_any(
-    reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_SAFE, bigints: bool = True
-) -> int:
+def skip_any(reader: Reader, *, nesting: int, key_bytes: int, weight: int = MAX_SAFE, bigints: bool = True) -> int:
     """Pass over one lib0 `any` value, which may hold others, at most `nesting` levels deep; returns what it weighs.
 
     That is about the time it takes to make it a value of this language, which its bytes do not tell: 1 for each value,
