@@ -504,6 +504,27 @@ async def test_the_one_shared_file_can_be_saved(one: Inside, shared: Path) -> No
     assert (shared / "notes.md").read_text() == "mine\n"
 
 
+@pytest.mark.parametrize("content", ["!!", "AAA", "A", "AAAA=", "AA==AA==", "AA AA", "AAAA-_", "\u00e4AAA"])
+@pytest.mark.parametrize("more", [{}, {"chunk": 1}], ids=["whole", "part"])
+async def test_attack_what_is_called_base64_and_is_none(
+    ed: Inside, server: JupyterServer, content: str, more: dict[str, int]
+) -> None:
+    """Nothing is written of it; the server would make an empty or another file and say that all is well."""
+    before = snapshot(server.root)
+    body = {"type": "file", "format": "base64", "content": content, **more}
+
+    check_refused(await contents(ed, "PUT", "none.bin", body), server, "bad_request")
+    assert snapshot(server.root) == before
+
+
+async def test_base64_as_the_server_itself_writes_it(ed: Inside, shared: Path) -> None:
+    """In lines, and empty: what was read can be written back."""
+    for data in (bytes(range(256)) * 4, b""):
+        body = {"type": "file", "format": "base64", "content": base64.encodebytes(data).decode()}
+        assert (await contents(ed, "PUT", "lines.bin", body)).status in (200, 201)
+        assert (shared / "lines.bin").read_bytes() == data
+
+
 # -- files that run by themselves -------------------------------------------------------------------------------------
 
 PLANTING: dict[str, tuple[str, str, object]] = {
