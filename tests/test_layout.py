@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        *("__version__", "config", "errors", "shares", "visits", "audit.events", "audit.interfaces"),
+        *("__version__", "config", "errors", "paths", "shares", "visits", "audit.events", "audit.interfaces"),
         *("upstream.model", "upstream.interfaces", "versions"),
     },
     # The composition root knows everything below the command line.

@@ -152,6 +152,9 @@ WRITES: list[tuple[str, str, object]] = [
     ("POST", "api/contents/sub/shared", {"copy_from": "sub/shared/data.csv"}),
     ("PATCH", "api/contents/sub/shared/data.csv", {"path": "sub/shared/y.csv"}),
     ("DELETE", "api/contents/sub/shared/data.csv", None),
+]
+# The owner's alone, whatever a visitor may do.
+CHECKPOINTS: list[tuple[str, str, object]] = [
     ("POST", "api/contents/sub/shared/nb.ipynb/checkpoints", None),
     ("POST", "api/contents/sub/shared/nb.ipynb/checkpoints/checkpoint", None),
     ("DELETE", "api/contents/sub/shared/nb.ipynb/checkpoints/checkpoint", None),
@@ -178,7 +181,7 @@ async def test_without_a_standing_visit_every_route_is_refused_and_the_server_is
     who = asker(visits, state, role)
     expected = MEANINGS[STRANGERS[state]]
     before = len(recorder.requests)
-    for method, target, body in WRITES:
+    for method, target, body in WRITES + CHECKPOINTS:
         reply = await write(who, method, target, body)
         assert (reply.status, reply.public) == (expected.status, expected.public), (state, method, target)
     for rule, example in EXAMPLES:
@@ -218,6 +221,24 @@ async def test_each_way_to_write_goes_on_for_an_editor(
         reply = await write(visits["edit"], method, target, body)
         assert reply.public not in ("not_allowed", "bad_request"), (method, target, body, reply.body)
         assert asked_since(recorder, before), (method, target, body)
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_the_servers_checkpoints_are_nobodys_but_the_owners(
+    gate: Gatehouse, visits: dict[str, Inside], recorder: Recorder, role: Role
+) -> None:
+    """None is made, restored or deleted, nor asked for, by any role."""
+    share = visits[role.value].share["id"]
+    before, refused = len(recorder.requests), len(await gate.events(share=share, outcome="denied"))
+    for method, target, body in CHECKPOINTS:
+        reply = await write(visits[role.value], method, target, body)
+        assert (reply.status, reply.public) == (403, "not_allowed"), (role, method, target)
+    listed = await visits[role.value].ask("GET", "api/contents/sub/shared/nb.ipynb/checkpoints")
+    assert (listed.status, listed.json) == (200, [])
+
+    assert asked_since(recorder, before) == []
+    events = (await gate.events(share=share, outcome="denied"))[refused:]
+    assert [event["reason"] for event in events] == [Reason.ROUTE_DENIED.value] * len(CHECKPOINTS)
 
 
 ROOMS = [example for rule, example in EXAMPLES if rule.id == "collaboration-room" and example.expect == "allow"]

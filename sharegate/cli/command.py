@@ -39,7 +39,7 @@ _CONFIG = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Read settings from FILE.", rich_help_panel=COMMON)
 ]
 _DATA = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="Keep the records in DIR.", rich_help_panel=COMMON)
+    str | None, typer.Option("--data-dir", metavar="DIR", help="Keep the records in DIR.", rich_help_panel=COMMON)
 ]
 _DEBUG = Annotated[
     bool, typer.Option("--debug", help="Show where an unexpected error came from.", rich_help_panel=COMMON)
@@ -55,7 +55,7 @@ class Cli:
     as_json: bool = False
     yes: bool = False
     config_file: Path | None = None
-    data_dir: Path | None = None
+    data_dir: str | None = None
     debug: bool = False
     zone: tzinfo = field(default_factory=local_zone)
     now: Callable[[], float] = time.time
@@ -67,7 +67,7 @@ class Cli:
     def config(self, **overrides: Any) -> Config:
         """The settings: defaults, file, environment, options. Raises Faults."""
         if self.data_dir is not None:
-            overrides["data_dir"] = str(self.data_dir)
+            overrides["data_dir"] = typed_path(self.data_dir, "--data-dir")
         return load(self.config_file, os.environ, overrides)
 
     def control(self, *, gate_needed: bool = False) -> AbstractAsyncContextManager[Control]:
@@ -189,6 +189,19 @@ def _traced(cli: Cli, exit_code: int) -> int:
     if cli.debug:
         traceback.print_exc(file=sys.stderr)
     return exit_code
+
+
+def typed_path(text: str, field: str = "path") -> str:
+    """A path as it was typed. Raises Usage for an empty one: it would be read as the current folder, and mostly comes
+    from a shell variable that is not set."""
+    if not text.strip():
+        raise Usage(field, "is empty", "Name a file or a folder; the folder that you are in is `.`")
+    return text
+
+
+def on_disk(path: str, server: str) -> str:
+    """A PATH as the owner's API takes it: absolute, or relative to the root of `server`. Raises Usage."""
+    return typed_path(path) if server else os.path.abspath(os.path.expanduser(typed_path(path)))
 
 
 @dataclass(frozen=True, slots=True)

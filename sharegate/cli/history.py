@@ -17,7 +17,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from sharegate.cli import moments
-from sharegate.cli.command import Cli, command, find
+from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import Control, Json, api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import FAILED
@@ -41,7 +41,9 @@ class Format(StrEnum):
 ShareRef = Annotated[str, typer.Option("--share", metavar="ID", help="Only this share.")]
 LinkRef = Annotated[str, typer.Option("--link", metavar="ID", help="Only this link.")]
 VisitRef = Annotated[str, typer.Option("--visit", metavar="ID", help="Only this visit.")]
-PathFilter = Annotated[str, typer.Option("--path", metavar="PATH", help="Only this file or folder, and below it.")]
+PathFilter = Annotated[
+    str | None, typer.Option("--path", metavar="PATH", help="Only this file or folder, and below it.")
+]
 Reason = Annotated[
     str, typer.Option("--reason", metavar="CODE", help="Only refusals for this reason, e.g. outside_root.")
 ]
@@ -103,13 +105,14 @@ async def show(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
-    path: PathFilter = "",
+    path: PathFilter = None,
     reason: Reason = "",
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10000, help="The newest N.")] = 50,
 ) -> None:
     """What happened, the newest last."""
+    path = typed_path(path, "--path") if path is not None else ""
     async with cli.control() as control:
         query = await _filters(cli, control, share, link, visit, path, reason, since, until)
         answer = await control.call("GET", api_path("audit"), query={**query, "limit": limit, "newest": 1})
@@ -170,7 +173,7 @@ async def export(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
-    path: PathFilter = "",
+    path: PathFilter = None,
     reason: Reason = "",
     since: Since = None,
     until: Until = None,
@@ -178,6 +181,7 @@ async def export(
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="A new file, else stdout.")] = None,
 ) -> None:
     """The history for other programs, oldest first. It holds names and addresses of visitors."""
+    path = typed_path(path, "--path") if path is not None else ""
     written = 0
     with ExitStack() as closing:
         file: TextIO = sys.stdout

@@ -162,7 +162,8 @@ async def change(
         )
         if wrong:
             other = "link" if found.kind == "share" else "share"
-            raise Usage(f"--{wrong[0]}", f"is for a {other}, and {found.label} is a {found.kind}", f"Name a {other}")
+            option = wrong[0].replace("_", "-")
+            raise Usage(f"--{option}", f"is for a {other}, and {found.label} is a {found.kind}", f"Name a {other}")
         answer = await control.call("PATCH", api_path(_PLACES[found.kind], found.id), body=body)
     if cli.as_json:
         cli.output.document(answer)

@@ -12,7 +12,7 @@ import typer
 from rich.text import Text
 
 from sharegate.cli import moments, words
-from sharegate.cli.command import Cli, command, find
+from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import FAILED, Usage
@@ -76,7 +76,7 @@ async def add_server(
     url: Annotated[str, typer.Argument(metavar="URL", help="The server's address, without its token.")],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What you call it.")] = "",
     root_dir: Annotated[
-        Path | None, typer.Option("--root-dir", metavar="DIR", help="Its root folder, when it runs on this computer.")
+        str | None, typer.Option("--root-dir", metavar="DIR", help="Its root folder, when it runs on this computer.")
     ] = None,
     token_file: Annotated[
         Path | None,
@@ -92,11 +92,12 @@ async def add_server(
         raise Usage(
             "url", "holds the server's token, which other users can read on a command line", "Leave out ?token=…"
         )
+    root = os.path.abspath(os.path.expanduser(typed_path(root_dir, "--root-dir"))) if root_dir is not None else ""
     token = _token(token_file)
     body = {
         "url": url,
         "token": token,
-        "root_dir": os.path.abspath(root_dir.expanduser()) if root_dir else "",
+        "root_dir": root,
         "name": name,
     }
     async with cli.control() as control:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ import typer
 from rich.text import Text
 
 from sharegate.cli import moments, qr, words
-from sharegate.cli.command import Cli, command, find
+from sharegate.cli.command import Cli, command, find, on_disk
 from sharegate.cli.control import Control, api_path
 from sharegate.cli.output import shown
 from sharegate.errors import Invalid, Refused
@@ -104,7 +103,7 @@ async def share(
     if qr_file is not None:
         qr.check_file(qr_file)
     body: dict[str, Any] = {
-        "path": path if server else os.path.abspath(os.path.expanduser(path)),
+        "path": on_disk(path, server),
         "server": server,
         "role": "edit" if edit else "view",
         "expires": moments.parse(expires, now=cli.now(), zone=cli.zone) if expires is not None else None,

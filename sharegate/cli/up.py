@@ -14,7 +14,7 @@ import typer
 
 from sharegate.cli import words
 from sharegate.cli.attach import attached
-from sharegate.cli.command import Cli, command, until_signalled
+from sharegate.cli.command import Cli, command, typed_path, until_signalled
 from sharegate.cli.control import Control, DirectControl, api_path, control_for
 from sharegate.cli.live import LiveScreen
 from sharegate.cli.output import shown
@@ -81,7 +81,7 @@ def _network_address() -> str:
 
 async def up(
     cli: Cli,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = Path(),
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = ".",
     lan: Lan = None,
     public_url: PublicUrl = None,
     insecure: Insecure = None,
@@ -94,7 +94,7 @@ async def up(
     `sharegate share` in another terminal. At a terminal it becomes your live screen; leaving it closes the gate, and
     links work again when you run it again.
     """
-    folder = path.expanduser()
+    folder = Path(typed_path(path)).expanduser()
     if not folder.exists():
         raise Invalid("path", f"there is no {folder}", "Name a folder that exists")
     config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sharegate.cli import differences, moments
-from sharegate.cli.command import Cli, command, find
+from sharegate.cli.command import Cli, command, find, on_disk
 from sharegate.cli.control import Json, api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import FAILED
-from sharegate.errors import Invalid
+from sharegate.errors import Invalid, NotFound
 
 SnapshotId = Annotated[str, typer.Argument(metavar="ID", help="A version's id, as `sharegate snapshot list` shows it.")]
 FilePath = Annotated[str, typer.Argument(metavar="PATH", help="A notebook or text file of a Jupyter server.")]
 Server = Annotated[
     str, typer.Option("--server", metavar="NAME", help="Its server; PATH is then relative to that server's root.")
 ]
+
+# Ids and their beginnings; anything else is looked up nowhere.
+_VERSION = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 _CAUSES = {
     "first_write": "before the first change",
@@ -77,13 +81,15 @@ def add(app: typer.Typer) -> None:
 
 async def list_snapshots(
     cli: Cli,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="Only of this notebook or text file; else of all.")] = "",
+    path: Annotated[
+        str | None, typer.Argument(metavar="PATH", help="Only of this notebook or text file; else of all.")
+    ] = None,
     server: Server = "",
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1000, help="The newest N.")] = 50,
 ) -> None:
     """The versions that were kept, the newest first."""
+    query = {"path": on_disk(path, server) if path is not None else "", "server": server, "limit": limit}
     async with cli.control() as control:
-        query = {"path": _path(path, server) if path else "", "server": server, "limit": limit}
         answer = await control.call("GET", api_path("snapshots"), query=query)
     if cli.as_json:
         cli.output.document(answer)
@@ -116,8 +122,9 @@ async def show(
     ] = None,
 ) -> None:
     """A version's text: the cells of a notebook, or the lines of a file."""
+    place = _place(ref)
     async with cli.control() as control:
-        answer = await control.call("GET", api_path("snapshots", ref))
+        answer = await control.call("GET", place)
     notebook, text = answer.get("notebook"), answer.get("text")
     if output is not None:
         if notebook is None and text is None:
@@ -144,12 +151,13 @@ async def diff(
     cli: Cli,
     ref: SnapshotId,
     other: Annotated[
-        str, typer.Argument(metavar="OTHER", help="Another version; else the document as it is now.")
-    ] = "",
+        str | None, typer.Argument(metavar="OTHER", help="Another version; else the document as it is now.")
+    ] = None,
 ) -> None:
     """What changed from a version to another one, or to the document as it is now."""
-    async with cli.control(gate_needed=not other) as control:
-        answer = await control.call("GET", api_path("snapshots", ref, "difference"), query={"with": other})
+    place, query = _place(ref, "difference"), {"with": _named(other) if other is not None else ""}
+    async with cli.control(gate_needed=other is None) as control:
+        answer = await control.call("GET", place, query=query)
     if cli.as_json:
         cli.output.document(answer)
         return
@@ -160,8 +168,8 @@ async def diff(
 
 async def take(cli: Cli, path: FilePath, server: Server = "") -> None:
     """Keep a document as it is now."""
+    body = {"path": on_disk(path, server), "server": server}
     async with cli.control(gate_needed=True) as control:
-        body = {"path": _path(path, server), "server": server}
         answer = await control.call("POST", api_path("snapshots"), body=body)
     if cli.as_json:
         cli.output.document(answer)
@@ -183,9 +191,10 @@ async def restore(
     Shows what would change and asks. What is there now is kept as a version first, so that this can be taken back.
     Cells keep their ids, and no output becomes trusted.
     """
+    place = _place(ref, "restore")
     body: Json = {"cells": cells or None, "preview": not cli.yes}
     async with cli.control(gate_needed=True) as control:
-        answer = await control.call("POST", api_path("snapshots", ref, "restore"), body=body)
+        answer = await control.call("POST", place, body=body)
         if not cli.yes:
             nothing = not answer["missing"] and not differences.summary(answer["difference"])
             if nothing:
@@ -197,7 +206,7 @@ async def restore(
             again = "Make the file anew" if answer["missing"] else differences.summary(answer["difference"])
             cli.confirm(f"Restore {name} ({again}).")
             body["preview"] = False
-            answer = await control.call("POST", api_path("snapshots", ref, "restore"), body=body)
+            answer = await control.call("POST", place, body=body)
     if cli.as_json:
         cli.output.document(answer)
     elif not answer["restored"]:
@@ -210,14 +219,14 @@ async def restore(
 async def undo(
     cli: Cli,
     ref: Annotated[str, typer.Argument(metavar="VISIT", help="A visit such as k7f2.a1, or a visitor's name.")],
-    path: Annotated[str, typer.Option("--path", metavar="PATH", help="Only in this file.")] = "",
+    path: Annotated[str | None, typer.Option("--path", metavar="PATH", help="Only in this file.")] = None,
 ) -> None:
     """Take back what one visitor changed, and keep everybody else's work.
 
     Shows what would change and asks. Where others went on writing in what the visitor had made, that cell stays as it
     is and is named. What is there now is kept as a version first. Exit code 1 when a document could not be mended.
     """
-    body: Json = {"path": _path(path, "") if path else "", "preview": not cli.yes}
+    body: Json = {"path": on_disk(path, "") if path is not None else "", "preview": not cli.yes}
     async with cli.control(gate_needed=True) as control:
         found = await find(control, ref, "visit")
         answer = await control.call("POST", api_path("visits", found.id, "undo"), body=body)
@@ -305,8 +314,15 @@ def _size(snapshot: Json) -> str:
     return f"{snapshot['characters']} characters"
 
 
-def _path(path: str, server: str) -> str:
-    return path if server else os.path.abspath(os.path.expanduser(path))
+def _place(ref: str, *verb: str) -> str:
+    return api_path("snapshots", _named(ref), *verb)
+
+
+def _named(ref: str) -> str:
+    """A version's id as it was typed. Raises NotFound for what can be none."""
+    if not _VERSION.fullmatch(ref):
+        raise NotFound("version", ref[:80])
+    return ref
 
 
 def _write(path: Path, text: str) -> None:

@@ -92,6 +92,9 @@ def file_bytes(content: object, form: object) -> bytes:
         if form == "text":
             return content.encode("utf-8")
         if form == "base64":
+            letters = len(content.rstrip("="))
+            if len(content) - letters != -letters % 4:  # Python takes more at the end than there may be
+                raise _bad("content is not base64")
             return base64.b64decode(content, validate=True)
     except (UnicodeEncodeError, binascii.Error, ValueError):
         raise _bad(f"content is not {form}") from None

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sharegate.confine.answer import Raw, read_list, read_object, read_value, text_of, unusable, write
+from sharegate.confine.answer import Raw, read_object, read_value, text_of, unusable, write
 from sharegate.confine.contents import Setting, ancestor_listing, filter_contents
 from sharegate.errors import Denied
 from sharegate.paths import CanonicalPath, Place
@@ -20,7 +20,6 @@ MIB = 1 << 20
 # How much of an answer is read into memory, in bytes. Notebooks with pictures are large.
 ANSWER_LIMITS: Mapping[str, int] = {
     "contents": 128 * MIB,
-    "checkpoints": MIB,
     "kernelspecs": MIB,
     "session": MIB // 16,
     "translations": 8 * MIB,
@@ -51,21 +50,6 @@ def answer_locally(name: str, setting: Setting) -> bytes | None:
 
 async def _contents(data: bytes, setting: Setting) -> Any:
     return await filter_contents(read_object(data), setting)
-
-
-async def _checkpoints(data: bytes, setting: Setting) -> Any:
-    """The list, or the one that was just made."""
-    if data.lstrip()[:1] == b"[":
-        return [checkpoint(read_object(item)) for item in read_list(data)]
-    return checkpoint(read_object(data))
-
-
-def checkpoint(model: dict[str, Raw]) -> dict[str, str]:
-    """`{"id", "last_modified"}` and nothing else."""
-    id = text_of(model, "id")
-    if not _ID.match(id):
-        raise unusable("a checkpoint with an id that is none")
-    return {"id": id, "last_modified": text_of(model, "last_modified")[:40]}
 
 
 async def _session(data: bytes, setting: Setting) -> Any:
@@ -148,7 +132,6 @@ async def _translations(data: bytes, setting: Setting) -> Any:
 Filter = Callable[[bytes, Setting], Awaitable[Any]]
 FILTERS: Mapping[str, Filter] = {
     "contents": _contents,
-    "checkpoints": _checkpoints,
     "kernelspecs": _kernelspecs,
     "session": _session,
     "translations": _translations,

@@ -12,7 +12,8 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
 from sharegate.dashboard.views import Views, short
-from sharegate.errors import Invalid, NotFound, SharegateError, Unreachable
+from sharegate.errors import Denied, Invalid, NotFound, SharegateError, Unreachable
+from sharegate.paths import CanonicalPath
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Visit
 from sharegate.versions.diff import Difference, difference
@@ -60,9 +61,11 @@ class Versions:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def _list(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        upstream, path = "", ""
+        upstream, path, server = "", "", query.get("server", "")
         if query.get("path"):
-            upstream, path = await self._document(query["path"], query.get("server", ""))
+            upstream, path = await self._document(query["path"], server)
+        elif server:
+            upstream = (await self._servers.for_path("", server))[0].id
         limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
         found = await self._keeper.list(upstream=upstream, path=path, limit=limit)
         ids = [one.id for one in await self._keeper.list()]
@@ -180,6 +183,10 @@ class Versions:
         if not path or "\x00" in path or set(path.strip("/").split("/")) & {"", ".", ".."}:
             raise Invalid("path", "is no path of a file", "Give the file's path")
         upstream, below = await self._servers.for_path(path, server)
+        try:
+            CanonicalPath.from_body(below)
+        except Denied as denied:
+            raise Invalid("path", f"is no path of a file: {denied.detail}", "Give the file's path") from None
         return upstream.id, below
 
     async def _view(self, snapshot: Snapshot, ids: list[str] | None = None) -> Json:

@@ -82,7 +82,7 @@ def content(connection: sqlite3.Connection, id: str) -> tuple[str, bytes]:
         (id,),
     ).fetchone()
     if row is None:
-        raise NotFound("snapshot", id)
+        raise NotFound("version", id)
     return row[0], row[1]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from sharegate.errors import Denied, Invalid, Reason, Refused, Unreachable
+from sharegate.errors import Ambiguous, Denied, Invalid, NotFound, Reason, Refused, Unreachable
 from sharegate.shares.model import new_id
 from sharegate.upstream.address import parse_address
 from sharegate.upstream.directory import StateChange, UpstreamState
@@ -69,14 +69,16 @@ class OwnerServers:
     async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
         """The recorded or running server that holds `path`, and the path relative to its root.
 
-        `path` is absolute, or relative to the root of `server` (needed when several are recorded). Raises Invalid
-        naming what to do, Unreachable when no server holds it.
+        `path` is absolute, or relative to the root of `server` (needed when several are recorded). Raises NotFound
+        or Ambiguous for `server`, Invalid naming what to do, Unreachable when no server holds it.
         """
         known = await self._store.upstreams()
         if server:
             chosen = [one for one in known if one.id == server or one.name == server]
-            if len(chosen) != 1:
-                raise Invalid("server", f"{server!r} is no server here", "`sharegate server list` shows them")
+            if not chosen:
+                raise NotFound("server", server[:80])
+            if len(chosen) > 1:
+                raise Ambiguous(server, [f"{one.id} {one.name}" for one in chosen])
             known = chosen
         if os.path.isabs(path):
             return await self._by_disk(path, known, fixed=bool(server))

@@ -76,7 +76,7 @@ class Keeper:
         """By its id or the beginning of it. Raises NotFound."""
         snapshot = await self._store.version(id)
         if snapshot is None:
-            raise NotFound("snapshot", id)
+            raise NotFound("version", id[:80])
         return snapshot
 
     async def list(self, *, upstream: str = "", path: str = "", limit: int = 0) -> list[Snapshot]:

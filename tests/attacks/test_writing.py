@@ -26,7 +26,7 @@ from sharegate.upstream.model import Credential, Upstream
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.test_escapes import SECRETS
-from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse
+from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse, raw
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
@@ -232,6 +232,29 @@ async def test_attack_checkpoints_elsewhere(
     assert snapshot(server.root) == before
     assert not (server.root / "secret" / ".ipynb_checkpoints").exists()
     assert not (server.root / ROOT / ".hid" / ".ipynb_checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "end"),
+    [("POST", "checkpoints"), ("POST", "checkpoints/checkpoint"), ("DELETE", "checkpoints/checkpoint")],
+    ids=["replace", "restore", "delete"],
+)
+async def test_attack_the_owners_checkpoint(
+    ed: Inside, server: JupyterServer, shared: Path, method: str, end: str
+) -> None:
+    """The owner's own way back is neither replaced nor restored nor deleted by who may edit the file."""
+    (shared / "good.txt").write_text("the owner's good state")
+    made = await raw(
+        server.port, "POST", f"/api/contents/{ROOT}/good.txt/checkpoints", {"Authorization": f"token {server.token}"}
+    )
+    assert made.status == 201
+    (kept,) = [file for file in server.root.rglob("good-checkpoint.txt") if file.is_file()]
+    assert (await contents(ed, "PUT", "good.txt", text("junk"))).status == 200
+    reply = await contents(ed, method, f"good.txt/{end}")
+
+    check_refused(reply, server, "not_allowed")
+    assert kept.read_text() == "the owner's good state"
+    assert (shared / "good.txt").read_text() == "junk"
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
@@ -475,12 +498,31 @@ async def test_attack_leaving_the_one_shared_file(
 
 
 async def test_the_one_shared_file_can_be_saved(one: Inside, shared: Path) -> None:
-    """And a checkpoint of it made and restored, as JupyterLab does."""
-    assert (await contents(one, "PUT", "notes.md", text("mine\n"))).status == 200
-    assert (await contents(one, "POST", "notes.md/checkpoints")).status == 201
+    """More than once."""
     assert (await contents(one, "PUT", "notes.md", text("other\n"))).status == 200
-    assert (await contents(one, "POST", "notes.md/checkpoints/checkpoint")).status == 204
+    assert (await contents(one, "PUT", "notes.md", text("mine\n"))).status == 200
     assert (shared / "notes.md").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("content", ["!!", "AAA", "A", "AAAA=", "AA==AA==", "AA AA", "AAAA-_", "\u00e4AAA"])
+@pytest.mark.parametrize("more", [{}, {"chunk": 1}], ids=["whole", "part"])
+async def test_attack_what_is_called_base64_and_is_none(
+    ed: Inside, server: JupyterServer, content: str, more: dict[str, int]
+) -> None:
+    """Nothing is written of it; the server would make an empty or another file and say that all is well."""
+    before = snapshot(server.root)
+    body = {"type": "file", "format": "base64", "content": content, **more}
+
+    check_refused(await contents(ed, "PUT", "none.bin", body), server, "bad_request")
+    assert snapshot(server.root) == before
+
+
+async def test_base64_as_the_server_itself_writes_it(ed: Inside, shared: Path) -> None:
+    """In lines, and empty: what was read can be written back."""
+    for data in (bytes(range(256)) * 4, b""):
+        body = {"type": "file", "format": "base64", "content": base64.encodebytes(data).decode()}
+        assert (await contents(ed, "PUT", "lines.bin", body)).status in (200, 201)
+        assert (shared / "lines.bin").read_bytes() == data
 
 
 # -- files that run by themselves -------------------------------------------------------------------------------------
@@ -595,7 +637,6 @@ async def test_what_runs_by_itself_is_edited_and_deleted_where_it_is(ed: Inside,
     (shared / "gone.py").write_text("x = 1\n")
     assert (await contents(ed, "DELETE", "gone.py")).status == 204
     assert (await contents(ed, "PUT", "gone.py", text("x = 2\n"))).public == "runs_by_itself"
-    assert (await contents(ed, "POST", "gone.py/checkpoints/checkpoint")).status == 404
 
 
 async def test_the_owner_may_allow_it_for_a_share(gate: Gatehouse, shared: Path) -> None:
@@ -766,18 +807,6 @@ async def test_attack_an_empty_file_called_a_notebook(ed: Inside, server: Jupyte
     assert snapshot(server.root) == before
 
 
-async def test_attack_a_hostile_checkpoint_under_a_notebooks_name(ed: Inside, shared: Path) -> None:
-    """A checkpoint of hostile text does not come along when the file becomes a notebook."""
-    await contents(ed, "PUT", "later.txt", text(json.dumps(EVIL)))
-    assert (await contents(ed, "POST", "later.txt/checkpoints")).status == 201
-    await contents(ed, "PUT", "later.txt", text(json.dumps(notebook())))
-    assert (await contents(ed, "PATCH", "later.txt", {"path": f"{ROOT}/later.ipynb"})).status == 200
-
-    await contents(ed, "POST", "later.ipynb/checkpoints/checkpoint")
-    assert b"trusted" not in (shared / "later.ipynb").read_bytes()
-    assert not (shared / "later.txt").exists()
-
-
 async def test_outputs_are_trusted_only_by_the_owners_signature(
     ed: Inside, server: JupyterServer, shared: Path
 ) -> None:
@@ -884,8 +913,6 @@ OPEN: dict[str, tuple[str, str, object]] = {
     "save": ("PUT", "open.txt", text("over")),
     "save by a part": ("PUT", "open.txt", {**text("over"), "chunk": 1}),
     "save through a link": ("PUT", "to_open.txt", text("over")),
-    "restore a checkpoint": ("POST", "open.txt/checkpoints/checkpoint", None),
-    "restore through a link": ("POST", "to_open.txt/checkpoints/checkpoint", None),
     "turn into a notebook": ("PATCH", "open.txt", {"path": f"{ROOT}/open.ipynb"}),
 }
 
@@ -898,8 +925,6 @@ async def test_an_open_document_is_left_to_its_room(
     (shared / "open.txt").write_text(json.dumps(notebook()))
     (shared / "to_open.txt").unlink(missing_ok=True)
     (shared / "to_open.txt").symlink_to(shared / "open.txt")
-    for name in ("open.txt", "to_open.txt"):
-        assert (await contents(ed, "POST", f"{name}/checkpoints")).status == 201
     rooms.open.add(f"{ROOT}/open.txt")
     before = snapshot(server.root)
     reply = await contents(ed, method, path, body)
@@ -925,18 +950,16 @@ async def test_an_open_document_is_renamed_moved_and_copied(ed: Inside, shared: 
 
 
 async def test_what_is_lost_is_kept_before(ed: Inside, shared: Path, rooms: Rooms) -> None:
-    """Overwriting, a first part, a restored checkpoint, a delete: also of what is open, and of folders."""
+    """Overwriting, a first part, a delete: also of what is open, and of folders."""
     (shared / "kept.txt").write_text("one")
     (shared / "kept.ipynb").write_text(json.dumps(notebook()))
     (shared / "keptdir").mkdir()
     name = f"{ROOT}/kept.txt"
-    await contents(ed, "POST", "kept.txt/checkpoints")
     assert (await contents(ed, "PUT", "fresh.txt", text("new"))).status == 201
     assert rooms.kept == []
     assert (await contents(ed, "PUT", "kept.txt", text("two"))).status == 200
     assert (await contents(ed, "PUT", "kept.txt", {**text("three"), "chunk": 1})).status == 200
     assert (await contents(ed, "PUT", "kept.txt", {**text("!"), "chunk": -1})).status == 200
-    assert (await contents(ed, "POST", "kept.txt/checkpoints/checkpoint")).status == 204
     rooms.open.add(name)
     assert (await contents(ed, "DELETE", "kept.txt")).status == 204
     assert (await contents(ed, "DELETE", "keptdir")).status == 204
@@ -944,7 +967,6 @@ async def test_what_is_lost_is_kept_before(ed: Inside, shared: Path, rooms: Room
         (name, b"one"),
         (name, b"two"),
         (name, b"three!"),
-        (name, b"one"),
         (f"{ROOT}/keptdir", "a folder"),
     ]
     rooms.kept.clear()
@@ -962,7 +984,6 @@ KEPT_FIRST: dict[str, tuple[str, str, object]] = {
     "save": ("PUT", "stays.txt", text("over")),
     "first part": ("PUT", "stays.txt", {**text("over"), "chunk": 1}),
     "notebook": ("PUT", "nb.ipynb", {"type": "notebook", "format": "json", "content": notebook()}),
-    "restore": ("POST", "stays.txt/checkpoints/checkpoint", None),
     "delete": ("DELETE", "stays.txt", None),
     "turn into a notebook": ("PATCH", "stays.txt", {"path": f"{ROOT}/stays.ipynb"}),
 }
@@ -974,7 +995,6 @@ async def test_what_cannot_be_kept_is_not_overwritten(
 ) -> None:
     """No version, no write: fails closed."""
     (shared / "stays.txt").write_text(json.dumps(notebook()))
-    await contents(ed, "POST", "stays.txt/checkpoints")
     rooms.broken = True
     before = snapshot(server.root)
 
@@ -999,7 +1019,7 @@ async def test_without_versions_nothing_open_is_deleted(
 async def test_an_honest_editors_work_is_done_and_recorded(
     gate: Gatehouse, server: JupyterServer, shared: Path
 ) -> None:
-    """New notebook, folder, text file; save, rename, move, duplicate, checkpoint, download, delete: no denial, and the
+    """New notebook, folder, text file; save, rename, move, duplicate, download, delete: no denial, and the
     trail names both ends."""
     made = await gate.share(role="edit", **{"for": ["Hon"]})
     hon = await gate.visit(made, name="Hon")
@@ -1025,12 +1045,10 @@ async def test_an_honest_editors_work_is_done_and_recorded(
     whole = await contents(hon, "POST", "", {"copy_from": f"{ROOT}/Untitled Folder"})
     assert whole.status == 201
     assert (shared / "Untitled Folder-Copy1" / "made" / "hello.txt").read_text() == "hello\n"
-    assert (await contents(hon, "POST", f"{name}/checkpoints")).status == 201
-    assert len((await contents(hon, "GET", f"{name}/checkpoints")).json) == 1
+    assert (await contents(hon, "GET", f"{name}/checkpoints")).json == []
     saved = await put_whole(hon, name, notebook(cell("x = 2")))
     assert saved.status == 200
-    assert (await contents(hon, "POST", f"{name}/checkpoints/checkpoint")).status == 204
-    assert json.loads((shared / name).read_bytes())["cells"] == []
+    assert len(json.loads((shared / name).read_bytes())["cells"]) == 1
     got = await hon.ask("GET", f"files/{ROOT}/Untitled%20Folder/made/hello.txt?download=1")
     assert got.body == b"hello\n"
     assert (await contents(hon, "DELETE", copied.json["name"])).status == 204
@@ -1043,7 +1061,6 @@ async def test_an_honest_editors_work_is_done_and_recorded(
     assert ("PATCH", f"{ROOT}/untitled.txt", f"to {ROOT}/hello.txt") in told
     assert ("POST", ROOT, f"copy of {ROOT}/{name} made {copied.json['name']}") in told
     assert ("POST", ROOT, "made Untitled Folder") in told
-    assert ("POST", f"{ROOT}/{name}", "") in told, "a checkpoint"
     assert ("DELETE", f"{ROOT}/Untitled Folder", "") in told
 
 

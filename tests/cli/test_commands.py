@@ -117,6 +117,14 @@ def test_a_role_is_changed(scripted: ScriptedGate) -> None:
         assert MEANS not in run("change", "k7f2", "--name", "Week 3").err
 
 
+def test_options_are_named_as_they_are_typed(scripted: ScriptedGate) -> None:
+    """What is for a share only is refused for a link under the option's own name."""
+    scripted.knows("link", "l1", "k7f2.a", "Ann")
+    for option in ("--runnable-files", "--no-runnable-files"):
+        ran = run("change", "k7f2.a", option)
+        assert ran.code == 2 and ran.err.startswith("Error: --runnable-files: is for a share"), ran.err
+
+
 def test_a_link_is_listed_with_what_it_can_do(scripted: ScriptedGate) -> None:
     """A link to edit of a share to view is to view."""
     scripted.say("GET shares", {"shares": [views.share(role="view", links=[views.link(role="edit")])]})

@@ -157,3 +157,50 @@ def test_list_without_a_gate(home: Path) -> None:
     """The records alone are enough."""
     assert run("snapshot", "list", "--json").document == {"snapshots": []}
     assert run("snapshot", "show", "nothing").code == 4
+
+
+NOT_IDS = ["", "../..", "..", ".", "zz?x", "n4kd/restore", "n4 kd", "x" * 41, "x" * 5000, "n4kd\n", "ü"]
+
+
+@pytest.mark.parametrize("ref", NOT_IDS, ids=range(len(NOT_IDS)))
+def test_attack_what_is_no_versions_id(scripted: ScriptedGate, ref: str) -> None:
+    """It is said that no version is called so, in few words, and the gate is asked nothing."""
+    for arguments in (("show", ref), ("diff", ref), ("diff", "n4kd", ref), ("restore", ref, "--yes")):
+        ran = run("snapshot", *arguments)
+        assert ran.code == 4 and ran.err.startswith("Error: no version is called "), (arguments, ran.err)
+        assert len(ran.err) < 200 and "/api/" not in ran.err
+        assert run("snapshot", *arguments, "--json").document["error"]["code"] == "not_found"
+    assert not [name for name, _, _ in scripted.calls if "snapshots" in name or "restore" in name]
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (("share", "PATH", "--edit"), "path"),
+        (("share", "PATH", "--server", "lab"), "path"),
+        (("snapshot", "take", "PATH"), "path"),
+        (("snapshot", "take", "PATH", "--server", "lab"), "path"),
+        (("snapshot", "list", "PATH"), "path"),
+        (("snapshot", "undo", "Eve", "--path", "PATH", "--yes"), "path"),
+        (("audit", "show", "--path", "PATH"), "--path"),
+        (("audit", "export", "--path", "PATH"), "--path"),
+        (("up", "PATH"), "path"),
+        (("server", "add", "http://127.0.0.1:8888/", "--root-dir", "PATH"), "--root-dir"),
+        (("list", "--data-dir", "PATH"), "--data-dir"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_attack_a_path_that_is_empty(scripted: ScriptedGate, path: str, arguments: tuple[str, ...], field: str) -> None:
+    """A shell variable that is not set means no folder, least of all the one that the owner is in."""
+    scripted.knows("visit", "v1", "k7f2.a1", "Eve")
+    ran = run(*(path if each == "PATH" else each for each in arguments))
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == f"Error: {field}: is empty\n  Name a file or a folder; the folder that you are in is `.`\n"
+    assert not [name for name, _, _ in scripted.calls if not name.startswith("GET /api/v1/resolve")]
+
+
+def test_versions_of_a_server_that_is_none(home: Path) -> None:
+    """A server's name is read also where no path is given."""
+    ran = run("snapshot", "list", "--server", "nope")
+    assert (ran.code, ran.err) == (4, "Error: no server is called 'nope'\n")

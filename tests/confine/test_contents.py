@@ -189,4 +189,4 @@ def test_directory_of_a_shared_file_shows_only_the_file() -> None:
 def test_only_ancestors_are_answered_without_the_upstream() -> None:
     """What is inside, and what is no listing, is asked."""
     assert answer_locally("contents", setting("sub/shared")) is None
-    assert answer_locally("checkpoints", setting("sub")) is None
+    assert answer_locally("kernelspecs", setting("sub")) is None

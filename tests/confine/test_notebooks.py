@@ -209,6 +209,7 @@ def test_content_of_a_file() -> None:
     ("content", "form"),
     [
         *(("e30", "base64"), ("e3\n0=", "base64"), ("e30=!", "base64"), ("ü", "base64"), ("\ud800", "text")),
+        *(("AAAA=", "base64"), ("AAAA====", "base64"), ("A===", "base64"), ("AA=", "base64"), ("=", "base64")),
         *(("x", "json"), ("eA==", "json"), ("x", None), (None, "text"), ({}, "text"), (["x"], "text"), (b"x", "text")),
     ],
 )

@@ -34,16 +34,6 @@ async def test_unknown_filter_fails_closed() -> None:
     assert await refused("sessions", []) is Reason.UPSTREAM_BAD_ANSWER
 
 
-async def test_checkpoints_keep_id_and_moment() -> None:
-    """A list, or the one just made; nothing else of it."""
-    one = {"id": "checkpoint", "last_modified": "2026-01-02T03:04:05Z", "path": "/home/ann/x"}
-    clean = {"id": "checkpoint", "last_modified": "2026-01-02T03:04:05Z"}
-    assert await answer("checkpoints", [one, one]) == [clean, clean]
-    assert await answer("checkpoints", one) == clean
-    assert await refused("checkpoints", [{"id": "../x", "last_modified": ""}]) is Reason.UPSTREAM_BAD_ANSWER
-    assert await refused("checkpoints", ["x"]) is Reason.UPSTREAM_BAD_ANSWER
-
-
 SESSION = {"format": "json", "type": "notebook", "fileId": "0b4c-1", "sessionId": "9f-2"}
 
 

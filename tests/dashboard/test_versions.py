@@ -196,6 +196,41 @@ async def test_attack_paths_that_are_none(desk: Desk, path: str) -> None:
     assert status == 400
 
 
+@pytest.mark.parametrize("name", ["a\x01.txt", "a\x85b", "a%2fb", "a\\b", "x" * 300])
+async def test_attack_paths_of_no_file(desk: Desk, name: str) -> None:
+    """What the gate would not read in an address either is refused, with field and remedy."""
+    for path, server in ((f"week3/{name}", SERVER), (str(desk.office.folder / name), "")):
+        for method, call, body, query in (
+            ("POST", "snapshots", {"path": path, "server": server}, {}),
+            ("POST", "visits/ann/undo", {"path": str(desk.office.folder / name)}, {}),
+            ("GET", "snapshots", None, {"path": path, "server": server}),
+        ):
+            status, answer = await desk.office.running.api.call(method, f"/api/v1/{call}", query, body)
+            error = answer["error"]
+            assert (status, error["code"], error["field"]) == (400, "invalid", "path"), (method, call, path)
+            assert error["message"].startswith("is no path of a file: ") and error["remedy"]
+
+
+async def test_versions_of_one_server(desk: Desk) -> None:
+    """A server without a path means all its files; one that is none is not found, with or without a path."""
+    status, found = await desk.office.running.api.call("GET", "/api/v1/snapshots", {"server": SERVER})
+    assert status == 200 and len(found["snapshots"]) == 1
+    for path in ("", PATH):
+        status, answer = await desk.office.running.api.call(
+            "GET", "/api/v1/snapshots", {"server": "n" * 5000, "path": path}
+        )
+        assert (status, answer["error"]["code"]) == (404, "not_found") and len(answer["error"]["message"]) < 120
+
+
+async def test_a_version_that_is_none(desk: Desk) -> None:
+    """Is called a version, as in the commands, and its name is cut."""
+    (first,) = await desk.list()
+    for call, query in ((f"snapshots/{'q' * 40}", {}), (f"snapshots/{first['id']}/difference", {"with": "q" * 5000})):
+        status, answer = await desk.office.running.api.call("GET", f"/api/v1/{call}", query)
+        assert status == 404 and answer["error"]["message"].startswith("no version is called 'qqq")
+        assert len(answer["error"]["message"]) < 120
+
+
 async def test_a_version_of_a_file_that_is_gone(desk: Desk) -> None:
     """A preview says that the file is missing instead of failing."""
     kept = await desk.keeper.take(SERVER, "gone.txt", Content.of_text("x"), Cause.BEFORE_DELETE)

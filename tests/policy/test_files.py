@@ -48,6 +48,64 @@ def test_what_a_program_loads_by_its_name(name: str) -> None:
     assert RULES.group_of(name) in {group.id for group in RULES.groups}
 
 
+BY_TOOL = {
+    "Python's tools": (
+        "matplotlibrc pylintrc .pylintrc pytest.toml tox.toml nose2.cfg pixi.toml uv.lock fabric.yaml fabfile.py"
+    ),
+    "Jupyter": "jupytext.toml jupytext.yml voila.json overrides.json profile_default",
+    "LaTeX and pages": "latexmkrc .latexmkrc mkdocs.yml mkdocs.yaml _quarto.yml _quarto-web.yml _config.yml book.toml",
+    "builds": (
+        "SConstruct SConscript wscript meson.build build.rs Cargo.toml Taskfile.yml taskfile.dist.yaml Rakefile x.bzl"
+    ),
+    "builds of Java and Ruby": (
+        "build.xml build.gradle.kts build.sbt x.gemspec Guardfile Brewfile Makefile.am configure"
+    ),
+    "builds by folder": "BUILD BUILD.bazel WORKSPACE MODULE.bazel Earthfile Tiltfile Vagrantfile",
+    "JavaScript": (
+        "gulpfile.js gulpfile.babel.js Gruntfile.coffee bunfig.toml deno.jsonc pnpm-lock.yaml babel.config.json"
+    ),
+    "JavaScript's settings": (
+        "vite.config.ts rollup.config.mjs eslint.config.js svelte.config.js next.config.mts karma.conf.js"
+    ),
+    "workflows": (
+        "nextflow.config main.nf x.smk dvc.yaml MLproject dbt_project.yml _targets.R lefthook.yml lefthook-local.yml"
+    ),
+    "statistics": (
+        "autoexec.sas profile.do x.mlib Rprofile Rprofile.site Renviron.site app.R startup_ijulia.jl "
+        "Manifest-v1.11.toml"
+    ),
+    "mathematics": "startup.m scilab.ini x.pro init.sage maxima-init.mac rootlogon.C x.lua",
+    "environments": (
+        "activate.d mise.toml mise.local.toml devcontainer.json flake.nix x.nix Procfile.dev requirements-dev.in"
+    ),
+    "containers": "docker-compose.yml compose.override.yaml api.dockerfile Apptainer.def main.tf ansible.cfg",
+    "editors and repositories": "x.code-workspace x.sublime-project Session.vim HEAD",
+    "clicks": "x.exe x.vbs x.hta desktop.ini autorun.inf x.terminal",
+}
+
+
+@pytest.mark.parametrize("names", BY_TOOL.values(), ids=BY_TOOL.keys())
+def test_attack_what_a_tool_reads_without_being_told(names: str) -> None:
+    """Names by which programs of other languages, builds and editors run what lies in the folder."""
+    assert [name for name in names.split() if not RULES.runs_by_itself(name)] == []
+
+
+DATA = (
+    "data.toml config.yaml params.yaml meta.yaml recipe.yaml settings.json datapackage.json schema.xml head.csv "
+    "index.html style.css plot.js script.js page.ts paper.tex refs.bib thesis.sty thesis.cls chapter.Rmd chapter.qmd "
+    "README.md LICENSE CHANGES notes.org main.R model.stan query.sql main.c main.cpp main.java main.rs main.go "
+    "script.jl analysis.do analysis.sas model.nb build.md build.log workspace.md singularity.md cargo.csv tasks.yaml "
+    "stars.reg run1.scf table.targets trec.run data.db archive.zip data.tar.gz cells.node.csv model.pkl x.parquet x.h5 "
+    "project lectures exercises solutions week3 src data output results figures templates docs app server"
+)
+
+
+@pytest.mark.parametrize("name", DATA.split())
+def test_data_prose_and_scripts_stay_possible(name: str) -> None:
+    """What a class hands in: texts, data, pictures, and scripts that run only when somebody says so."""
+    assert not RULES.runs_by_itself(name)
+
+
 @pytest.mark.parametrize(
     "name",
     [
