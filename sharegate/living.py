@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sharegate.channels.epoch import Epoch
+from sharegate.channels.guard import KINDS
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
-from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.errors import Denied, Invalid, NotFound, Reason, Refused, StoreUnavailable
 from sharegate.keeping import Keeping, content_of
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
@@ -55,14 +56,14 @@ class Living:
 
     async def present(self, upstream: str, path: str) -> Content:
         server, where = await self._find(upstream, path)
-        if not await self._has_room(server, where):
+        if not await self._is_read(server, where):
             return await self._file(server, where)
         async with self._held(server, where) as (_, epoch):
             return _readable(epoch)
 
     async def take(self, upstream: str, path: str) -> Snapshot:
         server, where = await self._find(upstream, path)
-        if not await self._has_room(server, where):
+        if not await self._is_read(server, where):
             return await self._keeper.take(upstream, str(where), await self._file(server, where), Cause.ASKED)
         async with self._held(server, where) as (room, epoch):
             return await self._keeping.keep(room, epoch, Cause.ASKED)
@@ -71,14 +72,12 @@ class Living:
         try:
             server, where = await self._find(upstream, path)
         except NotFound:
+            if cells is not None:
+                raise Invalid("cell", "the file is gone", "Restore it whole: leave out --cell") from None
             await self._make(await self._upstreams.find(upstream), CanonicalPath.from_body(path), wanted)
             return Done(None, {"saved": True})
-        if wanted.kind is Kind.BYTES or not await self._has_room(server, where):
-            before = await self._keeper.take(
-                upstream, str(where), await self._file(server, where), Cause.BEFORE_RESTORE
-            )
-            await self._make(server, where, wanted)
-            return Done(before, {"saved": True})
+        if wanted.kind is Kind.BYTES or await self._kind(server, where) is not wanted.kind:
+            return await self._put_back(server, where, wanted, cells)
         async with self._held(server, where) as (room, epoch):
             before = await self._keeping.keep(room, epoch, Cause.BEFORE_RESTORE)
             _check_same(room, epoch)
@@ -87,6 +86,27 @@ class Living:
             present = _readable(epoch)
             room.write(lambda doc: apply(plan(present, wanted, cells), doc))
             return Done(before, {"saved": await self._saved(room)})
+
+    async def _put_back(
+        self, server: Upstream, where: CanonicalPath, wanted: Content, cells: tuple[str, ...] | None
+    ) -> Done:
+        """The whole file, in the place of one of another kind, or of one that the gate does not read."""
+        if cells is not None:
+            plan(await self._file(server, where), wanted, cells)
+        self._check_closed(server, where)
+        before = await self._keeper.take(server.id, str(where), await self._file(server, where), Cause.BEFORE_RESTORE)
+        self._check_closed(server, where)
+        await self._make(server, where, wanted)
+        return Done(before, {"saved": True})
+
+    def _check_closed(self, server: Upstream, where: CanonicalPath) -> None:
+        # What is open as something else would be written over what is put back. A room of bytes reads the file again.
+        if self._open_kinds(server, where):
+            raise Refused(
+                "document_open",
+                f"{where} is open as another kind of file than the version is",
+                "Restore it when visitors have closed it, or pause the share first",
+            )
 
     async def flush(self) -> None:
         await self._keeping.flush()
@@ -158,19 +178,36 @@ class Living:
     # -- files ----------------------------------------------------------------------------------------------------
 
     async def _find(self, upstream: str, path: str) -> tuple[Upstream, CanonicalPath]:
-        """Raises NotFound for what is no file."""
+        """Raises NotFound where nothing is, Refused where a folder stands."""
         server, where = await self._upstreams.find(upstream), CanonicalPath.from_body(path)
-        model = await self._model(server, where)
-        if model is None or model.get("type") == "directory":
+        try:
+            model = await self._model(server, where)
+        except Denied:  # fails closed: a server answers with 500 what would lie below a file
+            await self._missing_around(server, where)
+            raise
+        if model is None:
             raise NotFound("file", path)
+        if model.get("type") == "directory":
+            raise Refused("folder_in_the_way", f"a folder stands at {path}", "Name a file, or rename the folder first")
         return server, where
 
-    async def _has_room(self, upstream: Upstream, path: CanonicalPath) -> bool:
-        """Whether the gate reads the document: a notebook, or text. Others are files of bytes."""
-        if self._documents.rooms.is_open(upstream.id, path):
-            return True
-        model = await self._model(upstream, path, content=True)
-        return model is not None and (model.get("type") == "notebook" or model.get("format") == "text")
+    async def _is_read(self, upstream: Upstream, path: CanonicalPath) -> bool:
+        """Whether there is a room of it that the gate reads. Others are files of bytes."""
+        return await self._kind(upstream, path) is not Kind.BYTES
+
+    async def _kind(self, upstream: Upstream, path: CanonicalPath) -> Kind:
+        """What the document is now: as it is open, else as its file is. BYTES also while it is open as bytes."""
+        open_as = self._open_kinds(upstream, path)
+        if open_as or self._documents.rooms.is_open(upstream.id, path):
+            return open_as[0] if open_as else Kind.BYTES
+        model = await self._model(upstream, path, content=True) or {}
+        if model.get("type") == "notebook":
+            return Kind.NOTEBOOK
+        return Kind.TEXT if model.get("format") == "text" else Kind.BYTES
+
+    def _open_kinds(self, upstream: Upstream, path: CanonicalPath) -> list[Kind]:
+        pairs = self._documents.rooms.pairs(upstream.id, path)
+        return [Kind(KINDS[pair].value) for pair in pairs if pair in KINDS]
 
     async def _file(self, upstream: Upstream, path: CanonicalPath) -> Content:
         model = await self._model(upstream, path, content=True)
@@ -206,10 +243,8 @@ class Living:
 
     async def _make(self, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
         """The whole file, and the folders around it that are gone."""
-        for depth in range(1, len(path.segments)):
-            around = CanonicalPath(path.segments[:depth])
-            if await self._model(upstream, around) is None:
-                await self._put(upstream, around, {"type": "directory"})
+        for around in await self._missing_around(upstream, path):
+            await self._put(upstream, around, {"type": "directory"})
         if content.notebook is not None:
             await self._put(upstream, path, {"type": "notebook", "format": "json", "content": content.notebook})
         elif content.kind is Kind.TEXT:
@@ -217,6 +252,18 @@ class Living:
         else:
             data = base64.b64encode(content.data).decode()
             await self._put(upstream, path, {"type": "file", "format": "base64", "content": data})
+
+    async def _missing_around(self, upstream: Upstream, path: CanonicalPath) -> list[CanonicalPath]:
+        """The folders around a file that are gone, the outermost first. Refused where a file stands for one."""
+        missing: list[CanonicalPath] = []
+        for depth in range(1, len(path.segments)):
+            around = CanonicalPath(path.segments[:depth])
+            standing = await self._model(upstream, around) if not missing else None
+            if standing is None:
+                missing.append(around)
+            elif standing.get("type") != "directory":
+                raise Refused("file_in_the_way", f"a file stands at {around}, where a folder was", "Rename it first")
+        return missing
 
     async def _put(self, upstream: Upstream, path: CanonicalPath, model: dict[str, Any]) -> None:
         answer = await self._forwarder.forward(

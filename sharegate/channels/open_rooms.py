@@ -47,13 +47,14 @@ class OpenRooms:
         asked = _folded(path)
         return any(_folded(there)[: len(asked)] == asked for there, _ in self._open(upstream))
 
+    def pairs(self, upstream: str, path: CanonicalPath) -> list[tuple[str, str]]:
+        """Format and type of what is open at exactly this path."""
+        asked = _folded(path)
+        return [room.name.pair for there, room in self._open(upstream) if _folded(there) == asked]
+
     def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
         """Whether a room whose every change is judged as a notebook's is open for this path."""
-        asked = _folded(path)
-        return any(
-            _folded(there) == asked and KINDS.get(room.name.pair) is DocumentKind.NOTEBOOK
-            for there, room in self._open(upstream)
-        )
+        return any(KINDS.get(pair) is DocumentKind.NOTEBOOK for pair in self.pairs(upstream, path))
 
     def sources(self, upstream: str, path: str) -> Mapping[str, str] | None:
         """Cell id → source of the notebook at this path; None when none is held."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -120,9 +121,7 @@ async def show(
         answer = await control.call("GET", api_path("snapshots", ref))
     notebook, text = answer.get("notebook"), answer.get("text")
     if output is not None:
-        if notebook is None and text is None:
-            raise Invalid("--output", "this version is of a file that is only restored as a whole", "Restore it")
-        _write(output, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if notebook is not None else str(text))
+        _write(output, _bytes(answer))
     if cli.as_json:
         cli.output.document(answer)
         return
@@ -137,7 +136,7 @@ async def show(
     elif text is not None:
         _say_lines(cli, str(text))
     else:
-        cli.output.say(f"A file of {one['size']} bytes that is only restored as a whole.")
+        cli.output.say(f"A file of {one['size']} bytes. To look at it: --output FILE.")
 
 
 async def diff(
@@ -309,11 +308,20 @@ def _path(path: str, server: str) -> str:
     return path if server else os.path.abspath(os.path.expanduser(path))
 
 
-def _write(path: Path, text: str) -> None:
+def _bytes(answer: Json) -> bytes:
+    """The version as a file."""
+    if answer.get("data") is not None:
+        return base64.b64decode(str(answer["data"]))
+    notebook = answer.get("notebook")
+    text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if notebook is not None else str(answer["text"])
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
     except FileExistsError:
         raise Invalid("--output", f"{path} exists already", "Name a new file") from None
     except OSError as error:

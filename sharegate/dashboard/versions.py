@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -71,7 +72,7 @@ class Versions:
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         snapshot = await self._keeper.find(parts["id"])
         content = await self._keeper.content(snapshot)
-        return {"snapshot": await self._view(snapshot), "notebook": content.notebook, "text": _text(content)}
+        return {"snapshot": await self._view(snapshot), **_said(content)}
 
     async def _compare(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """With another snapshot (`with`), else with the document as it is now."""
@@ -106,6 +107,8 @@ class Versions:
         cells = tuple(asked.cells) if asked.cells is not None else None
         live = self._live()
         present = await self._present(live, snapshot)
+        if present is None and cells is not None:
+            raise Invalid("cell", "the file is gone", "Restore it whole: leave out --cell")
         answer: Json = {"snapshot": await self._view(snapshot), "missing": present is None, "before": None}
         changes = Difference() if present is None else _changes(present, wanted, cells)
         answer["difference"] = changes.to_json()
@@ -207,8 +210,8 @@ class Versions:
 
 def _changes(present: Content, wanted: Content, cells: tuple[str, ...] | None) -> Difference:
     """What a restore would change. Raises Invalid or NotFound for what cannot be restored."""
-    if present.kind is Kind.BYTES and wanted.kind is Kind.BYTES and cells is None:
-        return difference(present, wanted)
+    if cells is None and (wanted.kind is Kind.BYTES or present.kind is not wanted.kind):
+        return difference(present, wanted)  # the whole file is put back
     plan(present, wanted, cells)
     return difference(present, wanted if cells is None else with_cells(present, wanted, list(cells)))
 
@@ -221,5 +224,8 @@ def _latest(places: list[Place]) -> list[Place]:
     return list(found.values())
 
 
-def _text(content: Content) -> str | None:
-    return content.text if content.kind is Kind.TEXT else None
+def _said(content: Content) -> Json:
+    """`data` is base64."""
+    bytes_ = base64.b64encode(content.data).decode() if content.kind is Kind.BYTES else None
+    text = content.text if content.kind is Kind.TEXT else None
+    return {"notebook": content.notebook, "text": text, "data": bytes_}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -68,8 +69,14 @@ def test_show_and_write_a_file(scripted: ScriptedGate, home: Path) -> None:
     assert run("snapshot", "show", "n4kd", "--output", str(target)).code == 0
     assert json.loads(target.read_text()) == NOTEBOOK and stat.S_IMODE(target.stat().st_mode) == 0o600
     assert run("snapshot", "show", "n4kd", "--output", str(target)).code == 2
-    scripted.say("GET snapshots/bin", {"snapshot": snapshot(), "notebook": None, "text": None})
-    assert run("snapshot", "show", "bin", "--output", str(home / "new")).code == 2
+    data = base64.b64encode(bytes(range(256))).decode()
+    scripted.say("GET snapshots/bin", {"snapshot": snapshot(), "notebook": None, "text": None, "data": data})
+    assert "A file of 100 bytes." in run("snapshot", "show", "bin").out
+    assert run("snapshot", "show", "bin", "--output", str(home / "new")).code == 0
+    assert (home / "new").read_bytes() == bytes(range(256))
+    scripted.say("GET snapshots/txt", {"snapshot": snapshot(), "notebook": None, "text": "é\r\n\ud800", "data": None})
+    assert run("snapshot", "show", "txt", "--output", str(home / "words")).code == 0
+    assert (home / "words").read_bytes() == b"\xc3\xa9\r\n\xed\xa0\x80"
 
 
 def test_diff(scripted: ScriptedGate) -> None:

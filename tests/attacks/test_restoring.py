@@ -1,0 +1,139 @@
+"""Ways of an editor to destroy a file so that no version of it comes back, tried against the real server."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from sharegate.paths import CanonicalPath
+from tests.attacks.notebooks import plant_notebook
+from tests.attacks.pages import Visitor, editor, make, until
+from tests.attacks.test_undoing import on_disk, snapshots, sources
+from tests.gatehouse import Gatehouse
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+PICTURE = b"\x89PNG\r\n\x1a\n\0\xff" * 50
+WORDS = "a,b\n1,2\n" * 50
+
+
+@pytest.fixture(scope="module")
+def gate(watched_gate: Gatehouse) -> Gatehouse:
+    return watched_gate
+
+
+ann, bo = editor("Ann"), editor("Bo")
+
+
+async def contents(who: Visitor, method: str, path: str, body: object = None) -> int:
+    data = b"" if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if data else None
+    return (await who.inside.ask(method, f"api/contents/{path}", headers=headers, body=data)).status
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "file", "format": "text", "content": words}
+
+
+def raw(data: bytes) -> dict[str, Any]:
+    return {"type": "file", "format": "base64", "content": base64.b64encode(data).decode()}
+
+
+async def restore(gate: Gatehouse, version: str, **body: Any) -> tuple[int, Any]:
+    return await gate.running.api.call("POST", f"/api/v1/snapshots/{version}/restore", {}, body)
+
+
+@pytest.mark.parametrize(
+    ("name", "was", "junk"),
+    [("img.png", PICTURE, text("junk")), ("data.csv", WORDS.encode(), raw(bytes(range(256))))],
+    ids=["a picture by words", "words by bytes"],
+)
+async def test_attack_a_file_overwritten_by_another_kind(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer, name: str, was: bytes, junk: dict[str, Any]
+) -> None:
+    """The whole file is put back, and what stood there is kept and put back the same way."""
+    path = make(workshop, name)
+    file = workshop.root / path
+    file.write_bytes(was)
+    assert await contents(ann, "PUT", path, junk) == 200
+    ruined = file.read_bytes()
+    [kept] = await snapshots(gate, path)
+    status, shown = await restore(gate, kept["id"], preview=True)
+    assert status == 200 and shown["difference"]["bytes"] == (len(ruined), len(was))
+    status, answer = await restore(gate, kept["id"], cells=["a"])
+    assert (status, answer["error"]["code"], file.read_bytes()) == (400, "invalid", ruined)
+    status, done = await restore(gate, kept["id"])
+    assert status == 200 and done["restored"] and file.read_bytes() == was
+    status, done = await restore(gate, done["before"]["id"])
+    assert status == 200 and done["restored"] and file.read_bytes() == ruined
+
+
+async def test_attack_holding_the_junk_open(
+    gate: Gatehouse, ann: Visitor, bo: Visitor, workshop: JupyterServer
+) -> None:
+    """A page that has the words open would write them over the picture again: refused in plain words until it is
+    closed. A page that has the file open as bytes is in nobody's way."""
+    path = make(workshop, "held.png")
+    file = workshop.root / path
+    file.write_bytes(PICTURE)
+    assert await contents(ann, "PUT", path, text("junk\n")) == 200
+    [kept] = await snapshots(gate, path)
+    page = await ann.open(path)
+    status, answer = await restore(gate, kept["id"])
+    assert (status, answer["error"]["code"]) == (403, "document_open") and "open" in answer["error"]["message"]
+    assert file.read_bytes() == b"junk\n" and len(await snapshots(gate, path)) == 1
+    await page.leave()
+    live: Any = gate.running.api.versions.live
+    server = (await gate.call("GET", "servers"))["servers"][0]["id"]
+    await until(lambda: not live._documents.rooms.is_open(server, CanonicalPath.from_body(path)))
+    await bo.open(path, "base64", "file")
+    status, done = await restore(gate, kept["id"])
+    assert status == 200 and done["restored"] and file.read_bytes() == PICTURE
+
+
+async def test_attack_a_folder_in_the_place_of_a_file(gate: Gatehouse, ann: Visitor, workshop: JupyterServer) -> None:
+    """Refused in plain words, also for a preview; so is a file in the place of the folder around it."""
+    path = make(workshop, "f.txt", "good\n")
+    folder = workshop.root / "sub" / "shared" / "around"
+    folder.mkdir()
+    (folder / "in.txt").write_text("good\n")
+    assert await contents(ann, "DELETE", path) == await contents(ann, "DELETE", "sub/shared/around") == 204
+    assert await contents(ann, "PUT", path, {"type": "directory"}) == 201
+    assert await contents(ann, "PUT", "sub/shared/around", text("a file")) == 201
+    [kept] = await snapshots(gate, path)
+    for preview in (True, False):
+        status, answer = await restore(gate, kept["id"], preview=preview)
+        assert (status, answer["error"]["code"]) == (403, "folder_in_the_way"), answer
+        assert "a folder stands at sub/shared/f.txt" in answer["error"]["message"]
+    [inner] = await snapshots(gate, "sub/shared/around/in.txt")
+    status, answer = await restore(gate, inner["id"])
+    assert (status, answer["error"]["code"]) == (403, "file_in_the_way"), answer
+
+
+async def test_one_cell_of_a_file_that_is_gone_is_not_the_file(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """Refused, instead of making the whole of it."""
+    path = plant_notebook(workshop, "gone.ipynb")
+    assert await contents(ann, "DELETE", path) == 204
+    [kept] = await snapshots(gate, path)
+    for cells in (["nope"], ["one"]):
+        status, answer = await restore(gate, kept["id"], cells=cells)
+        assert (status, answer["error"]["code"]) == (400, "invalid"), answer
+    assert not (workshop.root / path).exists()
+    status, done = await restore(gate, kept["id"])
+    assert status == 200 and done["restored"] and len(sources(on_disk(workshop, path))) == 3
+
+
+async def test_the_bytes_of_a_version_are_shown(gate: Gatehouse, ann: Visitor, workshop: JupyterServer) -> None:
+    """So that they can be written to another file."""
+    path = make(workshop, "seen.bin")
+    (workshop.root / path).write_bytes(PICTURE)
+    assert await contents(ann, "DELETE", path) == 204
+    [kept] = await snapshots(gate, path)
+    shown = await gate.call("GET", f"snapshots/{kept['id']}")
+    assert base64.b64decode(shown["data"]) == PICTURE and shown["text"] is shown["notebook"] is None
