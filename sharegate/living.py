@@ -225,12 +225,17 @@ class Living:
         except ValueError:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a file that cannot be read") from None
 
-    async def _model(self, upstream: Upstream, path: CanonicalPath, *, content: bool = False) -> dict[str, Any] | None:
-        """The contents model; None for what is not there."""
+    async def _model(
+        self, upstream: Upstream, path: CanonicalPath, *, content: bool = False, as_bytes: bool = False
+    ) -> dict[str, Any] | None:
+        """The contents model; None for what is not there. A notebook that is none is a file of bytes."""
+        asked = [("content", str(int(content)))] + ([("type", "file"), ("format", "base64")] if as_bytes else [])
         answer = await self._forwarder.forward(
-            upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=(("content", str(int(content))),))
+            upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=tuple(asked))
         )
         data = await answer.read(2 * MOST_BYTES if content else _MODEL_LIMIT)
+        if answer.status == 400 and content and not as_bytes:
+            return await self._model(upstream, path, content=True, as_bytes=True)
         if answer.status == 404:
             return None
         if answer.status != 200:

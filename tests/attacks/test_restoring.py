@@ -10,7 +10,7 @@ import pytest
 
 from sharegate.paths import CanonicalPath
 from tests.attacks.notebooks import plant_notebook
-from tests.attacks.pages import Visitor, editor, make, until
+from tests.attacks.pages import Owner, Visitor, editor, make, until
 from tests.attacks.test_undoing import on_disk, snapshots, sources
 from tests.gatehouse import Gatehouse
 from tests.real.jupyter import JupyterServer
@@ -137,3 +137,50 @@ async def test_the_bytes_of_a_version_are_shown(gate: Gatehouse, ann: Visitor, w
     [kept] = await snapshots(gate, path)
     shown = await gate.call("GET", f"snapshots/{kept['id']}")
     assert base64.b64decode(shown["data"]) == PICTURE and shown["text"] is shown["notebook"] is None
+
+
+@pytest.mark.parametrize(
+    "broken", [b'{"cells": [\xff', b"[]", b"{}", b'"x"', b"null", b"", b'{"nbformat": 9}', b'{"cells": 1}']
+)
+async def test_a_notebook_that_is_none_is_kept_as_bytes(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer, broken: bytes
+) -> None:
+    """It can be deleted and replaced by editors, alone and with its folder, and comes back as it was."""
+    at = f"sub/shared/broken{broken.hex()}"
+    folder = workshop.root / at
+    folder.mkdir()
+    whole = json.loads((workshop.root / plant_notebook(workshop, "whole.ipynb")).read_text())
+    for name in ("a.ipynb", "b.ipynb", "c.ipynb"):
+        (folder / name).write_bytes(broken)
+    assert await contents(ann, "DELETE", f"{at}/a.ipynb") == 204
+    model = {"type": "notebook", "format": "json", "content": whole}
+    assert await contents(ann, "PUT", f"{at}/b.ipynb", model) == 200
+    [replaced] = await snapshots(gate, f"{at}/b.ipynb")
+    assert (replaced["kind"], replaced["cause"]) == ("bytes", "before_overwrite")
+    status, done = await restore(gate, replaced["id"])
+    assert status == 200 and done["restored"] and (folder / "b.ipynb").read_bytes() == broken
+    assert await contents(ann, "DELETE", at) == 204 and not folder.exists()
+    for name in ("a.ipynb", "b.ipynb", "c.ipynb"):
+        kept = (await snapshots(gate, f"{at}/{name}"))[0]
+        assert (kept["kind"], kept["cause"]) == ("bytes", "before_delete")
+        status, done = await restore(gate, kept["id"])
+        assert status == 200 and (folder / name).read_bytes() == broken
+    taken = (await gate.call("POST", "snapshots", {"path": str(gate.jupyter.root / at / "c.ipynb")}))["snapshot"]
+    assert taken["kind"] == "bytes"
+
+
+async def test_an_owners_page_follows_what_is_put_back(
+    gate: Gatehouse, ann: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """The server reads the words again into the document that the owner has open, and what he types is added to them."""
+    path = make(workshop, "followed.csv", WORDS)
+    page = await owner.open(path)
+    assert await contents(ann, "PUT", path, text("junk")) == 200
+    await until(lambda: str(page.source) == "junk")
+    assert await contents(ann, "PUT", path, raw(bytes(range(256)))) == 200
+    kept = (await snapshots(gate, path))[-1]
+    status, done = await restore(gate, kept["id"])
+    assert status == 200 and done["restored"]
+    await until(lambda: str(page.source) == WORDS)
+    page.type("typed")
+    await until(lambda: (workshop.root / path).read_text() == WORDS + "typed")
