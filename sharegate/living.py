@@ -23,7 +23,7 @@ from sharegate.versions.edits import take_back_from
 from sharegate.versions.interfaces import Done, EditStore
 from sharegate.versions.model import Cause, Content, Kind, Place, Snapshot
 from sharegate.versions.restore import apply, plan
-from sharegate.versions.snapshots import Keeper, OnAccount
+from sharegate.versions.snapshots import NOBODY, Keeper, OnAccount
 
 # A file larger than this is not kept, and so not deleted or replaced by visitors.
 MOST_BYTES = 64 << 20
@@ -54,6 +54,22 @@ class Living:
 
     # -- LiveDocuments --------------------------------------------------------------------------------------------
 
+    async def path_of(self, upstream: str, file: str) -> str | None:
+        where = await self._documents.path_of(upstream, file)
+        return str(where) if where is not None else None
+
+    async def file_at(self, upstream: str, path: str) -> str:
+        answer = await self._forwarder.forward(
+            await self._upstreams.find(upstream),
+            Outgoing("GET", "api/fileid/id", query=(("path", path), ("no_track_activity", "1"))),
+        )
+        data = await answer.read(_MODEL_LIMIT)
+        try:
+            found = json.loads(data) if answer.status == 200 else {}
+        except ValueError:  # fails open: versions are found under the name that the file had
+            found = {}
+        return str(found.get("id", "")) if isinstance(found, dict) else ""
+
     async def present(self, upstream: str, path: str) -> Content:
         server, where = await self._find(upstream, path)
         if not await self._is_read(server, where):
@@ -64,7 +80,7 @@ class Living:
     async def take(self, upstream: str, path: str) -> Snapshot:
         server, where = await self._find(upstream, path)
         if not await self._is_read(server, where):
-            return await self._keeper.take(upstream, str(where), await self._file(server, where), Cause.ASKED)
+            return await self._take(server, where, Cause.ASKED)
         async with self._held(server, where) as (room, epoch):
             return await self._keeping.keep(room, epoch, Cause.ASKED)
 
@@ -94,7 +110,7 @@ class Living:
         if cells is not None:
             plan(await self._file(server, where), wanted, cells)
         self._check_closed(server, where)
-        before = await self._keeper.take(server.id, str(where), await self._file(server, where), Cause.BEFORE_RESTORE)
+        before = await self._take(server, where, Cause.BEFORE_RESTORE)
         self._check_closed(server, where)
         await self._make(server, where, wanted)
         return Done(before, {"saved": True})
@@ -172,8 +188,16 @@ class Living:
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
-            content = await self._file(upstream, here)
-            await self._keeper.take(upstream.id, str(here), content, cause, by=account)
+            await self._take(upstream, here, cause, account)
+
+    async def _take(
+        self, upstream: Upstream, path: CanonicalPath, cause: Cause, account: OnAccount = NOBODY
+    ) -> Snapshot:
+        """Keep the file as it lies there."""
+        content = await self._file(upstream, path)
+        # The id of a file that is deleted goes with it.
+        file = "" if cause is Cause.BEFORE_DELETE else await self._documents.id_of(upstream, path)
+        return await self._keeper.take(upstream.id, str(path), content, cause, file=file, by=account)
 
     # -- files ----------------------------------------------------------------------------------------------------
 

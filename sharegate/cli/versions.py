@@ -192,7 +192,7 @@ async def restore(
                 return
             if not cli.as_json:
                 _draw(cli, answer["difference"])
-            name = shown(answer["snapshot"]["path"])
+            name = shown(_restored_path(answer))
             again = "Make the file anew" if answer["missing"] else differences.summary(answer["difference"])
             cli.confirm(f"Restore {name} ({again}).")
             body["preview"] = False
@@ -202,7 +202,7 @@ async def restore(
     elif not answer["restored"]:
         _nothing(cli, answer)
     else:
-        cli.output.say(f"Restored {shown(answer['snapshot']['path'])}.")
+        cli.output.say(f"Restored {shown(_restored_path(answer))}.")
         _back(cli, answer["before"])
 
 
@@ -270,6 +270,12 @@ def _report(cli: Cli, document: Json) -> None:
             cli.output.warn(f"{place} {what}; it was changed afterwards by {who}. Look at it.")
     if report.get("since"):
         cli.output.note(f"Changes are kept since {moments.shown(float(report['since']), cli.zone)}.")
+
+
+def _restored_path(answer: Json) -> str:
+    """Where the file lies now; with the name that it had, where that is another."""
+    now, was = str(answer["path"]), str(answer["snapshot"]["path"])
+    return now if now == was else f"{now} (which was {was})"
 
 
 def _nothing(cli: Cli, answer: Json) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sharegate.paths import CanonicalPath
-from tests.attacks.notebooks import plant_notebook
+from tests.attacks.notebooks import Notebook, plant_notebook
 from tests.attacks.pages import Owner, Visitor, editor, make, until
-from tests.attacks.test_undoing import on_disk, snapshots, sources
+from tests.attacks.test_undoing import on_disk, snapshots, sources, visit_id
 from tests.gatehouse import Gatehouse
 from tests.real.jupyter import JupyterServer
 
@@ -172,7 +172,7 @@ async def test_a_notebook_that_is_none_is_kept_as_bytes(
 async def test_an_owners_page_follows_what_is_put_back(
     gate: Gatehouse, ann: Visitor, owner: Owner, workshop: JupyterServer
 ) -> None:
-    """The server reads the words again into the document that the owner has open, and what he types is added to them."""
+    """The server reads the words again into the document that the owner has open, and what he types is added."""
     path = make(workshop, "followed.csv", WORDS)
     page = await owner.open(path)
     assert await contents(ann, "PUT", path, text("junk")) == 200
@@ -184,3 +184,43 @@ async def test_an_owners_page_follows_what_is_put_back(
     await until(lambda: str(page.source) == WORDS)
     page.type("typed")
     await until(lambda: (workshop.root / path).read_text() == WORDS + "typed")
+
+
+async def test_attack_wiping_a_notebook_and_renaming_it(
+    gate: Gatehouse, ann: Visitor, bo: Visitor, workshop: JupyterServer
+) -> None:
+    """While it is open, with a decoy at the old place: versions and undo are found under the new name, and a restore
+    changes the open notebook there; nothing is made or changed at the old place."""
+    old, new = plant_notebook(workshop, "wiped_and_gone.ipynb"), "sub/shared/renamed_on.ipynb"
+    his = Notebook(await bo.open(old, "json", "notebook"))
+    hers = Notebook(await ann.open(old, "json", "notebook"))
+    with hers.page.doc.transaction():
+        del hers.cells[0 : len(hers.cells)]
+    await until(lambda: not on_disk(workshop, old).get("cells", [1]))
+    first = (await snapshots(gate, old))[-1]
+    assert await contents(ann, "PATCH", old, {"path": new}) == 200
+    assert (await snapshots(gate, new))[-1]["id"] == first["id"]
+    visit = await visit_id(gate, old, "Ann")
+    asked = {"path": str(gate.jupyter.root / new), "preview": True}
+    [document] = (await gate.call("POST", f"visits/{visit}/undo", asked))["documents"]
+    assert document["path"] == new and len(document["report"]["cells"]) == 3
+    decoy = plant_notebook(workshop, "wiped_and_gone.ipynb")
+    was = (workshop.root / decoy).read_bytes()
+    status, done = await restore(gate, first["id"])
+    assert status == 200 and (done["restored"], done["missing"], done["path"]) == (True, False, new)
+    await until(lambda: len(hers.cells) == len(his.cells) == 3)
+    assert sources(on_disk(workshop, new)) == ["print(6*7)", "x = 1", "# Title"]
+    assert (workshop.root / old).read_bytes() == was
+
+
+async def test_attack_overwriting_a_file_and_renaming_it(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """Also of a file that nobody ever had open."""
+    old, new = make(workshop, "over.csv", WORDS), "sub/shared/over_there.csv"
+    assert await contents(ann, "PUT", old, text("junk")) == 200
+    assert await contents(ann, "PATCH", old, {"path": new}) == 200
+    [kept] = await snapshots(gate, new)
+    status, done = await restore(gate, kept["id"])
+    assert status == 200 and done["path"] == new and (workshop.root / new).read_text() == WORDS
+    assert not (workshop.root / old).exists()

@@ -32,7 +32,8 @@ def snapshot(**more: Any) -> views.Json:
 
 def restored(**more: Any) -> views.Json:
     return {
-        "snapshot": snapshot(), "missing": False, "difference": CHANGE, "restored": False, "before": None,
+        "snapshot": snapshot(), "path": "week3/intro.ipynb", "missing": False, "difference": CHANGE, "restored": False,
+        "before": None,
     } | more  # fmt: skip
 
 
@@ -110,6 +111,13 @@ def test_restore_with_yes(scripted: ScriptedGate) -> None:
     assert ran.code == 0 and ran.out == "Restored week3/intro.ipynb.\n"
     assert "sharegate snapshot restore p7xz" in ran.err
     assert scripted.sent("POST snapshots/n4kd/restore") == [{"cells": ["a", "b"], "preview": False}]
+
+
+def test_restore_of_what_was_renamed(scripted: ScriptedGate) -> None:
+    """Both names are told."""
+    scripted.say("POST snapshots/n4kd/restore", restored(restored=True, path="week3/renamed.ipynb"))
+    ran = run("snapshot", "restore", "n4kd", "--yes")
+    assert ran.out == "Restored week3/renamed.ipynb (which was week3/intro.ipynb).\n"
 
 
 @pytest.mark.parametrize("yes", [(), ("--yes",)])
