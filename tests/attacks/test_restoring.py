@@ -49,7 +49,7 @@ async def restore(gate: Gatehouse, version: str, **body: Any) -> tuple[int, Any]
 
 @pytest.mark.parametrize(
     ("name", "was", "junk"),
-    [("img.png", PICTURE, text("junk")), ("data.csv", WORDS.encode(), raw(bytes(range(256))))],
+    [("ruined.png", PICTURE, text("junk")), ("ruined.csv", WORDS.encode(), raw(bytes(range(256))))],
     ids=["a picture by words", "words by bytes"],
 )
 async def test_attack_a_file_overwritten_by_another_kind(
@@ -97,7 +97,7 @@ async def test_attack_holding_the_junk_open(
 
 async def test_attack_a_folder_in_the_place_of_a_file(gate: Gatehouse, ann: Visitor, workshop: JupyterServer) -> None:
     """Refused in plain words, also for a preview; so is a file in the place of the folder around it."""
-    path = make(workshop, "f.txt", "good\n")
+    path = make(workshop, "a_file.txt", "good\n")
     folder = workshop.root / "sub" / "shared" / "around"
     folder.mkdir()
     (folder / "in.txt").write_text("good\n")
@@ -108,7 +108,7 @@ async def test_attack_a_folder_in_the_place_of_a_file(gate: Gatehouse, ann: Visi
     for preview in (True, False):
         status, answer = await restore(gate, kept["id"], preview=preview)
         assert (status, answer["error"]["code"]) == (403, "folder_in_the_way"), answer
-        assert "a folder stands at sub/shared/f.txt" in answer["error"]["message"]
+        assert "a folder stands at sub/shared/a_file.txt" in answer["error"]["message"]
     [inner] = await snapshots(gate, "sub/shared/around/in.txt")
     status, answer = await restore(gate, inner["id"])
     assert (status, answer["error"]["code"]) == (403, "file_in_the_way"), answer
@@ -118,7 +118,7 @@ async def test_one_cell_of_a_file_that_is_gone_is_not_the_file(
     gate: Gatehouse, ann: Visitor, workshop: JupyterServer
 ) -> None:
     """Refused, instead of making the whole of it."""
-    path = plant_notebook(workshop, "gone.ipynb")
+    path = plant_notebook(workshop, "gone_whole.ipynb")
     assert await contents(ann, "DELETE", path) == 204
     [kept] = await snapshots(gate, path)
     for cells in (["nope"], ["one"]):
@@ -149,7 +149,7 @@ async def test_a_notebook_that_is_none_is_kept_as_bytes(
     at = f"sub/shared/broken{broken.hex()}"
     folder = workshop.root / at
     folder.mkdir()
-    whole = json.loads((workshop.root / plant_notebook(workshop, "whole.ipynb")).read_text())
+    whole = json.loads((workshop.root / plant_notebook(workshop, "unbroken.ipynb")).read_text())
     for name in ("a.ipynb", "b.ipynb", "c.ipynb"):
         (folder / name).write_bytes(broken)
     assert await contents(ann, "DELETE", f"{at}/a.ipynb") == 204
