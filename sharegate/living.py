@@ -109,15 +109,15 @@ class Living:
         """The whole file, in the place of one of another kind, or of one that the gate does not read."""
         if cells is not None:
             plan(await self._file(server, where), wanted, cells)
-        self._check_closed(server, where)
+        await self._check_closed(server, where)
         before = await self._take(server, where, Cause.BEFORE_RESTORE)
-        self._check_closed(server, where)
+        await self._check_closed(server, where)
         await self._make(server, where, wanted)
         return Done(before, {"saved": True})
 
-    def _check_closed(self, server: Upstream, where: CanonicalPath) -> None:
+    async def _check_closed(self, server: Upstream, where: CanonicalPath) -> None:
         # What is open as something else would be written over what is put back. A room of bytes reads the file again.
-        if self._open_kinds(server, where):
+        if await self._open_kinds(server, where):
             raise Refused(
                 "document_open",
                 f"{where} is open as another kind of file than the version is",
@@ -157,9 +157,21 @@ class Living:
 
     @contextlib.asynccontextmanager
     async def _held(self, upstream: Upstream, path: CanonicalPath) -> AsyncIterator[tuple[Room, Epoch]]:
-        room = await self._documents.room_at(upstream.id, path)
+        try:
+            room = await self._documents.room_at(upstream.id, path)
+        except Denied as denied:
+            # A notebook that lost its name while it is open is a notebook still.
+            open_room = await self._room_of(upstream, path) if denied.reason is Reason.ROOM_FORMAT else None
+            if open_room is None:
+                raise
+            room = open_room
         async with room.held() as epoch:
             yield room, epoch
+
+    async def _room_of(self, upstream: Upstream, path: CanonicalPath) -> Room | None:
+        """The open room of the file that lies there, if the gate reads it: also one that has not heard of its name."""
+        rooms = self._documents.rooms.of_file(upstream.id, await self.file_at(upstream.id, str(path)))
+        return next((room for room in rooms if room.name.pair in KINDS), None)
 
     # -- Keeping --------------------------------------------------------------------------------------------------
 
@@ -221,7 +233,7 @@ class Living:
 
     async def _kind(self, upstream: Upstream, path: CanonicalPath) -> Kind:
         """What the document is now: as it is open, else as its file is. BYTES also while it is open as bytes."""
-        open_as = self._open_kinds(upstream, path)
+        open_as = await self._open_kinds(upstream, path)
         if open_as or self._documents.rooms.is_open(upstream.id, path):
             return open_as[0] if open_as else Kind.BYTES
         model = await self._model(upstream, path, content=True) or {}
@@ -229,8 +241,9 @@ class Living:
             return Kind.NOTEBOOK
         return Kind.TEXT if model.get("format") == "text" else Kind.BYTES
 
-    def _open_kinds(self, upstream: Upstream, path: CanonicalPath) -> list[Kind]:
-        pairs = self._documents.rooms.pairs(upstream.id, path)
+    async def _open_kinds(self, upstream: Upstream, path: CanonicalPath) -> list[Kind]:
+        room = await self._room_of(upstream, path)
+        pairs = [room.name.pair] if room is not None else self._documents.rooms.pairs(upstream.id, path)
         return [Kind(KINDS[pair].value) for pair in pairs if pair in KINDS]
 
     async def _file(self, upstream: Upstream, path: CanonicalPath) -> Content:

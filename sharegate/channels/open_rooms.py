@@ -52,6 +52,10 @@ class OpenRooms:
         asked = _folded(path)
         return [room.name.pair for there, room in self._open(upstream) if _folded(there) == asked]
 
+    def of_file(self, upstream: str, file_id: str) -> list[Room]:
+        """The open rooms of a file, whatever it is called by now."""
+        return [room for _, room in self._open(upstream) if room.name.file_id == file_id]
+
     def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
         """Whether a room whose every change is judged as a notebook's is open for this path."""
         return any(KINDS.get(pair) is DocumentKind.NOTEBOOK for pair in self.pairs(upstream, path))

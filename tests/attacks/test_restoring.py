@@ -224,3 +224,30 @@ async def test_attack_overwriting_a_file_and_renaming_it(
     status, done = await restore(gate, kept["id"])
     assert status == 200 and done["path"] == new and (workshop.root / new).read_text() == WORDS
     assert not (workshop.root / old).exists()
+
+
+async def test_attack_a_wiped_notebook_that_loses_its_name(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """While it is open it is undone and restored as the notebook that it is; closed, the whole file is put back."""
+    old, new = plant_notebook(workshop, "nameless.ipynb"), "sub/shared/nameless.txt"
+    hers = Notebook(await ann.open(old, "json", "notebook"))
+    with hers.page.doc.transaction():
+        del hers.cells[0 : len(hers.cells)]
+    await until(lambda: not on_disk(workshop, old).get("cells", [1]))
+    first = (await snapshots(gate, old))[-1]
+    visit = await visit_id(gate, old, "Ann")
+    assert await contents(ann, "PATCH", old, {"path": new}) == 200
+    asked = {"path": str(gate.jupyter.root / new), "preview": True}
+    [document] = (await gate.call("POST", f"visits/{visit}/undo", asked))["documents"]
+    assert document["problem"] == "" and len(document["report"]["cells"]) == 3
+    status, done = await restore(gate, first["id"])
+    assert status == 200 and done["restored"] and done["path"] == new, done
+    await until(lambda: len(hers.cells) == 3 and len(on_disk(workshop, new).get("cells", ())) == 3)
+    await hers.page.leave()
+    live: Any = gate.running.api.versions.live
+    server = (await gate.call("GET", "servers"))["servers"][0]["id"]
+    await until(lambda: not live._documents.rooms.is_open(server, CanonicalPath.from_body(new)))
+    assert await contents(ann, "PUT", new, text("junk")) == 200
+    status, done = await restore(gate, first["id"])
+    assert status == 200 and done["restored"] and sources(on_disk(workshop, new)) == ["print(6*7)", "x = 1", "# Title"]
