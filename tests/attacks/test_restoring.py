@@ -10,7 +10,7 @@ import pytest
 
 from sharegate.paths import CanonicalPath
 from tests.attacks.notebooks import Notebook, plant_notebook
-from tests.attacks.pages import Owner, Visitor, editor, make, until
+from tests.attacks.pages import Owner, Visitor, editor, make, until, visiting
 from tests.attacks.test_undoing import on_disk, snapshots, sources, visit_id
 from tests.gatehouse import Gatehouse
 from tests.real.jupyter import JupyterServer
@@ -76,23 +76,23 @@ async def test_attack_holding_the_junk_open(
     gate: Gatehouse, ann: Visitor, bo: Visitor, workshop: JupyterServer
 ) -> None:
     """A page that has the words open would write them over the picture again: refused in plain words until it is
-    closed. A page that has the file open as bytes is in nobody's way."""
+    closed, which pausing the share does. A page that has the file open as bytes is in nobody's way."""
     path = make(workshop, "held.png")
     file = workshop.root / path
     file.write_bytes(PICTURE)
     assert await contents(ann, "PUT", path, text("junk\n")) == 200
     [kept] = await snapshots(gate, path)
-    page = await ann.open(path)
-    status, answer = await restore(gate, kept["id"])
-    assert (status, answer["error"]["code"]) == (403, "document_open") and "open" in answer["error"]["message"]
-    assert file.read_bytes() == b"junk\n" and len(await snapshots(gate, path)) == 1
-    await page.leave()
-    live: Any = gate.running.api.versions.live
-    server = (await gate.call("GET", "servers"))["servers"][0]["id"]
-    await until(lambda: not live._documents.rooms.is_open(server, CanonicalPath.from_body(path)))
-    await bo.open(path, "base64", "file")
-    status, done = await restore(gate, kept["id"])
-    assert status == 200 and done["restored"] and file.read_bytes() == PICTURE
+    made = await gate.share(role="edit", **{"for": ["Eve"]})
+    async with visiting(await gate.visit(made, name="Eve")) as eve:
+        page = await eve.open(path)
+        status, answer = await restore(gate, kept["id"])
+        assert (status, answer["error"]["code"]) == (403, "document_open") and "open" in answer["error"]["message"]
+        assert file.read_bytes() == b"junk\n" and len(await snapshots(gate, path)) == 1
+        await gate.call("POST", f"shares/{made['share']['id']}/pause", {})
+        await until(lambda: page.closed is not None)
+        await bo.open(path, "base64", "file")
+        status, done = await restore(gate, kept["id"])
+        assert status == 200 and done["restored"] and file.read_bytes() == PICTURE
 
 
 async def test_attack_a_folder_in_the_place_of_a_file(gate: Gatehouse, ann: Visitor, workshop: JupyterServer) -> None:
