@@ -125,8 +125,9 @@ class Keeping:
             content = content_of(epoch)
         except ValueError as error:  # fails closed
             raise StoreUnavailable(f"the document cannot be kept: {error}") from None
-        pair = ":".join(room.name.pair)
-        return await self._keeper.take(room.upstream, str(room.path or ""), content, cause, room=pair, by=account)
+        name, path = room.name, str(room.path or "")
+        pair = ":".join(name.pair)
+        return await self._keeper.take(room.upstream, path, content, cause, file=name.file_id, room=pair, by=account)
 
     def _book(self, room: Room, epoch: Epoch) -> _Book:
         book = self._books.get(room)

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sharegate.channels.epoch import Epoch
+from sharegate.channels.guard import KINDS
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
-from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.errors import Denied, Invalid, NotFound, Reason, Refused, StoreUnavailable
 from sharegate.keeping import Keeping, content_of
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
@@ -22,7 +23,7 @@ from sharegate.versions.edits import take_back_from
 from sharegate.versions.interfaces import Done, EditStore
 from sharegate.versions.model import Cause, Content, Kind, Place, Snapshot
 from sharegate.versions.restore import apply, plan
-from sharegate.versions.snapshots import Keeper, OnAccount
+from sharegate.versions.snapshots import NOBODY, Keeper, OnAccount
 
 # A file larger than this is not kept, and so not deleted or replaced by visitors.
 MOST_BYTES = 64 << 20
@@ -53,17 +54,33 @@ class Living:
 
     # -- LiveDocuments --------------------------------------------------------------------------------------------
 
+    async def path_of(self, upstream: str, file: str) -> str | None:
+        where = await self._documents.path_of(upstream, file)
+        return str(where) if where is not None else None
+
+    async def file_at(self, upstream: str, path: str) -> str:
+        answer = await self._forwarder.forward(
+            await self._upstreams.find(upstream),
+            Outgoing("GET", "api/fileid/id", query=(("path", path), ("no_track_activity", "1"))),
+        )
+        data = await answer.read(_MODEL_LIMIT)
+        try:
+            found = json.loads(data) if answer.status == 200 else {}
+        except ValueError:  # fails open: versions are found under the name that the file had
+            found = {}
+        return str(found.get("id", "")) if isinstance(found, dict) else ""
+
     async def present(self, upstream: str, path: str) -> Content:
         server, where = await self._find(upstream, path)
-        if not await self._has_room(server, where):
+        if not await self._is_read(server, where):
             return await self._file(server, where)
         async with self._held(server, where) as (_, epoch):
             return _readable(epoch)
 
     async def take(self, upstream: str, path: str) -> Snapshot:
         server, where = await self._find(upstream, path)
-        if not await self._has_room(server, where):
-            return await self._keeper.take(upstream, str(where), await self._file(server, where), Cause.ASKED)
+        if not await self._is_read(server, where):
+            return await self._take(server, where, Cause.ASKED)
         async with self._held(server, where) as (room, epoch):
             return await self._keeping.keep(room, epoch, Cause.ASKED)
 
@@ -71,14 +88,12 @@ class Living:
         try:
             server, where = await self._find(upstream, path)
         except NotFound:
+            if cells is not None:
+                raise Invalid("cell", "the file is gone", "Restore it whole: leave out --cell") from None
             await self._make(await self._upstreams.find(upstream), CanonicalPath.from_body(path), wanted)
             return Done(None, {"saved": True})
-        if wanted.kind is Kind.BYTES or not await self._has_room(server, where):
-            before = await self._keeper.take(
-                upstream, str(where), await self._file(server, where), Cause.BEFORE_RESTORE
-            )
-            await self._make(server, where, wanted)
-            return Done(before, {"saved": True})
+        if wanted.kind is Kind.BYTES or await self._kind(server, where) is not wanted.kind:
+            return await self._put_back(server, where, wanted, cells)
         async with self._held(server, where) as (room, epoch):
             before = await self._keeping.keep(room, epoch, Cause.BEFORE_RESTORE)
             _check_same(room, epoch)
@@ -87,6 +102,27 @@ class Living:
             present = _readable(epoch)
             room.write(lambda doc: apply(plan(present, wanted, cells), doc))
             return Done(before, {"saved": await self._saved(room)})
+
+    async def _put_back(
+        self, server: Upstream, where: CanonicalPath, wanted: Content, cells: tuple[str, ...] | None
+    ) -> Done:
+        """The whole file, in the place of one of another kind, or of one that the gate does not read."""
+        if cells is not None:
+            plan(await self._file(server, where), wanted, cells)
+        await self._check_closed(server, where)
+        before = await self._take(server, where, Cause.BEFORE_RESTORE)
+        await self._check_closed(server, where)
+        await self._make(server, where, wanted)
+        return Done(before, {"saved": True})
+
+    async def _check_closed(self, server: Upstream, where: CanonicalPath) -> None:
+        # What is open as something else would be written over what is put back. A room of bytes reads the file again.
+        if await self._open_kinds(server, where):
+            raise Refused(
+                "document_open",
+                f"{where} is open as another kind of file than the version is",
+                "Restore it when visitors have closed it, or pause the share first",
+            )
 
     async def flush(self) -> None:
         await self._keeping.flush()
@@ -121,9 +157,21 @@ class Living:
 
     @contextlib.asynccontextmanager
     async def _held(self, upstream: Upstream, path: CanonicalPath) -> AsyncIterator[tuple[Room, Epoch]]:
-        room = await self._documents.room_at(upstream.id, path)
+        try:
+            room = await self._documents.room_at(upstream.id, path)
+        except Denied as denied:
+            # A notebook that lost its name while it is open is a notebook still.
+            open_room = await self._room_of(upstream, path) if denied.reason is Reason.ROOM_FORMAT else None
+            if open_room is None:
+                raise
+            room = open_room
         async with room.held() as epoch:
             yield room, epoch
+
+    async def _room_of(self, upstream: Upstream, path: CanonicalPath) -> Room | None:
+        """The open room of the file that lies there, if the gate reads it: also one that has not heard of its name."""
+        rooms = self._documents.rooms.of_file(upstream.id, await self.file_at(upstream.id, str(path)))
+        return next((room for room in rooms if room.name.pair in KINDS), None)
 
     # -- Keeping --------------------------------------------------------------------------------------------------
 
@@ -152,25 +200,51 @@ class Living:
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
-            content = await self._file(upstream, here)
-            await self._keeper.take(upstream.id, str(here), content, cause, by=account)
+            await self._take(upstream, here, cause, account)
+
+    async def _take(
+        self, upstream: Upstream, path: CanonicalPath, cause: Cause, account: OnAccount = NOBODY
+    ) -> Snapshot:
+        """Keep the file as it lies there."""
+        content = await self._file(upstream, path)
+        # The id of a file that is deleted goes with it.
+        file = "" if cause is Cause.BEFORE_DELETE else await self._documents.id_of(upstream, path)
+        return await self._keeper.take(upstream.id, str(path), content, cause, file=file, by=account)
 
     # -- files ----------------------------------------------------------------------------------------------------
 
     async def _find(self, upstream: str, path: str) -> tuple[Upstream, CanonicalPath]:
-        """Raises NotFound for what is no file."""
+        """Raises NotFound where nothing is, Refused where a folder stands."""
         server, where = await self._upstreams.find(upstream), CanonicalPath.from_body(path)
-        model = await self._model(server, where)
-        if model is None or model.get("type") == "directory":
+        try:
+            model = await self._model(server, where)
+        except Denied:  # fails closed: a server answers with 500 what would lie below a file
+            await self._missing_around(server, where)
+            raise
+        if model is None:
             raise NotFound("file", path)
+        if model.get("type") == "directory":
+            raise Refused("folder_in_the_way", f"a folder stands at {path}", "Name a file, or rename the folder first")
         return server, where
 
-    async def _has_room(self, upstream: Upstream, path: CanonicalPath) -> bool:
-        """Whether the gate reads the document: a notebook, or text. Others are files of bytes."""
-        if self._documents.rooms.is_open(upstream.id, path):
-            return True
-        model = await self._model(upstream, path, content=True)
-        return model is not None and (model.get("type") == "notebook" or model.get("format") == "text")
+    async def _is_read(self, upstream: Upstream, path: CanonicalPath) -> bool:
+        """Whether there is a room of it that the gate reads. Others are files of bytes."""
+        return await self._kind(upstream, path) is not Kind.BYTES
+
+    async def _kind(self, upstream: Upstream, path: CanonicalPath) -> Kind:
+        """What the document is now: as it is open, else as its file is. BYTES also while it is open as bytes."""
+        open_as = await self._open_kinds(upstream, path)
+        if open_as or self._documents.rooms.is_open(upstream.id, path):
+            return open_as[0] if open_as else Kind.BYTES
+        model = await self._model(upstream, path, content=True) or {}
+        if model.get("type") == "notebook":
+            return Kind.NOTEBOOK
+        return Kind.TEXT if model.get("format") == "text" else Kind.BYTES
+
+    async def _open_kinds(self, upstream: Upstream, path: CanonicalPath) -> list[Kind]:
+        room = await self._room_of(upstream, path)
+        pairs = [room.name.pair] if room is not None else self._documents.rooms.pairs(upstream.id, path)
+        return [Kind(KINDS[pair].value) for pair in pairs if pair in KINDS]
 
     async def _file(self, upstream: Upstream, path: CanonicalPath) -> Content:
         model = await self._model(upstream, path, content=True)
@@ -188,12 +262,17 @@ class Living:
         except ValueError:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a file that cannot be read") from None
 
-    async def _model(self, upstream: Upstream, path: CanonicalPath, *, content: bool = False) -> dict[str, Any] | None:
-        """The contents model; None for what is not there."""
+    async def _model(
+        self, upstream: Upstream, path: CanonicalPath, *, content: bool = False, as_bytes: bool = False
+    ) -> dict[str, Any] | None:
+        """The contents model; None for what is not there. A notebook that is none is a file of bytes."""
+        asked = [("content", str(int(content)))] + ([("type", "file"), ("format", "base64")] if as_bytes else [])
         answer = await self._forwarder.forward(
-            upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=(("content", str(int(content))),))
+            upstream, Outgoing("GET", f"api/contents/{path.encoded}", query=tuple(asked))
         )
         data = await answer.read(2 * MOST_BYTES if content else _MODEL_LIMIT)
+        if answer.status == 400 and content and not as_bytes:
+            return await self._model(upstream, path, content=True, as_bytes=True)
         if answer.status == 404:
             return None
         if answer.status != 200:
@@ -206,10 +285,8 @@ class Living:
 
     async def _make(self, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
         """The whole file, and the folders around it that are gone."""
-        for depth in range(1, len(path.segments)):
-            around = CanonicalPath(path.segments[:depth])
-            if await self._model(upstream, around) is None:
-                await self._put(upstream, around, {"type": "directory"})
+        for around in await self._missing_around(upstream, path):
+            await self._put(upstream, around, {"type": "directory"})
         if content.notebook is not None:
             await self._put(upstream, path, {"type": "notebook", "format": "json", "content": content.notebook})
         elif content.kind is Kind.TEXT:
@@ -217,6 +294,18 @@ class Living:
         else:
             data = base64.b64encode(content.data).decode()
             await self._put(upstream, path, {"type": "file", "format": "base64", "content": data})
+
+    async def _missing_around(self, upstream: Upstream, path: CanonicalPath) -> list[CanonicalPath]:
+        """The folders around a file that are gone, the outermost first. Refused where a file stands for one."""
+        missing: list[CanonicalPath] = []
+        for depth in range(1, len(path.segments)):
+            around = CanonicalPath(path.segments[:depth])
+            standing = await self._model(upstream, around) if not missing else None
+            if standing is None:
+                missing.append(around)
+            elif standing.get("type") != "directory":
+                raise Refused("file_in_the_way", f"a file stands at {around}, where a folder was", "Rename it first")
+        return missing
 
     async def _put(self, upstream: Upstream, path: CanonicalPath, model: dict[str, Any]) -> None:
         answer = await self._forwarder.forward(

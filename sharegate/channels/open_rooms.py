@@ -47,13 +47,18 @@ class OpenRooms:
         asked = _folded(path)
         return any(_folded(there)[: len(asked)] == asked for there, _ in self._open(upstream))
 
+    def pairs(self, upstream: str, path: CanonicalPath) -> list[tuple[str, str]]:
+        """Format and type of what is open at exactly this path."""
+        asked = _folded(path)
+        return [room.name.pair for there, room in self._open(upstream) if _folded(there) == asked]
+
+    def of_file(self, upstream: str, file_id: str) -> list[Room]:
+        """The open rooms of a file, whatever it is called by now."""
+        return [room for _, room in self._open(upstream) if room.name.file_id == file_id]
+
     def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
         """Whether a room whose every change is judged as a notebook's is open for this path."""
-        asked = _folded(path)
-        return any(
-            _folded(there) == asked and KINDS.get(room.name.pair) is DocumentKind.NOTEBOOK
-            for there, room in self._open(upstream)
-        )
+        return any(KINDS.get(pair) is DocumentKind.NOTEBOOK for pair in self.pairs(upstream, path))
 
     def room_of(self, visit: str, upstream: str, path: str) -> str:
         """The name of the notebook's room at this path which the visit has open; "" when there is none, or when another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -127,9 +128,7 @@ async def show(
         answer = await control.call("GET", place)
     notebook, text = answer.get("notebook"), answer.get("text")
     if output is not None:
-        if notebook is None and text is None:
-            raise Invalid("--output", "this version is of a file that is only restored as a whole", "Restore it")
-        _write(output, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if notebook is not None else str(text))
+        _write(output, _bytes(answer))
     if cli.as_json:
         cli.output.document(answer)
         return
@@ -144,7 +143,7 @@ async def show(
     elif text is not None:
         _say_lines(cli, str(text))
     else:
-        cli.output.say(f"A file of {one['size']} bytes that is only restored as a whole.")
+        cli.output.say(f"A file of {one['size']} bytes. To look at it: --output FILE.")
 
 
 async def diff(
@@ -202,7 +201,7 @@ async def restore(
                 return
             if not cli.as_json:
                 _draw(cli, answer["difference"])
-            name = shown(answer["snapshot"]["path"])
+            name = shown(_restored_path(answer))
             again = "Make the file anew" if answer["missing"] else differences.summary(answer["difference"])
             cli.confirm(f"Restore {name} ({again}).")
             body["preview"] = False
@@ -212,7 +211,7 @@ async def restore(
     elif not answer["restored"]:
         _nothing(cli, answer)
     else:
-        cli.output.say(f"Restored {shown(answer['snapshot']['path'])}.")
+        cli.output.say(f"Restored {shown(_restored_path(answer))}.")
         _back(cli, answer["before"])
 
 
@@ -282,6 +281,12 @@ def _report(cli: Cli, document: Json) -> None:
         cli.output.note(f"Changes are kept since {moments.shown(float(report['since']), cli.zone)}.")
 
 
+def _restored_path(answer: Json) -> str:
+    """Where the file lies now; with the name that it had, where that is another."""
+    now, was = str(answer["path"]), str(answer["snapshot"]["path"])
+    return now if now == was else f"{now} (which was {was})"
+
+
 def _nothing(cli: Cli, answer: Json) -> None:
     if cli.as_json:
         cli.output.document(answer)
@@ -325,11 +330,20 @@ def _named(ref: str) -> str:
     return ref
 
 
-def _write(path: Path, text: str) -> None:
+def _bytes(answer: Json) -> bytes:
+    """The version as a file."""
+    if answer.get("data") is not None:
+        return base64.b64decode(str(answer["data"]))
+    notebook = answer.get("notebook")
+    text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n" if notebook is not None else str(answer["text"])
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
     except FileExistsError:
         raise Invalid("--output", f"{path} exists already", "Name a new file") from None
     except OSError as error:

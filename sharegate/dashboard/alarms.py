@@ -35,6 +35,11 @@ class Alarms:
                 del self._open[next(iter(self._open))]
         elif event.action in (Action.DOCUMENT_RESTORED, Action.DOCUMENT_UNDONE) and event.outcome is Outcome.ALLOWED:
             self._open.pop(event.path, None)
+            # Under another name, too: the file may have been renamed after the alarm.
+            version = event.detail.removeprefix("to ").split(",")[0]
+            renamed = [path for path, (_, alarm) in self._open.items() if version == told(alarm.detail)[2] != ""]
+            for path in renamed:
+                del self._open[path]
 
     async def listed(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """`GET alarms`: the newest first."""

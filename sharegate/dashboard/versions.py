@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -61,20 +62,21 @@ class Versions:
     # -- reading --------------------------------------------------------------------------------------------------
 
     async def _list(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        upstream, path, server = "", "", query.get("server", "")
+        upstream, path, file, server = "", "", "", query.get("server", "")
         if query.get("path"):
             upstream, path = await self._document(query["path"], server)
+            file = await self._file_at(upstream, path)
         elif server:
             upstream = (await self._servers.for_path("", server))[0].id
         limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
-        found = await self._keeper.list(upstream=upstream, path=path, limit=limit)
+        found = await self._keeper.list(upstream=upstream, path=path, file=file, limit=limit)
         ids = [one.id for one in await self._keeper.list()]
         return {"snapshots": [await self._view(one, ids) for one in found]}
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         snapshot = await self._keeper.find(parts["id"])
         content = await self._keeper.content(snapshot)
-        return {"snapshot": await self._view(snapshot), "notebook": content.notebook, "text": _text(content)}
+        return {"snapshot": await self._view(snapshot), **_said(content)}
 
     async def _compare(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """With another snapshot (`with`), else with the document as it is now."""
@@ -84,7 +86,8 @@ class Versions:
         if other is not None:
             after = await self._keeper.content(other)
         else:
-            after = await self._live().present(snapshot.upstream, snapshot.path)
+            live = self._live()
+            after = await live.present(snapshot.upstream, await self._where(live, snapshot))
         return {
             "before": await self._view(snapshot),
             "after": await self._view(other) if other is not None else None,
@@ -108,16 +111,20 @@ class Versions:
         wanted = await self._keeper.content(snapshot)
         cells = tuple(asked.cells) if asked.cells is not None else None
         live = self._live()
-        present = await self._present(live, snapshot)
-        answer: Json = {"snapshot": await self._view(snapshot), "missing": present is None, "before": None}
+        path = await self._where(live, snapshot)
+        present = await self._present(live, snapshot.upstream, path)
+        if present is None and cells is not None:
+            raise Invalid("cell", "the file is gone", "Restore it whole: leave out --cell")
+        view = await self._view(snapshot)
+        answer: Json = {"snapshot": view, "path": path, "missing": present is None, "before": None}
         changes = Difference() if present is None else _changes(present, wanted, cells)
         answer["difference"] = changes.to_json()
         if asked.preview or (present is not None and not changes):
             return answer | {"restored": False}
         detail = f"to {snapshot.id}" + (f", cells {' '.join(cells)}" if cells is not None else "")
-        event = AuditEvent(action=Action.DOCUMENT_RESTORED, actor="owner", path=snapshot.path, detail=detail)
+        event = AuditEvent(action=Action.DOCUMENT_RESTORED, actor="owner", path=path, detail=detail)
         try:
-            done = await live.restore(snapshot.upstream, snapshot.path, wanted, cells)
+            done = await live.restore(snapshot.upstream, path, wanted, cells)
         except SharegateError:
             await self._trail.record(msgspec.structs.replace(event, outcome=Outcome.FAILED))
             raise
@@ -136,7 +143,11 @@ class Versions:
         places = _latest(await self._edits.edited_by(visit.id))
         if asked.path:
             upstream, path = await self._document(asked.path, "")
-            places = [place for place in places if (place.upstream, place.path) == (upstream, path)]
+            there = [place for place in places if place.upstream == upstream]
+            # Under the name it has, or under the one it had where nothing else has it.
+            places = [place for place in there if await self._now(live, place) == path] or [
+                place for place in there if place.path == path
+            ]
         if not places:
             raise NotFound("change of this visit that is kept", asked.path or await self._views.visit_label(visit))
         documents = [await self._undo_in(live, place, visit, preview=asked.preview) for place in places]
@@ -151,9 +162,9 @@ class Versions:
             link=visit.link,
             visit=visit.id,
             name=visit.name,
-            path=place.path,
+            path=(path := await self._now(live, place)),
         )
-        answer: Json = {"path": place.path, "server": place.upstream, "report": None, "before": None, "problem": ""}
+        answer: Json = {"path": path, "server": place.upstream, "report": None, "before": None, "problem": ""}
         try:
             done = await live.undo(place, visit.id, preview=preview)
         except SharegateError as error:
@@ -173,9 +184,26 @@ class Versions:
             raise Unreachable("no gate runs here, so that no document is open; start one with `sharegate up`")
         return self.live
 
-    async def _present(self, live: LiveDocuments, snapshot: Snapshot) -> Content | None:
+    async def _where(self, live: LiveDocuments, snapshot: Snapshot) -> str:
+        """Where the version's file lies by now; where it lay, if the server does not know it any more."""
+        now = await live.path_of(snapshot.upstream, snapshot.file) if snapshot.file else None
+        return now or snapshot.path
+
+    async def _now(self, live: LiveDocuments, place: Place) -> str:
         try:
-            return await live.present(snapshot.upstream, snapshot.path)
+            return await live.path_of(place.upstream, place.file) or place.path
+        except SharegateError:  # its server is away: told when that document's turn comes
+            return place.path
+
+    async def _file_at(self, upstream: str, path: str) -> str:
+        try:
+            return await self.live.file_at(upstream, path) if self.live is not None else ""
+        except SharegateError:  # fails open: what was kept under this name is listed all the same
+            return ""
+
+    async def _present(self, live: LiveDocuments, upstream: str, path: str) -> Content | None:
+        try:
+            return await live.present(upstream, path)
         except NotFound:
             return None  # a file that was deleted is made again
 
@@ -214,8 +242,8 @@ class Versions:
 
 def _changes(present: Content, wanted: Content, cells: tuple[str, ...] | None) -> Difference:
     """What a restore would change. Raises Invalid or NotFound for what cannot be restored."""
-    if present.kind is Kind.BYTES and wanted.kind is Kind.BYTES and cells is None:
-        return difference(present, wanted)
+    if cells is None and (wanted.kind is Kind.BYTES or present.kind is not wanted.kind):
+        return difference(present, wanted)  # the whole file is put back
     plan(present, wanted, cells)
     return difference(present, wanted if cells is None else with_cells(present, wanted, list(cells)))
 
@@ -228,5 +256,8 @@ def _latest(places: list[Place]) -> list[Place]:
     return list(found.values())
 
 
-def _text(content: Content) -> str | None:
-    return content.text if content.kind is Kind.TEXT else None
+def _said(content: Content) -> Json:
+    """`data` is base64."""
+    bytes_ = base64.b64encode(content.data).decode() if content.kind is Kind.BYTES else None
+    text = content.text if content.kind is Kind.TEXT else None
+    return {"notebook": content.notebook, "text": text, "data": bytes_}

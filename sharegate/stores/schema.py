@@ -55,9 +55,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "INSERT INTO beat VALUES (1, 0)",
     ),
     (
-        "CREATE TABLE versions (id TEXT PRIMARY KEY, upstream TEXT NOT NULL, path TEXT NOT NULL, taken REAL NOT NULL,"
-        " content TEXT NOT NULL, body TEXT NOT NULL)",
+        "CREATE TABLE versions (id TEXT PRIMARY KEY, upstream TEXT NOT NULL, path TEXT NOT NULL, file TEXT NOT NULL,"
+        " taken REAL NOT NULL, content TEXT NOT NULL, body TEXT NOT NULL)",
         "CREATE INDEX versions_of ON versions (upstream, path, taken)",
+        "CREATE INDEX versions_by_id ON versions (upstream, file, taken) WHERE file != ''",
         "CREATE INDEX versions_with ON versions (content)",
         # Sealed. `size` is what counts against the limit of a server.
         "CREATE TABLE contents (name TEXT PRIMARY KEY, upstream TEXT NOT NULL, size INTEGER NOT NULL,"

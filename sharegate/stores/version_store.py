@@ -40,8 +40,8 @@ class VersionTables(ABC):
     async def version(self, id: str) -> Snapshot | None:
         return await self._read(lambda reading: version_tables.find(reading, id))
 
-    async def versions(self, *, upstream: str = "", path: str = "", limit: int = 0) -> list[Snapshot]:
-        return await self._read(lambda reading: version_tables.listed(reading, upstream, path, limit))
+    async def versions(self, *, upstream: str = "", path: str = "", file: str = "", limit: int = 0) -> list[Snapshot]:
+        return await self._read(lambda reading: version_tables.listed(reading, upstream, path, limit, file=file))
 
     async def version_content(self, id: str) -> bytes:
         name, sealed = await self._read(lambda reading: version_tables.content(reading, id))

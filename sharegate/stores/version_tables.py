@@ -33,11 +33,12 @@ def keep(connection: sqlite3.Connection, snapshot: Snapshot, sealed: bytes, limi
         )
     snapshot = msgspec.structs.replace(snapshot, stored=stored)
     connection.execute(
-        "INSERT INTO versions (id, upstream, path, taken, content, body) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO versions (id, upstream, path, file, taken, content, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
         (
             snapshot.id,
             snapshot.upstream,
             snapshot.path,
+            snapshot.file,
             snapshot.taken,
             snapshot.digest,
             msgspec.json.encode(snapshot).decode(),
@@ -65,11 +66,11 @@ def find(connection: sqlite3.Connection, id: str) -> Snapshot | None:
     return found[0]
 
 
-def listed(connection: sqlite3.Connection, upstream: str, path: str, limit: int) -> list[Snapshot]:
+def listed(connection: sqlite3.Connection, upstream: str, path: str, limit: int, *, file: str = "") -> list[Snapshot]:
     rows = connection.execute(
-        "SELECT body FROM versions WHERE (?1 = '' OR upstream = ?1) AND (?2 = '' OR path = ?2)"
-        " ORDER BY taken DESC, id DESC LIMIT ?3",
-        (upstream, path, limit or -1),
+        "SELECT body FROM versions WHERE (?1 = '' OR upstream = ?1)"
+        " AND (?2 = '' OR path = ?2 OR (?4 != '' AND file = ?4)) ORDER BY taken DESC, id DESC LIMIT ?3",
+        (upstream, path, limit or -1, file),
     )
     return [_snapshot(body) for (body,) in rows]
 

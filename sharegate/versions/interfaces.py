@@ -23,8 +23,8 @@ class VersionStore(Protocol):
     async def version(self, id: str) -> Snapshot | None:
         """By its id, or by the beginning of it where only one fits."""
 
-    async def versions(self, *, upstream: str = "", path: str = "", limit: int = 0) -> list[Snapshot]:
-        """Newest first. `path` is exactly that file."""
+    async def versions(self, *, upstream: str = "", path: str = "", file: str = "", limit: int = 0) -> list[Snapshot]:
+        """Newest first. `path` is exactly what lay there; with `file` also what has that id, wherever it lay."""
 
     async def version_content(self, id: str) -> bytes:
         """Raises NotFound, and StoreUnavailable for what does not open."""
@@ -71,6 +71,12 @@ class Done:
 class LiveDocuments(Protocol):
     """The live rooms, as the owner's commands need them. Each raises NotFound for a file that is not there,
     Denied(`upstream_away`) and the like when the server cannot be asked, StoreUnavailable when nothing can be kept."""
+
+    async def path_of(self, upstream: str, file: str) -> str | None:
+        """Where the file with this id lies by now; None when the server does not know."""
+
+    async def file_at(self, upstream: str, path: str) -> str:
+        """The id of the file at a path; "" where none is known."""
 
     async def present(self, upstream: str, path: str) -> Content:
         """The document as it is now; a room that is not open is opened for it."""

@@ -148,13 +148,15 @@ def facts(content: Content) -> Facts:
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What a document was at `taken` (seconds since the epoch). `room` is `format:type` ("" for a file without one),
-    `digest` a keyed digest of the content, `size` its bytes before compression, `stored` those it takes on disk.
-    `visit`, `link` and `share` say whose act it was taken for; empty where nobody's."""
+    """What a document was at `taken` (seconds since the epoch). `path` is where it lay then, `file` the server's id of
+    it, which follows renames ("" where none is known). `room` is `format:type` ("" for a file without one), `digest` a
+    keyed digest of the content, `size` its bytes before compression, `stored` those it takes on disk. `visit`, `link`
+    and `share` say whose act it was taken for; empty where nobody's."""
 
     id: str
     upstream: str
     path: str
+    file: str = ""
     room: str
     kind: Kind
     taken: float

@@ -100,7 +100,7 @@ def plan(present: Content, wanted: Content, cells: Iterable[str] | None = None) 
     neither.
     """
     if present.kind is not wanted.kind or present.kind is Kind.BYTES:
-        raise Invalid("snapshot", "is not of the kind of the document as it is now", "Put the whole file back")
+        raise Invalid("snapshot", "is not of the kind of the document as it is now", "Leave out --cell")
     work = Work()
     if present.kind is Kind.TEXT:
         if cells is not None:

@@ -47,6 +47,7 @@ class Keeper:
         content: Content,
         cause: Cause,
         *,
+        file: str = "",
         room: str = "",
         by: OnAccount = NOBODY,
     ) -> Snapshot:
@@ -56,6 +57,7 @@ class Keeper:
             id=self._new_id(),
             upstream=upstream,
             path=path,
+            file=file,
             room=room,
             kind=content.kind,
             taken=self._now(),
@@ -79,9 +81,9 @@ class Keeper:
             raise NotFound("version", id[:80])
         return snapshot
 
-    async def list(self, *, upstream: str = "", path: str = "", limit: int = 0) -> list[Snapshot]:
+    async def list(self, *, upstream: str = "", path: str = "", file: str = "", limit: int = 0) -> list[Snapshot]:
         """Newest first."""
-        return await self._store.versions(upstream=upstream, path=path, limit=limit)
+        return await self._store.versions(upstream=upstream, path=path, file=file, limit=limit)
 
     async def content(self, snapshot: Snapshot) -> Content:
         """Raises NotFound when it was thinned out meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -31,7 +32,8 @@ def snapshot(**more: Any) -> views.Json:
 
 def restored(**more: Any) -> views.Json:
     return {
-        "snapshot": snapshot(), "missing": False, "difference": CHANGE, "restored": False, "before": None,
+        "snapshot": snapshot(), "path": "week3/intro.ipynb", "missing": False, "difference": CHANGE, "restored": False,
+        "before": None,
     } | more  # fmt: skip
 
 
@@ -68,8 +70,14 @@ def test_show_and_write_a_file(scripted: ScriptedGate, home: Path) -> None:
     assert run("snapshot", "show", "n4kd", "--output", str(target)).code == 0
     assert json.loads(target.read_text()) == NOTEBOOK and stat.S_IMODE(target.stat().st_mode) == 0o600
     assert run("snapshot", "show", "n4kd", "--output", str(target)).code == 2
-    scripted.say("GET snapshots/bin", {"snapshot": snapshot(), "notebook": None, "text": None})
-    assert run("snapshot", "show", "bin", "--output", str(home / "new")).code == 2
+    data = base64.b64encode(bytes(range(256))).decode()
+    scripted.say("GET snapshots/bin", {"snapshot": snapshot(), "notebook": None, "text": None, "data": data})
+    assert "A file of 100 bytes." in run("snapshot", "show", "bin").out
+    assert run("snapshot", "show", "bin", "--output", str(home / "new")).code == 0
+    assert (home / "new").read_bytes() == bytes(range(256))
+    scripted.say("GET snapshots/txt", {"snapshot": snapshot(), "notebook": None, "text": "é\r\n\ud800", "data": None})
+    assert run("snapshot", "show", "txt", "--output", str(home / "words")).code == 0
+    assert (home / "words").read_bytes() == b"\xc3\xa9\r\n\xed\xa0\x80"
 
 
 def test_diff(scripted: ScriptedGate) -> None:
@@ -103,6 +111,13 @@ def test_restore_with_yes(scripted: ScriptedGate) -> None:
     assert ran.code == 0 and ran.out == "Restored week3/intro.ipynb.\n"
     assert "sharegate snapshot restore p7xz" in ran.err
     assert scripted.sent("POST snapshots/n4kd/restore") == [{"cells": ["a", "b"], "preview": False}]
+
+
+def test_restore_of_what_was_renamed(scripted: ScriptedGate) -> None:
+    """Both names are told."""
+    scripted.say("POST snapshots/n4kd/restore", restored(restored=True, path="week3/renamed.ipynb"))
+    ran = run("snapshot", "restore", "n4kd", "--yes")
+    assert ran.out == "Restored week3/renamed.ipynb (which was week3/intro.ipynb).\n"
 
 
 @pytest.mark.parametrize("yes", [(), ("--yes",)])

@@ -40,6 +40,16 @@ async def test_an_alarm_ends_when_the_document_is_mended(office: Office) -> None
         assert [one["path"] for one in await alarms(office)] == ["week3/b.ipynb"]
 
 
+async def test_an_alarm_ends_when_its_document_is_mended_under_another_name(office: Office) -> None:
+    """By the version to go back to, which the alarm names."""
+    for name, version in (("a", "n4kdxxxxxx"), ("b", "p7xzxxxxxx")):
+        detail = f"{DETAIL}; the version before is {version}"
+        await happen(office, Action.DOCUMENT_ALARM, f"week3/{name}.ipynb", detail=detail)
+    await happen(office, Action.DOCUMENT_UNDONE, "week3/renamed.ipynb")
+    await happen(office, Action.DOCUMENT_RESTORED, "week3/renamed.ipynb", detail="to n4kdxxxxxx, cells a b")
+    assert [one["path"] for one in await alarms(office)] == ["week3/b.ipynb"]
+
+
 async def test_an_alarm_is_dismissed_by_its_id(office: Office) -> None:
     """An id that is no more, also of an older alarm of the same document, is not found and dismisses nothing."""
     await happen(office, Action.DOCUMENT_ALARM, "week3/a.ipynb", detail=DETAIL)

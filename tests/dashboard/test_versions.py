@@ -236,3 +236,30 @@ async def test_a_version_of_a_file_that_is_gone(desk: Desk) -> None:
     kept = await desk.keeper.take(SERVER, "gone.txt", Content.of_text("x"), Cause.BEFORE_DELETE)
     answer = await desk.office.call("POST", f"snapshots/{kept.id}/restore", {"preview": True})
     assert answer["missing"] and not answer["restored"]
+
+
+async def test_a_document_that_was_renamed_is_found_and_mended_where_it_lies(desk: Desk) -> None:
+    """Its versions are listed under the new name, and restore, comparison and undo change it, not what lies at the old
+    name by now; the old name is good for it while nothing else has it."""
+    new = "week3/renamed.ipynb"
+    (first,) = await desk.list()
+    await desk.documents.write(SERVER, PATH, "ann", wipe)
+    desk.documents.move(SERVER, PATH, new)
+    query = {"path": new, "server": SERVER}
+    _, found = await desk.office.running.api.call("GET", "/api/v1/snapshots", query)
+    assert [one["id"] for one in found["snapshots"]] == [first["id"]]
+    compared = await desk.office.call("GET", f"snapshots/{first['id']}/difference")
+    assert len(compared["difference"]["cells"]) == 2
+    done = await desk.office.call("POST", f"snapshots/{first['id']}/restore", {})
+    assert done["restored"] and not done["missing"] and (done["path"], done["snapshot"]["path"]) == (new, PATH)
+    assert [cell["source"] for cell in desk.content.cells] == ["one", "two"]
+    assert (await desk.office.call("GET", "audit", action="document.restored"))["events"][-1]["path"] == new
+    folder = desk.office.folder
+    for path in (PATH, new):
+        undo = {"path": str(folder / path), "preview": True}
+        assert [one["path"] for one in (await desk.office.call("POST", "visits/ann/undo", undo))["documents"]] == [new]
+    decoy = live(notebook([code("d", "")]))
+    await desk.documents.open(SERVER, PATH, decoy)
+    await desk.documents.write(SERVER, PATH, "bo", append("BO"))
+    status, _ = await desk.office.ask("POST", "visits/bo/undo", {"path": str(folder / new), "preview": True})
+    assert status == 404

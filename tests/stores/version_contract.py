@@ -74,6 +74,17 @@ class VersionContract:
         assert [one.id for one in await store.versions(upstream="u1", path="a")] == ["n2", "n0"]
         assert [one.id for one in await store.versions(path="a", limit=2)] == ["m0", "n2"]
 
+    async def test_a_renamed_file_is_listed_by_its_id(self, store: KeptVersions) -> None:
+        """With what else lay at the path; an empty id is nobody's, and ids are of one server."""
+        for at, (path, file) in enumerate([("a", "f1"), ("b", "f1"), ("b", "f2"), ("c", ""), ("d", "")]):
+            one = a_snapshot(f"n{at}", path=path, file=file, taken=START + at)
+            await store.keep_version(one, b"x", limits=PLENTY)
+        await store.keep_version(a_snapshot("m0", upstream="u2", path="x", file="f1"), b"x", limits=PLENTY)
+        assert [one.id for one in await store.versions(upstream="u1", path="b", file="f1")] == ["n2", "n1", "n0"]
+        assert [one.id for one in await store.versions(upstream="u1", path="new", file="f1")] == ["n1", "n0"]
+        assert [one.id for one in await store.versions(upstream="u1", path="c", file="")] == ["n3"]
+        assert (await store.version("n0")).file == "f1"  # type: ignore[union-attr]
+
     async def test_equal_content_is_stored_once(self, store: KeptVersions) -> None:
         """And stays until the last snapshot of it is forgotten. Another server's is its own."""
         limits = Limits(bytes=5000, per_document=1000, days=10_000)

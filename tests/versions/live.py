@@ -25,11 +25,13 @@ class OpenDocuments:
         self._limits = limits
         self._now = now
         self.docs: dict[tuple[str, str], tuple[Doc[Any], Kind, EditLog]] = {}
+        self.lies: dict[str, str] = {}
 
     async def open(self, upstream: str, path: str, doc: Doc[Any], kind: Kind = Kind.NOTEBOOK) -> EditLog:
         place = Place(upstream, f"id-of-{path}", "epoch", path)
         log = EditLog(self._store, place, self._limits, doc.get_update, self._now)
         self.docs[upstream, path] = doc, kind, log
+        self.lies[place.file] = path
         await log.begin()
         return log
 
@@ -47,6 +49,19 @@ class OpenDocuments:
             doc.apply_update(update)
             log.append(visit, update)
         await log.flush()
+
+    def move(self, upstream: str, path: str, to: str) -> None:
+        self.docs[upstream, to] = self.docs.pop((upstream, path))
+        self.lies[self._id(path)] = to
+
+    def _id(self, path: str) -> str:
+        return next((file for file, there in self.lies.items() if there == path), "")
+
+    async def path_of(self, upstream: str, file: str) -> str | None:
+        return self.lies.get(file)
+
+    async def file_at(self, upstream: str, path: str) -> str:
+        return self._id(path)
 
     async def present(self, upstream: str, path: str) -> Content:
         doc, kind, _ = self._find(upstream, path)
@@ -72,11 +87,11 @@ class OpenDocuments:
             await log.flush()
 
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
-        doc, kind, log = self._find(place.upstream, place.path)
+        doc, kind, log = self._find(place.upstream, self.lies[place.file])
         undone = await log.take_back(visit, kind)
         if preview:
             return Done(None, undone.to_json())
-        before = await self._kept(place.upstream, place.path, Cause.BEFORE_UNDO)
+        before = await self._kept(place.upstream, self.lies[place.file], Cause.BEFORE_UNDO)
         if undone.update:
             doc.apply_update(undone.update)
         log.undone(visit, undone.update)
@@ -90,4 +105,4 @@ class OpenDocuments:
 
     async def _kept(self, upstream: str, path: str, cause: Cause, by: OnAccount = NOBODY) -> Snapshot:
         content = await self.present(upstream, path)
-        return await self._keeper.take(upstream, path, content, cause, room="json:notebook", by=by)
+        return await self._keeper.take(upstream, path, content, cause, file=self._id(path), room="json:notebook", by=by)
