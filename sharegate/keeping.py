@@ -89,11 +89,21 @@ class Keeping:
                 book.last = kept
                 if not book.seen:
                     book.seen = [Seen(kept.taken, facts(content_of(epoch)), kept.id)]
-            if not book.begun:
-                # What comes from now on stands in the log behind the whole document.
-                book.opened = True
-                await book.log.begin()
-                book.begun = True
+            await self._begin_log(book)
+
+    async def begun(self, room: Room, epoch: Epoch) -> EditLog:
+        """The log of the room's present history, begun now if nobody wrote in it. StoreUnavailable."""
+        book = self._book(room, epoch)
+        async with book.beginning:
+            await self._begin_log(book)
+        return book.log
+
+    async def _begin_log(self, book: _Book) -> None:
+        if not book.begun:
+            # What comes from now on stands in the log behind the whole document.
+            book.opened = True
+            await book.log.begin()
+            book.begun = True
 
     def followed(self, room: Room, update: bytes) -> None:
         book = self._books.get(room)
