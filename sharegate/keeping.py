@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -146,6 +147,8 @@ class Keeping:
             place = Place(room.upstream, room.name.file_id, epoch.id, str(room.path or ""))
             log_ = EditLog(self._store, place, self._limits, lambda: epoch.whole, self._now)
             book = self._books[room] = _Book(epoch, log_)
+            # A room may be forgotten before the next round.
+            weakref.finalize(room, self._ended.append, log_).atexit = False
         return book
 
     # -- beside it ------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Any
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.history import contained
 from sharegate.channels.room import Room
-from sharegate.channels.scan import FROM_UPSTREAM, scan_update
 from sharegate.documents import Documents
 from sharegate.errors import Denied, NotFound, Reason, Refused, StoreUnavailable
 from sharegate.keeping import Keeping, content_of
@@ -111,7 +110,8 @@ class Living:
             log = await self._keeping.begun(room, epoch)
             _check_same(room, epoch)
             if undone.update:
-                _check_fits(epoch, undone.update)
+                if epoch.lacks(undone.update):
+                    raise Denied(Reason.UPSTREAM_AWAY, "the server has lost a part of the document: restore a version")
                 epoch.remember(cell.get("outputs") for cell in undone.after.cells)
                 room.write(lambda doc: doc.apply_update(undone.update), client=undone.client)
             # The change itself is in the log: the room told of it.
@@ -282,13 +282,6 @@ def _readable(epoch: Epoch) -> Content:
         return content_of(epoch)
     except ValueError as error:  # fails closed: what cannot be read is not changed
         raise StoreUnavailable(f"the document cannot be read: {error}") from None
-
-
-def _check_fits(epoch: Epoch, update: bytes) -> None:
-    """What refers to something that the document lacks would wait in it for ever."""
-    needs = scan_update(update, FROM_UPSTREAM).needs
-    if any(clock > epoch.held.get(client, 0) for client, clock in needs.items()):
-        raise Denied(Reason.UPSTREAM_AWAY, "the server has lost a part of the document; restore a version instead")
 
 
 def _check_same(room: Room, epoch: Epoch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,7 @@ async def forget(rooms: OpenRooms, monkeypatch: pytest.MonkeyPatch) -> None:
         soon.setattr(open_rooms, "LINGER_SECONDS", -1.0)
         rooms._forget(but=("", ""))
     assert not rooms._rooms
+    gc.collect()  # what only the room held is gone, too
 
 
 async def test_undo_works_after_the_room_was_forgotten(
@@ -395,7 +397,7 @@ async def test_undo_works_after_the_room_was_forgotten(
 
 
 async def test_undo_works_after_the_gate_was_started_again(workshop: JupyterServer, tmp_path: Path) -> None:
-    """Also what the owner did while no gate ran stays."""
+    """Also what the owner did while no gate ran stays, in what the visit had made, too."""
     path = plant_notebook(workshop, "again.ipynb")
     async with owning(workshop) as owner:
         mine = Notebook(await owner.open(path, "json", "notebook"))
@@ -406,18 +408,21 @@ async def test_undo_works_after_the_gate_was_started_again(workshop: JupyterServ
                 with hers.page.doc.transaction():
                     del hers.cells[0 : len(hers.cells)]
                     hers.put(id="junk", source=Text("junk"))
-                await until(lambda: mine.sources == ["junk"])
+                    hers.put(id="more", source=Text("more"))
+                await until(lambda: mine.sources == ["more", "junk"])
+        mine.type("junk", " and mine")
         with mine.page.doc.transaction():
             mine.put(id="fresh", source=Text("owner after"))
         visit = inside.base.split("~")[1].strip("/")
         async with gatehouse(tmp_path, workshop) as house:
             shown = (await house.call("POST", f"visits/{visit}/undo", {"preview": True}))["documents"][0]
-            assert shown["problem"] == "" and mine.sources == ["owner after", "junk"]
+            assert shown["problem"] == "" and mine.sources == ["owner after", "more", "junk and mine"]
             assert (await undo(house, visit))["problem"] == ""
-            await until(lambda: {str(cell["id"]) for cell in mine.cells} == {"one", "two", "three", "fresh"})
+            await until(lambda: {str(cell["id"]) for cell in mine.cells} == {"one", "two", "three", "fresh", "junk"})
+            assert str(mine.cell("junk")["source"]) == "junk and mine"
         async with gatehouse(tmp_path, workshop) as house:
             assert (await undo(house, visit))["report"]["cells"] == []
-        assert len(mine.cells) == 4
+        assert len(mine.cells) == 5
 
 
 @pytest.mark.parametrize("history", ["kept", "lost"])
