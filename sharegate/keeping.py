@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,11 +90,21 @@ class Keeping:
                 book.last = kept
                 if not book.seen:
                     book.seen = [Seen(kept.taken, facts(content_of(epoch)), kept.id)]
-            if not book.begun:
-                # What comes from now on stands in the log behind the whole document.
-                book.opened = True
-                await book.log.begin()
-                book.begun = True
+            await self._begin_log(book)
+
+    async def begun(self, room: Room, epoch: Epoch) -> EditLog:
+        """The log of the room's present history, begun now if nobody wrote in it. StoreUnavailable."""
+        book = self._book(room, epoch)
+        async with book.beginning:
+            await self._begin_log(book)
+        return book.log
+
+    async def _begin_log(self, book: _Book) -> None:
+        if not book.begun:
+            # What comes from now on stands in the log behind the whole document.
+            book.opened = True
+            await book.log.begin()
+            book.begun = True
 
     def followed(self, room: Room, update: bytes) -> None:
         book = self._books.get(room)
@@ -137,6 +148,8 @@ class Keeping:
             place = Place(room.upstream, room.name.file_id, epoch.id, str(room.path or ""))
             log_ = EditLog(self._store, place, self._limits, lambda: epoch.whole, self._now)
             book = self._books[room] = _Book(epoch, log_)
+            # A room may be forgotten before the next round.
+            weakref.finalize(room, self._ended.append, log_).atexit = False
         return book
 
     # -- beside it ------------------------------------------------------------------------------------------------

@@ -3,14 +3,16 @@ replace, which is kept before."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.guard import KINDS
+from sharegate.channels.history import contained
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
 from sharegate.errors import Denied, Invalid, NotFound, Reason, Refused, StoreUnavailable
@@ -19,11 +21,12 @@ from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
 from sharegate.upstream.interfaces import Forwarder, Outgoing, UpstreamDirectory
 from sharegate.upstream.model import Upstream
-from sharegate.versions.edits import take_back_from
+from sharegate.versions.edits import logs_to_undo, wrote_in
 from sharegate.versions.interfaces import Done, EditStore
-from sharegate.versions.model import Cause, Content, Kind, Place, Snapshot
+from sharegate.versions.model import Cause, Content, Edit, EditKind, Kind, Place, Snapshot
 from sharegate.versions.restore import apply, plan
 from sharegate.versions.snapshots import NOBODY, Keeper, OnAccount
+from sharegate.versions.undo import take_back
 
 # A file larger than this is not kept, and so not deleted or replaced by visitors.
 MOST_BYTES = 64 << 20
@@ -131,22 +134,63 @@ class Living:
         where = await self._documents.path_of(place.upstream, place.file)
         server, where = await self._find(place.upstream, str(where) if where is not None else place.path)
         async with self._held(server, where) as (room, epoch):
-            if room.name.file_id != place.file or epoch.id != place.epoch:
+            if room.name.file_id != place.file:
                 raise NotFound("open history of the document", place.path)
             kind = _readable(epoch).kind
-            log = self._keeping.log_of(room)
-            undone = await take_back_from(self._edits, place, visit, kind, flush=log)
+            edits = await self._history(room, epoch, place, visit)
+            undone = await asyncio.to_thread(take_back, edits, visit, kind)
             if preview:
                 return Done(None, undone.to_json())
             before = await self._keeping.keep(room, epoch, Cause.BEFORE_UNDO)
+            # Begun before the document changes: what was taken back once must never be taken back again.
+            log = await self._keeping.begun(room, epoch)
             _check_same(room, epoch)
             if undone.update:
+                if epoch.lacks(undone.update):
+                    raise Denied(Reason.UPSTREAM_AWAY, "the server has lost a part of the document: restore a version")
                 epoch.remember(cell.get("outputs") for cell in undone.after.cells)
                 room.write(lambda doc: doc.apply_update(undone.update), client=undone.client)
-            if log is not None:
-                # The change itself is in the log: the room told of it.
-                log.undone(visit, b"")
+            # The change itself is in the log: the room told of it.
+            log.undone(visit, b"")
             return Done(before, undone.to_json() | {"saved": await self._saved(room)})
+
+    async def _history(self, room: Room, epoch: Epoch, place: Place, visit: str) -> list[Edit]:
+        """All that is recorded of the document's present history, from the visit's first change in it on, and at the
+        end the document as it is. The gate forgets a room that was left, and begins a new log with the next epoch:
+        an older one counts when all of it lies in the document still. Refused(`rebuilt`)."""
+        log = self._keeping.log_of(room)
+        if log is not None:
+            await log.flush()
+        found: list[Edit] = []
+        last = None
+        logs = await logs_to_undo(self._edits, place, visit)
+        for each, edits in logs:
+            updates = [edit.data for edit in edits if edit.kind is not EditKind.UNDONE]
+            if each.epoch != epoch.id and not await asyncio.to_thread(
+                contained, room.name, updates, epoch.whole, epoch.reach
+            ):
+                if each.epoch == place.epoch:
+                    raise await self._rebuilt(room, place, visit, logs)
+            elif found or wrote_in(edits, visit):
+                found += edits
+                last = each.epoch
+        if not found:
+            raise StoreUnavailable("nothing of this document's changes is kept any more")
+        if last != epoch.id:
+            found.append(Edit(kind=EditKind.STATE, at=found[-1].at, data=epoch.whole))
+        return found
+
+    async def _rebuilt(self, room: Room, place: Place, visit: str, logs: Sequence[tuple[Place, list[Edit]]]) -> Refused:
+        """Names the version that was kept before the visit's first change."""
+        first = min(edit.at for _, edits in logs for edit in edits if edit.origin == visit)
+        best = await self._keeper.before(place.upstream, {place.path, str(room.path or "")}, visit, first)
+        return Refused(
+            "rebuilt",
+            "the server rebuilt the document from its file since, so that nobody's changes can be told apart in it",
+            f"To go back to what was there before this visit's first change: sharegate snapshot restore {best.id}"
+            if best is not None
+            else "No version from before this visit is kept any more; see: sharegate snapshot list",
+        )
 
     async def _saved(self, room: Room) -> bool:
         saved = await room.save()

@@ -108,6 +108,11 @@ class Epoch:
         """What a peer with this state vector lacks."""
         return self.whole if vector == EMPTY else self._doc.get_update(vector)
 
+    def lacks(self, update: bytes) -> bool:
+        """Whether a change that was made elsewhere refers to what is not here: it would wait for ever."""
+        needs = scan_update(update, FROM_UPSTREAM).needs
+        return any(clock > self.held.get(client, 0) for client, clock in needs.items())
+
     # -- who writes where -----------------------------------------------------------------------------------------
 
     async def prepare(self) -> None:

@@ -7,7 +7,7 @@ vector nor a session tells such histories apart, so they are told apart by what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pycrdt import Array, Doc, Map, Text
@@ -44,15 +44,8 @@ def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int,
     there twice.
     """
     try:
-        one: Doc[Any] = Doc()
-        other: Doc[Any] = Doc()
-        for doc, updates in ((one, (known, fresh)), (other, (fresh, known))):
-            for update in updates:
-                doc.apply_update(update)
-        alone: Doc[Any] = Doc()
-        alone.apply_update(fresh)
-        was: Doc[Any] = Doc()
-        was.apply_update(known)
+        one, other = merged(known, fresh), merged(fresh, known)
+        alone, was = merged(fresh), merged(known)
         has = held(alone)
         if has.get(FROM_FILE, 0) != held(was).get(FROM_FILE, 0):
             return False
@@ -63,3 +56,31 @@ def same_history(room: RoomName, known: bytes, fresh: bytes, saved: Mapping[int,
         if isinstance(error, KeyboardInterrupt | SystemExit):
             raise
         return False  # fails closed: what the library cannot merge is no continuation
+
+
+def contained(room: RoomName, log: Sequence[bytes], whole: bytes, reach: Mapping[int, int]) -> bool:
+    """Whether all updates of `log` lie in the document `whole`: it went on from there, and nothing was rebuilt between.
+
+    As in `same_history`, and more: they must add nothing to it and take nothing away. `reach` is how far the document
+    has what each client wrote (see Epoch). What the server says of its file (`state`) may lie behind a gap.
+    """
+    try:
+        known = merged(*log).get_update()
+        if any(reach.get(client, 0) < clock for client, clock in held(merged(known)).items()):
+            return False
+        if not same_history(room, known, whole, {}):
+            return False
+        both, alone = content(merged(whole, known), room), content(merged(whole), room)
+        return {**both, "state": None} == {**alone, "state": None}
+    except BaseException as error:  # a panic of the library is no Exception
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        return False  # fails closed: what cannot be compared is another history
+
+
+def merged(*updates: bytes) -> Doc[Any]:
+    """One document of several updates, applied in this order."""
+    doc: Doc[Any] = Doc()
+    for update in updates:
+        doc.apply_update(update)
+    return doc

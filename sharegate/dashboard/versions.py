@@ -13,7 +13,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
 from sharegate.dashboard.views import Views, short
-from sharegate.errors import Denied, Invalid, NotFound, SharegateError, Unreachable
+from sharegate.errors import Denied, Invalid, NotFound, Refused, SharegateError, Unreachable
 from sharegate.paths import CanonicalPath
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Visit
@@ -26,6 +26,7 @@ from sharegate.versions.snapshots import Keeper
 Json = dict[str, Any]
 Handler = Callable[[dict[str, str], dict[str, str], Json], Awaitable[Json]]
 _MOST_LISTED = 1000
+_MOST_NAMED = 5
 
 
 class Versions:
@@ -149,9 +150,23 @@ class Versions:
                 place for place in there if place.path == path
             ]
         if not places:
-            raise NotFound("change of this visit that is kept", asked.path or await self._views.visit_label(visit))
+            raise await self._nothing_to_undo(visit, asked.path)
         documents = [await self._undo_in(live, place, visit, preview=asked.preview) for place in places]
         return {"visit": await self._views.visit(visit), "documents": documents, "undone": not asked.preview}
+
+    async def _nothing_to_undo(self, visit: Visit, path: str) -> Refused:
+        everything = await self._keeper.list()
+        ids = [one.id for one in everything]
+        kept = [f"{short(one.id, ids)} ({one.path})" for one in everything if one.visit == visit.id]
+        where = f" in {path}" if path else ""
+        named = ", ".join(kept[:_MOST_NAMED]) + (" and more" if len(kept) > _MOST_NAMED else "")
+        return Refused(
+            "nothing_to_undo",
+            "undo covers edits in live documents, not files that were deleted, uploaded or renamed; no such edit of "
+            f"this visit is kept{where}",
+            (f"Versions kept before this visit changed files: {named}. " if kept else "")
+            + "See `sharegate snapshot list`, and go back with `sharegate snapshot restore ID`",
+        )
 
     async def _undo_in(self, live: LiveDocuments, place: Place, visit: Visit, *, preview: bool) -> Json:
         """One document of several: what fails in one does not keep the others from being mended."""
@@ -249,7 +264,8 @@ def _changes(present: Content, wanted: Content, cells: tuple[str, ...] | None) -
 
 
 def _latest(places: list[Place]) -> list[Place]:
-    """Of several epochs of one file only the last that was written in: the others' documents are no more."""
+    """Of several epochs of one file the last that was written in: the others are its past, or of documents that are no
+    more."""
     found: dict[tuple[str, str], Place] = {}
     for place in places:
         found.setdefault((place.upstream, place.file), place)

@@ -77,6 +77,9 @@ class VersionTables(ABC):
     async def edited_by(self, origin: str) -> list[Place]:
         return await self._read(lambda reading: version_tables.edited_by(reading, origin))
 
+    async def logs_of(self, upstream: str, file: str) -> list[Place]:
+        return await self._read(lambda reading: version_tables.logs_of(reading, upstream, file))
+
 
 async def _maybe_threaded(size: int, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if size > _LARGE else work()

@@ -200,6 +200,14 @@ def edited_by(connection: sqlite3.Connection, origin: str) -> list[Place]:
     return [Place(upstream, file, epoch, path) for upstream, file, epoch, path, _ in rows]
 
 
+def logs_of(connection: sqlite3.Connection, upstream: str, file: str) -> list[Place]:
+    rows = connection.execute(
+        "SELECT epoch, path FROM edits WHERE upstream = ? AND file = ? GROUP BY epoch ORDER BY min(at), epoch",
+        (upstream, file),
+    )
+    return [Place(upstream, file, epoch, path) for epoch, path in rows]
+
+
 def _cut(connection: sqlite3.Connection, log: tuple[str, str, str], limit: int) -> None:
     """Drop whole parts from the front (each begins with a STATE) until the rest fits; never the last part."""
     size, _ = _log_size(connection, log)

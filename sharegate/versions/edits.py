@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pycrdt import merge_updates
 
@@ -100,6 +100,20 @@ async def take_back_from(
     if not edits:
         raise StoreUnavailable("nothing of this document's changes is kept any more")
     return await asyncio.to_thread(take_back, edits, visit, kind)
+
+
+async def logs_to_undo(store: EditStore, place: Place, visit: str) -> list[tuple[Place, list[Edit]]]:
+    """The logs of a document in their order, from the first on in which the visit wrote."""
+    wrote = {each.epoch for each in await store.edited_by(visit)}
+    found: list[tuple[Place, list[Edit]]] = []
+    for each in await store.logs_of(place.upstream, place.file):
+        if found or each.epoch in wrote:
+            found.append((each, await store.edits(each)))
+    return found
+
+
+def wrote_in(edits: Sequence[Edit], visit: str) -> bool:
+    return any(edit.kind is EditKind.UPDATE and edit.origin == visit for edit in edits)
 
 
 def _merged(edits: list[Edit]) -> list[Edit]:

@@ -55,6 +55,9 @@ class EditStore(Protocol):
     async def edited_by(self, origin: str) -> list[Place]:
         """The logs that hold something of this visit, those written last first."""
 
+    async def logs_of(self, upstream: str, file: str) -> list[Place]:
+        """The logs of one document, those that begin first first."""
+
 
 class KeptVersions(VersionStore, AuthorStore, EditStore, Protocol):
     """All of it, as one store implements it."""
@@ -92,4 +95,4 @@ class LiveDocuments(Protocol):
 
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
         """Keep the present (Cause.BEFORE_UNDO), then take back what the visit changed. With `preview` only the report
-        is made. Raises NotFound when the epoch of the log is not the room's any more."""
+        is made. Raises Refused(`rebuilt`) when the document is not the one any more that the visit wrote in."""

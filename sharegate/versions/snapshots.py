@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,6 +84,13 @@ class Keeper:
     async def list(self, *, upstream: str = "", path: str = "", file: str = "", limit: int = 0) -> list[Snapshot]:
         """Newest first."""
         return await self._store.versions(upstream=upstream, path=path, file=file, limit=limit)
+
+    async def before(self, upstream: str, paths: Collection[str], visit: str, at: float) -> Snapshot | None:
+        """What was kept of a document, wherever it lay, before the visit's first change, which was stored at `at`; or
+        the newest from before that, where that one is not kept any more."""
+        kept = [one for one in await self.list(upstream=upstream) if one.path in paths and one.taken <= at]
+        own = [one for one in kept if one.visit == visit and one.cause is Cause.FIRST_WRITE]
+        return own[-1] if own else next(iter(kept), None)
 
     async def content(self, snapshot: Snapshot) -> Content:
         """Raises NotFound when it was thinned out meanwhile."""

@@ -180,7 +180,8 @@ class _Replay:
             self._changed, self._inserted = set(), set()
             with self._doc.transaction(origin=origin):
                 self._doc.apply_update(edit.data)
-            if edit.kind is EditKind.UPDATE and not gone:
+            # What a STATE brings that the log had not is work of somebody else's, as far as is known.
+            if not gone:
                 self._touched.note(edit.origin, self._visit, self._changed, self._inserted)
 
     def _watched(self) -> tuple[Any, Any]:

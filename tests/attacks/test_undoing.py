@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ import pytest
 from pycrdt import Text
 
 from sharegate import living
+from sharegate.channels import open_rooms
+from sharegate.channels.open_rooms import OpenRooms
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
 from tests.attacks.notebooks import Notebook, plant_notebook
 from tests.attacks.pages import Owner, Visitor, editor, make, owning, until, visiting
 from tests.gatehouse import Gatehouse, gatehouse
-from tests.real.jupyter import JupyterServer
+from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -306,7 +309,7 @@ async def test_what_was_written_right_before_the_gate_stops_is_kept(workshop: Ju
 async def test_a_version_comes_back_with_outputs_that_this_run_of_the_gate_never_saw(
     workshop: JupyterServer, tmp_path: Path
 ) -> None:
-    """They were cleared while the gate was down. What a visit did in a history that is over is not taken back."""
+    """They were cleared while the gate was down."""
     path = plant_notebook(workshop, "restarted.ipynb")
     async with gatehouse(tmp_path, workshop) as house:
         inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
@@ -320,9 +323,156 @@ async def test_a_version_comes_back_with_outputs_that_this_run_of_the_gate_never
         mine.cell("one")["outputs"].clear()
         await until(lambda: not on_disk(workshop, path).get("cells", [{"outputs": 1}])[0]["outputs"])
     async with gatehouse(tmp_path, workshop) as house:
-        visit = inside.base.split("~")[1].strip("/")
-        [undone] = (await house.call("POST", f"visits/{visit}/undo", {"preview": False}))["documents"]
-        assert undone["problem"] and undone["report"] is None
         await house.call("POST", f"snapshots/{taken['id']}/restore", {})
         file = on_disk(workshop, path)
         assert file["cells"][0]["outputs"] and sources(file) == ["print(6*7)", "x = 1", "# Title"]
+
+
+async def undo(gate: Gatehouse, visit: str) -> dict[str, Any]:
+    [document] = (await gate.call("POST", f"visits/{visit}/undo", {"preview": False}))["documents"]
+    return dict(document)
+
+
+async def found_again(gate: Gatehouse, version: str) -> None:
+    """The gate has looked for the server anew."""
+    while (await gate.running.api.call("GET", f"/api/v1/snapshots/{version}/difference", {}, None))[0] != 200:
+        await asyncio.sleep(0.1)
+
+
+async def forget(rooms: OpenRooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when everybody had left long ago."""
+    await until(lambda: all(room.empty for room in rooms._rooms.values()))
+    await rooms.closed()
+    with monkeypatch.context() as soon:
+        soon.setattr(open_rooms, "LINGER_SECONDS", -1.0)
+        rooms._forget(but=("", ""))
+    assert not rooms._rooms
+    gc.collect()  # what only the room held is gone, too
+
+
+async def test_undo_works_after_the_room_was_forgotten(
+    workshop: JupyterServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visit that wrote before and after is undone in both; what others did meanwhile stays, and where they wrote in
+    what the visit had made it is named. A second time nothing is taken back."""
+    path = plant_notebook(workshop, "forgotten.ipynb")
+    async with gatehouse(tmp_path, workshop) as house:
+        made = await house.share(role="edit", **{"for": ["Ann", "Bo"]})
+        inside, other = await house.visit(made), await house.visit(made, 1, "Bo")
+        visit = inside.base.split("~")[1].strip("/")
+        rooms = house.running.api.versions.live._documents.rooms
+        async with visiting(inside) as ann, owning(workshop) as owner:
+            mine = Notebook(await owner.open(path, "json", "notebook"))
+            hers = Notebook(await ann.open(path, "json", "notebook"))
+            with hers.page.doc.transaction():
+                del hers.cells[0]
+                hers.put(id="made", source=Text("ann made"))
+                hers.put(id="alone", source=Text("ann alone"))
+            hers.type("two", " # ann")
+            await until(lambda: "# ann" in str(mine.cell("two")["source"]) and len(mine.cells) == 4)
+            await hers.page.leave()
+            await forget(rooms, monkeypatch)
+            mine.type("two", " # mine")
+            mine.type("made", " and mine")
+            async with visiting(other) as bo:
+                his = Notebook(await bo.open(path, "json", "notebook"))
+                his.type("three", " # bo")
+                await until(lambda: "# bo" in str(mine.cell("three")["source"]))
+                await his.page.leave()
+            await forget(rooms, monkeypatch)
+            again = Notebook(await ann.open(path, "json", "notebook"))
+            again.type("three", " # ann")
+            await until(lambda: "# ann" in str(mine.cell("three")["source"]))
+            await again.page.leave()
+            await forget(rooms, monkeypatch)
+            done = await undo(house, visit)
+            assert done["problem"] == "", done
+            right = {"one": "print(6*7)", "two": "x = 1 # mine", "three": "# Title # bo", "made": "ann made and mine"}
+            await until(lambda: {str(cell["id"]): str(cell["source"]) for cell in mine.cells} == right)
+            kept = [cell for cell in done["report"]["cells"] if cell["became"] == "kept"]
+            assert [(cell["id"], list(cell["others"])) for cell in kept] == [("made", [""])]
+            await forget(rooms, monkeypatch)
+            assert (await undo(house, visit))["report"]["cells"] == []
+            assert {str(cell["id"]): str(cell["source"]) for cell in mine.cells} == right
+
+
+async def test_undo_works_after_the_gate_was_started_again(workshop: JupyterServer, tmp_path: Path) -> None:
+    """Also what the owner did while no gate ran stays, in what the visit had made, too."""
+    path = plant_notebook(workshop, "again.ipynb")
+    async with owning(workshop) as owner:
+        mine = Notebook(await owner.open(path, "json", "notebook"))
+        async with gatehouse(tmp_path, workshop) as house:
+            inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
+            async with visiting(inside) as ann:
+                hers = Notebook(await ann.open(path, "json", "notebook"))
+                with hers.page.doc.transaction():
+                    del hers.cells[0 : len(hers.cells)]
+                    hers.put(id="junk", source=Text("junk"))
+                    hers.put(id="more", source=Text("more"))
+                await until(lambda: mine.sources == ["more", "junk"])
+        mine.type("junk", " and mine")
+        with mine.page.doc.transaction():
+            mine.put(id="fresh", source=Text("owner after"))
+        visit = inside.base.split("~")[1].strip("/")
+        async with gatehouse(tmp_path, workshop) as house:
+            shown = (await house.call("POST", f"visits/{visit}/undo", {"preview": True}))["documents"][0]
+            assert shown["problem"] == "" and mine.sources == ["owner after", "more", "junk and mine"]
+            assert (await undo(house, visit))["problem"] == ""
+            await until(lambda: {str(cell["id"]) for cell in mine.cells} == {"one", "two", "three", "fresh", "junk"})
+            assert str(mine.cell("junk")["source"]) == "junk and mine"
+        async with gatehouse(tmp_path, workshop) as house:
+            assert (await undo(house, visit))["report"]["cells"] == []
+        assert len(mine.cells) == 5
+
+
+@pytest.mark.parametrize("history", ["kept", "lost"])
+async def test_undo_after_the_server_was_started_again(tmp_path: Path, history: str) -> None:
+    """A server that kept its own records goes on with the document: undo works. One that rebuilt it from a file that
+    was changed has another: undo is refused, and names the version from before the visit's first change."""
+    home = tmp_path / "home"
+    (home / "root").mkdir(parents=True)
+    plant(home / "root")
+    with running_jupyter(home) as server:
+        port, token = server.port, server.token
+        path = plant_notebook(server, "rebuilt.ipynb")
+        async with gatehouse(tmp_path, server) as house:
+            inside = await house.visit(await house.share(role="edit", **{"for": ["Ann"]}))
+            visit = inside.base.split("~")[1].strip("/")
+            async with visiting(inside) as ann:
+                hers = Notebook(await ann.open(path, "json", "notebook"))
+                hers.type("two", " # ann")
+                await until(lambda: "# ann" in json.dumps(on_disk(server, path)))
+            [first] = await snapshots(house, path)
+    if history == "lost":
+        (home / "root" / ".jupyter_ystore.db").unlink()
+        file = server.root / path
+        # As long as before: the rebuilt document has the same ids, and other words under them.
+        file.write_text(file.read_text().replace("print(6*7)", "print(7*6)"))
+    with running_jupyter(home, port=port, token=token) as server:
+        async with gatehouse(tmp_path, server) as house:
+            await asyncio.wait_for(found_again(house, first["id"]), 15)
+            done = await undo(house, visit)
+            if history == "kept":
+                assert done["problem"] == "", done
+                assert sources(on_disk(server, path)) == ["print(6*7)", "x = 1", "# Title"]
+                return
+            assert "rebuilt the document from its file" in done["problem"] and done["report"] is None
+            assert f"sharegate snapshot restore {first['id']}" in done["problem"]
+            assert sources(on_disk(server, path)) == ["print(7*6)", "x = 1 # ann", "# Title"]
+            await house.call("POST", f"snapshots/{first['id']}/restore", {})
+            assert sources(on_disk(server, path)) == ["print(6*7)", "x = 1", "# Title"]
+
+
+async def test_undo_of_a_visit_that_only_changed_files_says_what_it_covers(
+    gate: Gatehouse, ann: Visitor, workshop: JupyterServer
+) -> None:
+    """And names the versions that were kept on its account."""
+    path = make(workshop, "only_deleted.md")
+    assert (await ann.inside.ask("DELETE", f"api/contents/{path}")).status == 204
+    [kept] = await snapshots(gate, path)
+    asked = {"preview": True}
+    visit = ann.inside.base.split("~")[1].strip("/")
+    status, answer = await gate.running.api.call("POST", f"/api/v1/visits/{visit}/undo", {}, asked)
+    assert status == 403 and "undo covers edits in live documents" in answer["error"]["message"]
+    assert f"{kept['label']} ({path})" in answer["error"]["remedy"]
+    assert "sharegate snapshot list" in answer["error"]["remedy"]

@@ -282,3 +282,12 @@ async def test_attack_outputs_of_a_version_are_never_trusted(ready: Scene) -> No
     assert judged.corrected == ("trusted",)
     with pytest.raises(Denied, match="outputs"):
         ready.epoch.write(insert(0, lambda: code("other", trusted=False, outputs=(HTML,))))
+
+
+def test_a_change_made_elsewhere_that_refers_to_what_is_not_here(scene: Scene) -> None:
+    """The first words came before it; without them it, and a deletion of them, would wait for ever."""
+    page = scene.page(100)
+    first, second = change(page, TYPE), change(page, TYPE)
+    deletion = change(page, lambda doc: doc["cells"][0]["source"].__delitem__(slice(0, 2)))
+    assert not scene.epoch.lacks(first)
+    assert scene.epoch.lacks(second) and scene.epoch.lacks(deletion)

@@ -11,7 +11,7 @@ from pycrdt import Array, Doc, Map, Text
 
 from sharegate.channels import history
 from sharegate.channels.admission import RoomName
-from sharegate.channels.history import content, held, same_history
+from sharegate.channels.history import contained, content, held, same_history
 
 NOTEBOOK = RoomName("json", "notebook", "5f0c7c3e-0000-4000-8000-000000000000")
 TEXT = RoomName("text", "file", NOTEBOOK.file_id)
@@ -141,3 +141,51 @@ def test_a_panic_of_the_library_is_no_continuation(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(history, "content", panics)
     whole = Doc().get_update()
     assert not history.same_history(RoomName("text", "file", "x"), whole, whole, {})
+
+
+def lies_in(log: list[bytes], whole: Doc, reach: dict[int, int] | None = None) -> bool:
+    return contained(TEXT, log, whole.get_update(), reach if reach is not None else held(whole))
+
+
+def test_a_log_lies_in_the_document_that_went_on() -> None:
+    """Also when others wrote, and deleted, after it ended."""
+    base = from_disk("some words\n")
+    page = copy(base, 7)
+    page.get("source", type=Text).insert(0, "ann ")
+    del page.get("source", type=Text)[4:9]
+    log = [base.get_update(), page.get_update(base.get_state())]
+    assert lies_in(log, page)
+    later = copy(page, 8)
+    later.get("source", type=Text).insert(2, "bo")
+    del later.get("source", type=Text)[0:2]
+    assert lies_in(log, later)
+    assert not lies_in(log, base), "what the log holds must be there"
+
+
+def test_attack_a_log_of_deletions_alone_and_a_rebuilt_document_with_the_same_state_vector() -> None:
+    """What was rebuilt from the file has the same ids, and other contents under them: no deletion may be taken back."""
+    base = from_disk("some words\n")
+    page = copy(base, 7)
+    del page.get("source", type=Text)[0:5]
+    log = [base.get_update(), page.get_update(base.get_state())]
+    assert lies_in(log, page) and held(page) == held(base)
+    for words in ("other word\n", "some words\n"):
+        rebuilt = from_disk(words)
+        assert held(rebuilt) == held(base) and not lies_in(log, rebuilt)
+
+
+def test_attack_a_log_whose_words_a_rebuilt_document_was_given() -> None:
+    """A page that had them open may have sent them again."""
+    base = from_disk("some words\n")
+    page = copy(base, 7)
+    page.get("source", type=Text).insert(0, "ann ")
+    change = page.get_update(base.get_state())
+    rebuilt = from_disk("other word\n")
+    rebuilt.apply_update(change)
+    assert held(rebuilt) == held(page) and not lies_in([base.get_update(), change], rebuilt)
+
+
+def test_a_log_that_cannot_be_read_lies_nowhere() -> None:
+    """Fails closed."""
+    assert not lies_in([b"\xff\xff\xff"], from_disk("a"))
+    assert not lies_in([], from_disk("a"), {}), "nothing is no history of a document"

@@ -153,9 +153,13 @@ async def test_a_person_is_undone(desk: Desk) -> None:
 
 async def test_undoing_where_there_is_nothing(desk: Desk) -> None:
     """Unknown visits, visits that wrote nothing, other files."""
-    for visit, path in (("nobody", ""), ("bo", ""), ("ann", str(desk.office.folder / "week3/other.ipynb"))):
+    for visit, path, wanted in (
+        ("nobody", "", 404),
+        ("bo", "", 403),
+        ("ann", str(desk.office.folder / "week3/other.ipynb"), 403),
+    ):
         status, _ = await desk.office.ask("POST", f"visits/{visit}/undo", {"path": path})
-        assert status == 404
+        assert status == wanted
 
 
 async def test_a_document_that_cannot_be_mended_is_told(desk: Desk) -> None:

@@ -196,6 +196,17 @@ class VersionContract:
         assert [place.path for place in await store.edited_by("v1")] == ["f2.ipynb", "f1.ipynb"]
         assert await store.edited_by("v2") == [] and await store.edited_by("") == []
 
+    async def test_the_logs_of_a_document(self, store: KeptVersions) -> None:
+        """In the order in which they begin, whoever wrote in them."""
+        for at, epoch in ((2, "a"), (0, "b"), (1, "c")):
+            states = [Edit(kind=EditKind.STATE, at=START + at, data=b"x"), Edit(kind=EditKind.UPDATE, at=START + 9)]
+            await store.append_edits(Place("u1", "f1", epoch, f"{epoch}.ipynb"), states, limit=1 << 20)
+        await store.append_edits(Place("u1", "f2", "d"), [edit(EditKind.STATE)], limit=1 << 20)
+        await store.append_edits(Place("u2", "f1", "e"), [edit(EditKind.STATE)], limit=1 << 20)
+        assert [(one.epoch, one.path) for one in await store.logs_of("u1", "f1")] == [
+            *(("b", "b.ipynb"), ("c", "c.ipynb"), ("a", "a.ipynb"))
+        ]
+
     async def test_old_logs_and_authors_are_forgotten(self, store: KeptVersions) -> None:
         """After as many days as versions are kept, and the oldest where a server's take too much."""
         limits = Limits(bytes=10_000, per_document=9, days=2)

@@ -52,6 +52,29 @@ async def test_without_a_store_nothing_is_taken(store: SqliteStore, clock: Clock
         await keeper.take("u1", "a", Content.of_text("x"), Cause.FIRST_WRITE)
 
 
+async def test_what_was_there_before_a_visits_first_change(store: SqliteStore, clock: Clock) -> None:
+    """The version that was kept for it; the newest from before where that one is gone; of that document alone."""
+    keeper = Keeper(store, LIMITS, new_id, clock)
+
+    async def kept(words: str, cause: Cause, path: str = "a.md", visit: str = "") -> str:
+        clock.now += 1
+        return (await keeper.take("u1", path, Content.of_text(words), cause, by=OnAccount(visit=visit))).id
+
+    async def found(visit: str, at: float, *paths: str) -> str | None:
+        one = await keeper.before("u1", paths, visit, at)
+        return one.id if one is not None else None
+
+    assert await found("ann", clock.now, "a.md") is None
+    older = await kept("1", Cause.ASKED)
+    await kept("other", Cause.FIRST_WRITE, "b.md", "ann")
+    first = await kept("2", Cause.FIRST_WRITE, visit="ann")
+    asked = await kept("3", Cause.ASKED)
+    at = clock.now
+    await kept("4", Cause.FIRST_WRITE, "moved.md", "ann")
+    assert await found("ann", at, "a.md", "moved.md") == first
+    assert await found("bo", at, "a.md") == asked and await found("bo", at - 3, "a.md") == older
+
+
 def test_when_a_document_is_due(clock: Clock) -> None:
     """After the interval, if somebody wrote since."""
     keeper = Keeper(None, LIMITS, new_id, clock, interval=300)  # type: ignore[arg-type]

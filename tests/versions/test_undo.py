@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pycrdt import Array, Doc, Text
 
 from sharegate.errors import StoreUnavailable
-from sharegate.versions.document import new_cell, read
+from sharegate.versions.document import cells_of, new_cell, read
 from sharegate.versions.model import Content, Edit, EditKind, Kind
 from sharegate.versions.undo import Became, Undone, take_back
 from tests.versions.notebooks import code, html, live, live_text, notebook
@@ -422,3 +422,18 @@ def test_alone_it_is_as_if_nothing_had_happened(steps: list[tuple[str, str, int,
     table = played([("ann", *rest) for _, *rest in steps])  # type: ignore[misc]
     undone = table.undo("ann")
     assert undone.after == Content.of_notebook(notebook([code(id, "xyz" * 3) for id in "abc"]))
+
+
+def test_what_came_unseen_into_a_cell_that_the_visit_made_keeps_it() -> None:
+    """While no gate ran, somebody wrote in it: the log has it only in the whole document with which it goes on."""
+    table = Table(live(notebook([code("a", "a")])))
+    table.does("ann", lambda doc: cells_of(doc).append(new_cell(code("n", "N"))))
+    table.does("ann", lambda doc: cells_of(doc).append(new_cell(code("m", "M"))))
+    seen = len(table.edits)
+    table.does("", lambda doc: cells_of(doc)[1]["source"].insert(0, "O"))
+    del table.edits[seen:]
+    table.edits.append(Edit(kind=EditKind.STATE, at=3.0, data=table.live.get_update()))
+    undone = table.undo("ann")
+    assert [cell["source"] for cell in undone.after.cells] == ["a", "ON"]
+    kept = next(cell for cell in undone.cells if cell.id == "n")
+    assert (kept.became, kept.others) == (Became.KEPT, ("",))
