@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -97,9 +98,16 @@ class Writing:
         real = CanonicalPath(await self._roots.real(grant, upstream, path.segments))
         asked = _Asked(grant, upstream, confined, path, real)
         if match.rule.answer_name == "checkpoints":
-            return await self._checkpoint(method, asked, restoring="id" in match.parts)
-        writes = {"PUT": self._put, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
-        return await writes[method](asked)
+            restoring = "id" in match.parts
+            step = await self._checkpoint(method, asked, restoring=restoring)
+            changes = restoring and method == "POST"
+        else:
+            writes = {"PUT": self._put, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
+            step = await writes[method](asked)
+            changes = method != "POST"
+        if changes:
+            self._forget_uploads(asked)
+        return step
 
     # -- PUT: whole files, folders, parts of an upload ------------------------------------------------------------
 
@@ -154,7 +162,7 @@ class Writing:
         part = fields["chunk"]
         if fields["type"] != "file" or not (part == LAST or part >= 1):
             raise Denied(Reason.BAD_BODY, "parts are of files, and are counted from 1")
-        key = (asked.grant.visit.id, f"{asked.upstream.id}/{asked.path}")
+        key = (asked.grant.visit.id, _target(asked.upstream, asked.real))
         upload = self._uploads.take(*key, part)
         try:
             if part != 1 and asked.notebook is not (upload.spool is not None):
@@ -163,7 +171,10 @@ class Writing:
                 return await self._notebook_part(asked, fields, standing, upload, key)
             if part != 1 and standing is None:
                 raise Denied(Reason.CONFLICT, "what the part belongs to is gone")
+            if part != 1 and await self._ground.size(asked.upstream, asked.real) not in (None, upload.sent):
+                raise Denied(Reason.CONFLICT, "what the part belongs to was changed")
             step = await self._file(asked, fields)
+            upload.sent += len(file_bytes(fields.get("content"), fields.get("format")))
             if part == 1 and standing is not None:
                 await self._keep(asked)
         except BaseException:  # fails closed: the upload is over, and what was collected is let go of
@@ -328,6 +339,13 @@ class Writing:
         if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):
             raise Denied(Reason.DOCUMENT_OPEN)
 
+    def _forget_uploads(self, asked: _Asked) -> None:
+        """Whose parts are on their way there, they belong to something else from now on."""
+        but = asked.grant.visit.id if "chunk" in asked.confined.fields else ""
+        for path in (asked.path, asked.real, asked.confined.paths.get("body.path")):
+            if path is not None:
+                self._uploads.forget(_target(asked.upstream, path), but=but)
+
     def _guarded(self, asked: _Asked) -> bool:
         """A notebook that lost its name while it is open, as when JupyterLab renames one over another."""
         return self._open_documents.is_open_notebook(asked.upstream.id, asked.path)
@@ -348,6 +366,11 @@ class Writing:
 
 async def _apart(size: int, judge: Callable[..., Any], given: object) -> Any:
     return await asyncio.to_thread(judge, given) if size > LONG else judge(given)
+
+
+def _target(upstream: Upstream, path: CanonicalPath) -> str:
+    """A file as uploads know it: one, for a disk that ignores case and Unicode form."""
+    return f"{upstream.id}/{unicodedata.normalize('NFC', str(path)).casefold()}"
 
 
 def _check_folder_name(name: str) -> None:

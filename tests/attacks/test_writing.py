@@ -826,6 +826,55 @@ async def test_attack_a_part_after_the_file_changed_its_kind(ed: Inside, server:
     assert (shared / "morph.txt").read_text() == "plain"
 
 
+BETWEEN: dict[str, tuple[str, str, object]] = {
+    "save": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "bo"}),
+    "save of the same size": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "2"}),
+    "save by a part": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "2", "chunk": 1}),
+    "save under the link's name": ("PUT", "to_mixed.txt", {"type": "file", "format": "text", "content": "2"}),
+    "checkpoint": ("POST", "mixed.txt/checkpoints/checkpoint", None),
+    "rename away": ("PATCH", "mixed.txt", {"path": f"{ROOT}/away.txt"}),
+    "delete": ("DELETE", "mixed.txt", None),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BETWEEN.values(), ids=BETWEEN.keys())
+@pytest.mark.parametrize("name", ["mixed.txt", "to_mixed.txt"])
+async def test_attack_a_part_behind_somebody_elses_work(
+    ed: Inside,
+    gate: Gatehouse,
+    server: JupyterServer,
+    shared: Path,
+    method: str,
+    path: str,
+    body: object,
+    name: str,
+) -> None:
+    """Ed's second part is not appended to what Bo put there after Ed's first."""
+    bo = await gate.visit(await gate.share(role="edit", **{"for": ["Bo"]}), name="Bo")
+    for each in ("mixed.txt", "to_mixed.txt", "away.txt"):
+        (shared / each).unlink(missing_ok=True)
+    (shared / "mixed.txt").write_text("0")
+    (shared / "to_mixed.txt").symlink_to(shared / "mixed.txt")
+    assert (await contents(ed, "POST", "mixed.txt/checkpoints")).status == 201
+    assert (await contents(ed, "PUT", name, {**text("1"), "chunk": 1})).status == 200
+    assert (await contents(bo, method, path, body)).status in (200, 204)
+    if method in ("PATCH", "DELETE"):
+        (shared / "mixed.txt").write_text("b")
+    before = snapshot(server.root)
+    for part in (2, -1):
+        reply = await contents(ed, "PUT", name, {**text("e"), "chunk": part})
+        check_refused(reply, server, "bad_request", "conflict")
+    assert snapshot(server.root) == before
+
+
+async def test_attack_a_part_behind_what_the_owner_saved(ed: Inside, server: JupyterServer, shared: Path) -> None:
+    """What the gate did not see is noticed by its size."""
+    assert (await contents(ed, "PUT", "owned.txt", {**text("1"), "chunk": 1})).status in (200, 201)
+    (shared / "owned.txt").write_text("the owner's own work")
+    check_refused(await contents(ed, "PUT", "owned.txt", {**text("2"), "chunk": -1}), server, "conflict")
+    assert (shared / "owned.txt").read_text() == "the owner's own work"
+
+
 async def test_uploads_small_large_and_of_notebooks(ed: Inside, gate: Gatehouse, shared: Path) -> None:
     """As the file browser sends them: whole, in parts of a megabyte, a notebook in parts. The bytes arrive."""
     small, large = b"small\x00\xff", bytes(range(256)) * (10 << 10)
