@@ -12,7 +12,7 @@ from typing import Any
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
-from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.errors import AccountFull, Denied, NotFound, Reason, StoreUnavailable
 from sharegate.keeping import Keeping, content_of
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
@@ -128,7 +128,14 @@ class Living:
     # -- Keeping --------------------------------------------------------------------------------------------------
 
     async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
-        """Denied(`body_too_large`) for what is too large to be kept: an owner would rather keep the file."""
+        """Denied(`body_too_large`) for what is too large to be kept: an owner would rather keep the file.
+        Denied(`versions_full`) where too much is kept for this visitor already."""
+        try:
+            await self._keep(grant, upstream, path, deleting=deleting)
+        except AccountFull as error:  # fails closed
+            raise Denied(Reason.VERSIONS_FULL, str(error)) from None
+
+    async def _keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         account = OnAccount(visit=grant.visit.id, link=grant.link.id, share=grant.share.id)
         cause = Cause.BEFORE_DELETE if deleting else Cause.BEFORE_OVERWRITE
         waiting, count, total = [path], 0, 0
