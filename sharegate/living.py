@@ -3,12 +3,15 @@ replace, which is kept before."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
@@ -23,6 +26,7 @@ from sharegate.versions.interfaces import Done, EditStore
 from sharegate.versions.model import Cause, Content, Kind, Place, Snapshot
 from sharegate.versions.restore import apply, plan
 from sharegate.versions.snapshots import Keeper, OnAccount
+from sharegate.versions.wholes import Wholes, measured
 
 # A file larger than this is not kept, and so not deleted or replaced by visitors.
 MOST_BYTES = 64 << 20
@@ -43,6 +47,8 @@ class Living:
         keeping: Keeping,
         keeper: Keeper,
         edits: EditStore,
+        trail: Recorder,
+        now: Callable[[], float],
     ) -> None:
         self._documents = documents
         self._upstreams = upstreams
@@ -50,6 +56,9 @@ class Living:
         self._keeping = keeping
         self._keeper = keeper
         self._edits = edits
+        self._trail = trail
+        self._now = now
+        self._wholes = Wholes()
 
     # -- LiveDocuments --------------------------------------------------------------------------------------------
 
@@ -160,7 +169,30 @@ class Living:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
             content = await self._file(upstream, here)
-            await self._keeper.take(upstream.id, str(here), content, cause, by=account)
+            standing = await asyncio.to_thread(measured, content)
+            if not deleting and self._wholes.own(upstream.id, str(here), grant.visit.id, standing):
+                continue
+            kept = await self._keeper.take(upstream.id, str(here), content, cause, by=account)
+            self._wholes.kept(upstream.id, str(here), standing, kept.id, kept.taken)
+
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """An alarm is recorded where one is due."""
+        found = self._wholes.wrote(
+            upstream.id, str(path), grant.visit.id, await asyncio.to_thread(measured, content), self._now()
+        )
+        if found is None:
+            return
+        event = AuditEvent(
+            action=Action.DOCUMENT_ALARM,
+            actor="gate",
+            visit=found.visits[0] if len(found.visits) == 1 else "",
+            path=str(path),
+            detail=found.detail,
+        )
+        # Fails open: it is written already, and without a store the next request is refused.
+        with contextlib.suppress(StoreUnavailable):
+            await self._keeper.name(found.snapshot)
+            await self._trail.record(event)
 
     # -- files ----------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
 from sharegate.upstream.model import Upstream
+from sharegate.versions.model import Content
 
 
 class OpenDocuments(Protocol):
@@ -28,6 +29,9 @@ class Keeping(Protocol):
     async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         """Keep what stands at `path` (a file or a folder), durably, before the visitor's write goes on. What it raises
         stops the write."""
+
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """`content` stands at `path` now, written by the visitor as a whole."""
 
 
 class NothingOpen:

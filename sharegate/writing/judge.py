@@ -13,7 +13,7 @@ import contextlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,8 +32,11 @@ from sharegate.upstream.model import Upstream
 from sharegate.writing.interfaces import Keeping, OpenDocuments, RealPaths
 from sharegate.writing.standing import MAX_ENTRIES, MAX_FOLDERS, Ground
 from sharegate.writing.uploads import LAST, Upload, Uploads
+from sharegate.writing.written import written
 
 _MODEL_LIMIT = 1 << 20
+# JupyterLab sends parts of a megabyte: what a shorter first part leaves is all there is, or nobody's page sent it.
+_PART = 1 << 20
 # How upstream finds a copy's name (jupyter_server services/contents/manager.py): `x-Copy3.txt` becomes `x.txt`.
 _COPY = re.compile(r"-Copy\d*\.")
 
@@ -45,7 +48,7 @@ class Step:
 
     confined: Confined
     model: bytes | None = None
-    done: Callable[[], None] | None = None
+    done: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,20 @@ class Writing:
             step = await self._file(asked, fields)
         if standing is not None:
             await self._keep(asked)
-        return step
+        return self._telling(asked, step)
+
+    def _telling(self, asked: _Asked, step: Step) -> Step:
+        """Once it is done, whoever keeps versions hears what stands there."""
+        keeping, body = self._keeping, step.confined.body or b""
+        if keeping is None:
+            return step
+
+        async def done() -> None:
+            content = await asyncio.to_thread(written, body, notebook=asked.notebook)
+            if content is not None:
+                await keeping.wrote(asked.grant, asked.upstream, asked.path, content)
+
+        return replace(step, done=done)
 
     async def _notebook(self, asked: _Asked, fields: dict[str, Any]) -> Step:
         if fields.get("format") not in (None, "json"):
@@ -180,7 +196,14 @@ class Writing:
         except BaseException:  # fails closed: the upload is over, and what was collected is let go of
             upload.drop()
             raise
-        return replace(step, done=lambda: self._uploads.keep(*key, part, upload))
+        told = self._telling(asked, step).done if part == 1 and upload.sent < _PART else None
+
+        async def done() -> None:
+            self._uploads.keep(*key, part, upload)
+            if told is not None:
+                await told()
+
+        return replace(step, done=done)
 
     async def _notebook_part(
         self, asked: _Asked, fields: dict[str, Any], standing: str | None, upload: Upload, key: tuple[str, str]
@@ -195,7 +218,7 @@ class Writing:
         cleaned = await _apart(len(whole), clean_notebook_file, whole)
         if standing is not None:
             await self._keep(asked)
-        return await _with_text(asked, cleaned)
+        return self._telling(asked, await _with_text(asked, cleaned))
 
     # -- POST: new ones with a name of the server's choice, and copies --------------------------------------------
 

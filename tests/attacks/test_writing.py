@@ -23,6 +23,7 @@ from sharegate.paths import CanonicalPath
 from sharegate.policy.load import builtin_policies
 from sharegate.shares.model import Grant
 from sharegate.upstream.model import Credential, Upstream
+from sharegate.versions.model import Content
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.test_escapes import SECRETS
@@ -919,6 +920,9 @@ class Rooms:
         at = self.root.joinpath(*path.segments)
         self.kept.append((str(path), at.read_bytes() if at.is_file() else "a folder"))
 
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """Nobody asks."""
+
 
 @pytest.fixture
 def rooms(gate: Gatehouse, server: JupyterServer, monkeypatch: pytest.MonkeyPatch) -> Rooms:
@@ -1029,6 +1033,70 @@ async def test_what_cannot_be_kept_is_not_overwritten(
 
     check_refused(await contents(ed, method, path, body), server, "gate_fault")
     assert snapshot(server.root) == before
+
+
+async def test_attack_driving_out_what_stood_there(tmp_path: Path, server: JupyterServer, shared: Path) -> None:
+    """With room for ten versions, and a megabyte in all: neither many writes to a file nor large ones to another make
+    the owner's work be forgotten; what a visit writes over its own content is not kept at all."""
+    good = "the owner's good text\n" * 60
+    (shared / "thesis.txt").write_text(good)
+    size = len(good.replace("\n", ""))
+    settings = {"versions_per_document": 10, "versions_megabytes": 1, **SETTINGS}
+    async with gatehouse(tmp_path, server, **settings) as house:
+
+        async def versions(name: str) -> list[dict[str, Any]]:
+            query = {"path": str(shared / name)}
+            _, answer = await house.running.api.call("GET", "/api/v1/snapshots", query, None)
+            return list(answer["snapshots"])
+
+        share = await house.share(role="edit", **{"for": ["Eve", "Bo"]})
+        eve, bo = await house.visit(share, name="Eve"), await house.visit(share, 1, name="Bo")
+        for at in range(12):
+            assert (await contents(eve, "PUT", "thesis.txt", text(f"{at}"))).status == 200
+        assert [one["characters"] for one in await versions("thesis.txt")] == [size]
+        [alarm] = (await house.call("GET", "alarms"))["alarms"]
+        assert alarm["version"], "it was emptied"
+        for at in range(20):
+            assert (await contents((bo, eve)[at % 2], "PUT", "thesis.txt", text(f"{at} again"))).status == 200
+        assert [one["characters"] for one in await versions("thesis.txt")][-1] == size
+        assert len(await versions("thesis.txt")) == 10
+
+        statuses = []
+        for at in range(40):
+            pad = {"type": "file", "format": "base64", "content": base64.b64encode(os.urandom(60_000)).decode()}
+            statuses.append((await contents((bo, eve)[at % 2], "PUT", "pad.bin", pad)).status)
+        assert set(statuses) <= {200, 201, 413} and statuses[-1] == 413, "the room for one visitor is full"
+        assert [one["characters"] for one in await versions("thesis.txt")][-1] == size
+        [alarm] = (await house.call("GET", "alarms"))["alarms"]
+        assert (await versions("thesis.txt"))[-1]["id"].startswith(alarm["version"]) and alarm["version"]
+        await house.call("POST", f"snapshots/{alarm['version']}/restore", {})
+        assert (shared / "thesis.txt").read_text() == good
+
+
+WIPED: dict[str, tuple[str, object, object]] = {
+    "text": ("wiped.txt", "a good line\n" * 100, text("")),
+    "first part": ("wiped.csv", "a good line\n" * 100, {**text(""), "chunk": 1}),
+    "bytes": ("wiped.bin", "\0" * 1200, {"type": "file", "format": "base64", "content": ""}),
+    "notebook": (
+        "wiped.ipynb",
+        json.dumps(notebook(nbformat.v4.new_markdown_cell("a good line\n" * 100))),
+        {"type": "notebook", "format": "json", "content": notebook()},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "before", "body"), WIPED.values(), ids=WIPED.keys())
+async def test_attack_emptying_a_file_without_a_word(
+    ed: Inside, gate: Gatehouse, shared: Path, name: str, before: str, body: object
+) -> None:
+    """No document is open, and the alarm is raised all the same, with the version to go back to."""
+    (shared / name).write_text(before)
+    assert (await contents(ed, "PUT", name, body)).status == 200
+    told = [event for event in await gate.events(action="document.alarm") if event["path"] == f"{ROOT}/{name}"]
+    assert len(told) == 1
+    listed = [one for one in (await gate.call("GET", "alarms"))["alarms"] if one["path"] == f"{ROOT}/{name}"]
+    assert [one["what"] for one in listed] == ["collapsed"]
+    assert (listed[0]["name"], bool(listed[0]["version"])) == ("Ed", True)
 
 
 async def test_without_versions_nothing_open_is_deleted(

@@ -160,7 +160,9 @@ class VersionContract:
                 refused += 1
         assert refused > 22 and {"good", "owned", "newest"} <= {one.id for one in await store.versions()}
         fields |= {"visit": "bo", "link": "l2"}
-        await store.keep_version(a_snapshot("large", path="b", **fields), noise(9, 5000), limits=limits)
+        await store.keep_version(a_snapshot("large", path="b", **fields), noise(9, 7000), limits=limits)
+        assert {"good", "owned", "newest", "large"} <= {one.id for one in await store.versions()}
+        assert await store.version("n01") is None
         # The days end it.
         await store.keep_version(a_snapshot("later", path="a", taken=START + 31 * DAY), b"", limits=limits)
         assert await store.version("good") is None
