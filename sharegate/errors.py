@@ -74,6 +74,7 @@ class Reason(StrEnum):
     RUNS_BY_ITSELF = "runs_by_itself"
     CONFLICT = "conflict"
     VERSIONS_FULL = "versions_full"
+    HIDDEN_INSIDE = "hidden_inside"
     # how much
     JOIN_LIMIT = "join_limit"
     CREDENTIAL_LIMIT = "credential_limit"
@@ -165,6 +166,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
     Reason.VERSIONS_FULL: Meaning(
         413, "versions_full", "What you replaced or deleted is kept, and fills the room for one visitor."
+    ),
+    Reason.HIDDEN_INSIDE: Meaning(
+        409, "hidden_inside", "The folder holds something that is not shown here. Only its owner can delete it."
     ),
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),

@@ -54,3 +54,6 @@ class RealPaths(Protocol):
         self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
         """Which names of a listing really lie inside the share."""
+
+    async def hidden_inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> bool:
+        """Whether a folder holds what visitors are not shown."""

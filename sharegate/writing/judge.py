@@ -295,8 +295,12 @@ class Writing:
     # -- DELETE, checkpoints --------------------------------------------------------------------------------------
 
     async def _delete(self, asked: _Asked) -> Step:
-        if await self._ground.kind(asked.upstream, asked.path) is None:
+        kind = await self._ground.kind(asked.upstream, asked.path)
+        if kind is None:
             raise Denied(Reason.NOT_FOUND, "nothing to delete")
+        # What is not listed would go and not be kept.
+        if kind == "directory" and await self._roots.hidden_inside(asked.grant, asked.upstream, asked.path.segments):
+            raise Denied(Reason.HIDDEN_INSIDE)
         if self._keeping is None:
             self._check_closed(asked)
         await self._keep(asked, deleting=True)

@@ -1073,6 +1073,26 @@ async def test_attack_driving_out_what_stood_there(tmp_path: Path, server: Jupyt
         assert (shared / "thesis.txt").read_text() == good
 
 
+@pytest.mark.parametrize("name", [".env", ".git/HEAD", "deep/.env", "notes.txt~"])
+async def test_attack_deleting_what_is_hidden_with_its_folder(
+    ed: Inside, server: JupyterServer, shared: Path, name: str
+) -> None:
+    """It would not be kept. Without it the folder goes, checkpoints and all."""
+    folder = shared / "holds"
+    hidden = folder / name
+    hidden.parent.mkdir(parents=True, exist_ok=True)
+    hidden.write_text("the owner's")
+    (folder / "seen.txt").write_text("seen")
+    assert (await contents(ed, "POST", "holds/seen.txt/checkpoints")).status == 201
+    before = snapshot(server.root)
+    check_refused(await contents(ed, "DELETE", "holds"), server, "hidden_inside")
+    assert snapshot(server.root) == before
+    hidden.unlink()
+    if hidden.parent != folder:
+        hidden.parent.rmdir()
+    assert (await contents(ed, "DELETE", "holds")).status == 204
+
+
 WIPED: dict[str, tuple[str, object, object]] = {
     "text": ("wiped.txt", "a good line\n" * 100, text("")),
     "first part": ("wiped.csv", "a good line\n" * 100, {**text(""), "chunk": 1}),
