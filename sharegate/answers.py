@@ -111,7 +111,7 @@ class Answers:
                     return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))
                 answer = await self._send(request, grant, match, step.confined, upstream, setting)
                 if step.done is not None:
-                    step.done()
+                    await step.done()
                 return answer
         return await self._send(request, grant, match, confined, upstream, setting)
 

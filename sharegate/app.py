@@ -314,6 +314,8 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         keeping=keeping,
         keeper=house.keeper,
         edits=store,
+        trail=trail,
+        now=now,
     )
     house.api.versions.live = living
     writing = Writing(

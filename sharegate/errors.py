@@ -9,6 +9,7 @@ SharegateError
 ├── Refused           an owner's command that the rules of the house do not permit
 ├── Unreachable       a gate or a Jupyter server that should answer does not
 └── StoreUnavailable  the store cannot promise durability: the gate fails closed (503)
+    └── AccountFull   it keeps nothing more on one visitor's account
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ class Reason(StrEnum):
     DOCUMENT_OPEN = "document_open"
     RUNS_BY_ITSELF = "runs_by_itself"
     CONFLICT = "conflict"
+    VERSIONS_FULL = "versions_full"
+    HIDDEN_INSIDE = "hidden_inside"
     # how much
     JOIN_LIMIT = "join_limit"
     CREDENTIAL_LIMIT = "credential_limit"
@@ -161,6 +164,12 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DOCUMENT_OPEN: Meaning(409, "document_open", "The file is open in a live page. Edit it there."),
     Reason.RUNS_BY_ITSELF: Meaning(403, "runs_by_itself", "Files that run by themselves cannot be made here."),
     Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
+    Reason.VERSIONS_FULL: Meaning(
+        413, "versions_full", "What you replaced or deleted is kept, and fills the room for one visitor."
+    ),
+    Reason.HIDDEN_INSIDE: Meaning(
+        409, "hidden_inside", "The folder holds something that is not shown here. Only its owner can delete it."
+    ),
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.REQUEST_LIMIT: Meaning(429, "too_many", _LIMIT),
@@ -263,3 +272,7 @@ class Unreachable(SharegateError):
 
 class StoreUnavailable(SharegateError):
     """The store cannot promise durability (full disk, lock, corruption). Callers fail closed."""
+
+
+class AccountFull(StoreUnavailable):
+    """The store is well, but what is kept on one visitor's account fills what one may have of it."""

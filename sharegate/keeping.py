@@ -219,6 +219,7 @@ class Keeping:
             path=str(room.path or ""),
             detail=found.detail,
         )
+        await self._keeper.name(found.snapshot)
         await self._trail.record(event)
         book.last = await self.keep(room, book.epoch, Cause.ALARM)
 

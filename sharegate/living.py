@@ -7,15 +7,17 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.guard import KINDS
 from sharegate.channels.history import contained
 from sharegate.channels.room import Room
 from sharegate.documents import Documents
-from sharegate.errors import Denied, Invalid, NotFound, Reason, Refused, StoreUnavailable
+from sharegate.errors import AccountFull, Denied, Invalid, NotFound, Reason, Refused, StoreUnavailable
 from sharegate.keeping import Keeping, content_of
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
@@ -27,6 +29,7 @@ from sharegate.versions.model import Cause, Content, Edit, EditKind, Kind, Place
 from sharegate.versions.restore import apply, plan
 from sharegate.versions.snapshots import NOBODY, Keeper, OnAccount
 from sharegate.versions.undo import take_back
+from sharegate.versions.wholes import Wholes, measured
 
 # A file larger than this is not kept, and so not deleted or replaced by visitors.
 MOST_BYTES = 64 << 20
@@ -47,6 +50,8 @@ class Living:
         keeping: Keeping,
         keeper: Keeper,
         edits: EditStore,
+        trail: Recorder,
+        now: Callable[[], float],
     ) -> None:
         self._documents = documents
         self._upstreams = upstreams
@@ -54,6 +59,9 @@ class Living:
         self._keeping = keeping
         self._keeper = keeper
         self._edits = edits
+        self._trail = trail
+        self._now = now
+        self._wholes = Wholes()
 
     # -- LiveDocuments --------------------------------------------------------------------------------------------
 
@@ -220,7 +228,14 @@ class Living:
     # -- Keeping --------------------------------------------------------------------------------------------------
 
     async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
-        """Denied(`body_too_large`) for what is too large to be kept: an owner would rather keep the file."""
+        """Denied(`body_too_large`) for what is too large to be kept: an owner would rather keep the file.
+        Denied(`versions_full`) where too much is kept for this visitor already."""
+        try:
+            await self._keep(grant, upstream, path, deleting=deleting)
+        except AccountFull as error:  # fails closed
+            raise Denied(Reason.VERSIONS_FULL, str(error)) from None
+
+    async def _keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         account = OnAccount(visit=grant.visit.id, link=grant.link.id, share=grant.share.id)
         cause = Cause.BEFORE_DELETE if deleting else Cause.BEFORE_OVERWRITE
         waiting, count, total = [path], 0, 0
@@ -244,16 +259,46 @@ class Living:
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
-            await self._take(upstream, here, cause, account)
+            content = await self._file(upstream, here)
+            standing = await asyncio.to_thread(measured, content)
+            if not deleting and self._wholes.own(upstream.id, str(here), grant.visit.id, standing):
+                continue
+            kept = await self._take(upstream, here, cause, account, content)
+            self._wholes.kept(upstream.id, str(here), standing, kept.id, kept.taken)
 
     async def _take(
-        self, upstream: Upstream, path: CanonicalPath, cause: Cause, account: OnAccount = NOBODY
+        self,
+        upstream: Upstream,
+        path: CanonicalPath,
+        cause: Cause,
+        account: OnAccount = NOBODY,
+        content: Content | None = None,
     ) -> Snapshot:
         """Keep the file as it lies there."""
-        content = await self._file(upstream, path)
+        if content is None:
+            content = await self._file(upstream, path)
         # The id of a file that is deleted goes with it.
         file = "" if cause is Cause.BEFORE_DELETE else await self._documents.id_of(upstream, path)
         return await self._keeper.take(upstream.id, str(path), content, cause, file=file, by=account)
+
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """An alarm is recorded where one is due."""
+        found = self._wholes.wrote(
+            upstream.id, str(path), grant.visit.id, await asyncio.to_thread(measured, content), self._now()
+        )
+        if found is None:
+            return
+        event = AuditEvent(
+            action=Action.DOCUMENT_ALARM,
+            actor="gate",
+            visit=found.visits[0] if len(found.visits) == 1 else "",
+            path=str(path),
+            detail=found.detail,
+        )
+        # Fails open: it is written already, and without a store the next request is refused.
+        with contextlib.suppress(StoreUnavailable):
+            await self._keeper.name(found.snapshot)
+            await self._trail.record(event)
 
     # -- files ----------------------------------------------------------------------------------------------------
 

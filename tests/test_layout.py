@@ -31,7 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
     "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
-    "writing": {"confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"},
+    "writing": {
+        *("confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"),
+        "versions.model",
+    },
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "messages"},
     # What a document was. A CRDT library, but no network and no database.
@@ -47,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keeping": {"errors", "audit.events", "audit.interfaces", "channels", "shares", "versions"},
     "living": {
         *("documents", "errors", "keeping", "paths", "channels", "shares", "versions"),
-        *("upstream.model", "upstream.interfaces"),
+        *("upstream.model", "upstream.interfaces", "audit.events", "audit.interfaces"),
     },
     "answers": {
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),

@@ -37,6 +37,9 @@ class VersionTables(ABC):
         named = msgspec.structs.replace(snapshot, digest=name, size=len(content))
         return await self._write(lambda connection, _: version_tables.keep(connection, named, sealed, limits))
 
+    async def name_version(self, id: str) -> None:
+        await self._write(lambda connection, _: version_tables.name(connection, id))
+
     async def version(self, id: str) -> Snapshot | None:
         return await self._read(lambda reading: version_tables.find(reading, id))
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.errors import AccountFull, NotFound, StoreUnavailable
 from sharegate.versions.model import Authorship, Edit, EditKind, Limits, Place, Snapshot
 from sharegate.versions.retention import DAY, oldest_first, thinned
 
@@ -23,7 +23,8 @@ _ENTRY_BYTES = 64
 
 
 def keep(connection: sqlite3.Connection, snapshot: Snapshot, sealed: bytes, limits: Limits) -> Snapshot:
-    """`snapshot.digest` names the content. Raises StoreUnavailable when the server's limit leaves no room."""
+    """`snapshot.digest` names the content. Raises StoreUnavailable when the server's limit leaves no room, AccountFull
+    when the visit's or link's part of it does not."""
     known = connection.execute("SELECT size FROM contents WHERE name = ?", (snapshot.digest,)).fetchone()
     stored = known[0] if known else len(sealed)
     if known is None:
@@ -49,10 +50,32 @@ def keep(connection: sqlite3.Connection, snapshot: Snapshot, sealed: bytes, limi
     if _stored(connection, snapshot.upstream) > limits.bytes:
         _thin(connection, snapshot.upstream, snapshot.taken, limits)
     if _stored(connection, snapshot.upstream) > limits.bytes:
-        raise StoreUnavailable(
-            "the newest version of each document fills all the room there is: raise versions_megabytes"
-        )
+        raise StoreUnavailable("what may not be forgotten fills all the room there is: raise versions_megabytes")
+    _check_account(connection, snapshot, limits)
     return snapshot
+
+
+def _check_account(connection: sqlite3.Connection, snapshot: Snapshot, limits: Limits) -> None:
+    """Nothing of an account is forgotten to make room for more of it: it may be others' work."""
+    for kind, whose, most in (
+        ("visit", snapshot.visit, limits.visit_bytes),
+        ("link", snapshot.link, limits.link_bytes),
+    ):
+        if not whose:
+            continue
+        total, count = connection.execute(
+            "SELECT coalesce(sum(size), 0), count(*) FROM contents WHERE name IN (SELECT content FROM versions"
+            " WHERE upstream = ? AND json_extract(body, ?) = ?)",
+            (snapshot.upstream, f"$.{kind}", whose),
+        ).fetchone()
+        # One document is kept, however large it is.
+        if count > 1 and total > most:
+            raise AccountFull(f"what is kept on one {kind}'s account fills its part of versions_megabytes")
+
+
+def name(connection: sqlite3.Connection, id: str) -> None:
+    """An alarm names it. One that is gone is not missed: the alarm does without."""
+    connection.execute("UPDATE versions SET body = json_set(body, '$.named', json('true')) WHERE id = ?", (id,))
 
 
 def find(connection: sqlite3.Connection, id: str) -> Snapshot | None:
@@ -100,7 +123,7 @@ def _thin(connection: sqlite3.Connection, upstream: str, now: float, limits: Lim
     gone = thinned(snapshots, now, limits)
     _forget(connection, gone)
     went = set(gone)
-    for one in oldest_first([one for one in snapshots if one.id not in went]):
+    for one in oldest_first([one for one in snapshots if one.id not in went], now, limits):
         if _stored(connection, upstream) <= limits.bytes:
             break
         _forget(connection, [one.id])

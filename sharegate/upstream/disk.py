@@ -18,6 +18,11 @@ from sharegate.errors import Denied, Reason
 from sharegate.upstream.interfaces import Disk
 from sharegate.upstream.model import Upstream
 
+# Names that begin with a dot and hold nobody's work: Jupyter's copies of what is shown, Finder's views.
+_OF_PROGRAMS = frozenset({".ipynb_checkpoints", ".DS_Store"})
+# Names looked at in a folder that is deleted.
+MAX_NAMES = 20_000
+
 # As many as Linux follows (path_resolution(7)).
 MAX_LINKS = 40
 
@@ -44,6 +49,11 @@ class LocalDisk:
     ) -> set[str]:
         """Which of `names` in `directory` really lie inside the root; none when the directory itself does not."""
         return await asyncio.to_thread(_inside_names, _base(upstream), root, directory, names)
+
+    async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+        """Whether a folder holds what Jupyter's listings do not show, at any depth; true also for one that cannot be
+        looked through. Of a link only the link goes: that holds nothing."""
+        return await asyncio.to_thread(_hidden_inside, _base(upstream), root, path)
 
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         """(device, inode, is_directory) of the root; None when it is gone or has become a link.
@@ -72,6 +82,9 @@ class NoDisk:
     ) -> set[str]:
         return set(names)
 
+    async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+        return False
+
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         return None
 
@@ -96,6 +109,9 @@ class DiskByUpstream:
         self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
         return await self._of(upstream).inside_names(upstream, root, directory, names)
+
+    async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+        return await self._of(upstream).hidden_inside(upstream, root, path)
 
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         return await self._of(upstream).identity(upstream, root)
@@ -137,6 +153,34 @@ def _inside_names(base: str, root: tuple[str, ...], directory: tuple[str, ...], 
             continue
         inside.add(name)
     return inside
+
+
+def _hidden_inside(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    real_root = _real_root(base, root)
+    around = _resolve(real_root, path[len(root) : -1], real_root)
+    waiting, count = [os.path.join(around, *path[-1:])], 0
+    try:
+        if os.path.islink(waiting[0]):
+            return False
+        while waiting:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if count > MAX_NAMES or _is_hidden(entry):
+                        return True
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+    except (OSError, ValueError):  # fails closed
+        return True
+    return False
+
+
+def _is_hidden(entry: os.DirEntry[str]) -> bool:
+    """By its name, as jupyter_server's listings judge it, or by a flag of the disk (macOS)."""
+    if entry.name in _OF_PROGRAMS:
+        return False
+    flags = getattr(entry.stat(follow_symlinks=False), "st_flags", 0)
+    return entry.name.startswith(".") or entry.name.endswith("~") or bool(flags & stat.UF_HIDDEN)
 
 
 def _identity(base: str, root: tuple[str, ...]) -> tuple[int, int, bool] | None:

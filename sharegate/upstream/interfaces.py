@@ -97,5 +97,8 @@ class Disk(Protocol):
     async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
         """Where `path` really is, relative to the server's root like `root`; Denied(`link_out`) as `check_inside`."""
 
+    async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+        """Whether the folder at `path` holds what the server's listings do not show; false for a disk out of sight."""
+
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         """(device, inode, is_directory) of the root without following a link at its end; None when it is gone."""

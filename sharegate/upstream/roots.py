@@ -107,6 +107,10 @@ class Roots:
         """Which names of a listing really lie inside."""
         return await self._disk.inside_names(upstream, self._root_of(grant), directory, names)
 
+    async def hidden_inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> bool:
+        """Whether a folder holds what visitors are not shown, as far as its disk is seen."""
+        return await self._disk.hidden_inside(upstream, self._root_of(grant), path)
+
     @staticmethod
     def _root_of(grant: Grant) -> tuple[str, ...]:
         return grant.root.segments

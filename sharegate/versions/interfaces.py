@@ -17,8 +17,12 @@ class VersionStore(Protocol):
         """Keep, and thin out what is past the limits in the same step. Returns the record with digest and sizes.
 
         Equal content of one server is stored once. Raises StoreUnavailable where the limit on bytes leaves no room
-        even when only the newest version of each document is kept; ValueError when the id is taken.
+        even when only what is protected is kept, AccountFull where the account of the visit is full; ValueError when
+        the id is taken.
         """
+
+    async def name_version(self, id: str) -> None:
+        """An alarm names it: only its age ends it from now on. Nothing happens for one that is gone."""
 
     async def version(self, id: str) -> Snapshot | None:
         """By its id, or by the beginning of it where only one fits."""

@@ -151,7 +151,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a document was at `taken` (seconds since the epoch). `path` is where it lay then, `file` the server's id of
     it, which follows renames ("" where none is known). `room` is `format:type` ("" for a file without one), `digest` a
     keyed digest of the content, `size` its bytes before compression, `stored` those it takes on disk. `visit`, `link`
-    and `share` say whose act it was taken for; empty where nobody's."""
+    and `share` say whose act it was taken for; empty where nobody's. `named`: an alarm names it."""
 
     id: str
     upstream: str
@@ -169,6 +169,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     stored: int = 0
     cells: int = 0
     characters: int = 0
+    named: bool = False
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +179,16 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     per_document: int = 200
     days: float = 30
     undo_bytes: int = 32 << 20
+
+    @property
+    def visit_bytes(self) -> int:
+        """What is kept on the account of one visit: one alone may not fill the room."""
+        return self.bytes // 4
+
+    @property
+    def link_bytes(self) -> int:
+        """The same for all visits of one link: leaving and coming again gives a new visit."""
+        return self.bytes // 2
 
 
 class Authorship(msgspec.Struct, frozen=True, kw_only=True):

@@ -70,6 +70,11 @@ class Keeper:
         )
         return await self._store.keep_version(snapshot, content.encode(), limits=self._limits)
 
+    async def name(self, snapshot: str) -> None:
+        """An alarm is about to name it: it is not forgotten before its time."""
+        if snapshot:
+            await self._store.name_version(snapshot)
+
     def due(self, last: float | None, *, written: bool) -> bool:
         """Whether a document that visitors wrote in since is to be kept again. `last`: when it was kept last."""
         return written and (last is None or self._now() - last >= self._interval)

@@ -7,6 +7,7 @@ from typing import Protocol
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Grant
 from sharegate.upstream.model import Upstream
+from sharegate.versions.model import Content
 
 
 class OpenDocuments(Protocol):
@@ -29,6 +30,9 @@ class Keeping(Protocol):
         """Keep what stands at `path` (a file or a folder), durably, before the visitor's write goes on. What it raises
         stops the write."""
 
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """`content` stands at `path` now, written by the visitor as a whole."""
+
 
 class NothingOpen:
     """A gate without rooms that write."""
@@ -50,3 +54,6 @@ class RealPaths(Protocol):
         self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
     ) -> set[str]:
         """Which names of a listing really lie inside the share."""
+
+    async def hidden_inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> bool:
+        """Whether a folder holds what visitors are not shown."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import unicodedata
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,8 +31,11 @@ from sharegate.upstream.model import Upstream
 from sharegate.writing.interfaces import Keeping, OpenDocuments, RealPaths
 from sharegate.writing.standing import MAX_ENTRIES, MAX_FOLDERS, Ground
 from sharegate.writing.uploads import LAST, Upload, Uploads
+from sharegate.writing.written import written
 
 _MODEL_LIMIT = 1 << 20
+# JupyterLab sends parts of a megabyte: what a shorter first part leaves is all there is, or nobody's page sent it.
+_PART = 1 << 20
 # How upstream finds a copy's name (jupyter_server services/contents/manager.py): `x-Copy3.txt` becomes `x.txt`.
 _COPY = re.compile(r"-Copy\d*\.")
 
@@ -43,7 +47,7 @@ class Step:
 
     confined: Confined
     model: bytes | None = None
-    done: Callable[[], None] | None = None
+    done: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,10 @@ class Writing:
         real = CanonicalPath(await self._roots.real(grant, upstream, path.segments))
         asked = _Asked(grant, upstream, confined, path, real)
         writes = {"PUT": self._put, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
-        return await writes[method](asked)
+        step = await writes[method](asked)
+        if method != "POST":
+            self._forget_uploads(asked)
+        return step
 
     # -- PUT: whole files, folders, parts of an upload ------------------------------------------------------------
 
@@ -125,7 +132,20 @@ class Writing:
             step = await self._file(asked, fields)
         if standing is not None:
             await self._keep(asked)
-        return step
+        return self._telling(asked, step)
+
+    def _telling(self, asked: _Asked, step: Step) -> Step:
+        """Once it is done, whoever keeps versions hears what stands there."""
+        keeping, body = self._keeping, step.confined.body or b""
+        if keeping is None:
+            return step
+
+        async def done() -> None:
+            content = await asyncio.to_thread(written, body, notebook=asked.notebook)
+            if content is not None:
+                await keeping.wrote(asked.grant, asked.upstream, asked.path, content)
+
+        return replace(step, done=done)
 
     async def _notebook(self, asked: _Asked, fields: dict[str, Any]) -> Step:
         if fields.get("format") not in (None, "json"):
@@ -154,7 +174,7 @@ class Writing:
         part = fields["chunk"]
         if fields["type"] != "file" or not (part == LAST or part >= 1):
             raise Denied(Reason.BAD_BODY, "parts are of files, and are counted from 1")
-        key = (asked.grant.visit.id, f"{asked.upstream.id}/{asked.path}")
+        key = (asked.grant.visit.id, _target(asked.upstream, asked.real))
         upload = self._uploads.take(*key, part)
         try:
             if part != 1 and asked.notebook is not (upload.spool is not None):
@@ -163,13 +183,23 @@ class Writing:
                 return await self._notebook_part(asked, fields, standing, upload, key)
             if part != 1 and standing is None:
                 raise Denied(Reason.CONFLICT, "what the part belongs to is gone")
+            if part != 1 and await self._ground.size(asked.upstream, asked.real) not in (None, upload.sent):
+                raise Denied(Reason.CONFLICT, "what the part belongs to was changed")
             step = await self._file(asked, fields)
+            upload.sent += len(file_bytes(fields.get("content"), fields.get("format")))
             if part == 1 and standing is not None:
                 await self._keep(asked)
         except BaseException:  # fails closed: the upload is over, and what was collected is let go of
             upload.drop()
             raise
-        return replace(step, done=lambda: self._uploads.keep(*key, part, upload))
+        told = self._telling(asked, step).done if part == 1 and upload.sent < _PART else None
+
+        async def done() -> None:
+            self._uploads.keep(*key, part, upload)
+            if told is not None:
+                await told()
+
+        return replace(step, done=done)
 
     async def _notebook_part(
         self, asked: _Asked, fields: dict[str, Any], standing: str | None, upload: Upload, key: tuple[str, str]
@@ -184,7 +214,7 @@ class Writing:
         cleaned = await _apart(len(whole), clean_notebook_file, whole)
         if standing is not None:
             await self._keep(asked)
-        return await _with_text(asked, cleaned)
+        return self._telling(asked, await _with_text(asked, cleaned))
 
     # -- POST: new ones with a name of the server's choice, and copies --------------------------------------------
 
@@ -261,8 +291,12 @@ class Writing:
     # -- DELETE ---------------------------------------------------------------------------------------------------
 
     async def _delete(self, asked: _Asked) -> Step:
-        if await self._ground.kind(asked.upstream, asked.path) is None:
+        kind = await self._ground.kind(asked.upstream, asked.path)
+        if kind is None:
             raise Denied(Reason.NOT_FOUND, "nothing to delete")
+        # What is not listed would go and not be kept.
+        if kind == "directory" and await self._roots.hidden_inside(asked.grant, asked.upstream, asked.path.segments):
+            raise Denied(Reason.HIDDEN_INSIDE)
         if self._keeping is None:
             self._check_closed(asked)
         await self._keep(asked, deleting=True)
@@ -318,6 +352,13 @@ class Writing:
         if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):
             raise Denied(Reason.DOCUMENT_OPEN)
 
+    def _forget_uploads(self, asked: _Asked) -> None:
+        """Whose parts are on their way there, they belong to something else from now on."""
+        but = asked.grant.visit.id if "chunk" in asked.confined.fields else ""
+        for path in (asked.path, asked.real, asked.confined.paths.get("body.path")):
+            if path is not None:
+                self._uploads.forget(_target(asked.upstream, path), but=but)
+
     def _guarded(self, asked: _Asked) -> bool:
         """A notebook that lost its name while it is open, as when JupyterLab renames one over another."""
         return self._open_documents.is_open_notebook(asked.upstream.id, asked.path)
@@ -343,6 +384,11 @@ async def _apart(size: int, judge: Callable[..., Any], given: object) -> Any:
 def _check_base64(content: str) -> None:
     """Line breaks may stand in it: upstream's own answers have them (RFC 2045 section 6.8)."""
     file_bytes(content.replace("\n", "").replace("\r", ""), "base64")
+
+
+def _target(upstream: Upstream, path: CanonicalPath) -> str:
+    """A file as uploads know it: one, for a disk that ignores case and Unicode form."""
+    return f"{upstream.id}/{unicodedata.normalize('NFC', str(path)).casefold()}"
 
 
 def _check_folder_name(name: str) -> None:

@@ -24,6 +24,7 @@ _LISTING_LIMIT = 16 << 20
 class _Entry(msgspec.Struct):
     name: str
     type: str
+    size: Any = None
     content: Any = None
 
 
@@ -52,6 +53,15 @@ class Ground:
             return None
         check_status(status, reading=True, sent=())
         return _decoded(data, _Entry).type
+
+    async def size(self, upstream: Upstream, path: CanonicalPath) -> int | None:
+        """The bytes of a file; None where nothing stands there, or the server does not say."""
+        status, data = await self._get(upstream, path, _MODEL_LIMIT, ("content", "0"))
+        if status == 404:
+            return None
+        check_status(status, reading=True, sent=())
+        size = _decoded(data, _Entry).size
+        return size if isinstance(size, int) else None
 
     async def entries(self, upstream: Upstream, folder: CanonicalPath) -> list[Entry]:
         """What a folder shows: no hidden names."""

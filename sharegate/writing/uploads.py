@@ -1,8 +1,8 @@
 """Uploads in parts, as JupyterLab sends files of more than a megabyte: parts 1, 2, … and -1 for the last.
 
 Upstream appends whatever part comes to whatever stands there. Here a part is taken only after the one before it, from
-the same visit. The parts of a notebook are collected in an unnamed file on the gate's own disk, because only the whole
-can be judged; all others go through part by part.
+the same visit, and as long as nobody else wrote there. The parts of a notebook are collected in an unnamed file on the
+gate's own disk, because only the whole can be judged; all others go through part by part.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ LAST = -1
 
 @dataclass(slots=True)
 class Upload:
-    """One file on its way. `next` is the part that is waited for; `spool` holds what was collected."""
+    """One file on its way. `next` is the part that is waited for; `spool` holds what was collected, `size` bytes of it.
+    `sent` counts the bytes that stand upstream."""
 
     next: int = 1
     size: int = 0
+    sent: int = 0
     spool: IO[bytes] | None = field(default=None, repr=False)
 
     def drop(self) -> None:
@@ -70,6 +72,13 @@ class Uploads:
             self._running.pop(key).drop()
         while sum(each.size for each in self._running.values()) > COLLECTED:
             self._running.popitem(last=False)[1].drop()
+
+    def forget(self, target: str, *, but: str = "") -> None:
+        """Something else was written, renamed or deleted at `target`: no part belongs to what stands there, or below,
+        any more. `but` is the visit whose own part it was."""
+        for key in list(self._running):
+            if key[0] != but and (key[1] == target or key[1].startswith(f"{target}/")):
+                self._running.pop(key).drop()
 
     async def collect(self, upload: Upload, data: bytes) -> None:
         """Add to what was collected. Denied(`body_too_large`) past MAX_NOTEBOOK bytes."""

@@ -23,6 +23,7 @@ from sharegate.paths import CanonicalPath
 from sharegate.policy.load import builtin_policies
 from sharegate.shares.model import Grant
 from sharegate.upstream.model import Credential, Upstream
+from sharegate.versions.model import Content
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.test_escapes import SECRETS
@@ -855,6 +856,55 @@ async def test_attack_a_part_after_the_file_changed_its_kind(ed: Inside, server:
     assert (shared / "morph.txt").read_text() == "plain"
 
 
+BETWEEN: dict[str, tuple[str, str, object]] = {
+    "save": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "bo"}),
+    "save of the same size": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "2"}),
+    "save by a part": ("PUT", "mixed.txt", {"type": "file", "format": "text", "content": "2", "chunk": 1}),
+    "save under the link's name": ("PUT", "to_mixed.txt", {"type": "file", "format": "text", "content": "2"}),
+    "checkpoint": ("POST", "mixed.txt/checkpoints/checkpoint", None),
+    "rename away": ("PATCH", "mixed.txt", {"path": f"{ROOT}/away.txt"}),
+    "delete": ("DELETE", "mixed.txt", None),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BETWEEN.values(), ids=BETWEEN.keys())
+@pytest.mark.parametrize("name", ["mixed.txt", "to_mixed.txt"])
+async def test_attack_a_part_behind_somebody_elses_work(
+    ed: Inside,
+    gate: Gatehouse,
+    server: JupyterServer,
+    shared: Path,
+    method: str,
+    path: str,
+    body: object,
+    name: str,
+) -> None:
+    """Ed's second part is not appended to what Bo put there after Ed's first."""
+    bo = await gate.visit(await gate.share(role="edit", **{"for": ["Bo"]}), name="Bo")
+    for each in ("mixed.txt", "to_mixed.txt", "away.txt"):
+        (shared / each).unlink(missing_ok=True)
+    (shared / "mixed.txt").write_text("0")
+    (shared / "to_mixed.txt").symlink_to(shared / "mixed.txt")
+    assert (await contents(ed, "POST", "mixed.txt/checkpoints")).status == 201
+    assert (await contents(ed, "PUT", name, {**text("1"), "chunk": 1})).status == 200
+    assert (await contents(bo, method, path, body)).status in (200, 204)
+    if method in ("PATCH", "DELETE"):
+        (shared / "mixed.txt").write_text("b")
+    before = snapshot(server.root)
+    for part in (2, -1):
+        reply = await contents(ed, "PUT", name, {**text("e"), "chunk": part})
+        check_refused(reply, server, "bad_request", "conflict")
+    assert snapshot(server.root) == before
+
+
+async def test_attack_a_part_behind_what_the_owner_saved(ed: Inside, server: JupyterServer, shared: Path) -> None:
+    """What the gate did not see is noticed by its size."""
+    assert (await contents(ed, "PUT", "owned.txt", {**text("1"), "chunk": 1})).status in (200, 201)
+    (shared / "owned.txt").write_text("the owner's own work")
+    check_refused(await contents(ed, "PUT", "owned.txt", {**text("2"), "chunk": -1}), server, "conflict")
+    assert (shared / "owned.txt").read_text() == "the owner's own work"
+
+
 async def test_uploads_small_large_and_of_notebooks(ed: Inside, gate: Gatehouse, shared: Path) -> None:
     """As the file browser sends them: whole, in parts of a megabyte, a notebook in parts. The bytes arrive."""
     small, large = b"small\x00\xff", bytes(range(256)) * (10 << 10)
@@ -898,6 +948,9 @@ class Rooms:
             raise StoreUnavailable("full")
         at = self.root.joinpath(*path.segments)
         self.kept.append((str(path), at.read_bytes() if at.is_file() else "a folder"))
+
+    async def wrote(self, grant: Grant, upstream: Upstream, path: CanonicalPath, content: Content) -> None:
+        """Nobody asks."""
 
 
 @pytest.fixture
@@ -1000,6 +1053,90 @@ async def test_what_cannot_be_kept_is_not_overwritten(
 
     check_refused(await contents(ed, method, path, body), server, "gate_fault")
     assert snapshot(server.root) == before
+
+
+async def test_attack_driving_out_what_stood_there(tmp_path: Path, server: JupyterServer, shared: Path) -> None:
+    """With room for ten versions, and a megabyte in all: neither many writes to a file nor large ones to another make
+    the owner's work be forgotten; what a visit writes over its own content is not kept at all."""
+    good = "the owner's good text\n" * 60
+    (shared / "thesis.txt").write_text(good)
+    size = len(good.replace("\n", ""))
+    settings = {"versions_per_document": 10, "versions_megabytes": 1, **SETTINGS}
+    async with gatehouse(tmp_path, server, **settings) as house:
+
+        async def versions(name: str) -> list[dict[str, Any]]:
+            query = {"path": str(shared / name)}
+            _, answer = await house.running.api.call("GET", "/api/v1/snapshots", query, None)
+            return list(answer["snapshots"])
+
+        share = await house.share(role="edit", **{"for": ["Eve", "Bo"]})
+        eve, bo = await house.visit(share, name="Eve"), await house.visit(share, 1, name="Bo")
+        for at in range(12):
+            assert (await contents(eve, "PUT", "thesis.txt", text(f"{at}"))).status == 200
+        assert [one["characters"] for one in await versions("thesis.txt")] == [size]
+        [alarm] = (await house.call("GET", "alarms"))["alarms"]
+        assert alarm["version"], "it was emptied"
+        for at in range(20):
+            assert (await contents((bo, eve)[at % 2], "PUT", "thesis.txt", text(f"{at} again"))).status == 200
+        assert [one["characters"] for one in await versions("thesis.txt")][-1] == size
+        assert len(await versions("thesis.txt")) == 10
+
+        statuses = []
+        for at in range(40):
+            pad = {"type": "file", "format": "base64", "content": base64.b64encode(os.urandom(60_000)).decode()}
+            statuses.append((await contents((bo, eve)[at % 2], "PUT", "pad.bin", pad)).status)
+        assert set(statuses) <= {200, 201, 413} and statuses[-1] == 413, "the room for one visitor is full"
+        assert [one["characters"] for one in await versions("thesis.txt")][-1] == size
+        [alarm] = (await house.call("GET", "alarms"))["alarms"]
+        assert (await versions("thesis.txt"))[-1]["id"].startswith(alarm["version"]) and alarm["version"]
+        await house.call("POST", f"snapshots/{alarm['version']}/restore", {})
+        assert (shared / "thesis.txt").read_text() == good
+
+
+@pytest.mark.parametrize("name", [".env", ".git/HEAD", "deep/.env", "notes.txt~"])
+async def test_attack_deleting_what_is_hidden_with_its_folder(
+    ed: Inside, server: JupyterServer, shared: Path, name: str
+) -> None:
+    """It would not be kept. Without it the folder goes, checkpoints and all."""
+    folder = shared / "holds"
+    hidden = folder / name
+    hidden.parent.mkdir(parents=True, exist_ok=True)
+    hidden.write_text("the owner's")
+    (folder / "seen.txt").write_text("seen")
+    assert (await contents(ed, "POST", "holds/seen.txt/checkpoints")).status == 201
+    before = snapshot(server.root)
+    check_refused(await contents(ed, "DELETE", "holds"), server, "hidden_inside")
+    assert snapshot(server.root) == before
+    hidden.unlink()
+    if hidden.parent != folder:
+        hidden.parent.rmdir()
+    assert (await contents(ed, "DELETE", "holds")).status == 204
+
+
+WIPED: dict[str, tuple[str, object, object]] = {
+    "text": ("wiped.txt", "a good line\n" * 100, text("")),
+    "first part": ("wiped.csv", "a good line\n" * 100, {**text(""), "chunk": 1}),
+    "bytes": ("wiped.bin", "\0" * 1200, {"type": "file", "format": "base64", "content": ""}),
+    "notebook": (
+        "wiped.ipynb",
+        json.dumps(notebook(nbformat.v4.new_markdown_cell("a good line\n" * 100))),
+        {"type": "notebook", "format": "json", "content": notebook()},
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "before", "body"), WIPED.values(), ids=WIPED.keys())
+async def test_attack_emptying_a_file_without_a_word(
+    ed: Inside, gate: Gatehouse, shared: Path, name: str, before: str, body: object
+) -> None:
+    """No document is open, and the alarm is raised all the same, with the version to go back to."""
+    (shared / name).write_text(before)
+    assert (await contents(ed, "PUT", name, body)).status == 200
+    told = [event for event in await gate.events(action="document.alarm") if event["path"] == f"{ROOT}/{name}"]
+    assert len(told) == 1
+    listed = [one for one in (await gate.call("GET", "alarms"))["alarms"] if one["path"] == f"{ROOT}/{name}"]
+    assert [one["what"] for one in listed] == ["collapsed"]
+    assert (listed[0]["name"], bool(listed[0]["version"])) == ("Ed", True)
 
 
 async def test_without_versions_nothing_open_is_deleted(

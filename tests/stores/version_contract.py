@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.errors import AccountFull, NotFound, StoreUnavailable
 from sharegate.versions.interfaces import KeptVersions
 from sharegate.versions.model import Authorship, Cause, Edit, EditKind, Kind, Limits, Place, Snapshot
 from tests.stores.records import START
@@ -140,6 +140,43 @@ class VersionContract:
         await store.keep_version(a_snapshot("n2", taken=START + 1), noise(2), limits=PLENTY)
         assert await store.thin_versions(START + 9 * DAY, limits=Limits(bytes=0, per_document=0, days=0)) == 1
         assert [one.id for one in await store.versions()] == ["n2"]
+
+    async def test_attack_making_room_at_the_cost_of_what_stood_there(self, store: KeptVersions) -> None:
+        """What was kept before a visit wrote, and what an alarm names, is not forgotten for another file's sake; nor is
+        anything for the sake of an account that is full: then nothing is kept, and that is said."""
+        limits = Limits(bytes=16_000, per_document=1000, days=30)
+        fields: dict[str, Any] = {"visit": "eve", "link": "l1", "cause": Cause.BEFORE_OVERWRITE}
+        await store.keep_version(a_snapshot("owned", path="c"), noise(5), limits=limits)
+        await store.keep_version(a_snapshot("newest", path="c", taken=START + 1), noise(6), limits=limits)
+        await store.name_version("owned")
+        await store.name_version("missing")
+        assert (await store.version("owned")).named  # type: ignore[union-attr]
+        await store.keep_version(a_snapshot("good", path="a", **fields), noise(0, 500), limits=limits)
+        refused = 0
+        for at in range(25):
+            one = a_snapshot(f"n{at:02}", path="pad.bin", taken=START + 2 + at, **fields)
+            try:
+                await store.keep_version(one, noise(at + 10, 1000), limits=limits)
+            except AccountFull:
+                refused += 1
+        left = [one.id for one in await store.versions()]
+        assert refused == 22 and sorted(left) == ["good", "n00", "n01", "n02", "newest", "owned"]
+        # Leaving and coming again helps once.
+        fields |= {"visit": "eve2"}
+        for at in range(9):
+            one = a_snapshot(f"m{at:02}", path="pad.bin", taken=START + 50 + at, **fields)
+            try:
+                await store.keep_version(one, noise(at + 50, 1000), limits=limits)
+            except AccountFull:
+                refused += 1
+        assert refused > 22 and {"good", "owned", "newest"} <= {one.id for one in await store.versions()}
+        fields |= {"visit": "bo", "link": "l2"}
+        await store.keep_version(a_snapshot("large", path="b", **fields), noise(9, 7000), limits=limits)
+        assert {"good", "owned", "newest", "large"} <= {one.id for one in await store.versions()}
+        assert await store.version("n01") is None
+        # The days end it.
+        await store.keep_version(a_snapshot("later", path="a", taken=START + 31 * DAY), b"", limits=limits)
+        assert await store.version("good") is None
 
     # -- authors
 

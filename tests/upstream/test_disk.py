@@ -321,6 +321,42 @@ async def test_where_a_path_really_is(home: Path) -> None:
             await DISK.real_path(upstream(home), ROOT, outside)
 
 
+async def test_what_is_hidden_in_a_folder(home: Path) -> None:
+    """At any depth; not what programs put there, nor what a link leads to. What cannot be seen counts as hidden."""
+    top = home / "sub" / "shared" / "top"
+    (top / "deep" / ".ipynb_checkpoints").mkdir(parents=True)
+    for name in (".DS_Store", "deep/a.txt", "deep/.ipynb_checkpoints/a-checkpoint.txt", "deep/a.pyc"):
+        (top / name).write_text("")
+    (top / "link").symlink_to(home / "sub" / "shared")
+    (home / "sub" / "shared" / "to_top").symlink_to(top)
+
+    async def hidden(name: str) -> bool:
+        return await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, *name.split("/")))
+
+    assert not await hidden("top") and not await hidden("to_top/deep")
+    for name in (".env", "x~", ".ipynb_checkpoints/.env"):
+        made = top / "deep" / name
+        made.write_text("")
+        assert await hidden("top") and await hidden("top/deep") and await hidden("to_top/deep")
+        assert not await hidden("to_top"), "only the link goes"
+        assert await DiskByUpstream().hidden_inside(upstream(home), ROOT, (*ROOT, "top"))
+        made.unlink()
+    assert not await hidden("top")
+    assert await hidden("missing") and await hidden("data.csv")
+    assert not await NoDisk().hidden_inside(upstream(home), ROOT, ROOT)
+
+
+async def test_attack_a_folder_too_large_to_look_through(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts as one with something hidden."""
+    monkeypatch.setattr("sharegate.upstream.disk.MAX_NAMES", 3)
+    top = home / "sub" / "shared" / "many"
+    top.mkdir()
+    for at in range(4):
+        assert not await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
+        (top / f"{at}").write_text("")
+    assert await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
+
+
 async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:
     """A remote server's links are not checked; asking the local look about it fails closed."""
     (home / "sub/shared/link").symlink_to("/etc/passwd")

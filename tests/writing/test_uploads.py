@@ -135,3 +135,17 @@ async def test_attack_filling_the_disk_with_parts(uploads: Uploads, monkeypatch:
     assert [upload.spool is not None and upload.spool.closed for upload in made] == [True, False, False]
     assert uploads.take("b", "x", 2) is made[1]
     made[1].drop()
+
+
+async def test_attack_parts_behind_somebody_elses_write(uploads: Uploads) -> None:
+    """What was written, renamed or deleted since, or a folder above it, ends the upload; a neighbour's goes on."""
+    for target in ("u/a", "u/a/b", "u/ab"):
+        await uploads.collect(begin(uploads, target=target), b"{}")
+    begin(uploads, "w", "u/a")
+    uploads.forget("u/a", but="w")
+    refused(uploads, "v", "u/a", 2)
+    refused(uploads, "v", "u/a/b", LAST)
+    neighbour = uploads.take("v", "u/ab", 2)
+    assert neighbour.next == 2 and neighbour.spool is not None
+    neighbour.drop()
+    assert uploads.take("w", "u/a", 2).next == 2

@@ -56,6 +56,8 @@ EXPLAINED: dict[Reason, str] = {
     Reason.DOCUMENT_OPEN: "a file was to be overwritten while a live document of it is open",
     Reason.RUNS_BY_ITSELF: "a file was to be made whose name has a program load or run it (`*.py` beside a notebook)",
     Reason.CONFLICT: "the server found something else at that place than the change was made for",
+    Reason.VERSIONS_FULL: "what one visit replaced fills a quarter of `versions_megabytes` (one link: half)",
+    Reason.HIDDEN_INSIDE: "a folder was to be deleted that holds hidden files (`.env`, `x~`), which are not kept",
     Reason.JOIN_LIMIT: "too many attempts at the door from one network, or too many knocks waiting at one link",
     Reason.CREDENTIAL_LIMIT: "too many wrong credentials from one network",
     Reason.REQUEST_LIMIT: "more requests than one visit may make in a minute, or have running",

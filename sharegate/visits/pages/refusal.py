@@ -41,6 +41,8 @@ REMEDIES: dict[str, str] = {
     "document_open": "Open the file and change it there, or close it everywhere first.",
     "runs_by_itself": "Choose another name, or ask the owner to allow it for this share.",
     "conflict": "Load the folder again and look at what is there now.",
+    "versions_full": "Nothing was changed. Tell the owner, who can change it or make more room.",
+    "hidden_inside": "Delete the files that you see in it, or ask the owner.",
     "too_many": "Nothing is lost. Wait a moment before you try again.",
     "server_away": "Your link is fine. Try again when the owner's server is back.",
     "server_slow": "Your link is fine. Try again in a moment.",
