@@ -70,6 +70,11 @@ class Editing:
     def ration(self, grant: Grant, cost: int) -> None:
         self._changes.take(grant.visit.id, max(cost, LEAST), Reason.BYTES_LIMIT)
 
+    def charge(self, grant: Grant, cost: int) -> None:
+        # Into debt: or the same change could be sent again at once.
+        self._changes.spend(grant.visit.id, cost)
+        self._changes.check(grant.visit.id, Reason.BYTES_LIMIT)
+
     async def first_write(self, room: Room, member: Member) -> None:
         await self._trail.record(_event(Action.DOCUMENT_WRITTEN, room, member))
         await self._keeping.begin(room, member.grant)

@@ -15,6 +15,7 @@ from sharegate.channels.admission import RoomName
 from sharegate.channels.filed import Filed
 from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.history import held
+from sharegate.channels.judgement import free
 from sharegate.channels.places import FILE_ROOTS, NOTEBOOK_ROOTS, Places
 from sharegate.channels.scan import FROM_UPSTREAM, UpdateSummary, scan_update
 from sharegate.channels.writers import NOBODY, Writers, settled
@@ -177,15 +178,16 @@ class Epoch:
         """Whether a visitor's update holds nothing new: a page says all that was ever deleted when it connects."""
         return self._pen is not None and self._pen.places.repeats(summary)
 
-    def take(self, visit: str, update: bytes, summary: UpdateSummary) -> Judged:
+    def take(self, visit: str, update: bytes, summary: UpdateSummary, reads: Callable[[int], None] = free) -> Judged:
         """A visitor's change, which is not a repetition. Its sender has applied it already.
 
         Denied(`update_refused`) with nothing changed: the CRDT client ids under which it was written are barred then.
-        Denied(`update_too_large`) with nothing changed, and that is all.
+        Denied(`update_too_large`), or what `reads` raises (as in `DocumentGuard.judge`), with nothing changed, and that
+        is all.
         """
         if self._pen is None:
             raise Denied(Reason.UPDATE_REFUSED, "read only")
-        judged = self._pen.judge(visit, update, summary, self.reach, self._reach)
+        judged = self._pen.judge(visit, update, summary, self.reach, self._reach, reads)
         self._apply(judged.update)
         self._pen.learn(summary, judged.correction)
         return judged
@@ -250,17 +252,26 @@ class _Pen:
             self._guard.follow(update)
 
     def judge(
-        self, visit: str, update: bytes, summary: UpdateSummary, held: Mapping[int, int], reach: Mapping[int, int]
+        self,
+        visit: str,
+        update: bytes,
+        summary: UpdateSummary,
+        held: Mapping[int, int],
+        reach: Mapping[int, int],
+        reads: Callable[[int], None],
     ) -> Judged:
         written = frozenset(part.client for part in summary.clocks if part.end > held.get(part.client, 0))
         try:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
             return self._guard.judge(
-                update, summary=summary, settled=lambda after: settled(summary, further(after, reach))
+                update,
+                summary=summary,
+                settled=lambda after: settled(summary, further(after, reach)),
+                reads=reads,
             )
         except Denied as denied:
-            if denied.reason is not Reason.UPDATE_TOO_LARGE:
+            if denied.reason not in (Reason.UPDATE_TOO_LARGE, Reason.BYTES_LIMIT):
                 self.writers.bar(each for each in written if self.writers.owner_of(each) in (NOBODY, visit))
             raise
 

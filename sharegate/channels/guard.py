@@ -14,18 +14,20 @@ its scan included, and 40 µs to follow; 12 µs of each are the library's own (a
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from pycrdt import Array, ArrayEvent, Doc, Map, MapEvent, Text, TransactionEvent, merge_updates
 
 from sharegate.channels.content import notebook_content
-from sharegate.channels.judgement import Judgement, Touch, outputs_of
-from sharegate.channels.outputs import SeenOutputs, digest
+from sharegate.channels.judgement import Judgement, Touch, free, outputs_of
+from sharegate.channels.outputs import Held, SeenOutputs, digest, read_outputs
 from sharegate.channels.scan import FROM_UPSTREAM, Content, UpdateSummary, scan_state_vector, scan_update
 from sharegate.channels.shape import refused
 from sharegate.errors import Denied, Reason
@@ -36,6 +38,7 @@ MEASURE_EVERY = 1.0
 SMALL_UPDATE = 1024
 # What pages write: text, values, shared types, and what was deleted. No marks, embeds, bytes or documents.
 PLAIN = frozenset({Content.GC, Content.SKIP, Content.DELETED, Content.STRING, Content.TYPE, Content.ANY})
+_NOTHING: Mapping[int, Mapping[str, int]] = MappingProxyType({})
 _QUIET = frozenset({Content.GC, Content.SKIP, Content.DELETED, Content.STRING})
 
 
@@ -75,12 +78,14 @@ class Judged:
 class _Known:
     """What is remembered of the trial beside itself; replaced, never changed, so that a refusal can go back to it.
 
-    By the cells' order: `ids`, None for what is no cell; `held`, the digests of their outputs, None where there are
-    none. `unread`: where outputs came from upstream and were not digested yet. `damaged`: something is no cell.
+    By the cells' order: `ids`, None for what is no cell; `held`, their outputs, None where there are none; `sizes`, of
+    each entry of their metadata, None where they were not measured. `unread`: where outputs came from upstream and were
+    not digested yet. `damaged`: something is no cell.
     """
 
     ids: tuple[str | None, ...] = ()
-    held: tuple[bytes | None, ...] = ()
+    held: tuple[Held | None, ...] = ()
+    sizes: tuple[Mapping[str, int] | None, ...] = ()
     unread: frozenset[int] = frozenset()
     damaged: bool = False
 
@@ -138,8 +143,17 @@ class DocumentGuard:
                     ids = list(self._known.ids)
                     for at in changed:
                         ids[at] = _id(self._roots["cells"][at])  # jupyter_ydoc renames cells of one id
-                    unread = self._known.unread | changed
-                    self._known = replace(self._known, ids=tuple(ids), unread=unread, damaged=None in ids)
+                    sizes = list(self._known.sizes)
+                    for touch in touches:
+                        if _shows(touch) and isinstance(at := touch.path[0], int) and touch.path[1:2] != ["outputs"]:
+                            sizes[at] = None
+                    self._known = replace(
+                        self._known,
+                        ids=tuple(ids),
+                        sizes=tuple(sizes),
+                        unread=self._known.unread | changed,
+                        damaged=None in ids,
+                    )
                 self._watch_others(trial)
             self._bytes += len(update)
         except BaseException as error:
@@ -160,12 +174,15 @@ class DocumentGuard:
         *,
         summary: UpdateSummary | None = None,
         settled: Callable[[Mapping[int, int]], None] | None = None,
+        reads: Callable[[int], None] = free,
     ) -> Judged:
         """Apply a visitor's update to the trial copy, or Denied with the copy as it was: `update_refused`, or
         `update_too_large` where it was not looked at.
 
         `summary` is the update's scan, made here when it is not given. `settled` is told the clocks after the update
         and raises Denied when something of it is still waiting for what nobody has; without it that is checked here.
+        `reads` is told what has to be read, or written, that the update does not hold, in bytes as `summary.cost`; it
+        raises Denied(`bytes_limit`) when that is too much.
         """
         if len(update) > self._rules.max_update_bytes:
             raise _too_large(f"larger than {self._rules.max_update_bytes} bytes")
@@ -185,10 +202,13 @@ class DocumentGuard:
             touches = self._apply(trial, update)
             after = scan_state_vector(trial.get_state(), FROM_UPSTREAM)
             _check_settled(found, after) if settled is None else settled(after)
-            return self._accept(trial, update, touches, found)
-        except Denied:
+            return self._accept(trial, update, touches, found, reads)
+        except Denied as denied:
             if touched:  # to read the whole document anew is dear
                 self._restart(before)
+                if denied.reason is Reason.BYTES_LIMIT:
+                    with contextlib.suppress(Denied):  # no refusal that is counted: whoever comes back at once owes it
+                        reads(self._bytes)
             raise
         except BaseException as error:
             # Fails closed: also for a panic of the library, which is no Exception.
@@ -196,7 +216,14 @@ class DocumentGuard:
             _unless_stopped(error)
             raise refused(f"could not be judged ({type(error).__name__})") from None
 
-    def _accept(self, trial: Doc[Any], update: bytes, touches: Sequence[Touch], found: UpdateSummary) -> Judged:
+    def _accept(
+        self,
+        trial: Doc[Any],
+        update: bytes,
+        touches: Sequence[Touch],
+        found: UpdateSummary,
+        reads: Callable[[int], None],
+    ) -> Judged:
         with trial.transaction():
             if not set(trial.keys()) <= self._roots.keys():
                 raise refused("a root that no document has")
@@ -207,16 +234,20 @@ class DocumentGuard:
                 self._seen,
                 self._roots,
                 self._known.held,
+                self._known.unread,
+                self._known.sizes,
                 deletes=bool(found.deleted),
                 values=Content.ANY in found.contents,
+                reads=reads,
             )
             judgement.judge(touches, fresh)
             structure = any(touch.root == "cells" and not touch.path and touch.detail for touch in touches)
         correction = b""
         if judgement.mends:
             correction = self._change(trial, lambda _: [mend() for mend in judgement.mends])
+            reads(len(correction))
             update = merge_updates(update, correction)
-        self._hold(judgement.hold)
+        self._hold(judgement.hold, judgement.measured)
         self._bytes += len(update)
         ids = {name for name in removed if name} | {name for at in judgement.touched if (name := self._known.ids[at])}
         return Judged(update, correction, tuple(sorted(judgement.facts)), tuple(sorted(ids)), structure)
@@ -241,7 +272,11 @@ class DocumentGuard:
                     raise refused("a root that no document has")
                 fresh, _ = self._splice(self._touches)
                 judgement = Judgement(
-                    self._rules, self._room, self._seen, self._roots, self._known.held, True, True, trusting=True
+                    *(self._rules, self._room, self._seen, self._roots),
+                    *(self._known.held, self._known.unread, self._known.sizes),
+                    deletes=True,
+                    values=True,
+                    trusting=True,
                 )
                 judgement.judge(self._touches, fresh)
             if judgement.mends:
@@ -251,7 +286,7 @@ class DocumentGuard:
             self._restart(before)
             _unless_stopped(error)
             raise error if isinstance(error, Denied) else refused(f"not written ({type(error).__name__})") from error
-        self._hold(judgement.hold)
+        self._hold(judgement.hold, judgement.measured)
         self._bytes += len(update)
         return update
 
@@ -300,7 +335,8 @@ class DocumentGuard:
             return
         self._bytes = len(whole)
         if known is None or known.ids != ids:
-            known = _Known(ids, (None,) * len(ids), frozenset(range(len(ids))), None in ids)
+            nothing = (None,) * len(ids)
+            known = _Known(ids, nothing, nothing, frozenset(range(len(ids))), None in ids)
         self._known = known
         self._trial = trial
 
@@ -345,8 +381,9 @@ class DocumentGuard:
         ]
         if not any(deltas):
             return [], []
-        old, unread = list(zip(self._known.ids, self._known.held, strict=True)), self._known.unread
-        cells: list[tuple[str | None, bytes | None]] = []
+        old = list(zip(self._known.ids, self._known.held, self._known.sizes, strict=True))
+        unread = self._known.unread
+        cells: list[tuple[str | None, Held | None, Mapping[str, int] | None]] = []
         kept: set[int] = set()
         fresh: list[int] = []
         removed: list[str | None] = []
@@ -354,14 +391,14 @@ class DocumentGuard:
         for part in (part for delta in deltas for part in delta):
             if "insert" in part:
                 fresh.extend(range(len(cells), len(cells) + len(part["insert"])))
-                cells.extend((None, None) for _ in part["insert"])
+                cells.extend((None, None, None) for _ in part["insert"])
                 continue
             count = part.get("retain") or part["delete"]
             if "retain" in part:
                 kept.update(index - at + len(cells) for index in unread if at <= index < at + count)
                 cells.extend(old[at : at + count])
             else:
-                removed.extend(name for name, _ in old[at : at + count])
+                removed.extend(name for name, _, _ in old[at : at + count])
             at += count
         kept.update(index - at + len(cells) for index in unread if index >= at)
         cells.extend(old[at:])
@@ -369,10 +406,11 @@ class DocumentGuard:
         if len(cells) != len(root):
             raise refused("a list of cells that does not add up")
         for index in fresh:
-            cells[index] = _id(root[index]), None
-        ids = tuple(name for name, _ in cells)
-        held = tuple(key for _, key in cells)
-        self._known = _Known(ids, held, frozenset(kept.union(fresh) if upstream else kept), None in ids)
+            cells[index] = _id(root[index]), None, None
+        ids = tuple(name for name, _, _ in cells)
+        held = tuple(key for _, key, _ in cells)
+        sizes = tuple(each for _, _, each in cells)
+        self._known = _Known(ids, held, sizes, frozenset(kept.union(fresh) if upstream else kept), None in ids)
         return fresh, removed
 
     def _read_outputs(self) -> None:
@@ -380,23 +418,28 @@ class DocumentGuard:
         trial = self._trial
         if trial is None or not self._known.unread:
             return
-        read: dict[int, bytes | None] = dict.fromkeys(self._known.unread)
+        read: dict[int, Held | None] = dict.fromkeys(self._known.unread)
         with trial.transaction():
             for index in read:
                 found = outputs_of(self._roots["cells"], index)
                 if found is not None:
-                    key = read[index] = digest(found[0])
-                    self._seen.see(key, found[1])
+                    here = read[index] = read_outputs(found[0])
+                    self._seen.see(here.key, found[1])
         self._known = replace(self._known, unread=frozenset())
         self._hold(read)
         self._flushed = self._clock()
 
-    def _hold(self, now: Mapping[int, bytes | None]) -> None:
+    def _hold(self, now: Mapping[int, Held | None], measured: Mapping[int, Mapping[str, int]] = _NOTHING) -> None:
         if now:
             held = list(self._known.held)
-            for index, key in now.items():
-                held[index] = key
+            for index, here in now.items():
+                held[index] = here
             self._known = replace(self._known, held=tuple(held))
+        if measured:
+            sizes = list(self._known.sizes)
+            for index, each in measured.items():
+                sizes[index] = each
+            self._known = replace(self._known, sizes=tuple(sizes))
 
     def _check_room(self, found: UpdateSummary, size: int) -> None:
         """A document above its limit takes what takes away, and the few bytes that pages write beside it."""

@@ -12,13 +12,20 @@ from typing import Any
 from pycrdt import Array, ArrayEvent, Map, MapEvent, Text, TextEvent
 
 from sharegate.channels import shape
-from sharegate.channels.outputs import SeenOutputs, digest
+from sharegate.channels.outputs import Held, SeenOutputs, digest, read_outputs
 from sharegate.channels.shape import refused
 from sharegate.policy.documents import DocumentRules
 
 NBFORMAT = 4
 NEWEST_MINOR = 5
 _NO_VALUE = object()
+# An empty list takes two bytes as JSON and is checked no faster than a number that counts as many more.
+_JSON_COST = 8
+_TEXT_COST = 1 / 16
+
+
+def free(_cost: int) -> None:
+    """Nobody is charged for what is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +44,29 @@ class Judgement:
 
     `deletes`: the update holds deletions, so that an event may show nothing; `values`: it holds plain values, which
     could hide in a text. `fresh`: where cells were put in.
-    `held`: by cell, the digest of the outputs it had. Afterwards: `mends` to be called in one transaction, the `facts`
-    they mend, the `touched` cells, and what those `hold` now whose outputs were looked at.
+    By cell: `held`, the outputs it had, but where they are `unread`; `sizes`, those of its metadata's entries, None
+    where they were not measured yet. `reads` is told before what is not in the update is read, or as soon as it is
+    known how much was, as `UpdateSummary.cost`; it may raise Denied.
+    Afterwards: `mends` to be called in one transaction, the `facts` they mend, the `touched` cells, what those `hold`
+    now whose outputs were looked at, and what was `measured` of their metadata.
     """
 
     rules: DocumentRules
     room: str
     seen: SeenOutputs
     roots: Mapping[str, Any]
-    held: Sequence[bytes | None]
+    held: Sequence[Held | None]
+    unread: Collection[int]
+    sizes: Sequence[Mapping[str, int] | None]
     deletes: bool
     values: bool
     trusting: bool = False
+    reads: Callable[[int], None] = free
     mends: list[Callable[[], object]] = field(default_factory=list)
     facts: set[str] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
-    hold: dict[int, bytes | None] = field(default_factory=dict)
+    hold: dict[int, Held | None] = field(default_factory=dict)
+    measured: dict[int, Mapping[str, int]] = field(default_factory=dict)
 
     def judge(self, touches: Sequence[Touch], fresh: Collection[int]) -> None:
         answerable: dict[int, bool] = dict.fromkeys(fresh, False)
@@ -71,8 +85,9 @@ class Judgement:
             raise refused(f"more than {self.rules.max_cells} cells")
         for index in fresh:
             self._fresh(index)
+        unknown = {*fresh, *self.unread}
         for index, rewritten in answerable.items():
-            self._outputs(index, rewritten)
+            self._outputs(index, rewritten, index in unknown)
         self.touched.update(fresh)
 
     # state and meta
@@ -172,11 +187,23 @@ class Judgement:
         metadata: Map[Any] = self._map(index)["metadata"]
         if any(key == "trusted" for key, _ in changes):
             answerable.setdefault(index, False)
-        if any("newValue" in change for _, change in changes):
-            shape.check_metadata(shape.plain_entries(metadata, "metadata"), self.rules, "metadata")
+        new = any("newValue" in change for _, change in changes)
+        sizes = self.measured.get(index, self.sizes[index])
+        if sizes is not None:
+            # Only what was changed is looked at: the rest may be a million times as much.
+            changed = {key for key, _ in changes}
+            rest = {key: size for key, size in sizes.items() if key not in changed}
+            entries = shape.plain_entries(metadata, "metadata", changed)
+            self.measured[index] = shape.check_metadata(entries, self.rules, "metadata", rest) if new else rest
+        elif new:
+            entries = shape.plain_entries(metadata, "metadata")
+            self.measured[index] = sizes = shape.check_metadata(entries, self.rules, "metadata")
+            self.reads(_JSON_COST * sum(sizes.values()))
 
     def _fresh(self, index: int) -> None:
         cell = shape.check_cell(self.roots["cells"][index], self.rules)
+        entries = shape.plain_entries(cell["metadata"], "metadata")
+        self.measured[index] = shape.check_metadata(entries, self.rules, "metadata")
         if "attachments" in cell and not self._attachable(cell["attachments"]):
             self._mend("attachments", lambda: cell.pop("attachments"))
         if cell.get("execution_state", shape.IDLE) != shape.IDLE and not self.trusting:
@@ -185,12 +212,13 @@ class Judgement:
     def _attachable(self, attachments: object) -> bool:
         return shape.check_attachments(attachments, self.rules) or self.trusting
 
-    def _outputs(self, index: int, rewritten: bool) -> None:
+    def _outputs(self, index: int, rewritten: bool, unknown: bool) -> None:
         """No outputs but those seen, no trust but in those seen trusted.
 
         What is `rewritten` in a cell that is there must be what that cell held (trusting a notebook writes all outputs
         anew), or nothing: pages ask whether a cell is trusted when they make it and not again, so that other outputs
-        would have the trust of those before. Only whoever runs the cell puts new ones there.
+        would have the trust of those before. Only whoever runs the cell puts new ones there. What was neither rewritten
+        nor is `unknown` (new here, or from upstream and not read yet) is what the cell held, and is not read again.
         """
         cell = self._map(index)
         metadata: Map[Any] = cell["metadata"]
@@ -199,20 +227,31 @@ class Judgement:
         trusted = said is True or said is False or said is _NO_VALUE
         self.hold[index] = None
         if cell.get("cell_type") == "code":
-            shape.check_outputs(outputs)
-            if len(outputs):
-                key = digest(outputs.to_py())
-                kept = key == self.held[index] if rewritten and not self.trusting else self.seen.knows(key)
+            before = self.held[index]
+            now = self._read(outputs, before) if rewritten or unknown or before is None else before
+            if now is not None:
+                kept = now == before if rewritten and not self.trusting else self.seen.knows(now.key)
                 if not kept:
                     self._mend("outputs", outputs.clear)
                     trusted = trusted and said is not True
                 else:
-                    self.hold[index] = key
-                    trusted = trusted and (said is not True or self.seen.trusts(key))
+                    self.hold[index] = now
+                    trusted = trusted and (said is not True or self.seen.trusts(now.key))
         elif outputs is not None:
             raise refused("outputs in a cell that runs nothing")
         if not trusted:
             self._mend("trusted", lambda: metadata.__setitem__("trusted", False))
+            sizes = self.measured.get(index, self.sizes[index])
+            if sizes is not None:
+                self.measured[index] = {**sizes, "trusted": shape.entry_size("trusted", False)}
+
+    def _read(self, outputs: Any, before: Held | None) -> Held | None:
+        """The outputs as they are now, None where there are none."""
+        if before is not None:
+            # What of it is new is in the update.
+            self.reads(before.cost)
+        shape.check_outputs(outputs)
+        return read_outputs(outputs.to_py()) if len(outputs) else None
 
     def _map(self, index: int) -> Map[Any]:
         cell = self.roots["cells"][index]
@@ -249,6 +288,7 @@ class Judgement:
             grown -= part.get("delete", 0)
         text = self._text_at(touch)
         if self.values:
+            self.reads(int(len(text) * _TEXT_COST))
             shape.check_text(text)
         if grown > 0 and len(text) > most:
             raise refused(f"a text larger than {most} bytes")

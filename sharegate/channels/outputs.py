@@ -11,7 +11,7 @@ from array import array
 from collections import OrderedDict
 from hashlib import blake2b
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 DIGEST_BYTES = 16
 
@@ -20,13 +20,29 @@ _NUMBERS = frozenset({int, float})
 _SCALARS = _NUMBERS | {str, bool, type(None)}
 
 
+class Held(NamedTuple):
+    """A list of outputs. `cost`: to read it again takes about as long as to judge a change of so many bytes
+    (`scan.UpdateSummary.cost`)."""
+
+    key: bytes
+    cost: int
+
+
 def digest(outputs: object) -> bytes:
     """The same for what JSON calls the same: 1 and 1.0 (pages keep numbers as floats), keys in any order."""
-    text = json.dumps(_even(outputs), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
+    return read_outputs(outputs).key
 
 
-def _even(value: Any) -> object:
+def read_outputs(outputs: object) -> Held:
+    """Digest and cost."""
+    numbers: list[int] = []
+    text = json.dumps(_even(outputs, numbers), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    data = text.encode("utf-8", "surrogatepass")
+    values = data.count(b",") + sum(numbers) + 4 * (data.count(b"[") + data.count(b"{"))
+    return Held(blake2b(data, digest_size=DIGEST_BYTES).digest(), len(data) + 8 * values)
+
+
+def _even(value: Any, numbers: list[int]) -> object:
     """What has no JSON of its own, or takes long to write, stands under a key that begins with a null character; keys
     that do so themselves have one more."""
     kind = type(value)
@@ -35,9 +51,9 @@ def _even(value: Any) -> object:
     if kind is float:
         return int(value) if value.is_integer() else value
     if kind is dict:
-        return {_key(key): _even(item) for key, item in value.items()}
+        return {_key(key): _even(item, numbers) for key, item in value.items()}
     if kind is list:
-        return _even_list(value)
+        return _even_list(value, numbers)
     if isinstance(value, bytes):
         return {"\0bytes": value.hex()}
     return value
@@ -48,17 +64,19 @@ def _key(key: object) -> str:
     return f"\0{text}" if text.startswith("\0") else text
 
 
-def _even_list(values: list[Any]) -> object:
-    """A plot is a list of a million numbers, and nothing else is heard while they are read."""
+def _even_list(values: list[Any], numbers: list[int]) -> object:
+    """A plot is a list of a million numbers, and nothing else is heard while they are read. How many are not written out
+    is added to `numbers`."""
     if len(values) < _LONG:
-        return [_even(item) for item in values]
+        return [_even(item, numbers) for item in values]
     kinds = set(map(type, values))
     if not kinds <= _SCALARS:
-        return [_even(item) for item in values]
+        return [_even(item, numbers) for item in values]
     # One that is none makes the sum none; there are several of them in the eyes of bytes.
     if kinds <= _NUMBERS and not isnan(sum(values)) and min(values) >= -(2**53) and max(values) <= 2**53:
         if 0 in values:
             values = [item or 0 for item in values]  # -0.0 is 0
+        numbers.append(len(values))
         return {"\0numbers": blake2b(array("d", values).tobytes()).hexdigest()}
     return [int(item) if type(item) is float and item.is_integer() else item for item in values]
 

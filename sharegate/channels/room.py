@@ -58,6 +58,10 @@ class Steward(Protocol):
     def ration(self, grant: Grant, cost: int) -> None:
         """Before a change that takes as long to judge as so many bytes. Denied(`bytes_limit`)."""
 
+    def charge(self, grant: Grant, cost: int) -> None:
+        """While a change is judged that makes the gate read, or write, so many bytes more than it holds: they are taken
+        from the same ration, more than there are as well. Denied(`bytes_limit`) when there were fewer."""
+
     async def first_write(self, room: Room, member: Member) -> None:
         """Before a connection's first change; what is recorded here is durable when it returns."""
 
@@ -234,8 +238,12 @@ class Room:
         if not member.here or self._epoch is not epoch:
             return
         try:
-            judged = epoch.take(member.grant.visit.id, update, summary)
+            judged = epoch.take(
+                member.grant.visit.id, update, summary, lambda cost: self._steward.charge(member.grant, cost)
+            )
         except Denied as denied:
+            if denied.reason is Reason.BYTES_LIMIT:
+                raise  # as before it was judged: too much, and nothing wrong with it
             raise await self._refused(member, denied) from None
         self._link.outbox.put(frames.write(Update(judged.update)))
         self._tell(Update(judged.update), but=member)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pycrdt import Array, Map, Text, XmlElement, XmlFragment, XmlText
@@ -26,6 +27,7 @@ IDLE = "idle"
 RUNNING = frozenset({"running", "busy", "scheduled"})
 _SHARED = (Array, Map, Text, XmlElement, XmlFragment, XmlText, Subdocument)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 _NEEDED = frozenset({"id", "cell_type", "source", "metadata"})
 _KEYS = {
     "code": _NEEDED | {"outputs", "execution_count", "execution_state"},
@@ -76,19 +78,29 @@ def whole(value: object, most: int) -> int | None:
     return int(value) if value == int(value) else None
 
 
-def check_metadata(metadata: Mapping[str, object], rules: DocumentRules, what: str) -> None:
-    """All of a cell's (or notebook's) metadata: plain values within the limits."""
-    if len(metadata) > MAX_KEYS:
+def entry_size(key: str, value: object) -> int:
+    """Bytes that an entry adds to a map."""
+    return size(key) + size(value) + 4
+
+
+def check_metadata(
+    metadata: Mapping[str, object], rules: DocumentRules, what: str, beside: Mapping[str, int] = _NOTHING
+) -> dict[str, int]:
+    """A cell's metadata: plain values within the limits. Returns the size of each entry; `beside` has those of entries
+    that stand there as well and are not looked at again."""
+    if len(metadata) + len(beside) > MAX_KEYS:
         raise refused(f"{what}: too many keys")
     check_value(dict(metadata), what, rules.max_metadata_depth)
-    if size(metadata) > rules.max_metadata_bytes:
+    sizes = {**beside, **{key: entry_size(key, value) for key, value in metadata.items()}}
+    if sum(sizes.values()) > rules.max_metadata_bytes:
         raise refused(f"{what}: larger than {rules.max_metadata_bytes} bytes")
+    return sizes
 
 
-def plain_entries(shared: Map[Any], what: str) -> dict[str, object]:
-    """What a shared map holds, when none of it is a shared type."""
+def plain_entries(shared: Map[Any], what: str, keys: Iterable[str] | None = None) -> dict[str, object]:
+    """What a shared map holds (under `keys`), when none of it is a shared type."""
     found: dict[str, object] = {}
-    for key in shared.keys():  # noqa: SIM118 -- the library types its iterator wrongly
+    for key in shared.keys() if keys is None else [key for key in keys if key in shared]:
         value = shared[key]
         if is_shared(value):
             raise refused(f"{what}: a shared type in place of a value")
@@ -115,7 +127,7 @@ def check_attachments(value: object, rules: DocumentRules) -> bool:
 def check_cell(cell: object, rules: DocumentRules) -> Map[Any]:
     """A cell that was put into the notebook: a map with the keys of its type, each of its kind.
 
-    Outputs, trust and attachments are judged by the guard, which knows what was there.
+    Outputs, trust and attachments are judged by the guard, which knows what was there; what the metadata says is, too.
     """
     if not isinstance(cell, Map):
         raise refused("a cell that is no map")
@@ -135,7 +147,6 @@ def check_cell(cell: object, rules: DocumentRules) -> Map[Any]:
     if len(source) > rules.max_source_bytes:
         raise refused(f"a cell larger than {rules.max_source_bytes} bytes")
     check_text(source)
-    check_metadata(plain_entries(metadata, "metadata"), rules, "metadata")
     if kind == "code":
         check_outputs(cell["outputs"])
         if cell.get("execution_count") is not None and whole(cell["execution_count"], MAX_COUNT) is None:

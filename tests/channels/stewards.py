@@ -33,6 +33,9 @@ class Steward:
     def heard(self, upstream: str, username: str, name: str) -> None:
         pass
 
+    def charge(self, grant: Grant, cost: int) -> None:
+        pass
+
     def ration(self, grant: Grant, cost: int) -> None:
         if cost > self.most:
             raise Denied(Reason.BYTES_LIMIT)
