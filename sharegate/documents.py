@@ -20,8 +20,9 @@ from sharegate.channels.place import Place
 from sharegate.channels.private import GlobalAwareness, Silent, serve_locally
 from sharegate.channels.registry import Channels, Cut, Kind
 from sharegate.channels.relay import Summary, relay
-from sharegate.channels.room import Room, Steward, stale_session
+from sharegate.channels.room import Room, stale_session
 from sharegate.channels.scan import DROPPED, FROM_EDITOR
+from sharegate.channels.steward import Steward
 from sharegate.channels.viewer import ViewerGuard
 from sharegate.confine.request import Confined
 from sharegate.errors import Denied, Reason, StoreUnavailable

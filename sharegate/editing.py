@@ -30,8 +30,8 @@ FOLD_SECONDS = 10.0
 
 
 class Editing:
-    """Implements channels.room.Steward. Three refused changes within a minute end a visit's right to write, or six that
-    were only too large."""
+    """Implements channels.steward.Steward. Three refused changes within a minute end a visit's right to write, or six
+    that were only too large."""
 
     def __init__(
         self,

@@ -118,6 +118,7 @@ TESTED_ELSEWHERE = {
     "channels/lib0.py": "tests/channels/test_frames.py, test_scan.py",
     "channels/link.py": "tests/channels/test_room.py",
     "channels/saves.py": "tests/channels/test_room.py",
+    "channels/steward.py": "protocols",
     "channels/open_rooms.py": "tests/channels/test_room.py",
     "channels/nesting.py": "tests/channels/test_scan.py",
     "channels/shown.py": "tests/channels/test_viewer.py, test_names.py",

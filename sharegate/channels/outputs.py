@@ -65,8 +65,8 @@ def _key(key: object) -> str:
 
 
 def _even_list(values: list[Any], numbers: list[int]) -> object:
-    """A plot is a list of a million numbers, and nothing else is heard while they are read. How many are not written out
-    is added to `numbers`."""
+    """A plot is a list of a million numbers, and nothing else is heard while they are read. How many are not written
+    out is added to `numbers`."""
     if len(values) < _LONG:
         return [_even(item, numbers) for item in values]
     kinds = set(map(type, values))

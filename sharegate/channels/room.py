@@ -14,7 +14,7 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from pycrdt import Doc
 
@@ -22,7 +22,6 @@ from sharegate.channels import frames
 from sharegate.channels.admission import RoomName
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
-from sharegate.channels.guard import Judged
 from sharegate.channels.history import same_history
 from sharegate.channels.interfaces import Confirm
 from sharegate.channels.link import AWAY, Connect, Link
@@ -32,6 +31,7 @@ from sharegate.channels.news import News
 from sharegate.channels.place import Place
 from sharegate.channels.saves import Answer, Saves, save_answer
 from sharegate.channels.scan import UpdateSummary
+from sharegate.channels.steward import Steward
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame
 from sharegate.paths import CanonicalPath
@@ -41,38 +41,6 @@ from sharegate.shares.model import Capability, Grant
 SAVE_SECONDS = 10.0
 EARLY_SAVES = 16  # that may wait for what a page that was offline has
 LOOKS = 16  # places that are looked at together
-
-
-class Steward(Protocol):
-    """What happens around a visitor's change. Its own faults are Denied or StoreUnavailable, and refuse the change."""
-
-    async def allowed(self, grant: Grant) -> Grant:
-        """The grant as it is now; Denied when the visit is over."""
-
-    def identity(self, grant: Grant) -> Mapping[str, Any]:
-        """Who the visitor is to others; `username` is the visit's handle."""
-
-    def heard(self, upstream: str, username: str, name: str) -> None:
-        """A name of the owner's side."""
-
-    def ration(self, grant: Grant, cost: int) -> None:
-        """Before a change that takes as long to judge as so many bytes. Denied(`bytes_limit`)."""
-
-    def charge(self, grant: Grant, cost: int) -> None:
-        """While a change is judged that makes the gate read, or write, so many bytes more than it holds: they are taken
-        from the same ration, more than there are as well. Denied(`bytes_limit`) when there were fewer."""
-
-    async def first_write(self, room: Room, member: Member) -> None:
-        """Before a connection's first change; what is recorded here is durable when it returns."""
-
-    async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
-        """After a change. `update` is the visitor's own part of it."""
-
-    def followed(self, room: Room, update: bytes) -> None:
-        """After a change of the server's side, or of the gate's own."""
-
-    async def refused(self, room: Room, member: Member, denied: Denied) -> Denied:
-        """After a change was refused, before its connection is closed; returns what the visitor is told."""
 
 
 def stale_session() -> Frame:

@@ -266,4 +266,4 @@ async def test_a_document_that_was_renamed_is_found_and_mended_where_it_lies(des
     await desk.documents.open(SERVER, PATH, decoy)
     await desk.documents.write(SERVER, PATH, "bo", append("BO"))
     status, _ = await desk.office.ask("POST", "visits/bo/undo", {"path": str(folder / new), "preview": True})
-    assert status == 404
+    assert status == 403  # nothing to undo
