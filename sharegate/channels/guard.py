@@ -177,12 +177,12 @@ class DocumentGuard:
         reads: Callable[[int], None] = free,
     ) -> Judged:
         """Apply a visitor's update to the trial copy, or Denied with the copy as it was: `update_refused`, or
-        `update_too_large` where it was not looked at.
+        `update_too_large` where it, or what it would have read, was not looked at.
 
         `summary` is the update's scan, made here when it is not given. `settled` is told the clocks after the update
         and raises Denied when something of it is still waiting for what nobody has; without it that is checked here.
         `reads` is told what has to be read, or written, that the update does not hold, in bytes as `summary.cost`; it
-        raises Denied(`bytes_limit`) when that is too much.
+        raises Denied(`bytes_limit`) when that is too much. What one update has read is no more than an update may hold.
         """
         if len(update) > self._rules.max_update_bytes:
             raise _too_large(f"larger than {self._rules.max_update_bytes} bytes")
@@ -238,7 +238,7 @@ class DocumentGuard:
                 self._known.sizes,
                 deletes=bool(found.deleted),
                 values=Content.ANY in found.contents,
-                reads=reads,
+                reads=_Reads(reads, self._rules.max_update_bytes),
             )
             judgement.judge(touches, fresh)
             structure = any(touch.root == "cells" and not touch.path and touch.detail for touch in touches)
@@ -453,6 +453,20 @@ class DocumentGuard:
                 return
         if found.contents & {Content.STRING, Content.TYPE} or size > SMALL_UPDATE:
             raise _too_large(f"the document is larger than {most} bytes")
+
+
+class _Reads:
+    """What one update has read, in one piece."""
+
+    def __init__(self, charge: Callable[[int], None], most: int) -> None:
+        self._charge = charge
+        self._left = most
+
+    def __call__(self, cost: int) -> None:
+        self._charge(cost)
+        self._left -= cost
+        if self._left < 0:
+            raise _too_large("has more of the document read than an update may hold")
 
 
 def _too_large(detail: str) -> Denied:

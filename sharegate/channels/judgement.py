@@ -227,6 +227,8 @@ class Judgement:
         trusted = said is True or said is False or said is _NO_VALUE
         self.hold[index] = None
         if cell.get("cell_type") == "code":
+            if type(outputs) is not Array:
+                raise refused("outputs that are no list")
             before = self.held[index]
             now = self._read(outputs, before) if rewritten or unknown or before is None else before
             if now is not None:
@@ -247,11 +249,13 @@ class Judgement:
 
     def _read(self, outputs: Any, before: Held | None) -> Held | None:
         """The outputs as they are now, None where there are none."""
+        if not len(outputs):
+            return None
         if before is not None:
             # What of it is new is in the update.
             self.reads(before.cost)
         shape.check_outputs(outputs)
-        return read_outputs(outputs.to_py()) if len(outputs) else None
+        return read_outputs(outputs.to_py())
 
     def _map(self, index: int) -> Map[Any]:
         cell = self.roots["cells"][index]

@@ -13,6 +13,8 @@ from hashlib import blake2b
 from math import isnan
 from typing import Any, NamedTuple
 
+from sharegate.channels.lib0 import MANY_KEYS
+
 DIGEST_BYTES = 16
 
 _LONG = 64
@@ -35,25 +37,28 @@ def digest(outputs: object) -> bytes:
 
 def read_outputs(outputs: object) -> Held:
     """Digest and cost."""
-    numbers: list[int] = []
-    text = json.dumps(_even(outputs, numbers), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    more: list[int] = []
+    text = json.dumps(_even(outputs, more), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     data = text.encode("utf-8", "surrogatepass")
-    values = data.count(b",") + sum(numbers) + 4 * (data.count(b"[") + data.count(b"{"))
-    return Held(blake2b(data, digest_size=DIGEST_BYTES).digest(), len(data) + 8 * values)
+    # As lib0.skip_any weighs them, about: what stands in texts is counted too.
+    weight = data.count(b",") + data.count(b'":') + 4 * (data.count(b"[") + data.count(b"{")) + sum(more)
+    return Held(blake2b(data, digest_size=DIGEST_BYTES).digest(), max(len(data) // 2, 8 * weight))
 
 
-def _even(value: Any, numbers: list[int]) -> object:
+def _even(value: Any, more: list[int]) -> object:
     """What has no JSON of its own, or takes long to write, stands under a key that begins with a null character; keys
-    that do so themselves have one more."""
+    that do so themselves have one more. `more` is told what weighs more than it shows."""
     kind = type(value)
     if kind is str:
         return value
     if kind is float:
         return int(value) if value.is_integer() else value
     if kind is dict:
-        return {_key(key): _even(item, numbers) for key, item in value.items()}
+        if len(value) > MANY_KEYS:
+            more.append(8 * len(value))
+        return {_key(key): _even(item, more) for key, item in value.items()}
     if kind is list:
-        return _even_list(value, numbers)
+        return _even_list(value, more)
     if isinstance(value, bytes):
         return {"\0bytes": value.hex()}
     return value
@@ -64,19 +69,18 @@ def _key(key: object) -> str:
     return f"\0{text}" if text.startswith("\0") else text
 
 
-def _even_list(values: list[Any], numbers: list[int]) -> object:
-    """A plot is a list of a million numbers, and nothing else is heard while they are read. How many are not written
-    out is added to `numbers`."""
+def _even_list(values: list[Any], more: list[int]) -> object:
+    """A plot is a list of a million numbers, and nothing else is heard while they are read."""
     if len(values) < _LONG:
-        return [_even(item, numbers) for item in values]
+        return [_even(item, more) for item in values]
     kinds = set(map(type, values))
     if not kinds <= _SCALARS:
-        return [_even(item, numbers) for item in values]
+        return [_even(item, more) for item in values]
     # One that is none makes the sum none; there are several of them in the eyes of bytes.
     if kinds <= _NUMBERS and not isnan(sum(values)) and min(values) >= -(2**53) and max(values) <= 2**53:
         if 0 in values:
             values = [item or 0 for item in values]  # -0.0 is 0
-        numbers.append(len(values))
+        more.append(len(values))
         return {"\0numbers": blake2b(array("d", values).tobytes()).hexdigest()}
     return [int(item) if type(item) is float and item.is_integer() else item for item in values]
 

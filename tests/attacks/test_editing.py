@@ -425,6 +425,25 @@ async def test_attack_large_changes_on_one_connection_after_the_other(clock: Clo
         editing.ration(ann, 8 << 20)
 
 
+async def test_attack_small_changes_that_make_the_gate_read_much(clock: Clock) -> None:
+    """What is read for a change is taken from the same ration, and owed where there was not so much: until it is paid
+    back not even the smallest change is looked at."""
+    nothing: Any = None
+    editing = Editing(authenticator=nothing, store=nothing, names=nothing, trail=nothing, keeping=nothing, now=clock)
+    ann, bo = grant(visit="ann", role=Role.EDIT), grant(visit="bo", role=Role.EDIT)
+    editing.ration(ann, 60 << 20)
+    editing.charge(ann, 3 << 20)
+    with pytest.raises(Denied, match="bytes_limit"):
+        editing.charge(ann, 9 << 20)
+    for _ in range(2):
+        with pytest.raises(Denied, match="bytes_limit"):
+            editing.ration(ann, 14)
+        clock.forward(7)
+    editing.charge(bo, 64 << 20)
+    clock.forward(2)
+    editing.ration(ann, 14)
+
+
 async def test_attack_updates_of_another_document(ann: Visitor, scene: Scene) -> None:
     """They refer to what this one does not have."""
     other: Doc[Any] = Doc()

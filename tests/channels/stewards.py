@@ -22,7 +22,7 @@ class Steward:
         self.refusals: list[str] = []
         self.full = False
         self.follows = 0
-        self.most = 1 << 30
+        self.most = self.most_read = 1 << 30
 
     async def allowed(self, grant: Grant) -> Grant:
         return self.roles.get(grant.visit.id, grant)
@@ -34,7 +34,8 @@ class Steward:
         pass
 
     def charge(self, grant: Grant, cost: int) -> None:
-        pass
+        if cost > self.most_read:
+            raise Denied(Reason.BYTES_LIMIT)
 
     def ration(self, grant: Grant, cost: int) -> None:
         if cost > self.most:

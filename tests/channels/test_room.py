@@ -693,6 +693,25 @@ async def test_a_change_beyond_what_a_visit_may_have_judged(room: Room, server: 
     assert str(server.doc["source"]) == "words\n"
 
 
+async def test_a_change_that_makes_the_gate_read_too_much(room: Room, server: Server) -> None:
+    """It is left undone, and no fault either: nothing is recorded as refused, and nobody is barred."""
+
+    def write_and_say() -> None:
+        eve.source.insert(0, "once ")
+        eve.doc.get("state", type=Map)["dirty"] = True
+
+    eve = await edit(room, "eve", client=77)
+    steward_of(room).most_read = -1
+    with pytest.raises(Denied, match="bytes_limit"):
+        await eve.change(write_and_say)
+    assert steward_of(room).refusals == [] and str(server.doc["source"]) == "words\n"
+    eve.leave()
+    steward_of(room).most_read = 0
+    again = await edit(room, "eve", client=77)
+    await again.type("again ")
+    await until(lambda: str(server.doc["source"]) == "again words\n")
+
+
 async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
     """It would stay pending in every library that it reaches."""
     eve = await edit(room, "eve")
