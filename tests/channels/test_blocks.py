@@ -75,10 +75,10 @@ def test_what_a_change_cuts(before: list[bytes], data: bytes, cuts: int, blocks:
 
 
 def test_a_cut_moves_what_its_client_has() -> None:
-    """Each moves all blocks of the client at most; a range that deletes is charged as well."""
+    """Each moves all blocks of the client at most; structs and ranges that delete are charged as well."""
     made = after(TEN)
-    assert made.work(read(deletes((1, 1), (3, 1), (9, 1)))) == Work(cuts=5, moved=30, deletes=3, blocks=5)
-    assert Work(cuts=5, moved=80, deletes=3, blocks=5).cost == 5 * 512 + 10 + 3 * 128
+    assert made.work(read(deletes((1, 1), (3, 1), (9, 1)))) == Work(structs=0, cuts=5, moved=30, deletes=3, blocks=5)
+    assert Work(structs=2, cuts=5, moved=80, deletes=3, blocks=5).cost == 2 * 320 + 5 * 512 + 10 + 3 * 128
 
 
 def test_find_and_replace_cuts_twice_in_each_place_and_its_undo_nowhere() -> None:
