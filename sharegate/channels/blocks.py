@@ -21,8 +21,8 @@ _JOINED = frozenset({Content.GC, Content.DELETED, Content.JSON, Content.STRING, 
 class Work(NamedTuple):
     """What applying an update does to a document's blocks.
 
-    `structs`: how many it holds. `cuts`: blocks that are cut in two. `moved`: places in lists that are moved for it, at most. `deletes`: ranges that
-    delete something that lives. `blocks`: how many more there are then, about.
+    `structs`: how many it holds. `cuts`: blocks that are cut in two. `moved`: places in lists that are moved for it, at
+    most. `deletes`: ranges that delete something that lives. `blocks`: how many more there are then, about.
     """
 
     structs: int
@@ -34,7 +34,7 @@ class Work(NamedTuple):
     @property
     def cost(self) -> int:
         """In bytes that take as long to judge. A struct and a cut take about 10 µs each, a cut 2 ns more for each block
-        behind it, a deletion 4 µs (live document and trial copy together; pycrdt 0.14.13); a megabyte of values 30 ms."""
+        behind it, a deletion 4 µs (live document and trial copy together; pycrdt 0.14.13); a megabyte 30 ms."""
         return 320 * self.structs + 512 * self.cuts + self.moved // 8 + 128 * self.deletes
 
 
