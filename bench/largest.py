@@ -1,7 +1,8 @@
 """What the largest change that is taken costs the gate: `python bench/largest.py [--rounds N]`.
 
 An editor moves a cell whose outputs are as large as one change may be. What is timed is what nothing else happens
-during: the change is judged and applied in one piece. Processor time, the best of some rounds; of this machine.
+during: the change is judged and applied in one piece. Processor time, the best of some rounds; of this machine. The
+second table: a text document that is in as many blocks as an editor may make, and the most that one change may cut.
 """
 
 from __future__ import annotations
@@ -87,7 +88,63 @@ async def measure(rounds: int) -> None:
         print(f"| {name} | {found[0][0] / 1e6:.1f} | {first:.0f} | {then:.0f} |")
 
 
+SHORT = 400_000  # letters in one block
+MANY = 44_000  # letters that do not become one block
+EDITOR = 9
+
+
+def number(value: int) -> bytes:
+    out = b""
+    while value > 127:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def deleting(starts: range, size: int) -> bytes:
+    """An update, as nobody's library writes it, that deletes so many letters at each of these places."""
+    ranges = b"".join(number(start) + number(size) for start in starts)
+    return b"\0\1" + number(EDITOR) + number(len(starts)) + ranges
+
+
+async def cut(blocks: int, starts: range, size: int) -> tuple[int, float]:
+    """Bytes, and seconds, of a change to a text whose second part was typed backwards, letter by letter."""
+    doc: Doc[Any] = Doc()
+    doc["state"], doc["source"] = Map({"path": "n.md"}), Text()
+    page: Doc[Any] = Doc(client_id=EDITOR)
+    source = page.get("source", type=Text)
+    page.apply_update(doc.get_update())
+    source.insert(0, "x" * SHORT)
+    for _ in range(blocks):
+        source.insert(0, "y")
+    doc.apply_update(page.get_update(doc.get_state()))
+    epoch = Epoch(RoomName("text", "file", ID), doc, RULES)
+    await epoch.prepare()
+    update = deleting(starts, size)
+    summary = scan_update(update, FROM_EDITOR, structs=True)
+    began = time.process_time()
+    epoch.repeats(summary)
+    epoch.cost(summary)
+    epoch.take("ann", update, summary)
+    return len(update), time.process_time() - began
+
+
+CUTS: dict[str, tuple[int, range, int]] = {
+    "4,000 cuts before 45,000 blocks": (MANY, range(1, 4_000, 2), 1),
+    "1,000 cuts before 195,000 blocks": (195_000, range(1, 1_000, 2), 1),
+    "100,000 ranges, nothing cut": (195_000, range(SHORT, SHORT + 100_000), 1),
+}
+
+
+async def measure_cuts(rounds: int) -> None:
+    print("\n| one change | kB | ms |\n|---|---|---|")
+    for name, (blocks, starts, size) in CUTS.items():
+        found = [await cut(blocks, starts, size) for _ in range(rounds)]
+        print(f"| {name} | {found[0][0] / 1e3:.0f} | {min(each[1] for each in found) * 1000:.0f} |")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    asyncio.run(measure(parser.parse_args().rounds))
+    arguments = parser.parse_args()
+    asyncio.run(measure(arguments.rounds))
+    asyncio.run(measure_cuts(arguments.rounds))

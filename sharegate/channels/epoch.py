@@ -12,10 +12,12 @@ from typing import Any
 from pycrdt import Array, Doc, Map
 
 from sharegate.channels.admission import RoomName
+from sharegate.channels.blocks import Work
 from sharegate.channels.filed import Filed
 from sharegate.channels.guard import KINDS, DocumentGuard, DocumentKind, Judged
 from sharegate.channels.history import held
 from sharegate.channels.judgement import free
+from sharegate.channels.lib0 import large
 from sharegate.channels.places import FILE_ROOTS, NOTEBOOK_ROOTS, Places
 from sharegate.channels.scan import FROM_UPSTREAM, UpdateSummary, scan_update
 from sharegate.channels.writers import NOBODY, Writers, settled
@@ -25,6 +27,13 @@ from sharegate.shares.model import new_id
 
 EMPTY = b"\x00"
 _MOST_HEARD_OF = 10_000
+# What one change may cut: a word is replaced in two thousand places. And how many blocks may be moved for it: a sixth
+# of a second in each copy of the document.
+MOST_CUTS = 4_000
+MOST_MOVED = 200_000_000
+# Visitors make no document of more blocks: well below what is read of a server (`FROM_UPSTREAM`), for it has to be read
+# again. A cell is about 12.
+MOST_BLOCKS = 200_000
 
 
 class Epoch:
@@ -121,6 +130,8 @@ class Epoch:
         async with self._preparing:
             if self._pen is None and self.kind is not None:
                 self._pen = await self._made_pen(self.kind)
+            elif self._pen is not None and self._pen.places.littered:
+                await self._pen.tidy(self.whole)
 
     async def _made_pen(self, kind: DocumentKind) -> _Pen:
         missed = self._missed = []
@@ -128,7 +139,8 @@ class Epoch:
             known = await asyncio.to_thread(_known, self.whole, _ROOTS[kind])
         finally:
             self._missed = None
-        pen = _Pen(self._room, kind, self._rules, lambda: self.whole, *known)
+        places, writers = known
+        pen = _Pen(self._room, kind, self._rules, lambda: self.whole, places, writers)
         pen.writers.upstream_ids(self._heard_of)
         for update, summary in missed:
             pen.follow(update, summary, guarded=False)
@@ -177,6 +189,10 @@ class Epoch:
     def repeats(self, summary: UpdateSummary) -> bool:
         """Whether a visitor's update holds nothing new: a page says all that was ever deleted when it connects."""
         return self._pen is not None and self._pen.places.repeats(summary)
+
+    def cost(self, summary: UpdateSummary) -> int:
+        """What a visitor's update takes to judge and apply, as a number of bytes that takes as long."""
+        return summary.cost + (self._pen.cost(summary) if self._pen is not None else 0)
 
     def take(self, visit: str, update: bytes, summary: UpdateSummary, reads: Callable[[int], None] = free) -> Judged:
         """A visitor's change, which is not a repetition. Its sender has applied it already.
@@ -237,6 +253,8 @@ class _Pen:
     ) -> None:
         self.places = places
         self.writers = writers
+        self._kind = kind
+        self._learned: list[UpdateSummary] | None = None  # while the places are read anew
         # Pages choose their ids among 32 bits; the gate's is longer.
         own = 2**32 + secrets.randbelow(2**52)
         writers.reserve(own)
@@ -247,7 +265,7 @@ class _Pen:
         if summary.structs and not summary.sections:
             summary = scan_update(update, FROM_UPSTREAM, structs=True)
         self.writers.upstream(summary)
-        self.places.learn(summary)
+        self._learn(summary)
         if guarded:
             self._guard.follow(update)
 
@@ -264,6 +282,8 @@ class _Pen:
         try:
             self.writers.check(visit, summary, held)
             self.places.check(summary)
+            if why := self._too_much(self.places.work(summary)):
+                raise large(why)
             return self._guard.judge(
                 update,
                 summary=summary,
@@ -276,9 +296,41 @@ class _Pen:
             raise
 
     def learn(self, summary: UpdateSummary, correction: bytes) -> None:
-        self.places.learn(summary)
+        self._learn(summary)
         if correction:
-            self.places.learn(scan_update(correction, FROM_UPSTREAM, structs=True))
+            self._learn(scan_update(correction, FROM_UPSTREAM, structs=True))
+
+    def _learn(self, summary: UpdateSummary) -> None:
+        self.places.learn(summary)
+        if self._learned is not None:
+            self._learned.append(summary)
+
+    def cost(self, summary: UpdateSummary) -> int:
+        """Beside its bytes. What will be refused unseen costs nothing: its page has to be told so, and not to wait."""
+        work = self.places.work(summary)
+        return 0 if self._too_much(work) else work.cost
+
+    def _too_much(self, work: Work) -> str:
+        """A document in too many pieces could not be read again; each cut moves all pieces that lie behind it."""
+        if work.cuts > MOST_CUTS or work.moved > MOST_MOVED:
+            return "too many cuts"
+        if work.blocks > 0 and self.places.blocks + work.blocks > MOST_BLOCKS:
+            return "a document in too many pieces"
+        return ""
+
+    async def tidy(self, whole: bytes) -> None:
+        """Read from the whole document where everything lies, and forget what is kept of the past. One at a time."""
+        learned = self._learned = []
+        try:
+            places = await asyncio.to_thread(_placed, whole, _ROOTS[self._kind])
+        except Denied:
+            self.places.read_anew()  # what is known stays true, and is kept
+            return
+        finally:
+            self._learned = None
+        for summary in learned:
+            places.learn(summary)
+        self.places = places
 
     def remember(self, outputs: Iterable[object]) -> None:
         for each in outputs:
@@ -291,7 +343,7 @@ class _Pen:
             except ValueError:  # fails closed
                 raise Denied(Reason.UPDATE_REFUSED, "a client id that somebody has") from None
         update = self._guard.write(change)
-        self.places.learn(scan_update(update, FROM_UPSTREAM, structs=True))
+        self._learn(scan_update(update, FROM_UPSTREAM, structs=True))
         return update
 
 
@@ -304,10 +356,13 @@ _ROOTS: Mapping[DocumentKind, Mapping[str, int]] = {
 def _known(whole: bytes, roots: Mapping[str, int]) -> tuple[Places, Writers]:
     """Where everything of a document lies and whose it is, read from its one update."""
     summary = scan_update(whole, FROM_UPSTREAM, structs=True)
-    places, writers = Places(roots), Writers()
-    places.learn(summary)
+    writers = Writers()
     writers.upstream(summary)
-    return places, writers
+    return Places.of(roots, summary), writers
+
+
+def _placed(whole: bytes, roots: Mapping[str, int]) -> Places:
+    return Places.of(roots, scan_update(whole, FROM_UPSTREAM, structs=True))
 
 
 def _not_sent() -> Denied:

@@ -9,10 +9,12 @@ and whatever no page writes into a list, map or text.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from sharegate.channels.blocks import Blocks, Ranges, Work, by_client
 from sharegate.channels.scan import ARRAY, MAP, TEXT, Clocks, Content, Id, Struct, UpdateSummary
 from sharegate.channels.writers import refused
 
@@ -22,8 +24,9 @@ FILE_ROOTS: Mapping[str, int] = {"state": MAP, "source": TEXT}
 # What stands at a clock, besides the kinds of shared types (0 to 6).
 _PLAIN, _DEAD, _UNKNOWN = -1, -2, -3
 
-
-_FEW = 500
+# What is kept of places, above twice what was read of the whole document, before that is read anew.
+_LITTER = 20_000
+_LITTER_BLOCKS = 25_000
 
 
 class Place(NamedTuple):
@@ -49,7 +52,7 @@ class _Run:
         self.starts: list[int] = []
         self.places: list[Place] = []
         self.kinds: list[int] = []
-        self.halves: list[int] = []  # clocks before which a text may not be cut
+        self.halves = array("I")  # clocks before which a text may not be cut
         self.end = 0
 
     def at(self, clock: int) -> tuple[Place, int]:
@@ -78,7 +81,36 @@ class Places:
         self._roots = dict(roots)
         self._nesting = nesting
         self._runs: dict[int, _Run] = {}
-        self._deleted: dict[int, _Ranges] = {}
+        self._deleted: dict[int, Ranges] = {}
+        self._blocks = Blocks(self._deleted)
+        self._kept = self._read = self._read_blocks = 0
+
+    @classmethod
+    def of(cls, roots: Mapping[str, int], whole: UpdateSummary) -> Places:
+        """Of a document that one update holds."""
+        places = cls(roots)
+        places.learn(whole)
+        places.read_anew()
+        return places
+
+    def read_anew(self) -> None:
+        """What is kept by now counts as what the document needs."""
+        self._read, self._read_blocks = self._kept, self._blocks.count
+
+    @property
+    def littered(self) -> bool:
+        """Whether much may be kept of what was deleted long ago: it only grows, until the whole document is read."""
+        more = self._kept - self._read > self._read + _LITTER
+        return more or self._blocks.count - self._read_blocks > _LITTER_BLOCKS
+
+    @property
+    def blocks(self) -> int:
+        """In how many pieces the document is, about."""
+        return self._blocks.count
+
+    def work(self, summary: UpdateSummary) -> Work:
+        """What applying an update would take. `summary` has `structs`."""
+        return self._blocks.work(summary)
 
     def check(self, summary: UpdateSummary) -> None:
         """Denied(`update_refused`) when something new would be read in two ways or lies where no page writes.
@@ -95,16 +127,21 @@ class Places:
 
     def learn(self, summary: UpdateSummary) -> None:
         """The document took this update, from upstream or after `check`. Never refuses; `summary` has `structs`."""
+        blocks = self._blocks.count
+        self._blocks.learn(summary)
+        self._kept += self._blocks.count - blocks
         reading = _Reading(self._runs, self._roots, summary, self._nesting, strict=False)
         for client, struct, place, kind in reading.everything():
             run = self._runs.setdefault(client, _Run())
             if struct.start > run.end:
                 run.add(run.end, struct.start, NOWHERE, _UNKNOWN, behind=False)
+            halves, stretches = len(run.halves), len(run.starts)
             run.halves.extend(half for half in _halves(struct) if half > run.end)
             behind = struct.start < run.end or struct.left == (client, struct.start - 1)
             run.add(max(struct.start, run.end), struct.end, place, kind, behind=behind)
-        for client, gone in _by_client(summary.deleted).items():
-            self._deleted.setdefault(client, _Ranges()).add_all(gone)
+            self._kept += len(run.halves) - halves + len(run.starts) - stretches
+        for client, gone in by_client(summary.deleted).items():
+            self._deleted.setdefault(client, Ranges()).add_all(gone)
 
     def repeats(self, summary: UpdateSummary) -> bool:
         """Whether all structs and all deletions are known: applying the update would change nothing."""
@@ -113,43 +150,6 @@ class Places:
             if each.end > (run.end if run is not None else 0):
                 return False
         return all(gone.client in self._deleted and self._deleted[gone.client].hold(gone) for gone in summary.deleted)
-
-
-class _Ranges:
-    """Deleted clocks of one client: disjoint stretches in order."""
-
-    __slots__ = ("ends", "starts")
-
-    def __init__(self) -> None:
-        self.starts: list[int] = []
-        self.ends: list[int] = []
-
-    def add(self, gone: Clocks) -> None:
-        low = bisect_left(self.ends, gone.start)
-        high = bisect_right(self.starts, gone.end)
-        start = min([gone.start, *self.starts[low : low + 1]]) if low < high else gone.start
-        end = max([gone.end, *self.ends[high - 1 : high]]) if low < high else gone.end
-        self.starts[low:high] = [start]
-        self.ends[low:high] = [end]
-
-    def add_all(self, gone: list[Clocks]) -> None:
-        """Few are put where they belong; many are sorted in, since each would move all that lie behind it."""
-        if len(gone) < _FEW:
-            for each in gone:
-                self.add(each)
-            return
-        pairs = sorted([*zip(self.starts, self.ends, strict=True), *((each.start, each.end) for each in gone)])
-        self.starts, self.ends = [], []
-        for start, end in pairs:
-            if self.ends and start <= self.ends[-1]:
-                self.ends[-1] = max(self.ends[-1], end)
-            else:
-                self.starts.append(start)
-                self.ends.append(end)
-
-    def hold(self, gone: Clocks) -> bool:
-        index = bisect_right(self.starts, gone.start) - 1
-        return gone.start == gone.end or (index >= 0 and gone.end <= self.ends[index])
 
 
 class _Reading:
@@ -167,7 +167,7 @@ class _Reading:
         self.found: dict[int, list[Place | None]] = {}
         self.repeated: list[tuple[int, Struct]] = []
         self.summary = summary
-        self.deleted: dict[int, _Ranges] | None = None
+        self.deleted: dict[int, Ranges] | None = None
         self.halves: dict[Id, list[int]] = {}  # by client and index, once somebody asked
         for client, structs in summary.sections.items():
             known = self.known(client)
@@ -272,8 +272,8 @@ class _Reading:
     def _deletes(self, client: int, struct: Struct) -> bool:
         if self.deleted is None:
             self.deleted = {}
-            for gone_client, gone in _by_client(self.summary.deleted).items():
-                self.deleted.setdefault(gone_client, _Ranges()).add_all(gone)
+            for gone_client, gone in by_client(self.summary.deleted).items():
+                self.deleted.setdefault(gone_client, Ranges()).add_all(gone)
         ranges = self.deleted.get(client)
         return ranges is not None and ranges.hold(Clocks(client, struct.start, struct.end))
 
@@ -363,14 +363,7 @@ def _kind(struct: Struct) -> int:
     return _UNKNOWN if struct.content is Content.SKIP else _PLAIN
 
 
-def _by_client(deleted: Iterable[Clocks]) -> dict[int, list[Clocks]]:
-    ranges: dict[int, list[Clocks]] = {}
-    for gone in deleted:
-        ranges.setdefault(gone.client, []).append(gone)
-    return ranges
-
-
-def _holds(ordered: list[int], value: int) -> bool:
+def _holds(ordered: Sequence[int], value: int) -> bool:
     index = bisect_left(ordered, value)
     return index < len(ordered) and ordered[index] == value
 

@@ -191,7 +191,7 @@ class Room:
         if epoch.repeats(summary):
             return
         self.acted()
-        self._steward.ration(member.grant, summary.cost)
+        self._steward.ration(member.grant, epoch.cost(summary))
         await self._link.outbox.room()
         await self._link.open()
         # Asked after all that may take long: the role may have been taken back meanwhile.

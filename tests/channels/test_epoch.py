@@ -7,16 +7,20 @@ import asyncio
 import pytest
 from pycrdt import Doc
 
+from sharegate.channels import epoch as epochs
+from sharegate.channels import places
 from sharegate.channels.admission import RoomName
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.guard import DocumentKind, Judged
 from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason
+from tests.channels.crafted import EVIL, SNAKE, string, update
 from tests.channels.editing import HTML, RULES, SCRIPT, UPSTREAM, Change, change, code, insert, open_page, tag
 from tests.channels.editing import Room as Guarded
 
 NOTEBOOK = RoomName("json", "notebook", "11111111-1111-4111-8111-111111111111")
 ANN, BO = "visit-ann", "visit-bo"
+TEXT = RoomName("text", "file", "22222222-2222-4222-8222-222222222222")
 TYPE: Change = lambda doc: doc["cells"][0]["source"].insert(0, "x")  # noqa: E731
 
 
@@ -291,3 +295,126 @@ def test_a_change_made_elsewhere_that_refers_to_what_is_not_here(scene: Scene) -
     deletion = change(page, lambda doc: doc["cells"][0]["source"].__delitem__(slice(0, 2)))
     assert not scene.epoch.lacks(first)
     assert scene.epoch.lacks(second) and scene.epoch.lacks(deletion)
+
+
+async def written(letters: str) -> Scene:
+    """A text document with these at its beginning, by somebody hostile."""
+    scene = Scene(TEXT)
+    await scene.epoch.prepare()
+    scene.take(ANN, update({EVIL: (0, [string(letters, parent="source")])}))
+    return scene
+
+
+def every_second(count: int) -> bytes:
+    return update(deletes={EVIL: [(2 * place, 1) for place in range(count)]})
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        every_second(20_000),
+        update({10: (0, [string("y", left=(EVIL, at), right=(EVIL, at + 1)) for at in range(6_000)])}),
+    ],
+)
+async def test_attack_a_text_cut_into_thousands_of_pieces(attack: bytes) -> None:
+    """Each cut moves all that lies behind it, in every copy of the document: refused before a library has seen it."""
+    scene = await written("x" * 50_000)
+    before = scene.epoch.whole
+    with pytest.raises(Denied, match="too many cuts") as caught:
+        scene.take(ANN, attack)
+    assert caught.value.reason is Reason.UPDATE_TOO_LARGE
+    assert scene.epoch.whole == before
+    # It is told so, and does not have to wait until it may be told.
+    assert scene.epoch.cost(scan_update(attack, FROM_EDITOR, structs=True)) == len(attack)
+    scene.take(ANN, every_second(1_000))  # nobody is barred
+
+
+async def test_attack_cuts_in_a_document_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The more blocks there are, the fewer cuts are taken at once."""
+    scene = await written("x" * 5_000)
+    scene.take(ANN, every_second(1_000))
+    monkeypatch.setattr(epochs, "MOST_MOVED", 20_000)
+    cuts = update(deletes={EVIL: [(4_000 + 3 * place, 1) for place in range(10)]})
+    with pytest.raises(Denied, match="too many cuts"):
+        scene.take(ANN, cuts)
+    scene.take(ANN, update(deletes={EVIL: [(4_000, 1)]}))
+
+
+async def test_cuts_cost_more_than_their_bytes_and_repetitions_nothing() -> None:
+    """A page says all that was ever deleted whenever it connects."""
+    scene = await written("x" * 5_000)
+    again = scan_update(every_second(1_000), FROM_EDITOR, structs=True)
+    assert scene.epoch.cost(again) > 1_000_000
+    scene.take(ANN, every_second(1_000))
+    assert scene.epoch.cost(again) == again.bytes
+
+
+async def test_everything_is_selected_and_deleted_in_a_document_of_many_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many ranges, but nothing is cut."""
+    scene = await written("x" * 9_000)
+    for start in (0, 3_000, 6_000):
+        scene.take(ANN, update(deletes={EVIL: [(start + 2 * place, 1) for place in range(1_500)]}))
+    monkeypatch.setattr(epochs, "MOST_CUTS", 0)
+    page = open_page(scene.epoch.whole, 100, DocumentKind.TEXT)
+    scene.take(BO, change(page, lambda doc: doc["source"].clear()))
+    assert str(scene.epoch.doc["source"]) == ""
+
+
+async def test_attack_a_document_in_more_pieces_than_can_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the document has as many as visitors may make, they add none; they may still delete."""
+    scene = await written("x" * 1_000)
+    monkeypatch.setattr(epochs, "MOST_BLOCKS", 200)
+    with pytest.raises(Denied, match="too many pieces") as caught:
+        scene.take(ANN, every_second(300))
+    assert caught.value.reason is Reason.UPDATE_TOO_LARGE
+    apart = [string("y", right=(EVIL, 0)), *(string("y", right=(10, clock)) for clock in range(300))]
+    with pytest.raises(Denied, match="too many pieces"):
+        scene.take(ANN, update({10: (0, apart)}))
+    scene.take(ANN, every_second(50))
+    scene.take(ANN, update(deletes={EVIL: [(0, 1_000)]}))
+
+
+async def test_attack_text_that_comes_and_goes_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where characters may not be cut is forgotten with the text; what comes while that is read anew is known."""
+    monkeypatch.setattr(places, "_LITTER", 100)
+    scene = await written("x")
+    clock = 1
+    for _ in range(20):
+        await scene.epoch.prepare()
+        scene.take(ANN, update({EVIL: (clock, [string(SNAKE * 1_000, left=(EVIL, clock - 1))])}))
+        scene.take(ANN, update(deletes={EVIL: [(clock, 2_000)]}))
+        clock += 2_000
+    pen = scene.epoch._pen
+    assert pen is not None
+    assert sum(len(run.halves) for run in pen.places._runs.values()) < 5_000
+    scene.take(ANN, update({EVIL: (clock, [string(SNAKE * 5_000, left=(EVIL, 0))])}))
+    old = pen.places
+    assert old.littered
+    reading = asyncio.create_task(scene.epoch.prepare())
+    await asyncio.sleep(0)
+    meanwhile = update({10: (0, [string(f"a{SNAKE}b", left=(EVIL, 0))])})
+    scene.take(BO, meanwhile)
+    await reading
+    assert pen.places is not old
+    assert not pen.places.littered
+    assert scene.epoch.repeats(scan_update(meanwhile, FROM_EDITOR, structs=True))
+    with pytest.raises(Denied, match="deletes half a character"):
+        scene.take(BO, update(deletes={10: [(0, 2)]}))
+
+
+async def test_what_cannot_be_read_anew_is_known_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not tried again for each key."""
+
+    def unreadable(*_: object) -> None:
+        raise Denied(Reason.UPDATE_TOO_LARGE)
+
+    monkeypatch.setattr(places, "_LITTER", 100)
+    monkeypatch.setattr(epochs, "_placed", unreadable)
+    scene = await written(SNAKE * 1_000)
+    pen = scene.epoch._pen
+    assert pen is not None
+    assert pen.places.littered
+    await scene.epoch.prepare()
+    assert not pen.places.littered
+    with pytest.raises(Denied, match="deletes half a character"):
+        scene.take(ANN, update(deletes={EVIL: [(0, 1)]}))

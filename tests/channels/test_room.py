@@ -712,6 +712,24 @@ async def test_a_change_that_makes_the_gate_read_too_much(room: Room, server: Se
     await until(lambda: str(server.doc["source"]) == "again words\n")
 
 
+async def test_attack_few_bytes_that_cut_a_text_into_many_pieces(room: Room, server: Server) -> None:
+    """What they take is rationed, not only their size."""
+    eve = await edit(room, "eve")
+    await eve.type("x" * 400)
+    steward_of(room).most = 10_000
+    before = eve.doc.get_state()
+    with eve.doc.transaction():
+        for place in range(100):
+            del eve.source[place : place + 1]
+    cuts = eve.doc.get_update(before)
+    assert len(cuts) < 1_000
+    with pytest.raises(Denied, match="bytes_limit"):
+        await eve.say(Update(cuts))
+    eve.leave()
+    await room.closed()
+    assert str(server.doc["source"]) == "x" * 400 + "words\n"
+
+
 async def test_attack_an_update_that_waits_for_what_nobody_has(room: Room) -> None:
     """It would stay pending in every library that it reaches."""
     eve = await edit(room, "eve")
