@@ -218,7 +218,8 @@ class Judgement:
         What is `rewritten` in a cell that is there must be what that cell held (trusting a notebook writes all outputs
         anew), or nothing: pages ask whether a cell is trusted when they make it and not again, so that other outputs
         would have the trust of those before. Only whoever runs the cell puts new ones there. What was not rewritten
-        is what the cell held, and is not read again; what came from upstream and was not read yet stays where no trust is claimed.
+        is what the cell held, and is not read again. What upstream wrote and nobody read yet stays where no trust is
+        claimed.
         """
         cell = self._map(index)
         metadata: Map[Any] = cell["metadata"]
