@@ -85,9 +85,8 @@ class Judgement:
             raise refused(f"more than {self.rules.max_cells} cells")
         for index in fresh:
             self._fresh(index)
-        unknown = {*fresh, *self.unread}
         for index, rewritten in answerable.items():
-            self._outputs(index, rewritten, index in unknown)
+            self._outputs(index, rewritten)
         self.touched.update(fresh)
 
     # state and meta
@@ -124,7 +123,8 @@ class Judgement:
                 raise refused("metadata: a shared type in place of a value")
             if value is not _NO_VALUE:
                 shape.check_value(value, "metadata", self.rules.max_metadata_depth)
-            if value is not _NO_VALUE and before is not _NO_VALUE and digest(value) == digest(before):
+            # What JSON calls the same is equal here, if not the other way round; what is not is found out sooner.
+            if value is not _NO_VALUE and value == before and digest(value) == digest(before):
                 continue
             if self.trusting:
                 continue
@@ -212,25 +212,29 @@ class Judgement:
     def _attachable(self, attachments: object) -> bool:
         return shape.check_attachments(attachments, self.rules) or self.trusting
 
-    def _outputs(self, index: int, rewritten: bool, unknown: bool) -> None:
+    def _outputs(self, index: int, rewritten: bool) -> None:
         """No outputs but those seen, no trust but in those seen trusted.
 
         What is `rewritten` in a cell that is there must be what that cell held (trusting a notebook writes all outputs
         anew), or nothing: pages ask whether a cell is trusted when they make it and not again, so that other outputs
-        would have the trust of those before. Only whoever runs the cell puts new ones there. What was neither rewritten
-        nor is `unknown` (new here, or from upstream and not read yet) is what the cell held, and is not read again.
+        would have the trust of those before. Only whoever runs the cell puts new ones there. What was not rewritten
+        is what the cell held, and is not read again. What upstream wrote and nobody read yet stays where no trust is
+        claimed.
         """
         cell = self._map(index)
         metadata: Map[Any] = cell["metadata"]
         outputs: Any = cell.get("outputs")
         said = metadata.get("trusted", _NO_VALUE)
         trusted = said is True or said is False or said is _NO_VALUE
+        unread = index in self.unread
+        if unread and not rewritten and (said is False or said is _NO_VALUE):
+            return
         self.hold[index] = None
         if cell.get("cell_type") == "code":
             if type(outputs) is not Array:
                 raise refused("outputs that are no list")
             before = self.held[index]
-            now = self._read(outputs, before) if rewritten or unknown or before is None else before
+            now = self._read(outputs, before) if rewritten or unread or before is None else before
             if now is not None:
                 kept = now == before if rewritten and not self.trusting else self.seen.knows(now.key)
                 if not kept:

@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from pycrdt import Doc, Map
+from pycrdt import Array, Doc, Map, MapEvent
 
 from sharegate.channels import outputs, shape
+from sharegate.channels.judgement import Judgement, Touch
+from sharegate.channels.outputs import SeenOutputs
 from sharegate.errors import Denied, Reason
 from tests.channels.editing import (
     HTML,
@@ -25,6 +27,7 @@ from tests.channels.editing import (
     insert,
     markdown,
     move,
+    note,
     output,
     tag,
 )
@@ -88,6 +91,17 @@ def test_attack_trust_beside_large_outputs(room: Room, monkeypatch: pytest.Monke
     assert room.edit(move(0, 3)).corrected == () and reading.digests > 0
 
 
+def test_attack_small_changes_of_the_notebooks_own_metadata(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was there is not digested for a value that is nothing like it."""
+    room.from_upstream(note("widgets", {"state": [[]] * 5_000}))
+    room.edit(tag(2, "x", 1))
+    reading = Reading(monkeypatch)
+    assert room.edit(note("widgets", 1)).corrected == ("metadata",)
+    assert reading.digests == 0
+    assert room.edit(note("widgets", {"state": [[]] * 5_000})).corrected == () and reading.digests == 2
+    assert room.edit(note("widgets", {"state": [[]] * 4_999 + [0]})).corrected == ("metadata",)
+
+
 # What is remembered of metadata is what is there.
 
 
@@ -130,6 +144,10 @@ WAYS: dict[str, Callable[[Room], object]] = {
     "moved": lambda room: [room.edit(move(RAW, 0)), room.edit(move(0, RAW))],
     "others moved": lambda room: [room.edit(move(0, 2)), room.edit(insert(RAW, lambda: markdown("new"))), cut(room)],
     "from upstream": lambda room: room.from_upstream(tag(RAW, "c", "x" * 30)),
+    "put in upstream": lambda room: [
+        room.edit(lambda doc: doc["cells"].pop(RAW)),
+        room.from_upstream(insert(RAW, lambda: markdown("new", metadata=Map({"c": "x" * 30})))),
+    ],
     "taken out upstream": lambda room: room.from_upstream(lambda doc: doc["cells"][RAW]["metadata"].pop("a")),
     "written by the gate": lambda room: written(room, tag(RAW, "c", "x" * 30)),
 }
@@ -170,9 +188,9 @@ def test_the_size_of_metadata_is_known_after_a_correction() -> None:
     room = Room(replace(RULES, max_metadata_bytes=MOST))
     room.edit(fill(room, 1, MOST - 1))
     assert room.edit(tag(1, "trusted", True)).corrected == ("trusted",)
-    room.edit(fill(room, 1, MOST))
     with pytest.raises(Denied, match="larger"):
-        room.guard.judge(change(room.page(501), tag(1, "z", 1)))
+        room.guard.judge(change(room.page(501), fill(room, 1, MOST + 1)))
+    room.edit(fill(room, 1, MOST))
 
 
 def test_too_many_keys_one_by_one(room: Room) -> None:
@@ -192,6 +210,10 @@ def append(at: int, plain: dict[str, Any]) -> Change:
 
 def clear_outputs(at: int) -> Change:
     return lambda doc: doc["cells"][at]["outputs"].clear()
+
+
+def write_into_source(at: int) -> Change:
+    return lambda doc: doc["cells"][at]["source"].insert(0, "x")
 
 
 def write_into(at: int, text: str) -> Change:
@@ -237,6 +259,35 @@ def test_attack_trust_in_outputs_that_upstream_just_wrote(room: Room, later: flo
     room.from_upstream(clear_outputs(0), append(0, {**IMAGE_XSS, "metadata": {"new": 2}}))
     room.edit(lambda doc: doc["cells"][0]["metadata"].pop("x"))
     assert room.edit(tag(0, "trusted", True)).corrected == ("trusted",)
+
+
+def test_outputs_that_were_not_read_yet_stay_when_trust_is_taken_away(room: Room) -> None:
+    """The owner runs a cell, and in the same moment an editor takes its mark away: that loses nothing, and nothing is
+    trusted by it."""
+    room.edit(tag(0, "x", 0))
+    new = {**IMAGE_XSS, "metadata": {"new": 1}}
+    room.from_upstream(clear_outputs(0), append(0, new))
+    assert room.edit(lambda doc: doc["cells"][0]["metadata"].pop("trusted")).corrected == ()
+    assert room.edit(write_into_source(0)).corrected == ()
+    assert room.live["cells"][0].to_py()["outputs"] == [new]
+    assert room.edit(tag(0, "trusted", True)).corrected == ("trusted",)
+
+
+def test_attack_trust_where_outputs_were_not_read_yet(room: Room) -> None:
+    """What a cell held before is no reason to trust what upstream wrote since, even if nobody could write that trust
+    without having it read."""
+    held = outputs.read_outputs([STREAM, HTML])
+    seen = SeenOutputs(10)
+    seen.see(held.key, True)
+    room.from_upstream(append(0, IMAGE_XSS))
+    room.live.apply_update(change(room.page(), tag(0, "trusted", True)))
+    roots = {name: room.live.get(name, type=kind) for name, kind in (("cells", Array), ("meta", Map))}
+    touch = Touch("cells", [0, "metadata"], MapEvent, {"trusted": {"newValue": True, "oldValue": False}})
+    for unread, mended in ((frozenset({0}), {"outputs", "trusted"}), (frozenset[int](), set())):
+        judgement = Judgement(RULES, "", seen, roots, [held], unread, [None], deletes=False, values=True)
+        with room.live.transaction():
+            judgement.judge([touch], [])
+        assert judgement.facts == mended
 
 
 def test_outputs_that_are_no_list_are_not_trusted(room: Room) -> None:
