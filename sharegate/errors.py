@@ -164,12 +164,8 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DOCUMENT_OPEN: Meaning(409, "document_open", "The file is open in a live page. Edit it there."),
     Reason.RUNS_BY_ITSELF: Meaning(403, "runs_by_itself", "Files that run by themselves cannot be made here."),
     Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
-    Reason.VERSIONS_FULL: Meaning(
-        413, "versions_full", "What you replaced or deleted is kept, and fills the room for one visitor."
-    ),
-    Reason.HIDDEN_INSIDE: Meaning(
-        409, "hidden_inside", "The folder holds something that is not shown here. Only its owner can delete it."
-    ),
+    Reason.VERSIONS_FULL: Meaning(413, "versions_full", "What is kept of your changes fills its room."),
+    Reason.HIDDEN_INSIDE: Meaning(409, "hidden_inside", "The folder holds something that is hidden here."),
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.REQUEST_LIMIT: Meaning(429, "too_many", _LIMIT),
