@@ -318,6 +318,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         now=now,
     )
     house.api.versions.live = living
+    keeping.read_file = living.file_of
     writing = Writing(
         forwarder=house.forwarder,
         roots=house.roots,

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -69,6 +69,8 @@ class Keeping:
         self._ended: list[EditLog] = []
         self._failures = 0
         self._due = asyncio.Event()
+        # Given by whoever can ask the servers. Denied when the file cannot be read: nothing is written then.
+        self.read_file: Callable[[Room], Awaitable[Content | None]] = _no_file
 
     # -- around a change ------------------------------------------------------------------------------------------
 
@@ -86,11 +88,21 @@ class Keeping:
             if visit not in book.kept_for:
                 account = OnAccount(visit=visit, link=grant.link.id, share=grant.share.id)
                 kept = await self.keep(room, epoch, Cause.FIRST_WRITE, account)
+                if epoch.unsaved:
+                    await self._keep_file(room, account)
                 book.kept_for.add(visit)
                 book.last = kept
                 if not book.seen:
                     book.seen = [Seen(kept.taken, facts(content_of(epoch)), kept.id)]
             await self._begin_log(book)
+
+    async def _keep_file(self, room: Room, account: OnAccount) -> None:
+        """What only the file has goes with the next save."""
+        content = await self.read_file(room)
+        if content is not None:
+            path = str(room.path or "")
+            file = room.name.file_id
+            await self._keeper.take(room.upstream, path, content, Cause.FIRST_WRITE, file=file, by=account)
 
     async def begun(self, room: Room, epoch: Epoch) -> EditLog:
         """The log of the room's present history, begun now if nobody wrote in it. StoreUnavailable."""
@@ -222,6 +234,10 @@ class Keeping:
         await self._keeper.name(found.snapshot)
         await self._trail.record(event)
         book.last = await self.keep(room, book.epoch, Cause.ALARM)
+
+
+async def _no_file(room: Room) -> Content | None:
+    return None
 
 
 def content_of(epoch: Epoch) -> Content:

@@ -335,6 +335,16 @@ class Living:
         pairs = [room.name.pair] if room is not None else self._documents.rooms.pairs(upstream.id, path)
         return [Kind(KINDS[pair].value) for pair in pairs if pair in KINDS]
 
+    async def file_of(self, room: Room) -> Content | None:
+        """What lies on the disk of an open document; None for what is gone."""
+        if room.path is None:
+            return None
+        upstream = await self._upstreams.find(room.upstream)
+        try:
+            return await self._file(upstream, room.path)
+        except NotFound:
+            return None
+
     async def _file(self, upstream: Upstream, path: CanonicalPath) -> Content:
         model = await self._model(upstream, path, content=True)
         if model is None:

@@ -24,7 +24,7 @@ from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Capability, Grant, Role, new_id
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.versions.edits import FLUSH_BYTES
-from sharegate.versions.model import EditKind, Limits
+from sharegate.versions.model import Content, EditKind, Limits
 from sharegate.versions.snapshots import Keeper
 from tests.channels.grants import grant
 from tests.channels.test_room import Server, document, edit, made, until
@@ -136,6 +136,36 @@ async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
 
 
 # -- before a change -------------------------------------------------------------------------------------------
+
+
+async def test_what_only_the_file_has_is_kept_as_well(desk: Desk) -> None:
+    """The owner typed and did not save: a visitor's save would take what lies on the disk away."""
+    files = [Content.of_text("on the disk\n")]
+
+    async def read(room: Room) -> Content | None:
+        assert room is desk.room
+        return files[0]
+
+    desk.keeping.read_file = read
+    ann = await edit(desk.room, "ann")
+    await desk.server.type("unsaved ")
+    await until(lambda: "unsaved" in str(ann.source))
+    before = desk.words
+    await ann.type("a ")
+    kept = [await desk.keeper.content(each) for each in await desk.keeper.list()]
+    assert {each.text for each in kept} == {before, "on the disk\n"}
+
+
+async def test_a_file_that_is_saved_is_not_kept_beside_its_document(desk: Desk) -> None:
+    """Nor read."""
+
+    async def read(room: Room) -> Content | None:
+        raise AssertionError("not asked for")
+
+    desk.keeping.read_file = read
+    ann = await edit(desk.room, "ann")
+    await ann.type("a ")
+    assert await desk.causes() == [("first_write", "ann")]
 
 
 async def test_before_a_visits_first_change_it_is_recorded_and_kept(desk: Desk, clock: Clock) -> None:

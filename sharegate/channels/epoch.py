@@ -106,6 +106,12 @@ class Epoch:
         return self._doc
 
     @property
+    def unsaved(self) -> bool:
+        """Whether the file may lack something of the document."""
+        written = (clock > self.saved.get(client, 0) for client, clock in self.held.items())
+        return self._state.get("dirty") is True or any(written)
+
+    @property
     def sources(self) -> Mapping[str, str] | None:
         """Cell id → source; None for what is no notebook. An id that two cells have names neither."""
         if self.kind is not DocumentKind.NOTEBOOK:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pycrdt import Text
+from pycrdt import Map, Text
 
 from sharegate import living
-from sharegate.channels import open_rooms
+from sharegate.channels import frames, open_rooms
+from sharegate.channels.frames import Awareness, AwarenessState
 from sharegate.channels.open_rooms import OpenRooms
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore
@@ -55,6 +56,25 @@ async def snapshots(gate: Gatehouse, path: str) -> list[dict[str, Any]]:
 async def visit_id(gate: Gatehouse, path: str, name: str) -> str:
     events = await gate.events(action="document.written")
     return str(next(each["visit"] for each in events if each["path"] == path and each["name"] == name))
+
+
+async def test_what_the_owner_had_not_saved_over_is_kept_too(
+    gate: Gatehouse, ann: Visitor, owner: Owner, workshop: JupyterServer
+) -> None:
+    """With the document as the owner's page has it, and what is on the disk: a visitor's save makes them one."""
+    path = make(workshop, "unsaved.md", "on the disk\n")
+    mine = await owner.open(path)
+    state = {"user": {"username": "olga", "name": "Olga"}, "autosave": False}
+    await mine.send(frames.write(Awareness((AwarenessState(mine.doc.client_id, 1, state),))).data)
+    mine.type("not saved\n")
+    hers = await ann.open(path)
+    mine.doc.get("state", type=Map)["dirty"] = True
+    await until(lambda: hers.doc.get("state", type=Map).get("dirty") is True)
+    assert (workshop.root / path).read_text() == "on the disk\n"
+    hers.type("hers\n")
+    await until(lambda: str(mine.source).endswith("hers\n"))
+    kept = [await gate.call("GET", f"snapshots/{each['id']}") for each in await snapshots(gate, path)]
+    assert sorted(each["text"] for each in kept) == ["on the disk\n", "on the disk\nnot saved\n"]
 
 
 async def test_a_wiped_notebook_comes_back_live_with_everybody_elses_work(
