@@ -45,6 +45,7 @@ def deletes(*ranges: tuple[int, int], client: int = EVIL) -> bytes:
         ([TEN, deletes((4, 2))], deletes((4, 1), (5, 1)), 0, 0),
         ([TEN, deletes((4, 2))], deletes((0, 10)), 0, 0),
         ([TEN, deletes((4, 2))], deletes((3, 4)), 2, 2),
+        ([TEN, deletes((4, 2))], deletes((5, 3)), 1, 1),
         # a letter that is put in, and what it keeps apart
         ([TEN], update({1: (0, [MIDDLE])}), 1, 2),
         ([TEN], update({1: (0, [string("x", left=(EVIL, 9))])}), 0, 1),
@@ -54,6 +55,13 @@ def deletes(*ranges: tuple[int, int], client: int = EVIL) -> bytes:
         ([TEN, update({1: (0, [MIDDLE])})], update({1: (1, [string("y", left=(1, 0), right=(EVIL, 5))])}), 0, 0),
         # nothing comes between here: it is cut each time
         ([TEN, update({1: (0, [string("x", left=(EVIL, 4))])})], update({2: (0, [MIDDLE])}), 1, 2),
+        # nor does anything where a letter that is elsewhere says once more that it lies
+        (
+            [TEN, update({1: (0, [string("x", left=(EVIL, 9))])}), update({1: (0, [MIDDLE])})],
+            update({2: (0, [MIDDLE])}),
+            1,
+            2,
+        ),
         # what was cut and deleted has grown together
         ([TEN, update({1: (0, [MIDDLE])}), deletes((0, 10))], update({2: (0, [MIDDLE])}), 1, 2),
         ([TEN, deletes((4, 2))], update({2: (0, [string("x", left=(EVIL, 3), right=(EVIL, 6))])}), 0, 1),
