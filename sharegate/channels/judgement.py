@@ -12,15 +12,13 @@ from typing import Any
 from pycrdt import Array, ArrayEvent, Map, MapEvent, Text, TextEvent
 
 from sharegate.channels import shape
-from sharegate.channels.outputs import Held, SeenOutputs, digest, read_outputs
+from sharegate.channels.outputs import Held, SeenOutputs, digest, json_cost, read_outputs
 from sharegate.channels.shape import refused
 from sharegate.policy.documents import DocumentRules
 
 NBFORMAT = 4
 NEWEST_MINOR = 5
 _NO_VALUE = object()
-# An empty list takes two bytes as JSON and is checked no faster than a number that counts as many more.
-_JSON_COST = 8
 _TEXT_COST = 1 / 16
 
 
@@ -197,8 +195,8 @@ class Judgement:
             self.measured[index] = shape.check_metadata(entries, self.rules, "metadata", rest) if new else rest
         elif new:
             entries = shape.plain_entries(metadata, "metadata")
-            self.measured[index] = sizes = shape.check_metadata(entries, self.rules, "metadata")
-            self.reads(_JSON_COST * sum(sizes.values()))
+            self.measured[index] = shape.check_metadata(entries, self.rules, "metadata")
+            self.reads(json_cost(entries))
 
     def _fresh(self, index: int) -> None:
         cell = shape.check_cell(self.roots["cells"][index], self.rules)

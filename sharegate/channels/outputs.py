@@ -40,9 +40,19 @@ def read_outputs(outputs: object) -> Held:
     more: list[int] = []
     text = json.dumps(_even(outputs, more), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     data = text.encode("utf-8", "surrogatepass")
-    # As lib0.skip_any weighs them, about: what stands in texts is counted too.
-    weight = data.count(b",") + data.count(b'":') + 4 * (data.count(b"[") + data.count(b"{")) + sum(more)
-    return Held(blake2b(data, digest_size=DIGEST_BYTES).digest(), max(len(data) // 2, 8 * weight))
+    return Held(blake2b(data, digest_size=DIGEST_BYTES).digest(), max(len(data) // 2, 8 * (_weight(data) + sum(more))))
+
+
+def json_cost(value: object) -> int:
+    """What it costs to check a value and write it as JSON, as in `Held`: for long lists twice what a digest does."""
+    data = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    keys = data.count(b'":')
+    return max(len(data) // 2, 16 * (_weight(data) + (4 * keys if keys > MANY_KEYS else 0)))
+
+
+def _weight(data: bytes) -> int:
+    """As lib0.skip_any weighs values, about: what stands in texts is counted too."""
+    return data.count(b",") + data.count(b'":') + 4 * (data.count(b"[") + data.count(b"{"))
 
 
 def _even(value: Any, more: list[int]) -> object:

@@ -344,7 +344,7 @@ def test_outputs_that_are_written_anew_are_charged_before_they_are_read(
 
 def test_metadata_is_charged_when_it_is_read_for_the_first_time(room: Room) -> None:
     """Cell by cell, so that one change does not read that of all."""
-    room.from_upstream(*(tag(at, "a", "x" * 1_000) for at in range(5)))
+    room.from_upstream(*(tag(at, "a", [1.0] * 500) for at in range(5)))
     ration = Ration(20_000)
     with pytest.raises(Denied, match="bytes_limit"):
         room.guard.judge(change(room.page(), *(tag(at, "b", 1) for at in range(5))), reads=ration)
@@ -400,5 +400,7 @@ def test_what_the_gate_puts_back_is_charged(room: Room) -> None:
     ids=["numbers", "words", "lists", "maps", "many keys", "a text"],
 )
 def test_what_outputs_cost(plain: object, least: int) -> None:
-    """About as much as a change that holds them: eight bytes for a value, many times that for others than numbers."""
+    """About as much as a change that holds them: eight bytes for a value, many times that for others than numbers. The
+    same holds for metadata."""
     assert least <= outputs.read_outputs(plain).cost < 2 * least
+    assert least <= outputs.json_cost(plain) < 4 * least
