@@ -187,16 +187,16 @@ class Judgement:
             answerable.setdefault(index, False)
         new = any("newValue" in change for _, change in changes)
         sizes = self.measured.get(index, self.sizes[index])
+        changed = {key for key, _ in changes}
         if sizes is not None:
             # Only what was changed is looked at: the rest may be a million times as much.
-            changed = {key for key, _ in changes}
             rest = {key: size for key, size in sizes.items() if key not in changed}
             entries = shape.plain_entries(metadata, "metadata", changed)
             self.measured[index] = shape.check_metadata(entries, self.rules, "metadata", rest) if new else rest
         elif new:
             entries = shape.plain_entries(metadata, "metadata")
             self.measured[index] = shape.check_metadata(entries, self.rules, "metadata")
-            self.reads(json_cost(entries))
+            self.reads(json_cost({key: value for key, value in entries.items() if key not in changed}))
 
     def _fresh(self, index: int) -> None:
         cell = shape.check_cell(self.roots["cells"][index], self.rules)

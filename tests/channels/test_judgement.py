@@ -377,6 +377,13 @@ def test_to_clear_large_outputs_costs_nothing(room: Room) -> None:
     assert room.guard.judge(change(room.page(), clear(0)), reads=Ration(1_000)).corrected == ()
 
 
+def test_metadata_that_a_change_holds_is_not_charged_again(room: Room) -> None:
+    """Nor is what stands beside it, where that is next to nothing."""
+    room.from_upstream(tag(RAW, "b", 1))
+    ration = Ration(1_000)
+    assert room.guard.judge(change(room.page(), tag(RAW, "a", [1.0] * 5_000)), reads=ration).corrected == ()
+
+
 def test_what_the_gate_puts_back_is_charged(room: Room) -> None:
     """A few bytes that take away what is large have it written again, for everybody."""
     room.from_upstream(lambda doc: doc["meta"]["metadata"].__setitem__("widgets", "x" * 5_000))
