@@ -14,6 +14,7 @@ import pytest_asyncio
 from pycrdt import Doc, Text, TransactionEvent, create_sync_message, create_update_message, handle_sync_message
 from yarl import URL
 
+from sharegate.messages import Frame, FrameKind
 from tests.gatehouse import Gatehouse, Inside
 from tests.real.jupyter import JupyterServer
 
@@ -69,6 +70,20 @@ class Page:
     async def send(self, frame: bytes) -> None:
         with contextlib.suppress(ConnectionError):
             await self.socket.send_bytes(frame)
+
+    async def pour(self, frames: list[Frame]) -> None:
+        """Send them all, as fast as they are taken, and wait for the end of the connection."""
+        for frame in frames:
+            if self.closed is not None or self.socket.closed:
+                break
+            try:
+                if frame.kind is FrameKind.TEXT:
+                    await self.socket.send_str(frame.data.decode())
+                else:
+                    await self.socket.send_bytes(frame.data)
+            except ConnectionError:
+                break
+        await self.until(lambda: self.closed is not None)
 
     async def sent(self) -> None:
         """Wait until the changes of this page are on their way."""

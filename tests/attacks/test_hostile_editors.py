@@ -19,7 +19,7 @@ from pycrdt import Doc, Map, Text
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawSave, SyncStep1, SyncStep2, Update
 from sharegate.channels.scan import FROM_UPSTREAM, scan_update
-from sharegate.messages import Frame, FrameKind
+from sharegate.messages import Frame
 from tests.attacks.pages import Owner, Page, Visitor, owning, until, visiting
 from tests.attacks.wire import Wire
 from tests.channels.documents import edited, kinds_of_attack, update_frame
@@ -127,17 +127,7 @@ async def attack(eve: Visitor, room: Room, hostile: list[Frame], *, path: str = 
     """Send them on a new channel of an editor that has the document, as fast as it takes them; how it ended."""
     before = len(room.wire.said)
     page = await eve.open(path)
-    for frame in hostile:
-        if page.closed is not None or page.socket.closed:
-            break
-        try:
-            if frame.kind is FrameKind.TEXT:
-                await page.socket.send_str(frame.data.decode())
-            else:
-                await page.socket.send_bytes(frame.data)
-        except ConnectionError:
-            break
-    await until(lambda: page.closed is not None)
+    await page.pour(hostile)
     assert page.closed is not None and list(room.said(before)) == []
     eve.pages.remove(page)
     await page.leave()

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sharegate.messages import Frame, FrameKind
+from sharegate.messages import Frame
 from tests.attacks.pages import Owner, Page, Visitor, owning, room_of, until, visiting
 from tests.attacks.wire import Wire
 from tests.channels.documents import kinds_of_attack
@@ -79,17 +79,7 @@ async def attack(mallory: Visitor, wire: Wire, address: str, frames: list[Frame]
     """Send them all on one new channel, as fast as it takes them; returns what the gate told the server meanwhile."""
     before = len(wire.said)
     page = await mallory.connect(address)
-    for frame in frames:
-        if page.closed is not None or page.socket.closed:
-            break
-        try:
-            if frame.kind is FrameKind.TEXT:
-                await page.socket.send_str(frame.data.decode())
-            else:
-                await page.socket.send_bytes(frame.data)
-        except ConnectionError:
-            break
-    await until(lambda: page.closed is not None)
+    await page.pour(frames)
     assert page.closed is not None and page.closed[0] in (1006, 1008), page.closed
     mallory.pages.remove(page)
     await page.leave()
