@@ -171,7 +171,8 @@ def test_up_stands_in_front_of_the_running_server(lab: JupyterServer) -> None:
 
 def test_somebody_is_admitted_to_edit(lab: JupyterServer) -> None:
     """To a share to view they are admitted to view, and it is said; when the share is changed to edit, they write."""
-    path = lab.root / "sub" / "shared" / "admitted.ipynb"
+    path = lab.root / "sub" / "admitting" / "admitted.ipynb"  # what others list stays as it is
+    path.parent.mkdir()
     nbformat.write(nbformat.v4.new_notebook(), path)
     with staying("up", str(lab.root / "sub")):
         address = run("share", str(path), "--for", "Ann").out.strip()
@@ -193,7 +194,7 @@ def test_somebody_is_admitted_to_edit(lab: JupyterServer) -> None:
                 await write(eve, "now", saved=True)
 
         async def write(robot: RobotVisitor, id: str, *, saved: bool) -> None:
-            page = await LiveNotebook.opened(robot, "sub/shared/admitted.ipynb")
+            page = await LiveNotebook.opened(robot, "sub/admitting/admitted.ipynb")
             assert page is not None
             await page.add_cell(id)
             await page.type(id, f"# {id}")
