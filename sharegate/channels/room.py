@@ -373,7 +373,7 @@ class Room:
                 self._link.outbox.put(frames.write(SyncStep2(self._here().since(vector))))
             case SyncStep2(update=update) | Update(update=update):
                 assert news.summary is not None, "news are scanned"
-                self._follow(update, news.summary)
+                self._follow(update, news.summary, known=known)
                 if isinstance(news.message, SyncStep2):
                     self._saves.looked()
             case Awareness():
@@ -389,9 +389,8 @@ class Room:
                 return AWAY
         return None
 
-    def _follow(self, update: bytes, summary: UpdateSummary) -> None:
+    def _follow(self, update: bytes, summary: UpdateSummary, *, known: bool) -> None:
         epoch = self._here()
-        known = epoch.repeats(summary)
         with self._unless_damaged(epoch):
             epoch.follow(update, summary)
         if not known:

@@ -170,8 +170,7 @@ class Directory:
             change = StateChange(id, UpstreamState.AWAY, reason)
         try:
             tell(change)
-        except Exception:
-            # A listener's fault must not end the watch over the other servers.
+        except Exception:  # fails open: a listener's fault must not end the watch over the other servers
             _log.exception("telling a server's state failed")
 
     async def _state(self, id: str) -> Reason | None:
