@@ -7,10 +7,8 @@ from collections.abc import Callable, Sequence
 
 from pycrdt import merge_updates
 
-from sharegate.errors import StoreUnavailable
 from sharegate.versions.interfaces import EditStore
-from sharegate.versions.model import Edit, EditKind, Kind, Limits, Place
-from sharegate.versions.undo import Undone, take_back
+from sharegate.versions.model import Edit, EditKind, Limits, Place
 
 # Bytes that may wait in memory before they are stored.
 FLUSH_BYTES = 256 << 10
@@ -76,30 +74,11 @@ class EditLog:
                 self._bytes_waiting = sum(len(edit.data) for edit in self._waiting)
                 raise
 
-    async def take_back(self, visit: str, kind: Kind) -> Undone:
-        """What takes back all that the visit did, computed in a thread. See `undo.take_back`.
-
-        Others may have gone on meanwhile: the update is still right, `before` and the report are then of a moment ago.
-        """
-        return await take_back_from(self._store, self.place, visit, kind, flush=self)
-
     def _put_state(self) -> None:
         state = self._state()
         self._waiting.append(Edit(kind=EditKind.STATE, at=self._now(), data=state))
         self._bytes_waiting += len(state)
         self._last_state, self._since_state = len(state), 0
-
-
-async def take_back_from(
-    store: EditStore, place: Place, visit: str, kind: Kind, *, flush: EditLog | None = None
-) -> Undone:
-    """As EditLog.take_back, for a log that may belong to a room that is not open."""
-    if flush is not None:
-        await flush.flush()
-    edits = await store.edits(place)
-    if not edits:
-        raise StoreUnavailable("nothing of this document's changes is kept any more")
-    return await asyncio.to_thread(take_back, edits, visit, kind)
 
 
 async def logs_to_undo(store: EditStore, place: Place, visit: str) -> list[tuple[Place, list[Edit]]]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from sharegate.errors import Invalid, NotFound
+from sharegate.errors import NotFound
 from sharegate.versions.interfaces import VersionStore
-from sharegate.versions.model import Cause, Content, Kind, Limits, Snapshot, facts
+from sharegate.versions.model import Cause, Content, Limits, Snapshot, facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,3 @@ class Keeper:
     async def thin(self) -> int:
         """Forget what is past the limits; once an hour is enough."""
         return await self._store.thin_versions(self._now(), limits=self._limits)
-
-
-def kind_of(room: str) -> Kind:
-    """The kind of a room's document, by its `format:type`. Raises Invalid for one that the gate does not read."""
-    kinds = {"json:notebook": Kind.NOTEBOOK, "text:file": Kind.TEXT}
-    if room not in kinds:
-        raise Invalid("path", f"documents of the kind {room} are not read by the gate", "Only notebooks and text files")
-    return kinds[room]

@@ -14,6 +14,7 @@ from sharegate.versions.interfaces import Done, EditStore
 from sharegate.versions.model import Cause, Content, Kind, Limits, Place, Snapshot
 from sharegate.versions.restore import apply, plan
 from sharegate.versions.snapshots import NOBODY, Keeper, OnAccount
+from sharegate.versions.undo import take_back
 
 
 class OpenDocuments:
@@ -88,7 +89,8 @@ class OpenDocuments:
 
     async def undo(self, place: Place, visit: str, *, preview: bool) -> Done:
         doc, kind, log = self._find(place.upstream, self.lies[place.file])
-        undone = await log.take_back(visit, kind)
+        await log.flush()
+        undone = take_back(await log._store.edits(place), visit, kind)
         if preview:
             return Done(None, undone.to_json())
         before = await self._kept(place.upstream, self.lies[place.file], Cause.BEFORE_UNDO)

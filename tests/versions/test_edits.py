@@ -12,8 +12,9 @@ from pycrdt import Array, Doc, Text
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.versions.document import read
-from sharegate.versions.edits import FLUSH_BYTES, EditLog, take_back_from
+from sharegate.versions.edits import FLUSH_BYTES, EditLog
 from sharegate.versions.model import Edit, EditKind, Kind, Limits, Place
+from sharegate.versions.undo import Undone, take_back
 from tests.conftest import Clock
 from tests.versions.notebooks import code, live, notebook
 
@@ -50,20 +51,25 @@ class Typist:
         return str(read(self.doc, Kind.NOTEBOOK).cells[0]["source"])
 
 
+async def taken_back(typist: Typist, store: SqliteStore, visit: str) -> Undone:
+    await typist.log.flush()
+    return take_back(await store.edits(PLACE), visit, Kind.NOTEBOOK)
+
+
 async def test_changes_are_merged_and_played(store: SqliteStore, clock: Clock) -> None:
     """Those of one visit that follow each other are one entry; undoing is as exact as without."""
     typist = Typist(store, clock)
     await typist.log.begin()
     for visit, text in (("v1", "a"), ("v1", "b"), ("v2", "C"), ("v1", "d"), ("v1", "e"), ("", "O")):
         assert not typist.types(visit, text)
-    undone = await typist.log.take_back("v1", Kind.NOTEBOOK)
+    undone = await taken_back(typist, store, "v1")
     assert [edit.origin for edit in await store.edits(PLACE)] == ["", "v1", "v2", "v1", ""]
     typist.doc.apply_update(undone.update)
     typist.log.undone("v1", undone.update)
     assert typist.text == "CO"
-    again = await typist.log.take_back("v1", Kind.NOTEBOOK)
+    again = await taken_back(typist, store, "v1")
     assert again.update == b"" and again.before.cells[0]["source"] == "CO"
-    assert (await take_back_from(store, PLACE, "v2", Kind.NOTEBOOK)).after.cells[0]["source"] == "O"
+    assert (await taken_back(typist, store, "v2")).after.cells[0]["source"] == "O"
 
 
 async def test_the_log_is_bounded(store: SqliteStore, clock: Clock) -> None:
@@ -76,7 +82,7 @@ async def test_the_log_is_bounded(store: SqliteStore, clock: Clock) -> None:
         await typist.log.flush()
     kept = await store.edits(PLACE)
     assert sum(len(edit.data) for edit in kept if edit.kind is EditKind.UPDATE) < 250_000
-    undone = await typist.log.take_back("v1", Kind.NOTEBOOK)
+    undone = await taken_back(typist, store, "v1")
     assert undone.since > 1_800_000_010
     assert undone.before.cells[0]["source"] == typist.text
     assert "199x" not in undone.after.cells[0]["source"] and "198x" in undone.after.cells[0]["source"]
@@ -108,12 +114,6 @@ async def test_a_store_that_is_away(store: SqliteStore, clock: Clock) -> None:
     assert [edit.origin for edit in await store.edits(PLACE)] == ["", "v1", "v2"]
 
 
-async def test_nothing_is_kept(store: SqliteStore, clock: Clock) -> None:
-    """A log that was forgotten is told as such."""
-    with pytest.raises(StoreUnavailable, match="any more"):
-        await take_back_from(store, PLACE, "v1", Kind.NOTEBOOK)
-
-
 async def test_what_waits_is_stored_in_its_order(store: SqliteStore, clock: Clock) -> None:
     """Merging never moves a change past a whole document, nor past the note that a visit's work was taken back."""
     typist = Typist(store, clock)
@@ -136,5 +136,5 @@ async def test_what_waits_is_stored_in_its_order(store: SqliteStore, clock: Cloc
         ("state", ""),
         ("update", ""),
     ]
-    undone = await take_back_from(store, PLACE, "v1", Kind.NOTEBOOK)
+    undone = await taken_back(typist, store, "v1")
     assert undone.after.cells[0]["source"] == "abdef"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.errors import Invalid, NotFound, StoreUnavailable
+from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.model import new_id
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
-from sharegate.versions.model import Cause, Content, Kind, Limits
-from sharegate.versions.snapshots import Keeper, OnAccount, kind_of
+from sharegate.versions.model import Cause, Content, Limits
+from sharegate.versions.snapshots import Keeper, OnAccount
 from tests.conftest import Clock
 from tests.versions.notebooks import code, notebook
 
@@ -84,10 +84,3 @@ def test_when_a_document_is_due(clock: Clock) -> None:
     assert not keeper.due(now, written=True)
     clock.forward(1)
     assert keeper.due(now, written=True) and not keeper.due(now, written=False)
-
-
-def test_kinds_of_rooms() -> None:
-    """Notebooks and text files are read; others are not."""
-    assert (kind_of("json:notebook"), kind_of("text:file")) == (Kind.NOTEBOOK, Kind.TEXT)
-    with pytest.raises(Invalid):
-        kind_of("base64:file")
