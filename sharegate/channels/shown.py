@@ -10,7 +10,6 @@ import re
 import secrets
 from typing import Any, TypeGuard
 
-from sharegate.channels.frames import AwarenessState
 from sharegate.errors import Invalid
 from sharegate.names import clean_name
 
@@ -28,16 +27,8 @@ def server_key(upstream: str, key: bytes = PROCESS_KEY) -> bytes:
     return hashlib.blake2b(upstream.encode(), key=key, digest_size=32).digest()
 
 
-def shown_states(states: tuple[AwarenessState, ...], key: bytes) -> tuple[AwarenessState, ...]:
-    """States of the owner's side as visitors see them. What is no state is left out."""
-    return tuple(
-        AwarenessState(each.client, each.clock, None if each.state is None else shown_state(each.state, key))
-        for each in states[:MAX_STATES]
-        if each.state is None or isinstance(each.state, dict)
-    )
-
-
 def shown_state(said: dict[str, Any], key: bytes) -> dict[str, Any]:
+    """A state of the owner's side as visitors see it."""
     shown: dict[str, Any] = {}
     user = said.get("user")
     if isinstance(user, dict):
