@@ -156,6 +156,29 @@ async def test_what_only_the_file_has_is_kept_as_well(desk: Desk) -> None:
     assert {each.text for each in kept} == {before, "on the disk\n"}
 
 
+async def test_a_file_that_cannot_be_read_keeps_a_visitor_from_writing(desk: Desk) -> None:
+    """While it may hold what the document does not, it could not be kept. Once it can be read, changes are made."""
+    away = True
+
+    async def read(room: Room) -> Content | None:
+        if away:
+            raise Denied(Reason.UPSTREAM_AWAY)
+        return None
+
+    desk.keeping.read_file = read
+    ann = await edit(desk.room, "ann")
+    await desk.server.type("unsaved ")
+    await until(lambda: "unsaved" in str(ann.source))
+    before = desk.words
+    with pytest.raises(Denied, match="upstream_away"):
+        await ann.type("lost ")
+    assert desk.words == before and "lost" not in str(desk.room.epoch.doc["source"])
+    away = False
+    again = await edit(desk.room, "ann")
+    await again.type("kept ")
+    await until(lambda: desk.words == "kept " + before)
+
+
 async def test_a_file_that_is_saved_is_not_kept_beside_its_document(desk: Desk) -> None:
     """Nor read."""
 

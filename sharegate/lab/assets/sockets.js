@@ -12,10 +12,11 @@ export function whenRoomIsLost(callback) {
   roomLost = callback;
 }
 
-// What the gate takes in one message (FROM_EDITOR in channels/scan.py). One so large would break the connection, and be sent
-// again with the next.
+const ROOM = "/api/collaboration/room/";
+// What the gate takes in one message (FROM_EDITOR in channels/scan.py). One so large would break the connection, and be
+// sent again with the next.
 const LARGEST = 8 * 1024 * 1024;
-const tooLarge = new Set(); // rooms whose document holds such a change: what comes after it would be refused
+const tooLarge = new Set(); // addresses of rooms whose document holds such a change: what follows would be refused
 
 // "" for a room that may come back. The gate says `code` where it took a change back: update_refused, update_too_large,
 // writing_ended.
@@ -37,7 +38,7 @@ window.WebSocket = class extends Native {
     // The first listener of all, so that it can keep the others from hearing.
     this.addEventListener("close", (event) => {
       open.delete(this);
-      const why = this.url.includes("/api/collaboration/room/") && whyLost(event);
+      const why = this.url.includes(ROOM) && whyLost(event);
       if (!why) return;
       event.stopImmediatePropagation();
       roomLost(why);
@@ -45,9 +46,8 @@ window.WebSocket = class extends Native {
   }
 
   send(data) {
-    const room = new URL(this.url).pathname;
-    if (data.byteLength >= LARGEST && room.includes("/api/collaboration/room/")) tooLarge.add(room);
-    if (!tooLarge.has(room)) return super.send(data);
+    if (data.byteLength >= LARGEST && this.url.includes(ROOM)) tooLarge.add(this.url);
+    if (!tooLarge.has(this.url)) return super.send(data);
     roomLost("update_too_large");
     this.close();
   }
