@@ -27,7 +27,7 @@ from sharegate.versions.edits import FLUSH_BYTES
 from sharegate.versions.model import Content, EditKind, Limits
 from sharegate.versions.snapshots import Keeper
 from tests.channels.grants import grant
-from tests.channels.test_room import Server, document, edit, made, until
+from tests.channels.rooms import Server, document, edit, made, until
 from tests.conftest import Clock
 
 

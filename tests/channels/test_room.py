@@ -4,242 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from pycrdt import Doc, Map, Text
 
 from sharegate.channels import frames
 from sharegate.channels import link as links
 from sharegate.channels import member as members
-from sharegate.channels import open_rooms as rooms
 from sharegate.channels import outbox as outboxes
 from sharegate.channels import room as live
-from sharegate.channels import saves as saving
 from sharegate.channels.admission import RoomName
 from sharegate.channels.editor import EditorGuard
 from sharegate.channels.epoch import Epoch
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep1, SyncStep2, Update
-from sharegate.channels.guard import DocumentKind
-from sharegate.channels.link import STEADY_SECONDS, Link
 from sharegate.channels.member import Heard, Member
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
 from sharegate.channels.place import Place
 from sharegate.channels.registry import Cut
 from sharegate.channels.relay import relay
 from sharegate.channels.room import Room, stale_session
-from sharegate.channels.saves import ANSWER_SECONDS, TRIES
 from sharegate.channels.scan import FROM_EDITOR, FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.messages import Frame, FrameKind
-from sharegate.paths import CanonicalPath
-from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Grant, Role
 from tests.channels import crafted
 from tests.channels.crafted import string
-from tests.channels.documents import kinds_of_attack
-from tests.channels.editing import Room as Guarded
 from tests.channels.grants import grant
+from tests.channels.rooms import (
+    NAME,
+    Editor,
+    Server,
+    Viewer,
+    answers,
+    cursor,
+    document,
+    edit,
+    ended,
+    enter,
+    made,
+    steward_of,
+    until,
+)
 from tests.channels.sockets import Wire
 from tests.channels.stewards import RULES, Steward
 from tests.channels.test_place import Ids, Looks
 from tests.conftest import Clock
-
-NAME = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000000")
-
-
-def document(words: str = "words\n", client: int = 1) -> Doc[Any]:
-    doc: Doc[Any] = Doc(client_id=client)
-    doc["source"], doc["state"] = Text(words), Map({"path": "notes.md"})
-    return doc
-
-
-class Server:
-    """A server of one document. Each connection is a wire; it answers step 1 and applies what it is sent."""
-
-    def __init__(self, doc: Doc[Any] | None = None) -> None:
-        self.doc = doc or document()
-        self.wires: list[Wire] = []
-        self.refuse: Reason | None = None
-        self.silent = False
-        self.heard: list[Any] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def connect(self) -> Any:
-        if self.refuse is not None:
-            raise Denied(self.refuse)
-        wire = Wire()
-        self.wires.append(wire)
-        task = asyncio.create_task(self._serve(wire))
-        self._tasks.add(task)
-        return wire.socket
-
-    async def _serve(self, wire: Wire) -> None:
-        wire._inbox.put_nowait(frames.write(SyncStep1(self.doc.get_state())))
-        read = 0
-        over = False
-        while not over:
-            over = bool(wire.closed) or wire.aborted
-            while read < len(wire.sent):
-                message = frames.read(wire.sent[read], limit=frames.UPSTREAM_FRAME)
-                read += 1
-                self.heard.append(message)
-                if isinstance(message, SyncStep1) and not self.silent:
-                    wire._inbox.put_nowait(frames.write(SyncStep2(self.doc.get_update(message.state_vector))))
-                elif isinstance(message, SyncStep2 | Update):
-                    self.doc.apply_update(message.update)
-            await asyncio.sleep(0.001)
-        wire._inbox.put_nowait(Frame.close(1000))
-
-    @property
-    def wire(self) -> Wire:
-        return self.wires[-1]
-
-    async def say(self, *messages: Any) -> None:
-        await self.wire.say(*(frames.write(each) for each in messages))
-
-    async def type(self, words: str) -> None:
-        before = self.doc.get_state()
-        self.doc.get("source", type=Text).insert(0, words)
-        await self.say(Update(self.doc.get_update(before)))
-
-    async def saved(self, number: int, *, written: bool = True) -> None:
-        """The answer to a save, which is "success" whatever became of it."""
-        if written:
-            await self.put({"dirty": False}, {"hash": "h"})
-        await self.say(RawJson({"type": "save", "responseTo": number, "status": "success"}))
-
-    async def put(self, *changes: dict[str, Any]) -> None:
-        """Change the state, in one update each."""
-        for change in changes:
-            before = self.doc.get_state()
-            self.doc.get("state", type=Map).update(change)
-            await self.say(Update(self.doc.get_update(before)))
-
-    @property
-    def saves(self) -> list[int]:
-        """The numbers of the saves it was asked for."""
-        return [each.id for each in self.heard if isinstance(each, RawSave)]
-
-    def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-
-def made(server: Server, steward: Steward | None = None, rules: DocumentRules = RULES, **options: Any) -> Room:
-    return Room("up", NAME, server.connect, steward or Steward(), rules, **options)
-
-
-class Viewer:
-    """Who follows: applies what the room says."""
-
-    def __init__(self, member: Member) -> None:
-        self.member = member
-        self.doc: Doc[Any] = Doc()
-        self.source = self.doc.get("source", type=Text)
-        self.heard: list[Any] = []
-        self.end: Frame | Denied | None = None
-        self._reading = asyncio.create_task(self._read())
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                frame = await self.member.receive()
-            except Denied as denied:
-                self.end = denied
-                return
-            if frame.kind is FrameKind.CLOSE:
-                self.end = frame
-                return
-            message = frames.read(frame, limit=frames.UPSTREAM_FRAME)
-            self.heard.append(message)
-            if isinstance(message, SyncStep2 | Update):
-                self.doc.apply_update(message.update)
-
-    async def ask(self) -> None:
-        step = SyncStep1(self.doc.get_state())
-        await self.member.send(Heard(FrameKind.BINARY, message=step))
-
-    def leave(self) -> None:
-        self.member.abort()
-        self._reading.cancel()
-
-
-class Editor(Viewer):
-    """Who also types: a page with a document of its own, whose changes go through an editor's guard."""
-
-    def __init__(self, member: Member, client: int | None = None) -> None:
-        self.guard = EditorGuard()
-        super().__init__(member)
-        if client is not None:
-            self.doc = Doc(client_id=client)
-            self.source = self.doc.get("source", type=Text)
-
-    async def say(self, message: Any) -> None:
-        verdict = self.guard.from_visitor(frames.write(message))
-        assert verdict.close is None, verdict
-        for frame in verdict.onward:
-            await self.member.send(frame)
-
-    async def change(self, what: Callable[[], object]) -> None:
-        before = self.doc.get_state()
-        what()
-        await self.say(Update(self.doc.get_update(before)))
-
-    async def type(self, words: str, at: int = 0) -> None:
-        await self.change(lambda: self.source.insert(at, words))
-
-
-@pytest_asyncio.fixture
-async def server() -> AsyncIterator[Server]:
-    made = Server()
-    yield made
-    made.stop()
-
-
-@pytest_asyncio.fixture
-async def room(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Room]:
-    monkeypatch.setattr(links, "RETRY_PAUSE", 0.005)
-    monkeypatch.setattr(links, "RETRY_MOST", 0.02)
-    monkeypatch.setattr(links, "RETRY_SECONDS", 0.2)
-    room = made(server)
-    yield room
-    for member in list(room._members):
-        member.abort()
-    await room.closed()
-
-
-async def enter(room: Room, share: str = "s1", looks: Looks | None = None) -> Viewer:
-    place = room.place(share, lambda: Place(looks or Looks(), Ids()))
-    viewer = Viewer(await room.enter(grant(share), place))
-    await viewer.ask()
-    await until(lambda: viewer.end is not None or any(isinstance(each, SyncStep2) for each in viewer.heard))
-    return viewer
-
-
-async def edit(room: Room, visit: str = "ann", client: int | None = None) -> Editor:
-    place = room.place("s1", lambda: Place(Looks(), Ids()))
-    editor = Editor(await room.enter(grant(visit=visit, role=Role.EDIT), place), client)
-    await editor.say(SyncStep1(editor.doc.get_state()))
-    await until(lambda: editor.end is not None or any(isinstance(each, SyncStep1) for each in editor.heard))
-    asked = next(each for each in editor.heard if isinstance(each, SyncStep1))
-    await editor.say(SyncStep2(editor.doc.get_update(asked.state_vector)))
-    return editor
-
-
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not true():
-            await asyncio.sleep(0.001)
-
-
-def ended(viewer: Viewer) -> str:
-    assert viewer.end is not None
-    return str(viewer.end) if isinstance(viewer.end, Denied) else f"{viewer.end.code} {viewer.end.reason}"
-
 
 # -- following ------------------------------------------------------------------------------------------------
 
@@ -303,176 +114,6 @@ async def test_a_viewer_who_comes_while_the_connection_is_closing_gets_a_new_one
     one.leave()
     other = await enter(room)
     assert str(other.source) == "words\n" and other.end is None and len(server.wires) == 2
-
-
-# -- a server that cannot be had ------------------------------------------------------------------------------
-
-
-async def test_a_server_that_refuses_lets_nobody_in(room: Room, server: Server) -> None:
-    """Its reason is the visitor's, and the next one asks anew."""
-    server.refuse = Reason.UPSTREAM_AWAY
-    with pytest.raises(Denied, match="upstream_away"):
-        await enter(room)
-    assert room.empty
-    server.refuse = None
-    assert str((await enter(room)).source) == "words\n"
-
-
-async def test_a_server_that_never_sends_the_document_is_given_up(
-    room: Room, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A time-out of its own."""
-    monkeypatch.setattr(links, "SYNC_SECONDS", 0.02)
-    server.silent = True
-    with pytest.raises(Denied, match="upstream_timeout"):
-        await enter(room)
-
-
-async def test_a_short_absence_of_the_server_is_waited_out(room: Room, server: Server) -> None:
-    """Viewers stay and read on; nobody is told."""
-    viewer = await enter(room)
-    server.wire.vanish()
-    await until(lambda: len(server.wires) == 2)
-    await server.wire.settle()
-    await until(lambda: len(server.heard) == 4)
-    await server.type("again ")
-    await until(lambda: str(viewer.source) == "again words\n")
-    assert viewer.end is None
-
-
-async def test_a_server_that_stays_away_ends_the_channels_for_now(room: Room, server: Server) -> None:
-    """With a code after which pages come back by themselves."""
-    viewer = await enter(room)
-    server.refuse = Reason.UPSTREAM_AWAY
-    server.wire.vanish()
-    await until(lambda: viewer.end is not None)
-    assert ended(viewer) == "upstream_away"
-
-
-class Wanting:
-    """The room's side of a connection, as long as it is wanted. Implements link.Peer."""
-
-    def __init__(self, heard: Callable[[], object] = lambda: None, *, known: bool = True) -> None:
-        self.wanted = True
-        self.known = known
-        self.ended: list[Frame | Denied] = []
-        self._heard = heard
-
-    async def adopt(self, fresh: Doc[Any], reach: Mapping[int, int]) -> None:
-        pass
-
-    def opening(self, theirs: bytes) -> list[Frame]:
-        return []
-
-    async def news(self, news: object) -> None:
-        self._heard()
-
-    def tick(self) -> None:
-        pass
-
-    def lost(self) -> None:
-        pass
-
-    def over(self, why: Frame | Denied) -> None:
-        self.ended.append(why)
-
-
-class Sleeps:
-    """Pauses that only move the clock; `then` is called before each, with how many there were."""
-
-    def __init__(self, clock: Clock, then: Callable[[int], object]) -> None:
-        self.made: list[float] = []
-        self._clock = clock
-        self._then = then
-
-    async def __call__(self, seconds: float) -> None:
-        self._then(len(self.made))
-        self.made.append(round(seconds, 6))
-        self._clock.forward(seconds)
-        await asyncio.sleep(0)
-
-
-async def test_attack_a_server_that_answers_badly_each_time(server: Server, clock: Clock) -> None:
-    """It is tried again more and more slowly, up to some seconds, and fast again after a connection that lasted."""
-
-    def heard() -> None:
-        if len(server.wires) == 8:
-            clock.forward(STEADY_SECONDS)
-
-    async def connect() -> Any:
-        socket = await server.connect()
-        await server.say(SyncStep2(server.doc.get_update()), Update(b"\x00\x00"))
-        server.wire._inbox.put_nowait(Frame.binary(b"\x07nonsense"))
-        return socket
-
-    peer = Wanting(heard)
-    sleeps = Sleeps(clock, lambda number: setattr(peer, "wanted", number < 9))
-    room_link = Link(connect, peer, now=clock, jitter=lambda: 0.5, sleep=sleeps)
-    await room_link.open()
-    await room_link.closed()
-    assert sleeps.made == [0.2, 0.3, 0.6, 1.2, 2.25, 2.25, 2.25, 0.2, 0.3, 0.6]
-    assert peer.ended == []
-
-
-async def test_a_server_that_was_away_is_asked_as_before(server: Server, clock: Clock) -> None:
-    """Whatever was before: five times a second for three seconds, then those who wait are told."""
-    peer = Wanting()
-    pauses = Sleeps(clock, lambda number: setattr(server, "refuse", Reason.UPSTREAM_AWAY))
-    room_link = Link(server.connect, peer, now=clock, sleep=pauses)
-    await room_link.open()
-    server.wire.vanish()
-    await room_link.closed()
-    assert pauses.made == [0.2] * 15 and [str(why) for why in peer.ended] == ["upstream_away"]
-
-
-async def test_a_connection_that_nobody_wanted_any_more_was_no_bad_one(room: Room, server: Server) -> None:
-    """Who looks into a document and leaves at once, again and again, never waits."""
-    for _ in range(5):
-        (await enter(room)).leave()
-        await room.closed()
-    assert room._link._pauses._bad == 0 and len(server.wires) == 5
-
-
-async def test_who_comes_after_a_bad_answer_does_not_bring_the_next_one_at_once(
-    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The pause is the document's, not one visitor's; nobody waits so for a server that was away."""
-    monkeypatch.setattr(links, "SYNC_SECONDS", 0.02)
-    server.silent = True
-    sleeps = Sleeps(clock, lambda number: None)
-    room_link = Link(server.connect, Wanting(known=False), now=clock, jitter=lambda: 1.0, sleep=sleeps)
-    for refuse in (None, None, None, Reason.UPSTREAM_AWAY, Reason.UPSTREAM_AWAY):
-        server.refuse = refuse
-        with pytest.raises(Denied):
-            await room_link.open()
-        await room_link.closed()
-    assert sleeps.made == [0.2, 0.4, 0.8]
-
-
-@pytest.mark.parametrize("code", [4400, 4404, 4500])
-async def test_the_servers_last_word_is_passed_on(room: Room, server: Server, code: int) -> None:
-    """A file that is gone or unreadable stays so: no second try."""
-    viewer = await enter(room)
-    await server.wire.say(Frame.close(code, "Error initializing: /home/ann/x"))
-    await until(lambda: viewer.end is not None)
-    assert isinstance(viewer.end, Frame) and viewer.end.code == code
-    assert len(server.wires) == 1
-
-
-async def test_attack_hostile_frames_from_a_server_reach_no_viewer(room: Room, server: Server) -> None:
-    """What a collaborator had the server repeat ends the connection, and a new one shows the true document."""
-    import random
-
-    viewer = await enter(room)
-    for _, hostile in kinds_of_attack(random.Random(8), 1):
-        before, count = len(server.wires), len(viewer.heard)
-        await server.wire.say(*hostile)
-        await until(lambda before=before: len(server.wires) > before)  # type: ignore[misc]
-        assert len(viewer.heard) == count
-        await server.wire.settle()
-        await room._link.open()
-    await server.type("alive ")
-    await until(lambda: str(viewer.source) == "alive words\n")
 
 
 # -- epochs ---------------------------------------------------------------------------------------------------
@@ -571,11 +212,6 @@ async def test_attack_a_document_that_was_moved_away_is_not_given_to_who_asks_ag
 
 
 # -- writing --------------------------------------------------------------------------------------------------
-
-
-def steward_of(room: Room) -> Steward:
-    assert isinstance(room._steward, Steward)
-    return room._steward
 
 
 async def test_what_an_editor_types_reaches_the_server_and_everybody(room: Room, server: Server) -> None:
@@ -769,152 +405,6 @@ async def test_the_last_words_before_leaving_are_sent(room: Room, server: Server
     assert str(server.doc["source"]) == "last words\n"
 
 
-def answers(editor: Viewer) -> list[tuple[int, str]]:
-    """Number and status of the answers to saves."""
-    values = [each.value for each in editor.heard if isinstance(each, RawJson)]
-    return [(value["responseTo"], value["status"]) for value in values if isinstance(value, dict)]
-
-
-async def test_saves_are_asked_for_together_and_answered_apart(room: Room, server: Server) -> None:
-    """One question to the server at a time; everybody gets the answer with the own number; viewers get `skipped`."""
-    ann, bo = await edit(room, "ann"), await edit(room, "bo")
-    for editor, number in ((ann, 7), (bo, 7), (bo, 8)):
-        await editor.say(RawSave(number))
-    await until(lambda: server.saves)
-    assert len(server.saves) == 1
-    await server.saved(server.saves[0])
-    await until(lambda: len(server.saves) == 2)
-    assert answers(ann) == [(7, "success")] and answers(bo) == []
-    await server.saved(server.saves[1])
-    await until(lambda: answers(bo) == [(7, "success"), (8, "success")])
-
-
-async def test_a_success_without_a_file_is_asked_again(room: Room, server: Server) -> None:
-    """The server gives a save up when somebody types, and says success all the same; the asker is told once the file
-    was written."""
-    ann = await edit(room)
-    await ann.say(RawSave(3))
-    for tried in (1, 2):
-        await until(lambda tried=tried: len(server.saves) == tried)
-        await server.saved(server.saves[-1], written=False)
-        assert answers(ann) == []
-    await until(lambda: len(server.saves) == 3)
-    await server.saved(server.saves[-1])
-    await until(lambda: answers(ann) == [(3, "success")])
-
-
-async def test_a_file_that_is_never_written_is_not_saved(room: Room, server: Server) -> None:
-    """A full disk: the server says success each time; the asker is told that it failed, and may ask again."""
-    ann = await edit(room)
-    await ann.say(RawSave(3))
-    for tried in range(1, TRIES + 1):
-        await until(lambda tried=tried: len(server.saves) == tried)
-        await server.saved(server.saves[-1], written=False)
-    await until(lambda: answers(ann) == [(3, "failed")])
-    await ann.say(RawSave(4))
-    await until(lambda: len(server.saves) == TRIES + 1)
-    await server.saved(server.saves[-1])
-    await until(lambda: answers(ann)[1:] == [(4, "success")])
-
-
-@pytest.mark.parametrize("written", [False, True], ids=["instead", "before"])
-async def test_a_file_that_was_read_again_is_not_saved(room: Room, server: Server, written: bool) -> None:
-    """It was changed outside: what was to be saved is gone from the document, and saving what is there now is no
-    success."""
-    ann = await edit(room)
-    await ann.say(RawSave(3))
-    await until(lambda: server.saves)
-    await server.put({"dirty": False})
-    await server.saved(server.saves[-1], written=written)
-    await until(lambda: answers(ann) == [(3, "failed")])
-    assert len(server.saves) == 1
-
-
-async def test_a_file_written_before_the_question_proves_nothing(room: Room, server: Server) -> None:
-    """An autosave that the gate hears of only after it asked held less than what is to be saved."""
-    ann = await edit(room)
-    server.silent = True
-    await ann.say(RawSave(3))
-    await until(lambda: server.saves)
-    await server.put({"dirty": False}, {"hash": "earlier"})
-    await server.say(SyncStep2(server.doc.get_update()))
-    await server.saved(server.saves[0], written=False)
-    await server.say(SyncStep2(server.doc.get_update()))
-    await until(lambda: len(server.saves) == 2)
-    assert answers(ann) == []
-
-
-async def test_the_gates_own_save_waits_for_the_connection(room: Room, server: Server) -> None:
-    """Asked for while the connection is made again: over the new one, and later saves are answered too."""
-    async with room.held():
-        server.refuse = Reason.UPSTREAM_AWAY
-        server.wire.vanish()
-        await until(lambda: not room._link.connected)
-        saving = asyncio.create_task(room.save())
-        await server.wire.settle()
-        server.refuse = None
-        await until(lambda: server.saves)
-        await server.saved(server.saves[-1])
-        assert await saving
-
-
-async def test_a_save_that_the_server_did_not_answer_has_failed(room: Room, server: Server) -> None:
-    """The connection broke meanwhile."""
-    ann = await edit(room)
-    await ann.say(RawSave(1))
-    server.wire.vanish()
-    await until(lambda: RawJson({"type": "save", "responseTo": 1, "status": "failed"}) in ann.heard)
-
-
-async def test_a_server_that_never_answers_a_save_does_not_block_the_next(server: Server, clock: Clock) -> None:
-    """After a while it has failed, the next one is asked, and an answer that comes late is nobody's."""
-    room = made(server, now=clock)
-    ann, bo = await edit(room, "ann"), await edit(room, "bo")
-    await ann.say(RawSave(1))
-    await until(lambda: len(server.saves) == 1)
-    await bo.say(RawSave(2))
-    room.tick()
-    assert answers(ann) == [] and len(server.saves) == 1
-    clock.forward(ANSWER_SECONDS)
-    room.tick()
-    await until(lambda: answers(ann) == [(1, "failed")] and len(server.saves) == 2)
-    first, second = server.saves
-    await server.saved(first)
-    await server.saved(second)
-    await until(lambda: answers(bo) == [(2, "success")])
-    assert answers(ann) == [(1, "failed")]
-    for each in (ann, bo):
-        each.leave()
-    await room.closed()
-
-
-async def test_attack_asking_for_saves_without_end(room: Room, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one connection and of all together only so many wait; the others have failed at once, and who leaves takes
-    its own along."""
-    monkeypatch.setattr(saving, "ALL", saving.EACH + 4)
-    eve, ann = await edit(room, "eve"), await edit(room, "ann")
-    for number in range(100):
-        await eve.say(RawSave(number))
-    await until(lambda: len(answers(eve)) == 100 - saving.EACH)
-    assert answers(eve) == [(number, "failed") for number in range(saving.EACH, 100)]
-    for number in range(6):
-        await ann.say(RawSave(number))
-    await until(lambda: answers(ann) == [(4, "failed"), (5, "failed")])
-    eve.leave()
-    assert len(room._saves.open) == 4
-    await ann.say(RawSave(6))
-    assert len(room._saves.open) == 5
-
-
-async def test_answers_to_saves_of_others_are_nobodys(room: Room, server: Server) -> None:
-    """The owner's own page saves too."""
-    ann = await edit(room)
-    await server.say(RawJson({"type": "save", "responseTo": 1, "status": "success"}))
-    await server.type("! ")
-    await until(lambda: str(ann.source) == "! words\n")
-    assert not any(isinstance(each, RawJson) for each in ann.heard)
-
-
 async def test_what_was_saved_and_is_gone_ends_the_epoch(room: Room, server: Server) -> None:
     """The server said that it saved, and comes back without it: nothing is merged, pages load again."""
     ann = await edit(room)
@@ -952,10 +442,6 @@ async def test_the_gate_writes_for_everybody(room: Room, server: Server) -> None
 
 
 # -- who is where ---------------------------------------------------------------------------------------------
-
-
-def cursor(client: int, name: str = "Olga", clock: int = 1) -> Awareness:
-    return Awareness((AwarenessState(client, clock, {"user": {"name": name, "username": name}, "cursors": []}),))
 
 
 async def test_attack_an_id_whose_page_says_too_much_at_once(room: Room, server: Server) -> None:
@@ -1051,112 +537,6 @@ async def test_a_document_in_which_nobody_acts_rests(
     for each in (viewer, editor):
         each.leave()
     await room.closed()
-
-
-# -- rooms that nobody is in ----------------------------------------------------------------------------------
-
-
-async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Clock) -> None:
-    """With the session it had, for ten minutes; then the room is forgotten, and the page loads itself again."""
-    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
-    room = open_rooms.of("up", NAME)
-    viewer = await enter(room)
-    viewer.leave()
-    await open_rooms.closed()
-    other = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000001")
-    clock.forward(LINGER_SECONDS)
-    open_rooms.of("up", other)
-    assert open_rooms.of("up", NAME) is room
-    clock.forward(LINGER_SECONDS + 1)
-    open_rooms.of("up", other)
-    assert open_rooms.of("up", NAME) is not room
-
-
-async def test_rooms_that_somebody_is_in_are_never_forgotten(
-    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many others come and go, of which only so many are kept."""
-    monkeypatch.setattr(rooms, "EXPECTED", 20)
-    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
-    room = open_rooms.of("up", NAME)
-    viewer = await enter(room)
-    clock.forward(10 * LINGER_SECONDS)
-    for number in range(60):
-        open_rooms.of("up", RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}"))
-    assert open_rooms.of("up", NAME) is room
-    assert len(open_rooms._rooms) == 20
-    viewer.leave()
-    await room.closed()
-
-
-async def test_a_connection_that_nobody_waits_for_is_given_up(room: Room, server: Server) -> None:
-    """Who leaves while it is being made leaves nothing behind, and who comes in the same moment gets another."""
-    server.silent = True
-    leaving = asyncio.create_task(enter(room))
-    await until(lambda: len(server.wires) == 1)
-    leaving.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await leaving
-    server.silent = False
-    viewer = await enter(room)
-    assert str(viewer.source) == "words\n" and viewer.end is None
-    assert len(server.wires) == 2 and server.wires[0].aborted
-
-
-async def test_of_documents_that_everybody_left_few_are_kept(
-    server: Server, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Those used last; a room that only a session was asked for does not count among them."""
-    monkeypatch.setattr(rooms, "LINGERING", 2)
-    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
-    names = [RoomName("text", "file", f"5f0c7c3e-0000-4000-8000-{number:012}") for number in range(9)]
-    left = []
-    for name in names[:4]:
-        left.append(open_rooms.of("up", name))
-        (await enter(left[-1])).leave()
-        await left[-1].closed()
-    for name in names[4:]:
-        open_rooms.of("up", name)
-    kept = list(open_rooms._rooms.values())
-    assert [room in kept for room in left] == [False, False, True, True] and len(kept) == 7
-
-
-async def test_attack_the_text_of_a_notebook_that_nobody_is_in(clock: Clock) -> None:
-    """What a left room holds is nobody's cell: not before the server's document is here again, not under another name,
-    and not while two rooms claim the name."""
-    notebook = RoomName("json", "notebook", NAME.file_id)
-    other = RoomName("json", "notebook", "5f0c7c3e-0000-4000-8000-000000000001")
-    path = CanonicalPath.from_body("sub/nb.ipynb")
-    server = Server(Guarded(kind=DocumentKind.NOTEBOOK).live)
-    open_rooms = OpenRooms(
-        lambda upstream, name: Room(upstream, name, server.connect, Steward(), RULES, now=clock), now=clock
-    )
-    room = open_rooms.of("up", notebook)
-    room.path = path
-    assert open_rooms.sources("up", str(notebook), str(path)) is None
-    viewer = await enter(room)
-    assert open_rooms.sources("up", str(notebook), str(path))
-    assert open_rooms.sources("up", str(notebook), "sub/else.ipynb") is None
-    assert open_rooms.sources("up", str(other), str(path)) is None
-    assert open_rooms.room_of("v1", "up", str(path)) == str(notebook)
-    assert open_rooms.room_of("v2", "up", str(path)) == open_rooms.room_of("v1", "else", str(path)) == ""
-    second = open_rooms.of("up", other)
-    second.path = path
-    assert open_rooms.room_of("v1", "up", str(path)) == str(notebook), "nobody is in the other"
-    beside = await enter(second)
-    assert open_rooms.room_of("v1", "up", str(path)) == ""
-    beside.leave()
-    viewer.leave()
-    await open_rooms.closed()
-    assert room.known and open_rooms.sources("up", str(notebook), str(path)) is None
-    assert open_rooms.room_of("v1", "up", str(path)) == ""
-    server.silent = True
-    coming = asyncio.create_task(enter(room))
-    await until(lambda: len(server.wires) == 3)
-    assert not room.empty and open_rooms.sources("up", str(notebook), str(path)) is None
-    coming.cancel()
-    await asyncio.gather(coming, return_exceptions=True)
-    server.stop()
 
 
 # -- what happens meanwhile -----------------------------------------------------------------------------------
