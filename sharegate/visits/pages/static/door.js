@@ -132,7 +132,9 @@ export function onSend(element, busy, act) {
     }
     if (leaving) return;
     delete button.dataset.busy;
-    setTimeout(() => button.removeAttribute("aria-disabled"), wait * 1000);
+    const free = () => button.removeAttribute("aria-disabled");
+    if (wait) setTimeout(free, wait * 1000);
+    else free(); // with the words: who is told what was wrong can send again
   });
   element.addEventListener("input", (event) => {
     event.target.removeAttribute("aria-invalid");
