@@ -9,7 +9,7 @@ demo: $(VENV)/.demo
 	$(VENV)/bin/sharegate demo $(ARGS)
 
 test: $(STAMP)
-	PYTHON=$(VENV)/bin/python scripts/browser
+	PYTHON=$(VENV)/bin/python scripts/programs
 	PYTHON=$(VENV)/bin/python scripts/check
 	PYTHON=$(VENV)/bin/python scripts/test $(ARGS)
 

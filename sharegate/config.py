@@ -271,6 +271,9 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
+    for name in ("data_dir", "policy_dir"):
+        if values[name] and not values[name].strip():
+            faults.append(Invalid(name, "is blank", "Give a folder, or leave it out"))
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
         faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
     _check_reach(values, faults)

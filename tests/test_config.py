@@ -112,6 +112,8 @@ def test_a_file_that_is_not_there_or_not_text_is_a_fault(tmp_path: Path) -> None
         ({"public_url": "https://[::1"}, "public_url"),
         ({"public_url": "http://share.example.org"}, "public_url"),
         ({"public_url": "https://localhost"}, "public_url"),
+        ({"data_dir": "  "}, "data_dir"),
+        ({"policy_dir": "\t"}, "policy_dir"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_field(values: dict[str, Any], field: str) -> None:

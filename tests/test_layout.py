@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -285,3 +286,21 @@ def test_folders_are_named_after_things() -> None:
     """No utils, core, common, helpers or manager."""
     for module in MODULES:
         assert not {"utils", "core", "common", "helpers", "manager"} & {*module.parent.parts, module.stem}
+
+
+# What a checkout consists of. Anything else was left behind by somebody's experiment, perhaps with keys in it.
+TOP = {
+    *(".ci", ".gitignore", "CHANGES", "LICENSE", "Makefile", "README.md", "SECURITY.md", "bench", "deploy", "docs"),
+    *("policies", "pyproject.toml", "scripts", "sharegate", "tests"),
+}
+
+
+@pytest.mark.skipif(not (HERE.parent / ".git").exists(), reason="not a checkout")
+def test_nothing_else_is_kept_in_the_repository() -> None:
+    """Only what is named lies at the top, and no key, store or database anywhere."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=HERE.parent, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+    tracked = [name for name in listed if name]
+    assert {name.split("/")[0] for name in tracked} <= TOP
+    assert not [name for name in tracked if name.endswith((".pem", ".key", ".db", ".lock", ".sqlite"))]
