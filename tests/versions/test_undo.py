@@ -408,7 +408,7 @@ def test_nothing_of_the_others_is_lost(steps: list[tuple[str, str, int, int, boo
     if len(set(ids)) == len(ids):
         assert len(set(after_ids)) == len(after_ids)
         # A copy that ann made by moving a cell may hold what others erased meanwhile: with it gone, that is erased.
-        erased = any(what == "erase" and who != "ann" for who, what, *_ in steps)
+        erased = any(what in ("erase", "delete") and who != "ann" for who, what, *_ in steps)
         moved = any(what == "move" and who == "ann" for who, what, *_ in steps)
         for letter in "BO":
             assert text.count(letter) >= before.count(letter) or (erased and moved)
