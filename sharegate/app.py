@@ -39,6 +39,7 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
@@ -119,6 +120,7 @@ class _House:
     disk: DiskByUpstream
     roots: Roots
     tokens: ShareTokens
+    addresses: GateAddresses
     authenticator: Authenticator
     channels: Channels
     presence: Presence
@@ -148,7 +150,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
-        authenticator = Authenticator(store, tokens, policies.roles, now)
+        addresses = GateAddresses.at(config.gate_url, config.share_hosts)
+        authenticator = Authenticator(store, tokens, policies.roles, addresses, now)
         channels = Channels(
             per_visit=config.channels_per_visit,
             per_link=config.channels_per_link,
@@ -179,6 +182,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             ring=ring,
             facts=GateFacts(
                 gate_url=config.gate_url,
+                addresses=addresses,
                 dashboard_url=config.dashboard_url,
                 reach=config.reach,
                 owner=config.owner,
@@ -206,6 +210,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             disk,
             roots,
             tokens,
+            addresses,
             authenticator,
             channels,
             presence,
@@ -258,7 +263,7 @@ async def running(
 def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
-    site = Site.of(config.gate_url)
+    site = Site(house.addresses)
 
     async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
@@ -276,12 +281,13 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         store,
         house.authenticator,
         trail,
+        house.addresses,
         now,
         role_sentence=house.policies.roles.sentence,
         full_addresses=config.full_addresses,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, site, now)
-    lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
+    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, now)
     keeping = Keeping(house.keeper, store, _limits(config), trail, now)

@@ -46,6 +46,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("dashboard_host", "str", "localhost", "Host name of the owner's listener; never the gate's."),
     Setting("dashboard_port", "int", 8871, "Port of the owner's listener (health, keys)."),
     Setting("public_url", "str", "", "The address visitors use when something stands in front of the gate."),
+    Setting("share_hosts", "str", "", "Name below which each share has its own host; see docs/hosts.md."),
+    Setting("accept_shared_origin", "bool", False, "Serve several owners without share hosts; see docs/hosts.md."),
     Setting("lan", "bool", False, "Listen on all addresses of this computer, for visitors in the local network."),
     Setting("insecure", "bool", False, "Accept plain http off this computer: who listens in can enter as a visitor."),
     Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
@@ -95,6 +97,8 @@ class Config:
     dashboard_host: str
     dashboard_port: int
     public_url: str
+    share_hosts: str
+    accept_shared_origin: bool
     lan: bool
     insecure: bool
     policy_dir: Path | None
