@@ -19,7 +19,7 @@ from sharegate.audit.history import StoredHistory
 from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
-from sharegate.config import Config
+from sharegate.config import Config, loopback
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -44,6 +44,7 @@ from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
+from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upstream.directory import Directory, StateChange
@@ -170,7 +171,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             upstreams=store,
             history=StoredHistory(store, store),
             trail=trail,
-            issuer=Issuer(store, tokens, roots, policies.sharing, now),
+            issuer=Issuer(store, tokens, roots, policies.sharing, now, one_owner=config.one_owner),
             knocks=Knocks(store, policies.sharing, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
@@ -234,11 +235,15 @@ async def running(
 ) -> AsyncIterator[RunningGate]:
     """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs."""
     with contextlib.ExitStack() as sockets:
-        gate_sockets = [sockets.enter_context(_bound(config, host)) for host in _gate_hosts(config)]
-        config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
+        gate_sockets: list[socket.socket] = []
+        for host in _gate_hosts(config):
+            gate_sockets.append(sockets.enter_context(_bound(config, host)))
+            config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
+            if config.one_owner:
+                check_one_owner(owners(await house.store.shares(), house.now()))
             names = Names(house.now)
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
@@ -285,6 +290,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         now,
         role_sentence=house.policies.roles.sentence,
         full_addresses=config.full_addresses,
+        shared_origin=not config.share_hosts and config.accept_shared_origin,
     )
     own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
@@ -422,7 +428,21 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _gate_hosts(config: Config) -> list[str]:
-    return ["0.0.0.0"] if config.lan else [config.gate_host]  # noqa: S104 -- what `lan` asks for, in words
+    if config.lan:
+        return ["0.0.0.0"]  # noqa: S104 -- what `lan` asks for, in words
+    # Browsers look for names below `localhost` at ::1 first. Nobody else on this computer may answer there.
+    both = config.gate_host == "127.0.0.1" and bool(config.share_hosts) and loopback(config.share_hosts)
+    return ["127.0.0.1", "::1"] if both and _knows("::1") else [config.gate_host]
+
+
+def _knows(host: str) -> bool:
+    """Whether this computer has an address at all."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _bound(config: Config, host: str) -> socket.socket:

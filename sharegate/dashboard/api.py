@@ -211,6 +211,7 @@ class Api:
             "started": facts.started,
             "gate_url": facts.gate_url,
             "share_hosts": facts.addresses.share_hosts,
+            "share_address": facts.addresses.pattern,
             "dashboard_url": facts.dashboard_url,
             "reach": facts.reach,
             "owner": facts.owner,

@@ -113,6 +113,12 @@ class GateAddresses:
         origin = _origin(parts.scheme, f"{share}.{self.share_hosts}", parts.port)
         return ShareAddresses(share, origin, "/", own_host=True)
 
+    @property
+    def pattern(self) -> str:
+        """Where shares are, in words."""
+        share = self.of("SHARE")
+        return share.origin + share.base
+
     def share_at(self, host: str) -> str | None:
         """Whose host this is, as it stands in a Host field in lower case: a share's id, "" for the gate's own, None for
         a name that is not ours. That of a share that does not exist is like any other."""

@@ -80,7 +80,7 @@ class Doorstep:
         """`segments` are those below `/join`."""
         if request.method in ("GET", "HEAD"):
             if segments == ():
-                return join_page()
+                return join_page(self._site.addresses.share_hosts)
             if len(segments) == 3 and segments[0] == "static":
                 found = static_file(segments[1], segments[2])
                 if found is not None:
