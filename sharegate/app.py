@@ -250,7 +250,7 @@ async def running(
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle)
                 closing.push_async_callback(listener.stop)
-                owner = OwnerListener(house.api, house.ring, _readiness(house))
+                owner = OwnerListener(house.api, house.ring, _readiness(house), share_hosts=config.share_hosts)
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
                     await listener.start(each)

@@ -115,7 +115,15 @@ def test_a_file_that_is_not_there_or_not_text_is_a_fault(tmp_path: Path) -> None
         *(
             ({"share_hosts": base}, "share_hosts")
             for base in (
-                *("*.localhost", "local_host", "localhost.", ".localhost", "a..localhost", "-a.localhost", "http://x.y"),
+                *(
+                    "*.localhost",
+                    "local_host",
+                    "localhost.",
+                    ".localhost",
+                    "a..localhost",
+                    "-a.localhost",
+                    "http://x.y",
+                ),
                 *("127.0.0.1", "::1", "[::1]", "localhost:8870", "a.0x7f", "localhost/x", " ", "bücher.example", "1"),
                 *(f"{'a' * 64}.localhost", ".".join(["a" * 60] * 4), "share.example.org"),
             )

@@ -12,7 +12,8 @@ from sharegate.shares.owners import check_one_owner, owners
 
 
 def share(owner: str, **fields: Any) -> Share:
-    return Share(**{"id": "k7f2", "upstream": "u", "owner": owner, "root": "x", "created": 0.0, "expires": 9.0, **fields})
+    made: dict[str, Any] = {"id": "k7f2", "upstream": "u", "root": "x", "created": 0.0, "expires": 9.0}
+    return Share(**{**made, "owner": owner, **fields})
 
 
 def test_whose_shares_count() -> None:
