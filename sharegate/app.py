@@ -19,7 +19,7 @@ from sharegate.audit.history import StoredHistory
 from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
-from sharegate.config import Config
+from sharegate.config import Config, loopback
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -39,10 +39,12 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
+from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upstream.directory import Directory, StateChange
@@ -119,6 +121,7 @@ class _House:
     disk: DiskByUpstream
     roots: Roots
     tokens: ShareTokens
+    addresses: GateAddresses
     authenticator: Authenticator
     channels: Channels
     presence: Presence
@@ -148,7 +151,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
-        authenticator = Authenticator(store, tokens, policies.roles, now)
+        addresses = GateAddresses.at(config.gate_url, config.share_hosts)
+        authenticator = Authenticator(store, tokens, policies.roles, addresses, now)
         channels = Channels(
             per_visit=config.channels_per_visit,
             per_link=config.channels_per_link,
@@ -167,7 +171,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             upstreams=store,
             history=StoredHistory(store, store),
             trail=trail,
-            issuer=Issuer(store, tokens, roots, policies.sharing, now),
+            issuer=Issuer(store, tokens, roots, policies.sharing, now, one_owner=config.one_owner),
             knocks=Knocks(store, policies.sharing, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
@@ -179,6 +183,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             ring=ring,
             facts=GateFacts(
                 gate_url=config.gate_url,
+                addresses=addresses,
                 dashboard_url=config.dashboard_url,
                 reach=config.reach,
                 owner=config.owner,
@@ -206,6 +211,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             disk,
             roots,
             tokens,
+            addresses,
             authenticator,
             channels,
             presence,
@@ -229,18 +235,22 @@ async def running(
 ) -> AsyncIterator[RunningGate]:
     """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs."""
     with contextlib.ExitStack() as sockets:
-        gate_sockets = [sockets.enter_context(_bound(config, host)) for host in _gate_hosts(config)]
-        config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
+        gate_sockets: list[socket.socket] = []
+        for host in _gate_hosts(config):
+            gate_sockets.append(sockets.enter_context(_bound(config, host)))
+            config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
+            if config.one_owner:
+                check_one_owner(owners(await house.store.shares(), house.now()))
             names = Names(house.now)
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle)
                 closing.push_async_callback(listener.stop)
-                owner = OwnerListener(house.api, house.ring, _readiness(house))
+                owner = OwnerListener(house.api, house.ring, _readiness(house), share_hosts=config.share_hosts)
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
                     await listener.start(each)
@@ -258,7 +268,7 @@ async def running(
 def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
-    site = Site.of(config.gate_url)
+    site = Site(house.addresses)
 
     async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
@@ -276,12 +286,14 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         store,
         house.authenticator,
         trail,
+        house.addresses,
         now,
         role_sentence=house.policies.roles.sentence,
         full_addresses=config.full_addresses,
+        shared_origin=not config.share_hosts and config.accept_shared_origin,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, site, now)
-    lab = LabServer(fetch, site.origin, lambda upstream: upstream.token.secret)
+    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, now)
     keeping = Keeping(house.keeper, store, _limits(config), trail, now)
@@ -416,7 +428,21 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _gate_hosts(config: Config) -> list[str]:
-    return ["0.0.0.0"] if config.lan else [config.gate_host]  # noqa: S104 -- what `lan` asks for, in words
+    if config.lan:
+        return ["0.0.0.0"]  # noqa: S104 -- what `lan` asks for, in words
+    # Browsers look for names below `localhost` at ::1 first. Nobody else on this computer may answer there.
+    both = config.gate_host == "127.0.0.1" and bool(config.share_hosts) and loopback(config.share_hosts)
+    return ["127.0.0.1", "::1"] if both and _knows("::1") else [config.gate_host]
+
+
+def _knows(host: str) -> bool:
+    """Whether this computer has an address at all."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _bound(config: Config, host: str) -> socket.socket:

@@ -13,7 +13,7 @@ import os
 import pwd
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ import platformdirs
 from sharegate.errors import Faults, Invalid
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
+# Labels of letters, digits and hyphens; the last is no number, which a browser would read as an address.
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9.]+\Z|0x[0-9a-f]*\Z){_LABEL}\Z")
+_LONGEST_BASE = 200
 LONGEST_SOCKET = 100
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -46,6 +50,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("dashboard_host", "str", "localhost", "Host name of the owner's listener; never the gate's."),
     Setting("dashboard_port", "int", 8871, "Port of the owner's listener (health, keys)."),
     Setting("public_url", "str", "", "The address visitors use when something stands in front of the gate."),
+    Setting("share_hosts", "str", "", "Name below which each share has its own host; see docs/hosts.md."),
+    Setting("accept_shared_origin", "bool", False, "Serve several owners without share hosts; see docs/hosts.md."),
     Setting("lan", "bool", False, "Listen on all addresses of this computer, for visitors in the local network."),
     Setting("insecure", "bool", False, "Accept plain http off this computer: who listens in can enter as a visitor."),
     Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
@@ -95,6 +101,8 @@ class Config:
     dashboard_host: str
     dashboard_port: int
     public_url: str
+    share_hosts: str
+    accept_shared_origin: bool
     lan: bool
     insecure: bool
     policy_dir: Path | None
@@ -141,6 +149,11 @@ class Config:
             return self.public_url.rstrip("/")
         host = f"[{self.gate_host}]" if ":" in self.gate_host else self.gate_host
         return f"http://{host}:{self.gate_port}"
+
+    @property
+    def one_owner(self) -> bool:
+        """Whether all that is shared here must be one owner's, since it has one origin."""
+        return not self.share_hosts and not self.accept_shared_origin
 
     @property
     def dashboard_url(self) -> str:
@@ -206,6 +219,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             **values,
             "data_dir": Path(data_dir).expanduser().absolute(),
             "owner": values["owner"] or person(),
+            "share_hosts": values["share_hosts"].lower(),
             "policy_dir": Path(values["policy_dir"]).expanduser().absolute() if values["policy_dir"] else None,
         }
     )
@@ -277,6 +291,53 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
         faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
     _check_reach(values, faults)
+    if values["share_hosts"]:
+        faults.extend(_share_hosts_faults(values, values["share_hosts"].lower()))
+
+
+def _share_hosts_faults(values: dict[str, Any], base: str) -> Iterator[Invalid]:
+    """What is wrong with `base` in itself, then beside the dashboard, then beside the gate's own address."""
+    if not _NAME.match(base) or len(base) > _LONGEST_BASE:
+        yield Invalid(
+            "share_hosts",
+            f"{values['share_hosts']!r} is no host name below which shares could have theirs",
+            "Give the wildcard's name without the star, for example share.example.org; on this computer: localhost",
+        )
+        return
+    dashboard = values["dashboard_host"].lower()
+    # Pages below one registrable name can set cookies for one another. `localhost` counts like a top-level domain.
+    apart = base != "localhost" and _site(dashboard) != _site(base)
+    if not (apart or _is_address(dashboard) or dashboard == "localhost"):
+        yield Invalid(
+            "share_hosts",
+            f"and the dashboard's host {dashboard} are one site; a script in a shared file could then act as you",
+            "Leave dashboard_host at localhost",
+        )
+    try:
+        url = urlsplit(values["public_url"])
+        own = url.hostname or values["gate_host"].lower()
+    except ValueError:  # told with public_url
+        return
+    only_here = loopback(base)
+    if own.endswith("." + base):
+        yield Invalid("share_hosts", f"the gate's own host {own} lies below it, among the shares'", "Use another name")
+    elif only_here and (values["lan"] or not loopback(own)):
+        yield Invalid(
+            "share_hosts", "is a name that only this computer knows", "Use a name that visitors' computers can look up"
+        )
+    elif values["public_url"] and not (only_here or base == own or base.endswith("." + own)):
+        yield Invalid("share_hosts", f"is neither public_url's host {own} nor a name below it", f"Example: share.{own}")
+    elif url.scheme != "https" and not only_here and not values["insecure"]:
+        yield Invalid(
+            "share_hosts",
+            "would be plain http off this computer",
+            "Put TLS in front and set public_url, or accept it with --insecure",
+        )
+
+
+def _site(host: str) -> str:
+    """The registrable part of a name below `localhost`."""
+    return ".".join(host.split(".")[-2:])
 
 
 def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:

@@ -81,11 +81,12 @@ class Roots(Protocol):
 
 @dataclass(slots=True)
 class Act:
-    """One request on its way into the trail. `id` stands on the page of a refusal and in the trail; `inside`: about a
-    place within the share, of somebody who may ask."""
+    """One request on its way into the trail. `id` stands on the page of a refusal and in the trail; `asked` are share
+    and visit of the address; `inside`: about a place within the share, of somebody who may ask."""
 
     began: float
     id: str
+    asked: tuple[str, str] | None = None
     grant: Grant | None = None
     rule: str = ""
     path: str = ""
@@ -154,9 +155,9 @@ class Gate:
     async def _route(self, request: Request, act: Act) -> Answer:
         if self.draining:
             raise Denied(Reason.DRAINING)
-        self._site.check_host(request.headers)
+        self._site.share(request.headers)
         raw_path, raw_query = split_target(request.target)
-        path = CanonicalPath.parse(raw_path)
+        path = self._site.route(request.headers, CanonicalPath.parse(raw_path))
         match path.segments:
             case ():
                 return Response(302, (("Location", "/join"), ("Cache-Control", "no-store")))
@@ -168,7 +169,8 @@ class Gate:
                 return await self._static(request, share, tuple(below))
             case ("s", share, visit, "-", "ended") if visit.startswith("~") and request.method == "GET":
                 return await self._own.ended(request, share, visit[1:])
-            case ("s", _, visit, *_) if visit.startswith("~"):
+            case ("s", share, visit, *_) if visit.startswith("~"):
+                act.asked = (share, visit[1:])
                 return await self._visit(request, path, raw_query, act)
             case ("s", _, *_):
                 raise Denied(*self._program(request))
@@ -208,8 +210,9 @@ class Gate:
 
     async def _authenticate(self, request: Request, path: CanonicalPath, raw_query: str) -> Grant:
         """The visit's own cookie, and no other credential beside it."""
-        shown = cookies.values(request.headers, cookies.VISIT)
-        grant = await self._authenticator.by_cookie(path.segments[1], path.segments[2][1:], shown)
+        share, visit = path.segments[1], path.segments[2][1:]
+        place = self._site.addresses.of(share).visit_cookie(visit)
+        grant = await self._authenticator.by_cookie(share, visit, cookies.values(request.headers, place.name))
         # Upstream a `token` argument would win over our header.
         named = (unquote(pair.partition("=")[0]) for pair in raw_query.split("&"))
         if "Authorization" in request.headers or "token" in named:
@@ -367,12 +370,10 @@ class Gate:
         meaning = MEANINGS[reason]
         html = negotiate(request.headers) == "html"
         if html and request.method in ("GET", "HEAD"):
-            segments = request.target.partition("?")[0].split("/")
-            below_visit = len(segments) > 3 and segments[1] == "s" and segments[3].startswith("~")
-            if below_visit and reason in _STRANGER:
+            if act.asked is not None and reason in _STRANGER:
                 return address_page()
-            if below_visit and reason in _OVER:
-                return await self._own.ended(request, segments[2], segments[3][1:])
+            if act.asked is not None and reason in _OVER:
+                return await self._own.ended(request, *act.asked)
         return refusal(meaning, act.id, html, _WAIT.get(reason, 10 if meaning.status == 429 else None))
 
     async def _record_refusal(self, request: Request, denied: Denied, act: Act) -> Reason:

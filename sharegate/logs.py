@@ -17,7 +17,7 @@ _SECRETS = (
     # name=value and "name": "value", in queries, cookies and dumped headers.
     (
         re.compile(
-            r"(?i)([\"']?\b(?:sharegate-visit|sharegate-browser|token|code|_xsrf|authorization|cookie|set-cookie)[\"']?"
+            r"(?i)([\"']?\b(?:sharegate-visit(?:-[a-z0-9]+)?|sharegate-browser|token|code|_xsrf|authorization|cookie|set-cookie)[\"']?"
             r"\s*[=:]\s*b?[\"']?)[^\s\"'&;,)]+"
         ),
         r"\1[secret]",

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from sharegate import app, config
 from sharegate.demo.visitor import RobotVisitor
+from sharegate.shares.addresses import GateAddresses, ShareAddresses
 from sharegate.upstream.discover import FoundServer
 from sharegate.upstream.model import Credential
 from tests.real.jupyter import JupyterServer
@@ -56,25 +57,43 @@ class Inside:
     cookie: str
     browser: str = ""
 
+    @property
+    def addresses(self) -> ShareAddresses:
+        return self.gate.addresses.of(self.share["id"])
+
+    @property
+    def origin(self) -> str:
+        return self.addresses.origin
+
+    @property
+    def host(self) -> str:
+        """As it stands in a Host field."""
+        return self.origin.partition("://")[2]
+
+    @property
+    def cookie_name(self) -> str:
+        return self.addresses.visit_cookie(self.base.rpartition("~")[2].rstrip("/")).name
+
     async def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
         """Send exactly this target below the visit, with the visit's cookie and a page's own headers."""
         return await self.gate.raw(method, self.base + path, {**self.manners(method), **(headers or {})}, body)
 
     def manners(self, method: str) -> dict[str, str]:
         manners = {
-            "Cookie": f"sharegate-visit={self.cookie}",
+            "Host": self.host,
+            "Cookie": f"{self.cookie_name}={self.cookie}",
             "Sec-Fetch-Site": "same-origin",
             "Sec-Fetch-Mode": "cors",
         }
         if method not in ("GET", "HEAD"):
-            manners["Origin"] = self.gate.origin
+            manners["Origin"] = self.origin
         return manners
 
     async def upgrade(self, path: str, *, headers: dict[str, str] | None = None) -> int:
         """Ask for a WebSocket and return the status; 101 means that it was opened (and is closed again)."""
         asked = {
             **self.manners("GET"),
-            "Origin": self.gate.origin,
+            "Origin": self.origin,
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Version": "13",
@@ -95,6 +114,10 @@ class Gatehouse:
     def origin(self) -> str:
         return self.running.gate_url
 
+    @property
+    def addresses(self) -> GateAddresses:
+        return GateAddresses.at(self.running.gate_url, self.running.config.share_hosts)
+
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None, **query: str) -> dict[str, Any]:
         """The owner's API; fails the test on an error."""
         status, answer = await self.running.api.call(method, "/api/v1/" + path, query, body)
@@ -110,13 +133,25 @@ class Gatehouse:
         made = made or await self.share(**{"for": [name]})
         link = made["links"][number]
         token = urlsplit(link["url"]).fragment
-        reply = await self.post("/join", {"token": token, "name": name})
+        reply = await self.post("/join", {"token": token, "name": name}, self.door(made["share"]["id"]))
         assert reply.status == 200, reply.body
+        return self.inside(reply, made["share"], link)
+
+    def inside(self, reply: Reply, share: dict[str, Any], link: dict[str, Any]) -> Inside:
+        """Who has just been let in, as the door's answer says."""
         cookies = dict(
             value.partition(";")[0].split("=", 1) for key, value in reply.headers if key.lower() == "set-cookie"
         )
-        base = "/".join(reply.json["location"].split("/")[:4]) + "/"
-        return Inside(self, made["share"], link, base, cookies["sharegate-visit"], cookies["sharegate-browser"])
+        addresses = self.addresses.of(share["id"])
+        found = self.addresses.visit_in(reply.json["location"], share["id"])
+        assert found is not None and found[0] == share["id"]
+        cookie = cookies[addresses.visit_cookie(found[1]).name]
+        return Inside(self, share, link, addresses.visit(found[1]), cookie, cookies[addresses.browser_cookie.name])
+
+    def door(self, share: str) -> dict[str, str]:
+        """What a page of a share's door says with what it posts."""
+        origin = self.addresses.of(share).origin
+        return {"Host": origin.partition("://")[2], "Origin": origin}
 
     async def robot(self, made: dict[str, Any], number: int = 0, name: str = "Robo") -> RobotVisitor:
         robot = RobotVisitor(name, made["links"][number]["url"])

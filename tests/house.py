@@ -12,6 +12,7 @@ from sharegate.audit.events import AuditEvent
 from sharegate.errors import StoreUnavailable
 from sharegate.paths import CanonicalPath
 from sharegate.policy.load import Policies, load_policies
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.interfaces import RootFacts
 from sharegate.shares.issue import Issuer, NewLink, NewShare
@@ -25,6 +26,7 @@ from sharegate.visits.knocks import Knocks
 from tests.conftest import Clock
 
 ANN = Comer(browser="", address="192.0.2.7", agent="Mozilla/5.0 Firefox")
+ADDRESSES = GateAddresses("http://127.0.0.1:8870")
 EVE = Comer(browser="", address="198.51.100.9", agent="Mozilla/5.0 Safari")
 
 
@@ -88,7 +90,7 @@ async def house(folder: Path, clock: Clock) -> AsyncIterator[House]:
     try:
         tokens = ShareTokens(KeyRing.open(folder / "keys", clock()), clock)
         policies = _policies()
-        authenticator = Authenticator(store, tokens, policies.roles, clock)
+        authenticator = Authenticator(store, tokens, policies.roles, ADDRESSES, clock)
         ground, notes = Ground(), Notes()
         yield House(
             clock=clock,
@@ -99,7 +101,7 @@ async def house(folder: Path, clock: Clock) -> AsyncIterator[House]:
             issuer=Issuer(store, tokens, ground, policies.sharing, clock),
             ground=ground,
             notes=notes,
-            door=Door(store, authenticator, notes, clock, role_sentence=policies.roles.sentence),
+            door=Door(store, authenticator, notes, ADDRESSES, clock, role_sentence=policies.roles.sentence),
             knocks=Knocks(store, policies.sharing, clock),
         )
     finally:

@@ -112,6 +112,33 @@ def test_a_file_that_is_not_there_or_not_text_is_a_fault(tmp_path: Path) -> None
         ({"public_url": "https://[::1"}, "public_url"),
         ({"public_url": "http://share.example.org"}, "public_url"),
         ({"public_url": "https://localhost"}, "public_url"),
+        *(
+            ({"share_hosts": base}, "share_hosts")
+            for base in (
+                *(
+                    "*.localhost",
+                    "local_host",
+                    "localhost.",
+                    ".localhost",
+                    "a..localhost",
+                    "-a.localhost",
+                    "http://x.y",
+                ),
+                *("127.0.0.1", "::1", "[::1]", "localhost:8870", "a.0x7f", "localhost/x", " ", "bücher.example", "1"),
+                *(f"{'a' * 64}.localhost", ".".join(["a" * 60] * 4), "share.example.org"),
+            )
+        ),
+        ({"share_hosts": "localhost", "dashboard_host": "x.localhost"}, "share_hosts"),
+        ({"share_hosts": "y.x.localhost", "dashboard_host": "x.localhost"}, "share_hosts"),
+        ({"share_hosts": "x.localhost", "dashboard_host": "X.localhost"}, "share_hosts"),
+        ({"share_hosts": "b.x.localhost", "dashboard_host": "a.x.localhost"}, "share_hosts"),
+        ({"share_hosts": "localhost", "gate_host": "gate.localhost"}, "share_hosts"),
+        ({"share_hosts": "localhost", "gate_host": "192.0.2.1", "insecure": True}, "share_hosts"),
+        ({"share_hosts": "localhost", "gate_host": "192.0.2.1", "lan": True, "insecure": True}, "share_hosts"),
+        ({"share_hosts": "localhost", "public_url": "https://share.example.org"}, "share_hosts"),
+        ({"share_hosts": "share.example.net", "public_url": "https://share.example.org"}, "share_hosts"),
+        ({"share_hosts": "example.org", "public_url": "https://share.example.org"}, "share_hosts"),
+        ({"share_hosts": "ashare.example.org", "public_url": "https://share.example.org"}, "share_hosts"),
         ({"data_dir": "  "}, "data_dir"),
         ({"policy_dir": "\t"}, "policy_dir"),
     ],
@@ -140,6 +167,31 @@ def test_who_can_reach_the_gate_is_said_in_words(values: dict[str, Any], reach: 
     """The address in links and the words for it follow from the settings."""
     config = load(None, {}, values)
     assert (config.reach, config.gate_url) == (reach, url)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"share_hosts": "localhost"},
+        {"share_hosts": "LOCALHOST", "gate_host": "::1"},
+        {"share_hosts": "gate.localhost", "dashboard_host": "owner.localhost"},
+        {"share_hosts": "localhost", "dashboard_host": "127.0.0.2"},
+        {"share_hosts": "localhost", "public_url": "http://127.0.0.1:9000"},
+        {"share_hosts": "share.example.org", "public_url": "https://share.example.org"},
+        {"share_hosts": "Of.Share.example.org", "public_url": "https://SHARE.example.org:8443"},
+        {"share_hosts": "xn--bcher-kva.example", "public_url": "https://xn--bcher-kva.example"},
+        {"share_hosts": "share.lan", "gate_host": "192.0.2.1", "insecure": True},
+        {"share_hosts": "share.lan", "public_url": "http://share.lan", "insecure": True},
+    ],
+)
+def test_shares_with_hosts_of_their_own(values: dict[str, Any]) -> None:
+    """The base is kept in lower case; such a gate is for any number of owners."""
+    config = load(None, {}, values)
+
+    assert config.share_hosts == values["share_hosts"].lower()
+    assert not config.one_owner
+    assert load(None, {}).one_owner
+    assert not load(None, {}, {"accept_shared_origin": True}).one_owner
 
 
 def test_keys_store_and_socket_lie_in_the_data_folder(tmp_path: Path) -> None:

@@ -56,8 +56,10 @@ async def recorder() -> AsyncIterator[Recorder]:
     server.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gate(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> AsyncIterator[Gatehouse]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["", "localhost"], ids=["path mode", "share hosts"])
+async def gate(
+    tmp_path_factory: pytest.TempPathFactory, recorder: Recorder, request: pytest.FixtureRequest
+) -> AsyncIterator[Gatehouse]:
     folder = tmp_path_factory.mktemp("matrix")
     values: dict[str, Any] = {"data_dir": str(folder), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
     # The table is tried for all its roles, also those that this version does not hand out.
@@ -66,6 +68,7 @@ async def gate(tmp_path_factory: pytest.TempPathFactory, recorder: Recorder) -> 
     roles = (builtin_policies() / "roles.yaml").read_text()
     (policies / "roles.yaml").write_text(roles.replace("available: false", "available: true"))
     values["policy_dir"] = str(policies)
+    values["share_hosts"] = request.param
     values |= {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "requests_at_once": 1000}
     async with app.running(config.load(None, {}, values)) as running:
         store = running.gate._store  # the matrix gives out roles that owners cannot hand out yet
@@ -132,7 +135,7 @@ def asker(visits: dict[str, Inside], state: str, role: Role) -> Inside:
 async def ask(who: Inside, example: Example) -> Reply:
     target = example.target.removeprefix("/")
     if example.websocket:
-        headers = who.manners("GET") | {"Origin": who.gate.origin, "Upgrade": "websocket", "Connection": "Upgrade"}
+        headers = who.manners("GET") | {"Origin": who.origin, "Upgrade": "websocket", "Connection": "Upgrade"}
         headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
         return await who.gate.raw("GET", who.base + target, headers)
     return await who.ask(example.method, target)

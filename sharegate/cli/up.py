@@ -32,6 +32,14 @@ Lan = Annotated[bool | None, typer.Option("--lan", help="Visitors in the local n
 PublicUrl = Annotated[
     str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, when TLS stands in front.")
 ]
+ShareHosts = Annotated[
+    str | None,
+    typer.Option("--share-hosts", metavar="NAME", help="Give each share a host below NAME (here: localhost)."),
+]
+SharedOrigin = Annotated[
+    bool | None,
+    typer.Option("--accept-shared-origin", help="Serve several owners from one address."),
+]
 Insecure = Annotated[bool | None, typer.Option("--insecure", help="Accept plain http off this computer.")]
 Host = Annotated[str | None, typer.Option("--host", metavar="NAME", help="This computer's name or address in links.")]
 Port = Annotated[
@@ -49,6 +57,7 @@ def add(app: typer.Typer) -> None:
             "sharegate up",
             "sharegate up ~/lectures",
             "sharegate up ~/lectures --public-url https://share.example.org",
+            "sharegate up --share-hosts localhost",
             "sharegate up --lan --insecure",
         ),
     )(up)
@@ -59,6 +68,7 @@ def add(app: typer.Typer) -> None:
         examples=(
             "sharegate serve --config /etc/sharegate/gate.toml",
             "sharegate serve --public-url https://share.example.org",
+            "sharegate serve --public-url https://share.example.org --share-hosts share.example.org",
         ),
     )(serve)
     command(
@@ -84,6 +94,8 @@ async def up(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = ".",
     lan: Lan = None,
     public_url: PublicUrl = None,
+    share_hosts: ShareHosts = None,
+    accept_shared_origin: SharedOrigin = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
@@ -97,7 +109,16 @@ async def up(
     folder = Path(typed_path(path)).expanduser()
     if not folder.exists():
         raise Invalid("path", f"there is no {folder}", "Name a folder that exists")
-    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    config = _settings(
+        cli,
+        lan=lan,
+        public_url=public_url,
+        share_hosts=share_hosts,
+        accept_shared_origin=accept_shared_origin,
+        insecure=insecure,
+        gate_host=host,
+        gate_port=port,
+    )
     screen = None
     async with _open_gate(cli, config) as (gate, stop), attached(folder, gate.servers, stop, cli.output.note) as own:
         if own is not None:
@@ -154,6 +175,10 @@ async def _introduce(cli: Cli, control: Control, found: FoundServer | None) -> N
         sys.stdout.flush()
         return
     cli.output.say(f"Visitors come in at {facts['gate_url']} ({words_of_reach(facts)}).")
+    if facts.get("share_hosts"):
+        cli.output.say(f"Each share has an address of its own: {shown(facts.get('share_address'))}")
+    else:
+        cli.output.say("All shares have this one address (docs/hosts.md: when each should have its own).")
     for server in facts["servers"]:
         if found is not None and server["url"] == found.url:
             server["state"] = "here"  # it answered a moment ago; the gate's own look at it may be older
@@ -197,12 +222,23 @@ async def serve(
     cli: Cli,
     lan: Lan = None,
     public_url: PublicUrl = None,
+    share_hosts: ShareHosts = None,
+    accept_shared_origin: SharedOrigin = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
 ) -> None:
     """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded."""
-    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    config = _settings(
+        cli,
+        lan=lan,
+        public_url=public_url,
+        share_hosts=share_hosts,
+        accept_shared_origin=accept_shared_origin,
+        insecure=insecure,
+        gate_host=host,
+        gate_port=port,
+    )
     async with _open_gate(cli, config) as (gate, stop):
         await _introduce(cli, DirectControl(gate.api, live=True), None)
         await stop.wait()

@@ -210,6 +210,8 @@ class Api:
             "running": facts.running,
             "started": facts.started,
             "gate_url": facts.gate_url,
+            "share_hosts": facts.addresses.share_hosts,
+            "share_address": facts.addresses.pattern,
             "dashboard_url": facts.dashboard_url,
             "reach": facts.reach,
             "owner": facts.owner,
@@ -473,7 +475,7 @@ class Api:
         return link
 
     def _address(self, link: Link) -> str:
-        return f"{self._facts.gate_url}/join#{self._issuer.token(link)}"
+        return self._facts.addresses.of(link.share).link(self._issuer.token(link))
 
     async def _with_url(self, link: Link) -> dict[str, Any]:
         return {**await self._views.link(link), "url": self._address(link)}

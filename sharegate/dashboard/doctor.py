@@ -46,6 +46,8 @@ class Doctor:
             found.append("Only people on this computer can open links (--lan or --public-url change that)")
         if self._config.insecure and not self._config.gate_url.startswith("https:"):
             found.append("Visitors use plain http: whoever listens in on the network can enter as they do")
+        if not self._config.share_hosts and self._config.accept_shared_origin:
+            found.append("Several owners may share from one address: a page of one can reach into a page of another")
         return found
 
     async def findings(self) -> list[Finding]:
@@ -60,9 +62,28 @@ class Doctor:
         found = [_finding("note", f"Visitors reach the gate at {config.gate_url} ({config.reach})")]
         if config.reach == "this computer":
             found.append(_finding("note", "Nobody else can open links", "sharegate up --lan, or set public_url"))
+        found.append(self._mode())
         if config.insecure:
             found.append(_finding("warn", "Plain http is accepted off this computer", "Put TLS in front of the gate"))
         return found
+
+    def _mode(self) -> Finding:
+        """Share hosts or path mode, and what path mode cannot hold."""
+        config = self._config
+        if config.share_hosts:
+            return _finding("ok", f"Each share has a host of its own below {config.share_hosts} (share hosts)")
+        what = "All shares have one address (path mode): script of a server's own extensions in one share's page can"
+        if config.accept_shared_origin:
+            return _finding(
+                "warn",
+                f"{what} act in the same visitor's pages of any other share, also of other owners; it is accepted here",
+                "Give each share a host of its own: share_hosts, see docs/hosts.md",
+            )
+        return _finding(
+            "note",
+            f"{what} act in the same visitor's pages of your other shares. Shares of a second owner are refused",
+            "Give each share a host of its own: sharegate up --share-hosts localhost, or see docs/hosts.md",
+        )
 
     async def _records(self) -> list[Finding]:
         try:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from sharegate.audit.events import AuditEvent
 from sharegate.audit.interfaces import Query
+from sharegate.shares.addresses import GateAddresses
 from sharegate.upstream.model import Upstream
 
 
@@ -47,6 +48,7 @@ class GateFacts:
     """What the gate says of itself."""
 
     gate_url: str
+    addresses: GateAddresses
     dashboard_url: str
     reach: str
     owner: str

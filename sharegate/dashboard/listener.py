@@ -86,8 +86,9 @@ def _read(data: bytes) -> dict[str, Any] | None:
 class OwnerListener:
     """Serves the API on a Unix socket, and `/health`, `/ready`, `/.well-known/jwks.json` on the dashboard's address."""
 
-    def __init__(self, api: Api, ring: KeyRing, ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, api: Api, ring: KeyRing, ready: Callable[[], Awaitable[None]], *, share_hosts: str = "") -> None:
         self._api = api
+        self._share_hosts = share_hosts
         self._ring = ring
         self._ready = ready
         self._private = web.AppRunner(self._private_app(), access_log=None, shutdown_timeout=1.0)
@@ -152,15 +153,15 @@ class OwnerListener:
 
     # -- the dashboard's address ----------------------------------------------------------------------------------
 
-    @staticmethod
     @web.middleware
-    async def _from_here(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A page of another site may not ask, by its own name (DNS rebinding) or by ours."""
+    async def _from_here(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A page of another site may not ask, by its own name (DNS rebinding, or a share's) or by ours."""
         try:
             host = urlsplit(f"//{request.headers['Host']}").hostname or ""
         except (KeyError, ValueError):
             host = ""
-        foreign = request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        shares = bool(self._share_hosts) and host.endswith(f".{self._share_hosts}")
+        foreign = shares or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
         if foreign or len(request.headers.getall("Host", [])) != 1 or not loopback(host):
             return _refused(421, "bad_host", "this address is for this computer")
         return await handler(request)

@@ -70,7 +70,9 @@ class RobotVisitor:
         return str(answer.get("state", "gone"))
 
     def _arrive(self, location: str) -> None:
-        self.base = "/".join(location.split("/")[:4]) + "/"
+        # Up to the visit's handle, which is the first segment with a tilde, whatever stands before it.
+        before, _, below = location.partition("/~")
+        self.base = f"{before}/~{below.partition('/')[0]}/"
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Ask for a Jupyter address (relative to the visit)."""

@@ -41,14 +41,12 @@ class LabServer:
     def __init__(
         self,
         fetch: Fetch,
-        origin: str,
         secret_of: Callable[[Upstream], str],
         *,
         fetches: Rate = FETCHES,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch = fetch
-        self._origin = origin
         self._secret_of = secret_of
         self._cache = StaticCache()
         self._own = OwnAssets()
@@ -62,15 +60,14 @@ class LabServer:
         single = segments[:1] == ("doc",)
         workspace = segments[2] if segments[1:2] == ("workspaces",) and len(segments) > 2 else "default"
         source = await self._source(upstream, single)
-        addresses = Addresses(base=grant.base, static=f"/s/{grant.share.id}/-/static/{source.digest}/")
-        share_base = f"/s/{grant.share.id}/"
+        addresses = Addresses(base=grant.base, static=grant.addresses.static(source.digest))
         page = render_page(
             source,
             grant=grant,
             addresses=addresses,
-            origin=self._origin,
-            page_script=self._own.address(share_base, "page.js"),
-            page_style=self._own.address(share_base, "page.css"),
+            origin=grant.addresses.origin,
+            page_script=self._own.address(grant.addresses, "page.js"),
+            page_style=self._own.address(grant.addresses, "page.css"),
             tree_path=str(tree),
             workspace=workspace,
             mode="single-document" if single else "multiple-document",
@@ -85,7 +82,7 @@ class LabServer:
     async def static(
         self, share: Share, upstream: Callable[[], Awaitable[Upstream]], segments: tuple[str, ...], request: Request
     ) -> Response:
-        """`/s/<share>/-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else,
+        """A share's `-/static/<digest>/…`; `segments` begin with the digest. Denied(`not_found`) for anything else,
         Denied(`request_limit`) for an address that asks for too much that is not in memory."""
         if request.method not in ("GET", "HEAD") or len(segments) < 2:
             raise Denied(Reason.NOT_FOUND, "no static address")

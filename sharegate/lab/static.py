@@ -1,4 +1,4 @@
-"""Static files under addresses that never change: `/s/<share>/-/static/<digest>/<path>`.
+"""Static files under addresses that never change: a share's `-/static/<digest>/<path>`.
 
 They are fetched without a credential (an upstream's error page then carries no token) and are the same for every visit,
 so browsers keep them for a year and the gate keeps the recent ones in memory. Our own page.js and page.css live below
@@ -14,6 +14,7 @@ from importlib.resources import files
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Headers, Response
+from sharegate.shares.addresses import ShareAddresses
 
 MAX_CACHE = 64 << 20
 MAX_ASSET = 16 << 20
@@ -132,11 +133,11 @@ class OwnAssets:
         whole = hashlib.sha256(b"\0".join(asset.body for asset in self._assets.values()))
         self.digest = whole.hexdigest()[:20]
 
-    def address(self, share_base: str, name: str) -> str:
-        """The absolute path of one asset; `share_base` is `/s/<share>/` (or `/` on a host of the share's own)."""
+    def address(self, share: ShareAddresses, name: str) -> str:
+        """The absolute path of one asset."""
         if name not in self._assets:
             raise KeyError(name)
-        return f"{share_base}-/static/{self.digest}/{OWN}/{name}"
+        return f"{share.static(self.digest)}{OWN}/{name}"
 
     def find(self, digest: str, segments: tuple[str, ...]) -> Asset | None:
         """The asset behind `/-/static/<digest>/-/<name>`; None for any other address or a former digest."""

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, Role, Share, Visit
 from sharegate.shares.roles import RoleTable
@@ -59,10 +60,18 @@ def check_visit(visit: Visit, now: float) -> None:
 class Authenticator:
     """Knows who asks. Every answer is taken from the store as it is now: nothing is remembered between requests."""
 
-    def __init__(self, store: ShareStore, tokens: ShareTokens, roles: RoleTable, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: ShareStore,
+        tokens: ShareTokens,
+        roles: RoleTable,
+        addresses: GateAddresses,
+        now: Callable[[], float],
+    ) -> None:
         self._store = store
         self._tokens = tokens
         self._roles = roles
+        self._addresses = addresses
         self._now = now
 
     async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str]) -> Grant:
@@ -132,6 +141,7 @@ class Authenticator:
             role=role,
             capabilities=self._roles.capabilities(role),
             expires=min(share.expires, link.expires, visit.expires),
+            addresses=self._addresses.of(share.id),
         )
 
     def _role(self, share: Share, link: Link, visit: Visit) -> Role:

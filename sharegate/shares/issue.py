@@ -16,6 +16,7 @@ from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
+from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
@@ -75,13 +76,21 @@ class Issuer:
     """The owner's verbs on shares and links."""
 
     def __init__(
-        self, store: ShareStore, tokens: ShareTokens, look: RootLook, rules: HandOut, now: Callable[[], float]
+        self,
+        store: ShareStore,
+        tokens: ShareTokens,
+        look: RootLook,
+        rules: HandOut,
+        now: Callable[[], float],
+        *,
+        one_owner: bool = True,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._look = look
         self._rules = rules
         self._now = now
+        self._one_owner = one_owner
 
     async def create(self, new: NewShare) -> tuple[Share, list[Link], list[Share]]:
         """The stored share, its links, and the standing shares that overlap with it."""
@@ -119,6 +128,7 @@ class Issuer:
             identity=facts.identity,
         )
         links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
+        await self._check_owner(share.owner)
         overlaps = [other for other in await self._standing(new.upstream) if _overlap(share, other)]
         await self._store.add_share(share, links)
         return share, links, overlaps
@@ -181,6 +191,8 @@ class Issuer:
                 raise Invalid(field, "cannot be changed", f"Change {_CHANGEABLE}")
         if not fields:
             raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
+        if "expires" in fields:
+            await self._check_owner(share.owner)
         changed = await self._store.change_share(share.id, **fields)
         if "expires" in fields:
             # Links that ended with the share follow it; a link with an end of its own keeps it.
@@ -401,6 +413,11 @@ class Issuer:
     def _not_ended(record: Share | Link) -> None:
         if record.revoked is not None:
             raise Refused("revoked", "it was revoked, which is for ever", "Make a new one")
+
+    async def _check_owner(self, owner: str) -> None:
+        """A share that begins to stand, or stands again, is not the second owner's on one origin."""
+        if self._one_owner:
+            check_one_owner([owner, *owners(await self._store.shares(), self._now())])
 
     async def _standing(self, upstream: str) -> list[Share]:
         now = self._now()

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from sharegate.paths import CanonicalPath
+from sharegate.shares.addresses import ShareAddresses
 
 # No vowels and no look-alikes: an id never spells a word and survives being read aloud.
 ALPHABET = "23456789bcdfghjkmnpqrstvwxz"
@@ -201,6 +202,7 @@ class Grant:
     role: Role
     capabilities: frozenset[Capability]
     expires: float
+    addresses: ShareAddresses
 
     @property
     def root(self) -> CanonicalPath:
@@ -209,7 +211,7 @@ class Grant:
     @property
     def base(self) -> str:
         """The visit's base address, as Jupyter's `base_url`: begins and ends with a slash."""
-        return f"/s/{self.share.id}/~{self.visit.id}/"
+        return self.addresses.visit(self.visit.id)
 
     def allows(self, capability: Capability) -> bool:
         return capability in self.capabilities

@@ -1,16 +1,15 @@
 """The two cookies of a visitor, read strictly and written in full (RFC 6265 section 4.1).
 
-`sharegate-visit` opens one visit and is sent only below that visit's address. `sharegate-browser` is sent only to the
-door, where it lets the same browser come back into the same visit.
+One opens one visit and no other. The other is for the door, where it lets the same browser come back into the same
+visit. What they are called and where they are sent, shares/addresses.py says.
 """
 
 from __future__ import annotations
 
 from sharegate.messages import Headers
+from sharegate.shares.addresses import CookiePlace
 from sharegate.shares.model import OPEN_ENDED
 
-VISIT = "sharegate-visit"
-BROWSER = "sharegate-browser"
 _LONGEST = 128
 
 
@@ -26,17 +25,17 @@ def values(headers: Headers, name: str) -> list[str]:
     return found
 
 
-def set_visit(value: str, *, base: str, lasting: float, secure: bool) -> tuple[str, str]:
+def set_visit(place: CookiePlace, value: str, *, lasting: float) -> tuple[str, str]:
     """A Set-Cookie field; `lasting` seconds, at most 400 days. Lax: the owner may link into a page from elsewhere."""
-    return _field(VISIT, value, path=base, lasting=lasting, secure=secure, same_site="Lax")
+    return _field(place, value, lasting=lasting, same_site="Lax")
 
 
-def set_browser(value: str, *, secure: bool) -> tuple[str, str]:
+def set_browser(place: CookiePlace, value: str) -> tuple[str, str]:
     """Strict: only the door's own script ever sends it."""
-    return _field(BROWSER, value, path="/join", lasting=OPEN_ENDED, secure=secure, same_site="Strict")
+    return _field(place, value, lasting=OPEN_ENDED, same_site="Strict")
 
 
-def _field(name: str, value: str, *, path: str, lasting: float, secure: bool, same_site: str) -> tuple[str, str]:
+def _field(place: CookiePlace, value: str, *, lasting: float, same_site: str) -> tuple[str, str]:
     age = max(0, int(min(lasting, OPEN_ENDED)))
-    text = f"{name}={value}; Path={path}; Max-Age={age}; HttpOnly; SameSite={same_site}"
-    return ("Set-Cookie", text + ("; Secure" if secure else ""))
+    text = f"{place.name}={value}; Path={place.path}; Max-Age={age}; HttpOnly; SameSite={same_site}"
+    return ("Set-Cookie", text + ("; Secure" if place.secure else ""))

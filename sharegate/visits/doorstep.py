@@ -80,7 +80,7 @@ class Doorstep:
         """`segments` are those below `/join`."""
         if request.method in ("GET", "HEAD"):
             if segments == ():
-                return join_page()
+                return join_page(self._site.addresses.share_hosts)
             if len(segments) == 3 and segments[0] == "static":
                 found = static_file(segments[1], segments[2])
                 if found is not None:
@@ -88,9 +88,12 @@ class Doorstep:
             raise Denied(Reason.NOT_FOUND)
         if request.method != "POST":
             raise Denied(Reason.NO_RULE, request.method[:20])
+        share = self._site.share(request.headers)
+        if self._site.addresses.share_hosts and not share:
+            raise Denied(Reason.NOT_FOUND, "each share's door is on its own host")
         self._site.check_origin(request)
         self._site.check_source(request)
-        comer = self._comer(request)
+        comer = self._comer(request, share)
         if segments == ("about",):
             return _json(await self._door.about((await _read(request, _Token)).token, comer))
         if segments == ():
@@ -99,7 +102,8 @@ class Doorstep:
         if segments == ("knock",):
             return await self._knock(await _read(request, _Knock), comer)
         if segments == ("knock", "state"):
-            return self._waiting(await self._door.knock_state((await _read(request, _KnockState)).knock, comer))
+            knock = (await _read(request, _KnockState)).knock
+            return self._waiting(await self._door.knock_state(knock, comer), share)
         if segments == ("device",):
             return self._enter(await self._door.open_device((await _read(request, _Device)).code, comer))
         raise Denied(Reason.NOT_FOUND)
@@ -109,7 +113,7 @@ class Doorstep:
             raise Denied(Reason.BAD_BODY, "either token or address")
         knock = self._door.knock_by_link if asked.token else self._door.knock_by_address
         return self._waiting(
-            await self._named(knock, asked.token or asked.address, asked.name, asked.same_person, comer)
+            await self._named(knock, asked.token or asked.address, asked.name, asked.same_person, comer), comer.share
         )
 
     @staticmethod
@@ -120,29 +124,29 @@ class Doorstep:
         except Invalid as invalid:
             raise Denied(Reason.BAD_BODY, f"{invalid.field}: {invalid.problem}") from None
 
-    def _comer(self, request: Request) -> Comer:
-        known = cookies.values(request.headers, cookies.BROWSER)
+    def _comer(self, request: Request, share: str) -> Comer:
+        known = cookies.values(request.headers, self._site.addresses.of(share).browser_cookie.name)
         if len(known) > 1:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
         agent = request.headers.get("User-Agent")
-        return Comer(browser=known[0] if known else "", address=request.peer, agent=agent[:400])
+        return Comer(browser=known[0] if known else "", address=request.peer, agent=agent[:400], share=share)
 
     def _enter(self, entry: Entry) -> Response:
         return _json({"location": entry.location}, *self._set(entry))
 
-    def _waiting(self, waiting: Waiting) -> Response:
+    def _waiting(self, waiting: Waiting, share: str) -> Response:
         told: dict[str, Any] = {"knock": waiting.knock, "state": waiting.state.value}
         if waiting.entry is not None:
             return _json({**told, "location": waiting.entry.location}, *self._set(waiting.entry))
-        extra = [cookies.set_browser(waiting.browser, secure=self._site.secure)] if waiting.browser else []
-        return _json(told, *extra)
+        place = self._site.addresses.of(share).browser_cookie
+        return _json(told, *([cookies.set_browser(place, waiting.browser)] if waiting.browser else []))
 
-    def _set(self, entry: Entry) -> list[tuple[str, str]]:
+    @staticmethod
+    def _set(entry: Entry) -> list[tuple[str, str]]:
         lasting = entry.visit.expires - entry.visit.created
-        secure = self._site.secure
         return [
-            cookies.set_visit(entry.cookie, base=entry.base, lasting=lasting, secure=secure),
-            cookies.set_browser(entry.browser, secure=secure),
+            cookies.set_visit(entry.addresses.visit_cookie(entry.visit.id), entry.cookie, lasting=lasting),
+            cookies.set_browser(entry.addresses.browser_cookie, entry.browser),
         ]
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sharegate.shares.addresses import ShareAddresses
 from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
 
 
 @dataclass(frozen=True, slots=True)
 class Comer:
-    """Who stands at the door: the `sharegate-browser` cookie's value (or empty), address, agent."""
+    """Who stands at the door: the value of the browser's cookie (or empty), address, agent, and the share whose door it
+    is (empty: the door of all)."""
 
     browser: str
     address: str
     agent: str
+    share: str = ""
 
     @property
     def browser_hash(self) -> str:
@@ -29,14 +32,12 @@ class Entry:
     share: Share
     cookie: str
     browser: str
-
-    @property
-    def base(self) -> str:
-        return f"/s/{self.share.id}/~{self.visit.id}/"
+    addresses: ShareAddresses
 
     @property
     def location(self) -> str:
-        return self.base + self.share.landing
+        """Where the browser goes, on the origin of the door."""
+        return self.addresses.visit(self.visit.id) + self.share.landing
 
     def __repr__(self) -> str:
         return f"<Entry to visit {self.visit.id}>"

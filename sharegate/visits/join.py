@@ -17,6 +17,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, NotFound, Reason
 from sharegate.limits import Buckets, Rate, network
 from sharegate.names import clean_name
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, check_link, check_share, check_visit, new_secret, secret_hash
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import (
@@ -60,6 +61,7 @@ class Door:
         store: ShareStore,
         authenticator: Authenticator,
         trail: Recorder,
+        addresses: GateAddresses,
         now: Callable[[], float],
         *,
         role_sentence: Callable[[Role], str],
@@ -73,6 +75,7 @@ class Door:
         self._unrecorded = Unrecorded()
         self._authenticator = authenticator
         self._trail = trail
+        self._addresses = addresses
         self._now = now
         self._role_sentence = role_sentence
         self._kept = whole if full_addresses else truncated
@@ -149,7 +152,7 @@ class Door:
             raise Denied(reason) from None
         async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
             await self._record(Action.LINK_JOINED, share, link, comer, visit=visit)
-        return Entry(visit, share, cookie, browser)
+        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
 
     # -- knocking -------------------------------------------------------------------------------------------------
 
@@ -172,7 +175,7 @@ class Door:
         """Knock at the address of somebody's visit. An address that leads nowhere waits for ever, like any other
         that nobody answers, so that guessing addresses tells nothing."""
         self._joins.take(network(comer.address), 1, Reason.JOIN_LIMIT)
-        visit = await self._visit_at(address)
+        visit = await self._visit_at(address, comer)
         share = await self._store.share(visit.share) if visit else None
         link = await self._store.link(visit.link) if visit else None
         if visit is None or share is None or link is None:
@@ -186,7 +189,7 @@ class Door:
     def _unheard(self, address: str, comer: Comer) -> Waiting:
         """A knock that nobody hears: the same browser is told the same one again, as at a real door."""
         browser = comer.browser or new_secret()
-        place = "/".join(address.partition("?")[0].split("/")[:4])
+        place = "/".join(self._addresses.visit_in(address, comer.share) or ("", address))
         digest = hmac.digest(self._secret, f"{place}\0{browser}".encode("utf-8", "surrogatepass"), "sha256")
         return Waiting("".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:10]), KnockState.WAITING, browser)
 
@@ -194,7 +197,8 @@ class Door:
         """How a knock stands, for the browser that knocked; to everybody else every knock is waiting."""
         self._joins.take(network(comer.address), 0.05, Reason.JOIN_LIMIT)
         knock = await self._store.knock(knock_id)
-        if knock is None or not comer.browser or knock.browser_hash != comer.browser_hash:
+        elsewhere = knock is not None and comer.share not in ("", knock.share)
+        if knock is None or elsewhere or not comer.browser or knock.browser_hash != comer.browser_hash:
             return Waiting(knock_id, KnockState.WAITING)
         if knock.state is KnockState.WAITING and knock.created + KNOCK_LASTS <= self._now():
             return Waiting(knock.id, KnockState.GONE)
@@ -320,7 +324,7 @@ class Door:
         origin = await self._store.visit(record.visit) if record else None
         share = await self._store.share(origin.share) if origin else None
         link = await self._store.link(origin.link) if origin else None
-        if origin is None or share is None or link is None:
+        if origin is None or share is None or link is None or comer.share not in ("", share.id):
             self._failures.spend(place, 2)
             raise Denied(Reason.DEVICE_CODE_INVALID)
         self._authenticator.check_standing(share, link)
@@ -335,7 +339,7 @@ class Door:
             raise
         async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
             await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
-        return Entry(visit, share, cookie, browser)
+        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
@@ -364,6 +368,8 @@ class Door:
         place = network(comer.address)
         try:
             share, link, current = await self._authenticator.by_link(token)
+            if comer.share not in ("", share.id):
+                raise Denied(Reason.BAD_CREDENTIAL, "another share's door")
         except Denied:
             self._failures.take(place, 1, Reason.CREDENTIAL_LIMIT)
             raise
@@ -407,12 +413,10 @@ class Door:
                 return visit
         return None
 
-    async def _visit_at(self, address: str) -> Visit | None:
-        parts = address.partition("?")[0].split("/")
-        if len(parts) < 4 or parts[0] != "" or parts[1] != "s" or not parts[3].startswith("~"):
-            return None
-        visit = await self._store.visit(parts[3][1:])
-        return visit if visit is not None and visit.share == parts[2] else None
+    async def _visit_at(self, address: str, comer: Comer) -> Visit | None:
+        found = self._addresses.visit_in(address, comer.share)
+        visit = await self._store.visit(found[1]) if found else None
+        return visit if found and visit is not None and visit.share == found[0] else None
 
     async def _reenter(self, share: Share, visit: Visit, comer: Comer, action: Action = Action.LINK_REENTERED) -> Entry:
         """A new cookie for the same visit: what was stolen before stops to work."""
@@ -424,7 +428,7 @@ class Door:
             raise Invalid("link", "is gone")
         async with self._unrecorded.taken_back(lambda: self._store.change_visit(visit.id, cookie_hash=before)):
             await self._record(action, share, link, comer, visit=visit)
-        return Entry(visit, share, cookie, comer.browser)
+        return Entry(visit, share, cookie, comer.browser, self._addresses.of(share.id))
 
     async def _give_back(self, visit: Visit) -> None:
         """Nobody learnt its cookie; the seat is free again."""

@@ -9,13 +9,13 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
 from sharegate.messages import Request, Response
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant
 from sharegate.visits import cookies
 from sharegate.visits.join import Door
 from sharegate.visits.pages import Ended, Ending, ended_page
-from sharegate.visits.site import Site
 
 
 class OwnAddresses:
@@ -27,14 +27,14 @@ class OwnAddresses:
         authenticator: Authenticator,
         door: Door,
         trail: Recorder,
-        site: Site,
+        addresses: GateAddresses,
         now: Callable[[], float],
     ) -> None:
         self._store = store
         self._authenticator = authenticator
         self._door = door
         self._trail = trail
-        self._site = site
+        self._addresses = addresses
         self._now = now
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
@@ -55,17 +55,14 @@ class OwnAddresses:
             return Response(204, (("Cache-Control", "no-store"),))
         if request.method == "POST" and segments == ("device",):
             code, expires = await self._door.device_code(grant)
-            return device_answer(
-                code=code,
-                address=f"{self._site.origin}/join",
-                url=f"{self._site.origin}/join#code={code}",
-                expires=expires,
-            )
+            addresses = grant.addresses
+            return device_answer(code=code, address=addresses.join, url=addresses.link(f"code={code}"), expires=expires)
         raise Denied(Reason.NOT_FOUND, "no address of the gate")
 
     async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
         """What happened to a visit, for the browser that held it; anybody else reads that it is over."""
-        visit = await self._authenticator.holder(share_id, visit_id, cookies.values(request.headers, cookies.VISIT))
+        shown = cookies.values(request.headers, self._addresses.of(share_id).visit_cookie(visit_id).name)
+        visit = await self._authenticator.holder(share_id, visit_id, shown)
         share = await self._store.share(share_id) if visit is not None else None
         link = await self._store.link(visit.link) if visit is not None else None
         if visit is None or share is None or link is None:

@@ -1,13 +1,14 @@
-"""Under which names the gate is known, and whether a request may come from where it says."""
+"""Which of the gate's hosts is asked, and whether a request may come from where it says."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Headers, Request
+from sharegate.paths import CanonicalPath
+from sharegate.shares.addresses import GateAddresses
 
 # Sixteen bytes in base64.
 _KEY = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==\Z")
@@ -16,44 +17,46 @@ SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`origin` is scheme, host and port as a browser writes them, without a trailing slash."""
+    """The gate's hosts, as requests name them."""
 
-    origin: str
+    addresses: GateAddresses
 
-    @classmethod
-    def of(cls, url: str) -> Site:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        shown = f"[{host}]" if ":" in host else host
-        default = {"http": 80, "https": 443}.get(parts.scheme)
-        port = "" if parts.port in (None, default) else f":{parts.port}"
-        return cls(f"{parts.scheme}://{shown}{port}")
+    def share(self, headers: Headers) -> str:
+        """Whose host is asked: a share's id (there may be no such share), or "" for the gate's own.
 
-    @property
-    def host(self) -> str:
-        """As it stands in a Host field."""
-        return self.origin.partition("://")[2]
-
-    @property
-    def secure(self) -> bool:
-        return self.origin.startswith("https:")
-
-    def check_host(self, headers: Headers) -> None:
-        """Exactly one Host, and it is ours: another name is DNS rebinding, or an address that links do not carry."""
+        Denied(`bad_host`) unless there is exactly one Host and it is ours, port and all: another name is DNS rebinding,
+        or an address that links do not carry.
+        """
         hosts = headers.all("Host")
-        if len(hosts) != 1 or hosts[0].lower() != self.host:
+        share = self.addresses.share_at(hosts[0].lower()) if len(hosts) == 1 else None
+        if share is None:
             raise Denied(Reason.BAD_HOST, f"{len(hosts)} hosts" if len(hosts) != 1 else "another name")
+        return share
+
+    def route(self, headers: Headers, path: CanonicalPath) -> CanonicalPath:
+        """What is asked, as path mode writes it: `/s/<share>/…`, or an address of the door. Denied(`bad_host`)."""
+        share = self.share(headers)
+        if self.addresses.share_hosts and not share and path.segments[:1] == ("s",):
+            # Kept from before the gate had share hosts. Its cookie is no use on the share's host: the link is needed.
+            raise Denied(Reason.NO_CREDENTIAL, "an address of path mode")
+        return self.addresses.inner(path, share)
+
+    def origin(self, headers: Headers) -> str:
+        """The one origin from which pages may ask what was asked. Denied(`bad_host`)."""
+        share = self.share(headers)
+        return self.addresses.of(share).origin if share else self.addresses.origin
 
     def check_origin(self, request: Request) -> None:
-        """For WebSockets and unsafe methods: the Origin must be ours, exactly and once."""
+        """For WebSockets and unsafe methods: the Origin must be that of the host asked, exactly and once."""
         origins = request.headers.all("Origin")
-        if origins != [self.origin]:
+        if origins != [self.origin(request.headers)]:
             raise Denied(Reason.BAD_ORIGIN, "no Origin" if not origins else "another origin")
 
     def check_source(self, request: Request) -> None:
         """Whether a request below a visit may come from where it comes from (W3C Fetch Metadata, Origin).
 
-        A navigation may come from anywhere, for people follow links; everything else only from our own pages.
+        A navigation may come from anywhere, for people follow links; everything else only from pages of the same host:
+        another share's host is another site's, however near its name.
         """
         if request.headers.get("Service-Worker"):
             raise Denied(Reason.SERVICE_WORKER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.model import Capability, Grant, Link, Role, Share, Visit
 
 
@@ -14,4 +15,5 @@ def grant(share: str = "s1", link: str = "l1", visit: str = "v1", role: Role = R
         role=role,
         capabilities=frozenset(may),
         expires=1e12,
+        addresses=GateAddresses("http://127.0.0.1:8870").of(share),
     )

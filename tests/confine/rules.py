@@ -12,8 +12,10 @@ from sharegate.errors import Denied, Reason
 from sharegate.messages import Body
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.model import AnswerKind, BodyShape, Field, Match, Part, Rule, ValueType
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.model import Capability, Grant, Link, Role, RootKind, Share, Visit
 
+ADDRESSES = GateAddresses("http://127.0.0.1:8870")
 ROOT = CanonicalPath(("sub", "shared"))
 CONTENTS_QUERY = (
     Field("type", one_of=("notebook", "file", "directory")),
@@ -177,7 +179,7 @@ def grant(*capabilities: Capability, root: str = "sub/shared", kind: RootKind = 
     )
     link = Link(id="l", share=share.id, letter="a", created=0.0, expires=1_900_000_000.0)
     visit = Visit(id="v9v9v9v9v9", share=share.id, link="l", number=1, created=0.0, expires=1_900_000_000.0)
-    return Grant(share, link, visit, Role.VIEW, frozenset(capabilities), 1_900_000_000.0)
+    return Grant(share, link, visit, Role.VIEW, frozenset(capabilities), 1_900_000_000.0, ADDRESSES.of(share.id))
 
 
 def setting(

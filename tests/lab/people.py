@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.model import Grant, Link, Role, RootKind, Share, Visit
 
 ROOT = "sub/shared"
+ADDRESSES = GateAddresses("https://gate.example")
 
 
 def grant(role: Role = Role.VIEW, *, name: str = "Bo Chen", visit: str = "vstbcdfgh2", **share: Any) -> Grant:
@@ -32,7 +34,7 @@ def grant(role: Role = Role.VIEW, *, name: str = "Bo Chen", visit: str = "vstbcd
         created=record.created,
         expires=record.expires,
     )
-    return Grant(record, link, who, role, frozenset(), record.expires)
+    return Grant(record, link, who, role, frozenset(), record.expires, ADDRESSES.of(record.id))
 
 
 class MemoryStore:

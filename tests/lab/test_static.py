@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from sharegate.errors import Denied, Reason
 from sharegate.lab.static import Asset, OwnAssets, StaticCache, static_answer, upstream_path
 from sharegate.messages import Headers
+from sharegate.shares.addresses import GateAddresses
+
+SHARE = GateAddresses("http://127.0.0.1:8870").of("k7f2")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_own_assets() -> None:
     """page.js and its modules are found under their digest and nowhere else."""
     own = OwnAssets()
 
-    assert own.address("/s/k7f2/", "page.js") == f"/s/k7f2/-/static/{own.digest}/-/page.js"
+    assert own.address(SHARE, "page.js") == f"/s/k7f2/-/static/{own.digest}/-/page.js"
     for name in OwnAssets.NAMES:
         asset = own.find(own.digest, ("-", name))
         assert asset is not None and asset.body
@@ -110,4 +113,4 @@ def test_own_assets() -> None:
     assert own.find(own.digest, ("-", "page.py")) is None
     assert own.find(own.digest, ("-", "..", "page.py")) is None
     with pytest.raises(KeyError):
-        own.address("/s/k7f2/", "other.js")
+        own.address(SHARE, "other.js")

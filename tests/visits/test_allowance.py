@@ -3,6 +3,7 @@
 import pytest
 
 from sharegate.errors import Denied, Reason
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.model import Grant, Link, Role, Share, Visit
 from sharegate.visits.allowance import LINK_TIMES, SHARE_TIMES, Allowance, Amounts
 from tests.conftest import Clock
@@ -17,6 +18,7 @@ def grant(visit: str = "v1", link: str = "l1", share: str = "s1") -> Grant:
         role=Role.VIEW,
         capabilities=frozenset(),
         expires=9e9,
+        addresses=GateAddresses("http://127.0.0.1:8870").of(share),
     )
 
 

@@ -16,7 +16,7 @@ from sharegate.shares.model import Grant, KnockState, LinkKind, VisitKind
 from sharegate.visits.entry import Comer, Entry, badge
 from sharegate.visits.join import Door
 from tests.conftest import Clock
-from tests.house import ANN, EVE, House, house
+from tests.house import ADDRESSES, ANN, EVE, House, house
 
 
 @pytest_asyncio.fixture
@@ -487,7 +487,9 @@ async def test_attack_leaving_and_opening_again_does_not_fill_the_store(home: Ho
     _, (link,) = await home.share()
     rate = Rate(per=3, seconds=86400, burst=3)
     sentence = home.policies.roles.sentence
-    door = Door(home.store, home.authenticator, home.notes, home.clock, role_sentence=sentence, new_visits=rate)
+    door = Door(
+        home.store, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=sentence, new_visits=rate
+    )
     for _ in range(3):
         entry = await door.open(home.token(link), "", ANN)
         again = await door.open(home.token(link), "", replace(ANN, browser=entry.browser))

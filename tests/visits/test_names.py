@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Grant, Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits.names import OWNERS, REMEMBERED, Names, fold
@@ -42,7 +43,7 @@ def grant(
         **{"id": visit, "share": share.id, "link": by.id, "number": 1, "name": name, "created": 0.0, "expires": 9e9}
         | fields
     )
-    return Grant(share, by, who, Role.EDIT, frozenset(), 9e9)
+    return Grant(share, by, who, Role.EDIT, frozenset(), 9e9, GateAddresses("http://127.0.0.1:8870").of(share.id))
 
 
 def test_two_anns_are_told_apart() -> None:

@@ -86,9 +86,12 @@ class Ending:
     whole_share: bool = False
 
 
-def join_page() -> Response:
-    """`GET /join`: the same bytes for everybody, since the token is in the fragment and never arrives here."""
-    return page("join.html")
+def join_page(share_hosts: str = "") -> Response:
+    """`GET /join`: the same bytes for everybody, since the token is in the fragment and never arrives here.
+
+    With `share_hosts` the page's script sends a token that belongs to another host below that name on to it.
+    """
+    return page("join.html", share_hosts=share_hosts)
 
 
 def address_page() -> Response:

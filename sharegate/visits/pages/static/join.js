@@ -10,6 +10,10 @@ const CODE = /^[A-Za-z0-9]{8}$/;
 // What mail programs and people leave behind a pasted address.
 const TRAILING = /[\s.,;:!?'")\]>*]+$/;
 const LONGEST = 4096;
+// The name below which each share has a host of its own; empty where all live on one.
+const HOSTS = document.querySelector('meta[name="sharegate-share-hosts"]').content;
+const BELOW = `.${HOSTS}${location.port && ":" + location.port}`;
+const NO_DOOR = HOSTS && !location.host.endsWith(BELOW);
 
 let token = "";
 let code = "";
@@ -30,10 +34,29 @@ function read(text) {
   return CODE.test(short) ? { code: short.toUpperCase() } : {};
 }
 
+// Whose token it says it is. Nobody has checked it: it leads to a host below HOSTS at most, which will.
+function shareOf(text) {
+  try {
+    const claims = JSON.parse(atob(text.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    return /^[a-z0-9]{4,40}$/.test(claims.sub) ? claims.sub : "";
+  } catch {
+    return "";
+  }
+}
+
 async function begin(found, acted = false) {
   token = found.token || "";
   code = found.code || "";
   tell({ reference: "no" });
+  if (HOSTS && token) {
+    const share = shareOf(token);
+    if (!share) token = "";
+    else if (location.host !== share + BELOW) {
+      // The token stays in the fragment. Nothing is spent: the other page asks for a click as this one would.
+      return location.replace(`${location.protocol}//${share}${BELOW}/join#${token}`);
+    }
+  }
+  if (NO_DOOR) code = "";
   if (code) return page("device", "another device", acted);
   if (!token) return page("unknown", "nothing here", acted);
   show("looking", acted);
@@ -157,11 +180,13 @@ onSend(form("start"), "Looking…", async (element) => {
   if (/^https?:\/\//i.test(typed)) {
     const address = URL.canParse(typed) ? new URL(typed) : null;
     if (!address) throw new Problem("input", "This address is not complete.");
-    if (address.origin !== location.origin) {
+    const another = HOSTS && address.protocol === location.protocol && address.host.endsWith(BELOW);
+    if (address.origin !== location.origin && !another) {
       throw new Problem("input", `This link leads to ${address.host}, not here. Open it in the address bar.`);
     }
     found = read(address.hash.slice(1));
   }
+  if (found.code && NO_DOOR) throw new Problem("input", "A code works at the address that is shown beside it.");
   if (!found.token && !found.code) throw new Problem("input", "This is neither a whole link nor an 8-character code.");
   field.value = "";
   await begin(found, true);
