@@ -30,7 +30,19 @@ CLOSED = "The gate is closed. Links stay valid for when it runs again."
 
 Lan = Annotated[bool | None, typer.Option("--lan", help="Visitors in the local network may come in.")]
 PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, when TLS stands in front.")
+    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, if not the gate's.")
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--tls-certificate", metavar="FILE", help="The gate's own TLS certificate (PEM).")
+]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate (PEM).")]
+Trusted = Annotated[
+    str | None,
+    typer.Option(
+        "--trusted-forwarders",
+        metavar="ADDRESSES",
+        help="Proxies in front that say who a visitor is; addresses or networks, with commas between.",
+    ),
 ]
 Insecure = Annotated[bool | None, typer.Option("--insecure", help="Accept plain http off this computer.")]
 Host = Annotated[str | None, typer.Option("--host", metavar="NAME", help="This computer's name or address in links.")]
@@ -49,7 +61,7 @@ def add(app: typer.Typer) -> None:
             "sharegate up",
             "sharegate up ~/lectures",
             "sharegate up ~/lectures --public-url https://share.example.org",
-            "sharegate up --lan --insecure",
+            "sharegate up --lan --host laptop.example.org --tls-certificate cert.pem --tls-key key.pem",
         ),
     )(up)
     command(
@@ -58,7 +70,7 @@ def add(app: typer.Typer) -> None:
         panel=PANEL,
         examples=(
             "sharegate serve --config /etc/sharegate/gate.toml",
-            "sharegate serve --public-url https://share.example.org",
+            "sharegate serve --public-url https://share.example.org --trusted-forwarders 127.0.0.1",
         ),
     )(serve)
     command(
@@ -67,7 +79,9 @@ def add(app: typer.Typer) -> None:
 
 
 def _settings(cli: Cli, **given: Any) -> Config:
-    overrides = {name: value for name, value in given.items() if value is not None}
+    overrides = {
+        name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
+    }
     if overrides.get("lan") and "gate_host" not in overrides and (address := _network_address()):
         overrides["gate_host"] = address
     return cli.config(**overrides)
@@ -84,6 +98,9 @@ async def up(
     path: Annotated[str, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = ".",
     lan: Lan = None,
     public_url: PublicUrl = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    trusted_forwarders: Trusted = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
@@ -97,7 +114,17 @@ async def up(
     folder = Path(typed_path(path)).expanduser()
     if not folder.exists():
         raise Invalid("path", f"there is no {folder}", "Name a folder that exists")
-    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    config = _settings(
+        cli,
+        lan=lan,
+        public_url=public_url,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        trusted_forwarders=trusted_forwarders,
+        insecure=insecure,
+        gate_host=host,
+        gate_port=port,
+    )
     screen = None
     async with _open_gate(cli, config) as (gate, stop), attached(folder, gate.servers, stop, cli.output.note) as own:
         if own is not None:
@@ -197,12 +224,25 @@ async def serve(
     cli: Cli,
     lan: Lan = None,
     public_url: PublicUrl = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    trusted_forwarders: Trusted = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
 ) -> None:
     """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded."""
-    config = _settings(cli, lan=lan, public_url=public_url, insecure=insecure, gate_host=host, gate_port=port)
+    config = _settings(
+        cli,
+        lan=lan,
+        public_url=public_url,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        trusted_forwarders=trusted_forwarders,
+        insecure=insecure,
+        gate_host=host,
+        gate_port=port,
+    )
     async with _open_gate(cli, config) as (gate, stop):
         await _introduce(cli, DirectControl(gate.api, live=True), None)
         await stop.wait()
