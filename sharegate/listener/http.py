@@ -22,6 +22,8 @@ CLOSING_SECONDS = 1.0
 # For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
 HANDSHAKE_SECONDS = 10.0
 FAREWELL_SECONDS = 2.0
+# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute.
+PING_SECONDS = 30.0
 # For the first head of a connection.
 HEAD_SECONDS = 20.0
 # Between two requests, between two pieces of a body, and while a visitor does not take what is sent.
@@ -310,7 +312,7 @@ class Listener:
             compress=False,
             max_msg_size=answer.max_message,
             timeout=CLOSING_SECONDS,
-            heartbeat=30.0,
+            heartbeat=PING_SECONDS,
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:
