@@ -84,6 +84,7 @@ def replaced(pair: Pair, fresh: Pair) -> None:
 async def test_a_request_over_tls_arrives_as_https(authority: Authority) -> None:
     """With the visitor's address; TLS 1.3, and HTTP/1.1 also where a client would rather speak something newer."""
     pair, seen = authority.leaf(), list[Request]()
+    assert certificates(pair).context.minimum_version is ssl.TLSVersion.TLSv1_2
     trusted = pair.trusted()
     trusted.set_alpn_protocols(["h2", "http/1.1"])
     async with listening(certificates(pair).context, seen) as port:

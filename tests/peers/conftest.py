@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import pytest_asyncio
 
 from tests.gatehouse import Gatehouse, gatehouse
 from tests.peers.people import HERE, Person, connector
-from tests.real import chp, nginx
+from tests.real import caddy, chp, nginx, tunnel
+from tests.real.caddy import running_caddy
 from tests.real.certificates import Authority, Pair
 from tests.real.chp import running_chp
 from tests.real.jupyter import JupyterServer, free_port, plant, running_jupyter
 from tests.real.nginx import Nginx, running_nginx
+from tests.real.tunnel import running_tunnel
 
 NAME = "share.example.org"
 # nginx, as somebody else may have configured it: whole answers and whole bodies wait in it.
@@ -29,8 +31,14 @@ BUFFERING = {
     "proxy_max_temp_file_size 0;": "",
 }
 # The gate by itself; nginx, and to the gate by TLS again; JupyterHub's proxy, the same; both in a row, as a hub's
-# ingress and proxy are; and an nginx that keeps whole answers.
-WAYS = ("gate", "nginx", "nginx-tls", "chp", "chp-tls", "nginx-chp", "nginx-buffering")
+# ingress and proxy are; an nginx that keeps whole answers; nginx on a host to which a laptop has a tunnel; and Caddy.
+WAYS = ("gate", "nginx", "nginx-tls", "chp", "chp-tls", "nginx-chp", "nginx-buffering", "nginx-ssh", "caddy")
+_PROGRAMS: dict[str, Callable[[], object]] = {
+    "nginx": nginx.executable,
+    "chp": chp.executable,
+    "ssh": tunnel.executables,
+    "caddy": caddy.executable,
+}
 
 
 @dataclass
@@ -85,7 +93,7 @@ async def way(
 @contextlib.asynccontextmanager
 async def opened(kind: str, folder: Path, lab: JupyterServer, pair: Pair, **settings: Any) -> AsyncIterator[Way]:
     """A gate on a free port and the proxies of this way in front of it."""
-    missing = [one.__name__ for part, one in (("nginx", nginx), ("chp", chp)) if part in kind and not one.executable()]
+    missing = [part for part in kind.split("-") if part in _PROGRAMS and not _PROGRAMS[part]()]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     port = free_port()
@@ -102,6 +110,8 @@ async def opened(kind: str, folder: Path, lab: JupyterServer, pair: Pair, **sett
         upstream = pair if _encrypted(kind) else None
         with contextlib.ExitStack() as running:
             front = None
+            if kind == "nginx-ssh":
+                inner = running.enter_context(running_tunnel(folder / "ssh", inner))
             if kind == "nginx-chp":
                 inner = running.enter_context(running_chp(folder / "chp", inner)).port
             if "nginx" in kind:
@@ -111,6 +121,8 @@ async def opened(kind: str, folder: Path, lab: JupyterServer, pair: Pair, **sett
                 )
             elif "chp" in kind:
                 running.enter_context(running_chp(folder / "chp", inner, port=port, tls=pair, upstream_tls=upstream))
+            elif kind == "caddy":
+                running.enter_context(running_caddy(folder / "caddy", inner, port=port, tls=pair))
             yield Way(kind, gate, f"https://{NAME}:{port}", pair, front)
 
 

@@ -175,6 +175,8 @@ async def test_attack_another_host_is_refused(way: Way, ann: Person) -> None:
     answer = await ann.ask("GET", "/join", whole=True, Host="evil.example")
     if way.name == "chp-tls":  # this proxy asks for a certificate of that name first, and the gate has none
         assert answer.status == 503
+    elif way.name == "caddy":  # this one answers by itself for names that it does not have
+        assert (answer.status, answer.body) == (200, b"")
     else:
         assert (answer.status, answer.json["error"]["code"]) == (421, "bad_host")
 
