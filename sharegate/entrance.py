@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from sharegate.config import Config
-from sharegate.errors import Faults
+from sharegate.errors import Faults, Invalid
 from sharegate.listener.certificate import Facts
 from sharegate.listener.forwarders import Forwarders
 from sharegate.listener.tls import Certificates, check_files
@@ -24,7 +24,7 @@ class Front:
     days: float | None = None
     ending: bool = False
     names: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Invalid, ...] = ()
     claiming: tuple[str, ...] = ()
     one_address: bool = False
     plain: bool = False
@@ -56,7 +56,7 @@ class Entrance:
         told = self._certificates
         return replace(
             _lasting(told.facts if told is not None else None, self._now()),
-            problems=tuple(told.problems) if told is not None else (),
+            problems=told.problems if told is not None else (),
             claiming=tuple(sorted(seen.claiming)),
             one_address=seen.asked and not seen.elsewhere,
             plain=seen.plain,
@@ -68,7 +68,7 @@ def without_gate(config: Config, now: float) -> Front:
     try:
         return _lasting(check(config, now), now)
     except Faults as faults:
-        return Front(problems=tuple(map(str, faults.faults)))
+        return Front(problems=tuple(faults.faults))
 
 
 def check(config: Config, now: float) -> Facts | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,12 @@ def test_the_doctor_tells_of_files_that_cannot_be_used(pair: Pair) -> None:
     """A failure, when there is nothing else; a warning, while the pair before is good."""
     given = config(pair)
     pair.key.chmod(0o644)
-    said = f"The TLS certificate on the disk cannot be used: tls_key: {pair.key} can be read or changed by others."
-    (found,) = told(given, without_gate(given, time.time())).items()
-    assert found[0].startswith(said) and found[1] == "fail"
-    (found,) = [item for item in told(given, Front(days=3.0, problems=("x",))).items() if "disk" in item[0]]
-    assert found[1] == "warn"
+    said = f"The TLS files cannot be used: tls_key {pair.key} can be read or changed by others"
+    front = without_gate(given, time.time())
+    assert told(given, front) == {said: "fail"}
+    assert said in warned(given, front)
+    assert told(given, replace(front, days=3.0))[said] == "warn"
+    assert said not in warned(given, replace(front, days=3.0))
 
 
 ONE = "Every visitor has the address of the proxy in front, one for all"

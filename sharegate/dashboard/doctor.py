@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from sharegate.config import Config, loopback
-from sharegate.errors import StoreUnavailable
+from sharegate.errors import Invalid, StoreUnavailable
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 
@@ -43,7 +43,7 @@ class Front(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
     @property
-    def problems(self) -> tuple[str, ...]: ...
+    def problems(self) -> tuple[Invalid, ...]: ...
 
     @property
     def claiming(self) -> tuple[str, ...]: ...
@@ -112,8 +112,10 @@ class Doctor:
                 found.append(_finding("ok", f"The TLS certificate is for {names}, for {front.days:.0f} days"))
         # While one is used that was good before, visitors notice nothing yet.
         level = "warn" if front.days is not None and front.days > 0 else "fail"
-        what = "The TLS certificate on the disk cannot be used"
-        return [*found, *(_finding(level, f"{what}: {problem}", renew) for problem in front.problems)]
+        for fault in front.problems:
+            what = f"The TLS files cannot be used: {fault.field} {fault.problem}"
+            found.append(_finding(level, what, fault.remedy or renew))
+        return found
 
     def _in_front(self) -> list[Finding]:
         config, front = self._config, self._front()

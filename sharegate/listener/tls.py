@@ -37,9 +37,9 @@ class Certificates:
         self._now = now
         self._seen = _looks(certificate, key)
         self._current, self.facts = _load(certificate, key, hosts, now())
-        self._suspect: list[str] = []
+        self._suspect = self._told = ""
         # What is wrong with the files as they are now; empty while they are what connections get.
-        self.problems: list[str] = []
+        self.problems: tuple[Invalid, ...] = ()
         self.context = self._current
         # Each handshake takes the pair of that moment. Loading into a context that is in use would leave it with half
         # a pair when the second file does not fit. Called without a name, too.
@@ -60,13 +60,15 @@ class Certificates:
         try:
             fresh = await asyncio.to_thread(self._fresh)
         except Faults as faults:  # fails closed: the pair before stays
-            said = [str(fault) for fault in faults.faults]
-            if said == self._suspect and said != self.problems:
-                self.problems = said
-                log.error("the new TLS certificate is not used, the one before stays: %s", "; ".join(said))
-            self._suspect = said
+            said = "; ".join(str(fault) for fault in faults.faults)
+            if said != self._suspect:
+                self._suspect = said
+            elif said != self._told:
+                self._told, self.problems = said, tuple(faults.faults)
+                log.error("the new TLS certificate is not used, the one before stays: %s", said)
             return
-        self._suspect, self.problems = [], []
+        self._suspect = self._told = ""
+        self.problems = ()
         if fresh is not None:
             self._current, self.facts, self._seen = fresh
             log.info("new TLS certificate, for %s", ", ".join(self.facts.names))

@@ -194,7 +194,7 @@ async def test_a_renewed_certificate_is_for_new_connections(authority: Authority
         assert await serial(port, trusted, "127.0.0.1") == after
         assert b"200" in await ask(*open_one)
         open_one[1].close()
-    assert served.problems == []
+    assert served.problems == ()
 
 
 async def test_a_link_to_other_files_is_a_change(authority: Authority, tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_a_broken_renewal_keeps_the_pair_before(
             pair.key.chmod(0o644)
     async with listening(served.context) as port:
         await served.look()
-        assert served.problems == []
+        assert served.problems == ()
         assert await serial(port, pair.trusted()) == before
         with caplog.at_level(logging.ERROR, "sharegate.listener"):
             for _ in range(3):
@@ -249,7 +249,7 @@ async def test_a_broken_renewal_keeps_the_pair_before(
         after = fresh.serial
         replaced(pair, fresh)
         await served.look()
-        assert served.problems == []
+        assert served.problems == ()
         assert await serial(port, pair.trusted()) == after
 
 
@@ -264,7 +264,7 @@ async def test_files_that_come_back_are_no_problem_any_more(authority: Authority
     assert served.problems
     pair.key.write_bytes(kept)
     await served.look()
-    assert served.problems == []
+    assert served.problems == ()
 
 
 def faults(certificate: Path, key: Path) -> list[str]:
