@@ -30,6 +30,7 @@ from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
 from sharegate.editing import Editing
+from sharegate.entrance import Entrance, Front, without_gate
 from sharegate.errors import Reason, Refused, StoreUnavailable
 from sharegate.gate import Gate
 from sharegate.keeping import Keeping
@@ -132,7 +133,9 @@ class _House:
 
 
 @contextlib.asynccontextmanager
-async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> AsyncIterator[_House]:
+async def _house(
+    config: Config, *, running: bool, now: Callable[[], float], front: Callable[[], Front]
+) -> AsyncIterator[_House]:
     """Open keys, store and trail; assemble; close in the opposite order. Raises Invalid, Faults, Refused."""
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
@@ -164,7 +167,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         closing.callback(uploads.close)
         hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
-        doctor = Doctor(config, store, servers, trail)
+        doctor = Doctor(config, store, servers, trail, front)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
             store=store,
@@ -225,7 +228,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
 @contextlib.asynccontextmanager
 async def offline(config: Config, *, now: Callable[[], float] = time.time) -> AsyncIterator[Api]:
     """The owner's API without a gate: for commands while none runs. Raises Refused(`gate_running`) when one does."""
-    async with _house(config, running=False, now=now) as house:
+    async with _house(config, running=False, now=now, front=lambda: without_gate(config, now())) as house:
         yield house.api
 
 
@@ -233,7 +236,9 @@ async def offline(config: Config, *, now: Callable[[], float] = time.time) -> As
 async def running(
     config: Config, *, progress: Progress = _quiet, now: Callable[[], float] = time.time
 ) -> AsyncIterator[RunningGate]:
-    """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs."""
+    """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs, Faults for a
+    certificate that cannot be used."""
+    entrance = Entrance(config, now)
     with contextlib.ExitStack() as sockets:
         gate_sockets: list[socket.socket] = []
         for host in _gate_hosts(config):
@@ -241,21 +246,21 @@ async def running(
             config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
-        async with _house(config, running=True, now=now) as house:
+        async with _house(config, running=True, now=now, front=entrance.front) as house:
             if config.one_owner:
                 check_one_owner(owners(await house.store.shares(), house.now()))
             names = Names(house.now)
             await names.open(house.store)
-            gate, documents, background = _gate(house, names)
+            gate, documents, background = _gate(house, names, entrance)
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle)
                 closing.push_async_callback(listener.stop)
                 owner = OwnerListener(house.api, house.ring, _readiness(house), share_hosts=config.share_hosts)
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
-                    await listener.start(each)
+                    await listener.start(each, entrance.tls)
                 await owner.start(dashboard, config.socket_path)
-                tasks = [asyncio.create_task(work()) for work in background]
+                tasks = [asyncio.create_task(work()) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(_drain, gate, house.channels, documents)
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
@@ -265,7 +270,9 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
+def _gate(
+    house: _House, names: Names, entrance: Entrance
+) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
     """The request path, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site(house.addresses)
@@ -372,6 +379,8 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         allowance=allowance,
         strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
         now=now,
+        visitor=entrance.forwarders.visitor,
+        lasting_tls=entrance.lasting_tls,
     )
 
     def server_changed(change: StateChange) -> None:

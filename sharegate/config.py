@@ -34,7 +34,7 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting. `type` is str, int, bool or a list of str ("list")."""
+    """One setting. `type` is str, int, bool, or "list": texts, with commas between them outside of TOML."""
 
     name: str
     type: str
@@ -52,6 +52,14 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("public_url", "str", "", "The address visitors use when something stands in front of the gate."),
     Setting("share_hosts", "str", "", "Name below which each share has its own host; see docs/hosts.md."),
     Setting("accept_shared_origin", "bool", False, "Serve several owners without share hosts; see docs/hosts.md."),
+    Setting("tls_certificate", "str", "", "The gate's own TLS certificate: a PEM file, with those above it."),
+    Setting("tls_key", "str", "", "The key of that certificate: a PEM file that nobody else may read."),
+    Setting(
+        "trusted_forwarders",
+        "list",
+        (),
+        "Addresses or networks of proxies in front, which are believed when they say who a visitor is.",
+    ),
     Setting("lan", "bool", False, "Listen on all addresses of this computer, for visitors in the local network."),
     Setting("insecure", "bool", False, "Accept plain http off this computer: who listens in can enter as a visitor."),
     Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
@@ -85,6 +93,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("versions_minutes", "int", 5, "Minutes between two versions of a document while visitors write in it."),
     Setting("undo_megabytes", "int", 32, "Changes of one document that are kept to undo a person's work."),
 )
+_PATHS = ("policy_dir", "tls_certificate", "tls_key")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _PORTS = ("gate_port", "dashboard_port")
 _COUNTS = tuple(setting.name for setting in SETTINGS if setting.type == "int" and setting.name not in _PORTS)
@@ -103,6 +112,9 @@ class Config:
     public_url: str
     share_hosts: str
     accept_shared_origin: bool
+    tls_certificate: Path | None
+    tls_key: Path | None
+    trusted_forwarders: tuple[str, ...]
     lan: bool
     insecure: bool
     policy_dir: Path | None
@@ -148,7 +160,7 @@ class Config:
         if self.public_url:
             return self.public_url.rstrip("/")
         host = f"[{self.gate_host}]" if ":" in self.gate_host else self.gate_host
-        return f"http://{host}:{self.gate_port}"
+        return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.gate_port}"
 
     @property
     def one_owner(self) -> bool:
@@ -170,10 +182,14 @@ class Config:
 
     def as_dict(self) -> dict[str, Any]:
         """For `config show`. There is no secret among the settings: keys are files of their own."""
-        return {
-            setting.name: str(value) if isinstance(value := getattr(self, setting.name), Path) else value
-            for setting in SETTINGS
-        }
+        return {setting.name: _plain(getattr(self, setting.name)) for setting in SETTINGS}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON and TOML write it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def loopback(host: str) -> bool:
@@ -209,7 +225,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             _put(values, field, _from_text(field, text), name, faults)
     for field, value in (overrides or {}).items():
         if value is not None:
-            _put(values, field, value, "--" + field.replace("_", "-"), faults)
+            given = _from_text(field, value) if isinstance(value, str) and _is_list(field) else value
+            _put(values, field, given, "--" + field.replace("_", "-"), faults)
     _check(values, faults)
     if faults:
         raise Faults(str(path or "configuration"), faults)
@@ -220,7 +237,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "data_dir": Path(data_dir).expanduser().absolute(),
             "owner": values["owner"] or person(),
             "share_hosts": values["share_hosts"].lower(),
-            "policy_dir": Path(values["policy_dir"]).expanduser().absolute() if values["policy_dir"] else None,
+            **{name: Path(values[name]).expanduser().absolute() if values[name] else None for name in _PATHS},
+            "trusted_forwarders": tuple(values["trusted_forwarders"]),
         }
     )
 
@@ -246,21 +264,32 @@ def _from_text(field: str, text: str) -> Any:
         return text.lower() in ("1", "true", "yes", "on")
     if kind == "int" and re.fullmatch(r"\d{1,9}", text):
         return int(text)
+    if kind == "list":
+        return [one.strip() for one in text.split(",") if one.strip()]
     return text
+
+
+def _is_list(field: str) -> bool:
+    return field in _BY_NAME and _BY_NAME[field].type == "list"
 
 
 def _put(values: dict[str, Any], field: str, value: Any, said: str, faults: list[Invalid]) -> None:
     setting = _BY_NAME.get(field)
     if setting is None:
         faults.append(Invalid(said, "is no setting", "`sharegate config show` lists them"))
-    elif type(value).__name__ != setting.type:
-        faults.append(Invalid(said, f"must be {_said(setting.type)}, not {value!r}", f"Default: {setting.default!r}"))
+    elif type(value).__name__ != setting.type or (setting.type == "list" and not all(map(_is_text, value))):
+        default = f"Default: {setting.default!r}" if setting.type != "list" else 'Example: ["127.0.0.1"]'
+        faults.append(Invalid(said, f"must be {_said(setting.type)}, not {value!r}", default))
     else:
         values[field] = value
 
 
 def _said(kind: str) -> str:
-    return {"str": "text", "int": "a whole number", "bool": "true or false"}[kind]
+    return {"str": "text", "int": "a whole number", "bool": "true or false", "list": "a list of texts"}[kind]
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
@@ -285,11 +314,14 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
-    for name in ("data_dir", "policy_dir"):
-        if values[name] and not values[name].strip():
-            faults.append(Invalid(name, "is blank", "Give a folder, or leave it out"))
+    for name in ("data_dir", *_PATHS):
+        if values[name] and (not values[name].strip() or "\0" in values[name]):
+            faults.append(Invalid(name, "is blank or no path", "Give a path, or leave it out"))
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
         faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
+    for entry in values["trusted_forwarders"]:
+        _check_forwarder(entry, faults)
+    _check_tls(values, faults)
     _check_reach(values, faults)
     if values["share_hosts"]:
         faults.extend(_share_hosts_faults(values, values["share_hosts"].lower()))
@@ -340,6 +372,27 @@ def _site(host: str) -> str:
     return ".".join(host.split(".")[-2:])
 
 
+def _check_forwarder(entry: str, faults: list[Invalid]) -> None:
+    field, example = "trusted_forwarders", "Example: 127.0.0.1, or 10.0.3.0/24"
+    try:
+        network = ipaddress.ip_network(entry)
+    except ValueError:
+        faults.append(Invalid(field, f"{entry!r} is no address or network", example))
+        return
+    if network.prefixlen == 0:
+        faults.append(Invalid(field, f"{entry} is everybody: whoever asks could say who they are", example))
+
+
+def _check_tls(values: dict[str, Any], faults: list[Invalid]) -> None:
+    """What can be seen without the files; app.py reads them."""
+    certificate, key = values["tls_certificate"], values["tls_key"]
+    if bool(certificate) != bool(key):
+        missing, given = ("tls_key", "tls_certificate") if certificate else ("tls_certificate", "tls_key")
+        faults.append(Invalid(missing, f"is missing, {given} is there", "Give both, or none"))
+    elif certificate and values["public_url"].startswith("http:"):
+        faults.append(Invalid("public_url", "is plain http, but the gate has a certificate", "Write https://"))
+
+
 def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
     url = values["public_url"]
     if url:
@@ -362,13 +415,13 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
         elif host.lower() == values["dashboard_host"].lower():
             faults.append(Invalid("public_url", "has the dashboard's host name", "Use another name"))
         return
-    off = values["lan"] or not loopback(values["gate_host"])
+    off = not values["tls_certificate"] and (values["lan"] or not loopback(values["gate_host"]))
     if off and not values["insecure"]:
         faults.append(
             Invalid(
                 "lan" if values["lan"] else "gate_host",
                 "visitors in the network would use plain http, which others there can listen to",
-                "Put TLS in front and set public_url, or accept it with --insecure",
+                "Set tls_certificate and tls_key, or put TLS in front and set public_url, or accept it with --insecure",
             )
         )
     if values["lan"] and loopback(values["gate_host"]):
@@ -404,7 +457,7 @@ def documentation() -> str:
 def _default(setting: Setting) -> str:
     if isinstance(setting.default, bool):
         return "`true`" if setting.default else "`false`"
-    return f"`{setting.default}`" if setting.default != "" else ""
+    return f"`{setting.default}`" if setting.default not in ("", ()) else ""
 
 
 def _is_address(host: str) -> bool:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     BAD_PATH = "bad_path"
     BAD_QUERY = "bad_query"
     BAD_HEADER = "bad_header"
+    BAD_FORWARDING = "bad_forwarding"
     BAD_BODY = "bad_body"
     BODY_TOO_LARGE = "body_too_large"
     BAD_FRAME = "bad_frame"
@@ -145,6 +146,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.BAD_PATH: _bad(),
     Reason.BAD_QUERY: _bad(),
     Reason.BAD_HEADER: _bad(),
+    Reason.BAD_FORWARDING: _bad(),
     Reason.BAD_BODY: _bad(),
     Reason.BODY_TOO_LARGE: Meaning(413, "body_too_large", "The request is larger than this share allows."),
     Reason.BAD_FRAME: _bad(),

@@ -115,7 +115,13 @@ class Gate:
         allowance: Allowance,
         strangers: Buckets,
         now: Callable[[], float],
+        visitor: Callable[[Request], Request] = lambda request: request,
+        lasting_tls: bool = False,
     ) -> None:
+        """`visitor` says who asks behind a forwarder, or raises Denied. With `lasting_tls` browsers are told to come by
+        TLS only."""
+        self._visitor = visitor
+        self._floor = (*_FLOOR, _LASTING_TLS) if lasting_tls else _FLOOR
         self._site = site
         self._store = store
         self._authenticator = authenticator
@@ -137,12 +143,13 @@ class Gate:
     async def handle(self, request: Request) -> Answer:
         """Answer anything. Raises nothing but cancellation."""
         answer = await self._handle(request)
-        return answer if isinstance(answer, Upgrade) else _with_floor(answer)
+        return answer if isinstance(answer, Upgrade) else _with_floor(answer, self._floor)
 
     async def _handle(self, request: Request) -> Answer:
         act = Act(time.perf_counter(), new_id(8))
         try:
             try:
+                request = self._visitor(request)
                 return await self._route(request, act)
             except Denied as denied:
                 return await self._refuse(request, denied, act)
@@ -331,7 +338,9 @@ class Gate:
                     await answer.done()
             await self._answered(request, act, answer.status, sent, spent=True)
 
-        return Response(answer.status, answer.headers, counted(), done, cut.wait)
+        # What ended must not come out of a proxy's buffer afterwards.
+        headers = (*answer.headers, ("X-Accel-Buffering", "no"))
+        return Response(answer.status, headers, counted(), done, cut.wait)
 
     async def _answered(self, request: Request, act: Act, status: int, size: int, *, spent: bool = False) -> None:
         grant = act.grant
@@ -465,7 +474,11 @@ _FLOOR = (
 )
 
 
-def _with_floor(answer: Response) -> Response:
+# Half a year, for this very name: an owner may have other things below it, and may move (RFC 6797).
+_LASTING_TLS = ("Strict-Transport-Security", "max-age=15552000")
+
+
+def _with_floor(answer: Response, floor: tuple[tuple[str, str], ...]) -> Response:
     said = {name.lower() for name, _ in answer.headers}
-    missing = tuple(field for field in _FLOOR if field[0].lower() not in said)
+    missing = tuple(field for field in floor if field[0].lower() not in said)
     return replace(answer, headers=(*answer.headers, *missing)) if missing else answer

@@ -62,7 +62,8 @@ class NoBody:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came in. `target` is raw (origin-form); `peer` is the address of the connection."""
+    """One request as it came in. `target` is raw (origin-form). `peer` is the address of the connection, `scheme` what
+    is spoken on it; behind a trusted forwarder both are the visitor's."""
 
     method: str
     target: str

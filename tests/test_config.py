@@ -139,6 +139,20 @@ def test_a_file_that_is_not_there_or_not_text_is_a_fault(tmp_path: Path) -> None
         ({"share_hosts": "share.example.net", "public_url": "https://share.example.org"}, "share_hosts"),
         ({"share_hosts": "example.org", "public_url": "https://share.example.org"}, "share_hosts"),
         ({"share_hosts": "ashare.example.org", "public_url": "https://share.example.org"}, "share_hosts"),
+        ({"tls_certificate": "cert.pem"}, "tls_key"),
+        ({"tls_key": "key.pem"}, "tls_certificate"),
+        ({"tls_certificate": " ", "tls_key": "key.pem"}, "tls_certificate"),
+        (
+            {"tls_certificate": "c", "tls_key": "k", "public_url": "http://share.example.org", "insecure": True},
+            "public_url",
+        ),
+        ({"trusted_forwarders": ["127.0.0.1", "proxy.example.org"]}, "trusted_forwarders"),
+        ({"trusted_forwarders": "0.0.0.0/0"}, "trusted_forwarders"),
+        ({"trusted_forwarders": "::/0"}, "trusted_forwarders"),
+        ({"trusted_forwarders": "10.0.0.1/8"}, "trusted_forwarders"),
+        ({"trusted_forwarders": "all"}, "trusted_forwarders"),
+        ({"trusted_forwarders": [7]}, "--trusted-forwarders"),
+        ({"trusted_forwarders": 7}, "--trusted-forwarders"),
         ({"data_dir": "  "}, "data_dir"),
         ({"policy_dir": "\t"}, "policy_dir"),
     ],
@@ -161,6 +175,11 @@ def test_a_value_that_cannot_be_is_refused_by_its_field(values: dict[str, Any], 
         ({"public_url": "https://share.example.org/"}, "public", "https://share.example.org"),
         ({"public_url": "http://127.0.0.1:9000"}, "this computer", "http://127.0.0.1:9000"),
         ({"public_url": "http://share.example.org", "insecure": True}, "public", "http://share.example.org"),
+        (
+            {"lan": True, "gate_host": "192.168.1.20", "tls_certificate": "c", "tls_key": "k"},
+            "local network",
+            "https://192.168.1.20:8870",
+        ),
     ],
 )
 def test_who_can_reach_the_gate_is_said_in_words(values: dict[str, Any], reach: str, url: str) -> None:
@@ -208,11 +227,30 @@ def test_everything_that_is_shown_is_a_setting() -> None:
     assert set(config.as_dict()) == {setting.name for setting in SETTINGS} == set(Config.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("setting", [one for one in SETTINGS if one.type != "str"], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "setting", [one for one in SETTINGS if one.type not in ("str", "list")], ids=lambda one: one.name
+)
 def test_the_environment_is_read_by_type(setting: Any) -> None:
     """A word where a number or a switch belongs is a fault that names the variable."""
     name = f"SHAREGATE_{setting.name.upper()}"
     assert "must be" in faults(None, {name: "perhaps"})[name]
+
+
+def test_a_list_is_a_list_in_the_file_and_has_commas_elsewhere(tmp_path: Path) -> None:
+    """The same value from TOML, from the environment and from the command line."""
+    wanted = ("127.0.0.1", "10.0.3.0/24")
+    file = written(tmp_path, 'trusted_forwarders = ["127.0.0.1", "10.0.3.0/24"]\n')
+    assert load(file, {}).trusted_forwarders == wanted
+    assert load(None, {"SHAREGATE_TRUSTED_FORWARDERS": "127.0.0.1, 10.0.3.0/24,"}).trusted_forwarders == wanted
+    assert load(None, {}, {"trusted_forwarders": "127.0.0.1,10.0.3.0/24"}).trusted_forwarders == wanted
+    assert load(file, {"SHAREGATE_TRUSTED_FORWARDERS": ""}).trusted_forwarders == ()
+    assert load(file, {}).as_dict()["trusted_forwarders"] == list(wanted)
+
+
+def test_a_text_where_a_list_belongs_in_the_file_is_a_fault(tmp_path: Path) -> None:
+    """TOML has lists; what holds for one spelling there holds for all."""
+    file = written(tmp_path, 'trusted_forwarders = "127.0.0.1"\n')
+    assert "must be a list of texts" in faults(file)[f"trusted_forwarders in {file}"]
 
 
 @given(st.dictionaries(st.sampled_from([one.name for one in SETTINGS]), st.text(max_size=40) | st.integers()))

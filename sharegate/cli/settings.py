@@ -56,16 +56,27 @@ def show(cli: Cli) -> None:
 
 
 def _value(value: Any) -> str:
-    if value in (None, ""):
+    if value in (None, "", []):
         return "-"
+    if isinstance(value, list):
+        return shown(", ".join(value), 200)
     return str(value).lower() if isinstance(value, bool) else shown(value)
 
 
 def check(cli: Cli) -> None:
-    """Read the settings and report everything that is wrong with them together. Exit code 2 when something is."""
+    """Read the settings, and the TLS files that they name, and report everything that is wrong together.
+
+    Exit code 2 when something is.
+    """
+    from sharegate.entrance import check as check_certificate
+
     config = cli.config()
+    certificate = check_certificate(config, cli.now())
     if cli.as_json:
-        cli.output.document({"sound": True, "gate_url": config.gate_url, "reach": config.reach})
+        ends = certificate.ends if certificate is not None else None
+        cli.output.document(
+            {"sound": True, "gate_url": config.gate_url, "reach": config.reach, "tls_certificate_ends": ends}
+        )
     else:
         cli.output.say("The settings are sound.")
         cli.output.note(f"Visitors would reach the gate at {config.gate_url} ({config.reach}).")

@@ -30,7 +30,19 @@ CLOSED = "The gate is closed. Links stay valid for when it runs again."
 
 Lan = Annotated[bool | None, typer.Option("--lan", help="Visitors in the local network may come in.")]
 PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, when TLS stands in front.")
+    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, if not the gate's.")
+]
+Certificate = Annotated[
+    Path | None, typer.Option("--tls-certificate", metavar="FILE", help="The gate's own TLS certificate (PEM).")
+]
+Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate (PEM).")]
+Trusted = Annotated[
+    str | None,
+    typer.Option(
+        "--trusted-forwarders",
+        metavar="ADDRESSES",
+        help="Proxies in front that say who a visitor is; addresses or networks, with commas between.",
+    ),
 ]
 ShareHosts = Annotated[
     str | None,
@@ -59,6 +71,7 @@ def add(app: typer.Typer) -> None:
             "sharegate up ~/lectures --public-url https://share.example.org",
             "sharegate up --share-hosts localhost",
             "sharegate up --lan --insecure",
+            "sharegate up --lan --host laptop.example.org --tls-certificate cert.pem --tls-key key.pem",
         ),
     )(up)
     command(
@@ -69,6 +82,7 @@ def add(app: typer.Typer) -> None:
             "sharegate serve --config /etc/sharegate/gate.toml",
             "sharegate serve --public-url https://share.example.org",
             "sharegate serve --public-url https://share.example.org --share-hosts share.example.org",
+            "sharegate serve --public-url https://share.example.org --trusted-forwarders 127.0.0.1",
         ),
     )(serve)
     command(
@@ -77,7 +91,9 @@ def add(app: typer.Typer) -> None:
 
 
 def _settings(cli: Cli, **given: Any) -> Config:
-    overrides = {name: value for name, value in given.items() if value is not None}
+    overrides = {
+        name: str(value) if isinstance(value, Path) else value for name, value in given.items() if value is not None
+    }
     if overrides.get("lan") and "gate_host" not in overrides and (address := _network_address()):
         overrides["gate_host"] = address
     return cli.config(**overrides)
@@ -96,6 +112,9 @@ async def up(
     public_url: PublicUrl = None,
     share_hosts: ShareHosts = None,
     accept_shared_origin: SharedOrigin = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    trusted_forwarders: Trusted = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
@@ -115,6 +134,9 @@ async def up(
         public_url=public_url,
         share_hosts=share_hosts,
         accept_shared_origin=accept_shared_origin,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        trusted_forwarders=trusted_forwarders,
         insecure=insecure,
         gate_host=host,
         gate_port=port,
@@ -224,6 +246,9 @@ async def serve(
     public_url: PublicUrl = None,
     share_hosts: ShareHosts = None,
     accept_shared_origin: SharedOrigin = None,
+    tls_certificate: Certificate = None,
+    tls_key: Key = None,
+    trusted_forwarders: Trusted = None,
     insecure: Insecure = None,
     host: Host = None,
     port: Port = None,
@@ -235,6 +260,9 @@ async def serve(
         public_url=public_url,
         share_hosts=share_hosts,
         accept_shared_origin=accept_shared_origin,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        trusted_forwarders=trusted_forwarders,
         insecure=insecure,
         gate_host=host,
         gate_port=port,

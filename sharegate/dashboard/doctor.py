@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from sharegate.config import Config
-from sharegate.errors import StoreUnavailable
+from sharegate.config import Config, loopback
+from sharegate.errors import Invalid, StoreUnavailable
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 
@@ -30,14 +30,42 @@ class ServersSeen(Protocol):
     async def look(self, upstream: Upstream) -> bool | None: ...
 
 
+class Front(Protocol):
+    """How visitors come in, as entrance.Front tells it."""
+
+    @property
+    def days(self) -> float | None: ...
+
+    @property
+    def ending(self) -> bool: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    @property
+    def problems(self) -> tuple[Invalid, ...]: ...
+
+    @property
+    def claiming(self) -> tuple[str, ...]: ...
+
+    @property
+    def one_address(self) -> bool: ...
+
+    @property
+    def plain(self) -> bool: ...
+
+
 class Doctor:
     """Looks at configuration, store, trail and servers."""
 
-    def __init__(self, config: Config, store: ReadyStore, servers: ServersSeen, trail: Ready) -> None:
+    def __init__(
+        self, config: Config, store: ReadyStore, servers: ServersSeen, trail: Ready, front: Callable[[], Front]
+    ) -> None:
         self._config = config
         self._store = store
         self._servers = servers
         self._trail = trail
+        self._front = front
 
     def warnings(self) -> list[str]:
         """What an owner should know whenever they share; short."""
@@ -48,7 +76,7 @@ class Doctor:
             found.append("Visitors use plain http: whoever listens in on the network can enter as they do")
         if not self._config.share_hosts and self._config.accept_shared_origin:
             found.append("Several owners may share from one address: a page of one can reach into a page of another")
-        return found
+        return [*found, *(finding["what"] for finding in self._certificate() if finding["level"] == "fail")]
 
     async def findings(self) -> list[Finding]:
         """Everything, worst last."""
@@ -63,8 +91,57 @@ class Doctor:
         if config.reach == "this computer":
             found.append(_finding("note", "Nobody else can open links", "sharegate up --lan, or set public_url"))
         found.append(self._mode())
-        if config.insecure:
-            found.append(_finding("warn", "Plain http is accepted off this computer", "Put TLS in front of the gate"))
+        if config.insecure and not config.gate_url.startswith("https:"):
+            found.append(
+                _finding(
+                    "warn",
+                    "Plain http is accepted off this computer",
+                    "Set tls_certificate and tls_key, or put TLS in front of the gate",
+                )
+            )
+        return [*found, *self._certificate(), *self._in_front()]
+
+    def _certificate(self) -> list[Finding]:
+        front = self._front()
+        renew = "Renew it; the gate takes up the new files by itself"
+        found = []
+        if front.days is not None:
+            names = ", ".join(front.names[:5])
+            if front.days <= 0:
+                found.append(_finding("fail", "The TLS certificate has expired: browsers let nobody in", renew))
+            elif front.ending:
+                found.append(_finding("warn", f"The TLS certificate ends in {front.days:.0f} days ({names})", renew))
+            else:
+                found.append(_finding("ok", f"The TLS certificate is for {names}, for {front.days:.0f} days"))
+        # While one is used that was good before, visitors notice nothing yet.
+        level = "warn" if front.days is not None and front.days > 0 else "fail"
+        for fault in front.problems:
+            what = f"The TLS files cannot be used: {fault.field} {fault.problem}"
+            found.append(_finding(level, what, fault.remedy or renew))
+        return found
+
+    def _in_front(self) -> list[Finding]:
+        config, front = self._config, self._front()
+        found = []
+        if config.reach == "public" and not config.trusted_forwarders:
+            remedy = "Name its address in trusted_forwarders, and have it send X-Forwarded-For (docs/reach.md)"
+            if front.claiming:
+                who = ", ".join(front.claiming)
+                found.append(
+                    _finding("warn", f"{who} says who visitors are and is not believed: all have its address", remedy)
+                )
+            elif front.one_address or (loopback(config.gate_host) and not config.lan):
+                found.append(
+                    _finding("warn", "Every visitor has the address of the proxy in front, one for all", remedy)
+                )
+        if front.plain and config.gate_url.startswith("https:"):
+            found.append(
+                _finding(
+                    "warn",
+                    "Your proxy tells of visitors who came to it over plain http",
+                    "Have it send them to https, and set X-Forwarded-Proto to what they speak",
+                )
+            )
         return found
 
     def _mode(self) -> Finding:

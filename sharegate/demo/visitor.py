@@ -15,9 +15,10 @@ AGENT = "sharegate-demo (a robot visitor)"
 
 
 class RobotVisitor:
-    """One browser's worth of cookies and manners. `name` is what it says at the door."""
+    """One browser's worth of cookies and manners. `name` is what it says at the door; `connector` is how it gets there,
+    for one who trusts other certificates or knows other names than the system."""
 
-    def __init__(self, name: str, link: str) -> None:
+    def __init__(self, name: str, link: str, connector: aiohttp.BaseConnector | None = None) -> None:
         self.name = name
         self._link = link
         parts = urlsplit(link)
@@ -26,7 +27,7 @@ class RobotVisitor:
         # unsafe: the gate's address may be a bare IP address, for which the jar would keep no cookie.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True),
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=connector or aiohttp.TCPConnector(limit=0),
             headers={"User-Agent": AGENT},
             trust_env=False,
         )

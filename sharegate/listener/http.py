@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import cast
 
 from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
 
@@ -17,6 +19,11 @@ log = logging.getLogger("sharegate.listener")
 
 PIECE = 64 * 1024
 CLOSING_SECONDS = 1.0
+# For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
+HANDSHAKE_SECONDS = 10.0
+FAREWELL_SECONDS = 2.0
+# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute.
+PING_SECONDS = 30.0
 # For the first head of a connection.
 HEAD_SECONDS = 20.0
 # Between two requests, between two pieces of a body, and while a visitor does not take what is sent.
@@ -151,8 +158,9 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if isinstance(transport, asyncio.Transport):
-            self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+        # Not every loop's TLS transport is an asyncio.Transport by its type; all can be aborted.
+        abort = cast("asyncio.Transport", transport).abort
+        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.asked()
@@ -184,6 +192,22 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
+class _Site(web.SockSite):
+    """The library's, with a patience of ours for handshakes: it waits for a minute, and as long for a farewell."""
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        tls = self._ssl_context
+        self._server = await asyncio.get_running_loop().create_server(
+            cast("Callable[[], web.RequestHandler]", self._runner.server),
+            sock=self._sock,
+            ssl=tls,
+            backlog=self._backlog,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls is not None else None,
+            ssl_shutdown_timeout=FAREWELL_SECONDS if tls is not None else None,
+        )
+
+
 def _refused(status: int) -> web.Response:
     response = web.Response(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
     response.force_close()
@@ -209,12 +233,12 @@ class Listener:
         )
         return web.ServerRunner(server, shutdown_timeout=2.0)
 
-    async def start(self, bound: socket.socket) -> None:
-        """Serve on a socket that listens already."""
+    async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
+        """Serve on a socket that listens already; with `tls` nothing else is spoken on it."""
         if self._runner is None:
             self._runner = self._run()
             await self._runner.setup()
-        await web.SockSite(self._runner, bound).start()
+        await _Site(self._runner, bound, ssl_context=tls).start()
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -288,7 +312,7 @@ class Listener:
             compress=False,
             max_msg_size=answer.max_message,
             timeout=CLOSING_SECONDS,
-            heartbeat=30.0,
+            heartbeat=PING_SECONDS,
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sharegate import __version__
 from tests.cli import scripted as views
 from tests.cli.conftest import run
 from tests.cli.scripted import ScriptedGate
+from tests.real.certificates import Authority
 
 ADDRESS = "http://127.0.0.1:8870/join#" + "x" * 250
 
@@ -476,6 +478,34 @@ def test_settings_are_shown_and_checked(home: Path) -> None:
     assert "gate_port" in ran.err
     assert "nonsense" in ran.err
     assert len(run("config", "check", "--config", str(file), "--json").document["errors"]) == 2
+
+
+def test_tls_files_are_checked_with_the_settings(home: Path) -> None:
+    """config check reads them; everything that is wrong is told with its remedy, and no gate starts."""
+    pair = Authority(home / "authority").leaf("gate", ("elsewhere.example",))
+    file = home / "gate.toml"
+    file.write_text(f'tls_certificate = "{pair.certificate}"\ntls_key = "{pair.key}"\n')
+    pair.key.chmod(0o644)
+    for command in (("config", "check"), ("serve",)):
+        ran = run(*command, "--config", str(file))
+        assert ran.code == 2
+        assert "is for elsewhere.example, not for 127.0.0.1" in ran.err
+        assert f"chmod 600 {pair.key}" in ran.err
+    pair.key.chmod(0o600)
+    file.write_text(file.read_text() + 'gate_host = "elsewhere.example"\n')
+    ran = run("config", "check", "--config", str(file), "--json")
+    assert ran.code == 0
+    assert ran.document["gate_url"] == "https://elsewhere.example:8870"
+    assert ran.document["tls_certificate_ends"] > time.time()
+
+
+def test_a_list_is_shown_as_a_list(home: Path) -> None:
+    """Its members with commas, in JSON as an array."""
+    file = home / "gate.toml"
+    file.write_text('trusted_forwarders = ["127.0.0.1", "10.0.3.0/24"]\n')
+    assert "127.0.0.1, 10.0.3.0/24" in run("config", "show", "--config", str(file)).out
+    shown = run("config", "show", "--config", str(file), "--json").document
+    assert shown["trusted_forwarders"] == ["127.0.0.1", "10.0.3.0/24"]
 
 
 def test_rules_are_checked_and_explained(home: Path) -> None:

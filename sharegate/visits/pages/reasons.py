@@ -37,6 +37,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.BAD_PATH: "a path with dot segments, backslashes, control characters or a second layer of encoding",
     Reason.BAD_QUERY: "a query that this address does not take",
     Reason.BAD_HEADER: "a header that appears twice, or says what it must not",
+    Reason.BAD_FORWARDING: "a proxy of `trusted_forwarders` told an address or scheme of the visitor that is none",
     Reason.BAD_BODY: "a body that is not what this address takes",
     Reason.BODY_TOO_LARGE: "a body larger than this address takes",
     Reason.BAD_FRAME: "a message on a live connection that does not read, or that may not be sent there",
