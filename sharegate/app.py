@@ -66,6 +66,7 @@ from sharegate.visits.live import LivePages
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
+from sharegate.visits.programs import Programs
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -122,6 +123,7 @@ class _House:
     authenticator: Authenticator
     channels: Channels
     presence: Presence
+    programs: Programs
     uploads: Uploads
     hands: Hands
     keeper: Keeper
@@ -156,10 +158,18 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             rooms_per_visit=config.rooms_per_visit,
         )
         presence = Presence(now)
+        programs = Programs(store, authenticator, trail, now, full_addresses=config.full_addresses)
         uploads = Uploads(config.data_dir / "uploads")
         closing.callback(uploads.close)
         hands = Hands(now)
-        views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
+        views = Views(
+            store,
+            presence,
+            lambda visit: channels.count(visit=visit),
+            policies.roles.sentence,
+            now,
+            places_of=programs.places,
+        )
         doctor = Doctor(config, store, servers, trail)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
@@ -209,6 +219,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             authenticator,
             channels,
             presence,
+            programs,
             uploads,
             hands,
             keeper,
@@ -356,6 +367,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
         answers=answers,
         lab=lab,
         presence=house.presence,
+        programs=house.programs,
         trail=trail,
         allowance=allowance,
         strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
