@@ -85,6 +85,27 @@ class Inside:
 
 
 @dataclass
+class Program(Inside):
+    """A program with the share token of a link, at the address for programs. `cookie` is the token."""
+
+    def manners(self, method: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.cookie}"} if self.cookie else {}
+
+    async def upgrade(self, path: str, *, headers: dict[str, str] | None = None) -> int:
+        asked = {**self.manners("GET"), **HANDSHAKE, **(headers or {})}
+        return (await self.gate.raw("GET", self.base + path, asked)).status
+
+
+# What asks for a WebSocket, as a program does that sends nothing of a browser's.
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@dataclass
 class Gatehouse:
     running: app.RunningGate
     jupyter: JupyterServer
@@ -117,6 +138,12 @@ class Gatehouse:
         )
         base = "/".join(reply.json["location"].split("/")[:4]) + "/"
         return Inside(self, made["share"], link, base, cookies["sharegate-visit"], cookies["sharegate-browser"])
+
+    async def program(self, made: dict[str, Any] | None = None, number: int = 0, **more: Any) -> Program:
+        """A program by a link of a share (a new one of `sub/shared`, with `clients`, when none is given)."""
+        made = made or await self.share(clients=True, **{"for": ["Ann"], **more})
+        link = made["links"][number]
+        return Program(self, made["share"], link, f"/s/{made['share']['id']}/", urlsplit(link["url"]).fragment)
 
     async def robot(self, made: dict[str, Any], number: int = 0, name: str = "Robo") -> RobotVisitor:
         robot = RobotVisitor(name, made["links"][number]["url"])

@@ -62,7 +62,7 @@ class Seen:
 
 @dataclass(slots=True)
 class _Use:
-    """Of one visit: by (address, agent); and of its link, by network, when it was last used there."""
+    """Of one visit: by (network, agent); and by network, when it was last used there."""
 
     seen: OrderedDict[tuple[str, str], Seen] = field(default_factory=OrderedDict)
     networks: OrderedDict[str, float] = field(default_factory=OrderedDict)
@@ -174,20 +174,20 @@ class Programs:
         if request.upgrade:
             check_handshake(request.headers)
         visit, now = grant.visit, self._now()
-        use = self._use(visit)
-        place = network(request.peer)
+        place, agent = network(request.peer), request.headers.get("User-Agent")[:MAX_AGENT]
+        use = self._use(visit, self._kept(request.peer), (place, agent))
         while use.networks and next(iter(use.networks.values())) <= now - PLACE_SECONDS:
             use.networks.popitem(last=False)
         if place not in use.networks and len(use.networks) >= room_for(grant.link):
             raise Denied(Reason.PLACES_TAKEN, f"used from {len(use.networks)} networks within the hour")
-        key = (self._kept(request.peer), request.headers.get("User-Agent")[:MAX_AGENT])
+        key = (place, agent)
         known = use.seen.get(key)
         if known is None:
             told = place not in use.networks or len(use.seen) < ONE_BY_ONE
             count = 1 if told else self._folding.due(visit.id)
             if count:
                 await self._elsewhere(visit, request, use, key, count)
-            known = use.seen[key] = Seen(*key, now, now)
+            known = use.seen[key] = Seen(self._kept(request.peer), agent, now, now)
             if len(use.seen) > PLACES:
                 use.seen.popitem(last=False)
         known.last = now
@@ -200,23 +200,24 @@ class Programs:
         use = self._uses.get(visit)
         return list(use.seen.values()) if use is not None else []
 
-    def _use(self, visit: Visit) -> _Use:
+    def _use(self, visit: Visit, address: str, key: tuple[str, str]) -> _Use:
         use = self._uses.get(visit.id)
         if use is None:
-            # From where the visit began was recorded then.
+            # From where the visit began was recorded then, as far as the address is kept.
             use = self._uses[visit.id] = _Use()
-            first = (visit.address, visit.agent)
-            use.seen[first] = Seen(*first, visit.created, visit.created)
+            same = (visit.address, visit.agent) == (address, key[1])
+            first = Seen(visit.address, visit.agent, visit.created, visit.created)
+            use.seen[key if same else (visit.address, visit.agent)] = first
         self._uses.move_to_end(visit.id)
         if len(self._uses) > REMEMBERED:
             self._uses.popitem(last=False)
         return use
 
     async def _elsewhere(self, visit: Visit, request: Request, use: _Use, key: tuple[str, str], count: int) -> None:
-        address, agent = key
+        place, agent = key
         new = [
-            *(["address"] if address not in {seen.address for seen in use.seen.values()} else []),
-            *(["program"] if agent not in {seen.agent for seen in use.seen.values()} else []),
+            *(["address"] if place not in {known for known, _ in use.seen} else []),
+            *(["program"] if agent not in {known for _, known in use.seen} else []),
         ]
         detail = f"new {' and '.join(new)}" if new else ""
         await self._record(Action.PROGRAM_ELSEWHERE, visit, request, detail, count)
