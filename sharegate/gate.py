@@ -205,6 +205,8 @@ class Gate:
         self._allowance.ask(grant)
         await self._programs.come_from(grant, asked.request)
         self._presence.touch(grant.visit.id)
+        if rest.segments == ("-", "share") and request.method == "GET":
+            return self._programs.about(grant)
         return await self._inside(asked.request, grant, rest, asked.query, act)
 
     async def _inside(self, request: Request, grant: Grant, rest: CanonicalPath, raw_query: str, act: Act) -> Answer:

@@ -38,6 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "messages"},
+    # For other people's programs: it knows the gate by its addresses alone.
+    "client": {"__version__"},
     # What a document was. A CRDT library, but no network and no database.
     "versions": {"errors"},
     # The request path: gate decides, answers and documents do.
@@ -80,11 +82,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Who may speak to the network, keep files or draw. Everybody else decides on plain values.
 MAY_USE: dict[str, set[str]] = {
-    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo"},
-    "yarl": {"upstream", "demo"},
+    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo", "client"},
+    "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
     "redis": {"stores"},
-    "pycrdt": {"channels", "versions", "keeping", "demo"},
+    "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
     "typer": {"cli"},
     "rich": {"cli"},

@@ -16,6 +16,7 @@ from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
+from sharegate.lab.synthetic import json_answer
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.messages import Headers, Request, Response
 from sharegate.shares.authenticate import Authenticator
@@ -194,6 +195,21 @@ class Programs:
         use.seen.move_to_end(key)
         use.networks[place] = now
         use.networks.move_to_end(place)
+
+    @staticmethod
+    def about(grant: Grant) -> Response:
+        """`-/share`: what a program has joined. `root` is its place on the owner's server, which paths begin with."""
+        return json_answer(
+            {
+                "name": grant.share.name,
+                "owner": grant.share.owner,
+                "root": grant.share.root,
+                "kind": grant.share.kind.value,
+                "role": grant.role.value,
+                "expires": grant.expires,
+                "link": grant.link.name,
+            }
+        )
 
     def places(self, visit: str) -> list[Seen]:
         """Where a visit's token was used from since the gate started, the latest last."""
