@@ -114,6 +114,8 @@ TESTED_ELSEWHERE = {
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",
     "channels/interfaces.py": "protocols",
+    "client/http.py": "tests/client/test_room.py, tests/programs/test_client.py",
+    "client/share.py": "tests/programs/test_client.py",
     "channels/content.py": "tests/channels/test_guard.py",
     "channels/judgement.py": "tests/channels/test_guard.py",
     "channels/outputs.py": "tests/channels/test_guard.py",

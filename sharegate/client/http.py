@@ -13,7 +13,7 @@ from yarl import URL
 
 from sharegate import __version__
 from sharegate.client.address import Address
-from sharegate.client.errors import ShareError, Unreachable, refusal
+from sharegate.client.errors import Unreachable, kind_of, refusal
 
 AGENT = f"sharegate-client/{__version__}"
 PAUSE = 0.5
@@ -100,7 +100,9 @@ class Http:
             raise Unreachable("unreachable", f"The gate does not answer: {fault}")
         # The library does not show what a refused handshake says: the same credential is told elsewhere.
         await self.ask("GET", "-/share")
-        raise ShareError(f"http_{status}", f"The live connection was refused with {status}.")
+        passing = status >= 500 or status == 429
+        kind = Unreachable if passing else kind_of("", status)
+        raise kind(f"http_{status}", f"The live connection was refused with {status}.")
 
 
 def encoded(path: str) -> str:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -44,7 +45,8 @@ class _Session(msgspec.Struct):
 
     @property
     def path(self) -> str:
-        return f"api/collaboration/room/{self.format}:{self.type}:{self.fileId}?sessionId={self.sessionId}"
+        room = f"{self.format}:{self.type}:{self.fileId}"
+        return f"api/collaboration/room/{quote(room, safe=':')}?sessionId={quote(self.sessionId, safe='')}"
 
 
 class Room:
@@ -175,6 +177,7 @@ class Room:
         before, self._session = self._session, session
         if before is not None and before.sessionId != session.sessionId:
             self._renew(EditsLost("edits_lost", "The document began anew. What was not saved may be gone."))
+            await self._tell()
 
     def _renew(self, why: ShareError) -> None:
         if self._unsaved or isinstance(why, EditRefused):
@@ -198,7 +201,7 @@ class Room:
             self._end_saves(_AGAIN)
             beside.cancel()
             await asyncio.gather(beside, return_exceptions=True)
-        self._closed(socket.close_code or 1006, self._close_reason)
+        await self._closed(socket.close_code or 1006, self._close_reason)
         return lasted
 
     _close_reason = ""
@@ -256,7 +259,7 @@ class Room:
             if said.get("type") == "save" and waiting is not None and not waiting.done():
                 waiting.set_result(str(said.get("status")))
 
-    def _closed(self, code: int, reason: str) -> None:
+    async def _closed(self, code: int, reason: str) -> None:
         """What a close says: raised when it is for good, returned from when the connection is made again."""
         if code in (4403, 4408, 4410):
             kind = NotFound if reason == "not_found" else Ended
@@ -268,6 +271,7 @@ class Room:
             if refused:
                 sentence = "The gate took back an edit. The notebook is as the others have it."
                 self._renew(kind_of(refused)(refused, sentence))
+                await self._tell()
         elif code == 1008:
             raise ShareError(reason or "bad_frame", "The gate closed the connection for what was sent.")
 

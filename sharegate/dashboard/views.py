@@ -129,6 +129,7 @@ class Views:
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = self.role(share, link, visit)
         open_now = self._open(share, link, visit)
+        channels = self._channels_of(visit.id)
         return {
             "id": visit.id,
             "label": await self.visit_label(visit),
@@ -144,8 +145,8 @@ class Views:
             "since": visit.created,
             "last_seen": seen.at if seen else visit.created,
             "where": seen.where if seen and open_now else "",
-            "here": bool(seen and seen.pages and open_now),
-            "channels": self._channels_of(visit.id),
+            "here": bool(open_now and (channels if visit.kind is VisitKind.CLIENT else seen and seen.pages)),
+            "channels": channels,
             "devices": 1
             + sum(1 for other in siblings if other.came_from == visit.id and other.kind is VisitKind.DEVICE),
             "address": visit.address,
