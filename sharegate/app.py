@@ -69,6 +69,7 @@ from sharegate.visits.live import LivePages
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
+from sharegate.visits.programs import Programs
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -126,6 +127,7 @@ class _House:
     authenticator: Authenticator
     channels: Channels
     presence: Presence
+    programs: Programs
     uploads: Uploads
     hands: Hands
     keeper: Keeper
@@ -163,10 +165,18 @@ async def _house(
             rooms_per_visit=config.rooms_per_visit,
         )
         presence = Presence(now)
+        programs = Programs(store, authenticator, trail, now, full_addresses=config.full_addresses)
         uploads = Uploads(config.data_dir / "uploads")
         closing.callback(uploads.close)
         hands = Hands(now)
-        views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
+        views = Views(
+            store,
+            presence,
+            lambda visit: channels.count(visit=visit),
+            policies.roles.sentence,
+            now,
+            places_of=programs.places,
+        )
         doctor = Doctor(config, store, servers, trail, front)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
@@ -218,6 +228,7 @@ async def _house(
             authenticator,
             channels,
             presence,
+            programs,
             uploads,
             hands,
             keeper,
@@ -375,6 +386,7 @@ def _gate(
         answers=answers,
         lab=lab,
         presence=house.presence,
+        programs=house.programs,
         trail=trail,
         allowance=allowance,
         strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     ROOT_CHANGED = "root_changed"
     CLIENTS_OFF = "clients_off"
     BROWSER_ON_PROGRAM_ADDRESS = "browser_on_program_address"
+    PLACES_TAKEN = "places_taken"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
     BAD_HOST = "bad_host"
@@ -139,6 +140,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ROOT_CHANGED: Meaning(403, "share_suspended", "Sharing is suspended until its owner confirms."),
     Reason.CLIENTS_OFF: Meaning(403, "clients_off", "This link is for browsers only."),
     Reason.BROWSER_ON_PROGRAM_ADDRESS: Meaning(403, "not_for_browsers", "This address is for programs."),
+    Reason.PLACES_TAKEN: Meaning(409, "places_taken", "Programs use this link from as many places as it allows."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
     Reason.CROSS_SITE: _FOREIGN,

@@ -1,4 +1,4 @@
-"""The way of a request. `_visit` reads top to bottom and serves HTTP and WebSocket alike.
+"""The way of a request. `_visit` and `_inside` read top to bottom and serve HTTP and WebSocket alike.
 
     record (trail opens) → CanonicalPath.parse → authenticate → Grant → policy.match → Rule → confine.request
       → capability → target → swap credential → forward | relay | answer locally → confine.response → trail closes
@@ -30,7 +30,7 @@ from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
 from sharegate.shares.authenticate import Authenticator, check_share
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Grant, new_id
+from sharegate.shares.model import Grant, VisitKind, new_id
 from sharegate.upstream.interfaces import UpstreamDirectory
 from sharegate.upstream.model import Upstream
 from sharegate.visits import cookies
@@ -39,6 +39,7 @@ from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.pages import address_page, negotiate, refusal
 from sharegate.visits.presence import Presence
+from sharegate.visits.programs import Programs, read_token
 from sharegate.visits.site import Site
 
 log = logging.getLogger("sharegate.gate")
@@ -53,6 +54,8 @@ _OVER = frozenset(
 # Recorded by the door itself, with share and link.
 _DOOR_RECORDED = frozenset({Reason.LINK_IN_USE, Reason.SEATS_TAKEN})
 FOLD_SECONDS = 10.0
+# Answers that only a browser has use for.
+_PAGES = frozenset({"page", "root-redirect"})
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
 
 
@@ -111,6 +114,7 @@ class Gate:
         answers: Answers,
         lab: LabServer,
         presence: Presence,
+        programs: Programs,
         trail: GateTrail,
         allowance: Allowance,
         strangers: Buckets,
@@ -133,6 +137,7 @@ class Gate:
         self._answers = answers
         self._lab = lab
         self._presence = presence
+        self._programs = programs
         self._trail = trail
         self._allowance = allowance
         self._strangers = strangers
@@ -179,8 +184,8 @@ class Gate:
             case ("s", share, visit, *_) if visit.startswith("~"):
                 act.asked = (share, visit[1:])
                 return await self._visit(request, path, raw_query, act)
-            case ("s", _, *_):
-                raise Denied(*self._program(request))
+            case ("s", share, *_):
+                return await self._program(request, share, path.under(2), raw_query, act)
             case _:
                 raise Denied(Reason.NOT_FOUND, "no address of the gate")
 
@@ -195,10 +200,31 @@ class Gate:
         rest = path.under(3)
         if rest.segments[:1] == ("-",):
             return await self._own_address(request, grant, rest, act)
+        return await self._inside(request, grant, rest, raw_query, act)
 
+    async def _program(self, request: Request, share: str, rest: CanonicalPath, raw_query: str, act: Act) -> Answer:
+        """The address for programs: the token instead of the cookie, and from there on like everybody."""
+        to_door = await self._programs.to_door(request, raw_query, "/join")
+        if to_door is not None:
+            return to_door
+        asked = read_token(request, raw_query)
+        grant = await self._programs.enter(asked, share)
+        act.grant = grant
+        await self._trail.ready()
+        self._allowance.ask(grant)
+        await self._programs.come_from(grant, asked.request)
+        self._presence.touch(grant.visit.id)
+        if rest.segments == ("-", "share") and request.method == "GET":
+            return self._programs.about(grant)
+        return await self._inside(asked.request, grant, rest, asked.query, act)
+
+    async def _inside(self, request: Request, grant: Grant, rest: CanonicalPath, raw_query: str, act: Act) -> Answer:
+        """What somebody who is in may have at `rest`, relative to their base."""
         match = self.policy.match(request.method, rest.segments, request.upgrade, grant.role)
         act.rule = match.rule.id
         act.path = str(rest)
+        if grant.visit.kind is VisitKind.CLIENT and match.rule.answer_name in _PAGES:
+            raise Denied(Reason.BROWSER_ON_PROGRAM_ADDRESS, "a page")
         upstream = await self._target(grant, match)
         confined = await self._confine(request, grant, match, rest, raw_query, upstream)
         act.path = str(confined.path) if confined.path is not None else str(rest)
@@ -275,13 +301,6 @@ class Gate:
         except Denied as denied:
             raise Denied(Reason.NOT_FOUND, denied.reason.value) from None
         return await self._lab.static(share, lambda: self._upstreams.find(share.upstream), below, request)
-
-    @staticmethod
-    def _program(request: Request) -> tuple[Reason, str]:
-        """The address for programs: links with `clients`, which are not given out yet."""
-        if "Sec-Fetch-Mode" in request.headers or "Cookie" in request.headers:
-            return Reason.BROWSER_ON_PROGRAM_ADDRESS, "browser"
-        return Reason.NO_CREDENTIAL, "address for programs"
 
     # -- the trail closes -----------------------------------------------------------------------------------------
 
@@ -402,7 +421,7 @@ class Gate:
                 await self._trail.stranger_denied(denied.reason, request.peer, agent=agent, detail=denied.detail)
                 return denied.reason
             # Whoever hammers is refused each time and recorded now and then: the trail is not theirs to fill.
-            limited = MEANINGS[denied.reason].status == 429
+            limited = MEANINGS[denied.reason].status == 429 or denied.reason is Reason.PLACES_TAKEN
             count = self._folding.due(f"{grant.visit.id} {denied.reason.value}") if limited else 1
             if count == 0:
                 return denied.reason

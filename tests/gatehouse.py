@@ -104,6 +104,27 @@ class Inside:
 
 
 @dataclass
+class Program(Inside):
+    """A program with the share token of a link, at the address for programs. `cookie` is the token."""
+
+    def manners(self, method: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.cookie}"} if self.cookie else {}
+
+    async def upgrade(self, path: str, *, headers: dict[str, str] | None = None) -> int:
+        asked = {**self.manners("GET"), **HANDSHAKE, **(headers or {})}
+        return (await self.gate.raw("GET", self.base + path, asked)).status
+
+
+# What asks for a WebSocket, as a program does that sends nothing of a browser's.
+HANDSHAKE = {
+    "Upgrade": "websocket",
+    "Connection": "Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@dataclass
 class Gatehouse:
     running: app.RunningGate
     jupyter: JupyterServer
@@ -152,6 +173,12 @@ class Gatehouse:
         """What a page of a share's door says with what it posts."""
         origin = self.addresses.of(share).origin
         return {"Host": origin.partition("://")[2], "Origin": origin}
+
+    async def program(self, made: dict[str, Any] | None = None, number: int = 0, **more: Any) -> Program:
+        """A program by a link of a share (a new one of `sub/shared`, with `clients`, when none is given)."""
+        made = made or await self.share(clients=True, **{"for": ["Ann"], **more})
+        link = made["links"][number]
+        return Program(self, made["share"], link, f"/s/{made['share']['id']}/", urlsplit(link["url"]).fragment)
 
     async def robot(self, made: dict[str, Any], number: int = 0, name: str = "Robo") -> RobotVisitor:
         robot = RobotVisitor(name, made["links"][number]["url"])

@@ -71,7 +71,6 @@ def test_a_refusal_never_names_its_true_reason_when_that_is_not_public(html: boo
 def test_every_reason_is_given_somewhere() -> None:
     """A reason that nothing raises is documentation of nothing; those for later capabilities are named here."""
     later = {
-        Reason.CLIENTS_OFF,  # links for programs
         Reason.KNOCK_REFUSED,  # told on the door's page by the knock's state
     }
     used: set[str] = set()

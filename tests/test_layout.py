@@ -38,6 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "messages"},
+    # For other people's programs: it knows the gate by its addresses alone.
+    "client": {"__version__"},
     # What a document was. A CRDT library, but no network and no database.
     "versions": {"errors"},
     # The request path: gate decides, answers and documents do.
@@ -82,11 +84,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Who may speak to the network, keep files or draw. Everybody else decides on plain values.
 MAY_USE: dict[str, set[str]] = {
-    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo"},
-    "yarl": {"upstream", "demo"},
+    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo", "client"},
+    "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
     "redis": {"stores"},
-    "pycrdt": {"channels", "versions", "keeping", "demo"},
+    "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
     "typer": {"cli"},
     "rich": {"cli"},
@@ -114,6 +116,8 @@ TESTED_ELSEWHERE = {
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",
     "channels/interfaces.py": "protocols",
+    "client/http.py": "tests/client/test_room.py, tests/programs/test_client.py",
+    "client/share.py": "tests/programs/test_client.py",
     "channels/content.py": "tests/channels/test_guard.py",
     "channels/judgement.py": "tests/channels/test_guard.py",
     "channels/outputs.py": "tests/channels/test_guard.py",

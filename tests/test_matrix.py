@@ -22,7 +22,7 @@ from sharegate.policy.load import builtin_policies, load_policies
 from sharegate.policy.model import AnswerKind, Example, Rule
 from sharegate.shares.model import Role
 from sharegate.upstream.model import Credential, Upstream
-from tests.gatehouse import Gatehouse, Inside, Reply
+from tests.gatehouse import HANDSHAKE, Gatehouse, Inside, Program, Reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -104,6 +104,31 @@ async def visits(gate: Gatehouse) -> dict[str, Inside]:
     return found
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def programs(gate: Gatehouse) -> dict[str, Program]:
+    """A program of each role, and of each role one in each state in which nothing may be answered: `STATE ROLE`."""
+    store = gate.running.gate._store
+
+    async def program(role: Role) -> Program:
+        body = {"path": "sub/shared", "server": "rec2345", "for": ["A"], "clients": True}
+        made = await gate.call("POST", "shares", body)
+        await store.change_share(made["share"]["id"], role=role)
+        return await gate.program(made)
+
+    found = {}
+    for role in Role:
+        found[role.value] = await program(role)
+        for state in ("revoked", "expired", "paused", "link revoked", "replaced", "for browsers"):
+            found[f"{state} {role}"] = await program(role)
+        await store.change_share(found[f"revoked {role}"].share["id"], revoked=1.0)
+        await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
+        await store.change_share(found[f"paused {role}"].share["id"], paused=True)
+        await store.change_share(found[f"for browsers {role}"].share["id"], clients=False)
+        await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
+        await store.change_link(found[f"replaced {role}"].link["id"], serial=2)
+    return found
+
+
 def visit_of(who: Inside) -> str:
     return who.base.split("~")[1].strip("/")
 
@@ -134,6 +159,8 @@ def asker(visits: dict[str, Inside], state: str, role: Role) -> Inside:
 
 async def ask(who: Inside, example: Example) -> Reply:
     target = example.target.removeprefix("/")
+    if example.websocket and isinstance(who, Program):
+        return await who.gate.raw("GET", who.base + target, who.manners("GET") | HANDSHAKE)
     if example.websocket:
         headers = who.manners("GET") | {"Origin": who.origin, "Upgrade": "websocket", "Connection": "Upgrade"}
         headers |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
@@ -339,3 +366,132 @@ def rules_without_examples(rules: list[Rule]) -> list[str]:
 async def test_every_rule_is_in_the_matrix() -> None:
     """A rule without an example would not be tried."""
     assert rules_without_examples(list(POLICIES.policy.rules)) == []
+
+
+# -- programs: the token instead of the cookie -------------------------------------------------------------------------
+
+NO_PROGRAMS = {
+    "none": Reason.NO_CREDENTIAL,
+    "wrong token": Reason.BAD_CREDENTIAL,
+    "token of another share": Reason.BAD_CREDENTIAL,
+    "replaced": Reason.LINK_REPLACED,
+    "for browsers": Reason.CLIENTS_OFF,
+    "revoked": Reason.SHARE_REVOKED,
+    "expired": Reason.SHARE_EXPIRED,
+    "paused": Reason.SHARE_PAUSED,
+    "link revoked": Reason.LINK_REVOKED,
+    "cookie too": Reason.BROWSER_ON_PROGRAM_ADDRESS,
+    "page's script": Reason.BROWSER_ON_PROGRAM_ADDRESS,
+    "page's origin": Reason.BROWSER_ON_PROGRAM_ADDRESS,
+}
+BROWSERS = {
+    "cookie too": ("Cookie", "sharegate-visit=x"),
+    "page's script": ("Sec-Fetch-Mode", "cors"),
+    "page's origin": ("Origin", "http://127.0.0.1"),
+}
+
+
+@dataclass
+class InBrowser(Program):
+    """Whoever shows a good token and something that only browsers send."""
+
+    state: str = ""
+
+    def manners(self, method: str) -> dict[str, str]:
+        name, value = BROWSERS[self.state]
+        return {**super().manners(method), name: value}
+
+
+def program_in(programs: dict[str, Program], state: str, role: Role) -> Program:
+    good = programs[role.value]
+    if state == "none":
+        return replace(good, cookie="")
+    if state == "wrong token":
+        head, _, rest = good.cookie.rpartition(".")
+        return replace(good, cookie=f"{head}.{'A' if rest[0] != 'A' else 'B'}{rest[1:]}")
+    if state == "token of another share":
+        return replace(good, cookie=programs[(Role.EDIT if role is Role.VIEW else Role.VIEW).value].cookie)
+    if state in BROWSERS:
+        return InBrowser(good.gate, good.share, good.link, good.base, good.cookie, state=state)
+    return programs[f"{state} {role}"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("state", NO_PROGRAMS)
+async def test_without_a_standing_token_every_route_is_refused_and_the_server_is_not_asked(
+    gate: Gatehouse, programs: dict[str, Program], recorder: Recorder, state: str, role: Role
+) -> None:
+    """The address for programs is no way around: no rule, method or upgrade answers."""
+    who = program_in(programs, state, role)
+    expected = MEANINGS[NO_PROGRAMS[state]]
+    before = len(recorder.requests)
+    for method, target, body in WRITES + CHECKPOINTS:
+        reply = await write(who, method, target, body)
+        assert (reply.status, reply.public) == (expected.status, expected.public), (state, method, target)
+    for rule, example in EXAMPLES:
+        if "token=" in example.target:
+            continue  # another token is another state
+        reply = await ask(who, example)
+        meaning = MEANINGS[Reason.BAD_PATH] if example.expect == "bad_path" else expected
+        assert reply.status == meaning.status, (state, rule.id, example.target)
+        assert example.method == "HEAD" or reply.public == meaning.public, (state, rule.id, example.target)
+
+    assert asked_since(recorder, before) == []
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_gets_the_same_with_a_token_but_for_pages(
+    gate: Gatehouse, programs: dict[str, Program], visits: dict[str, Inside], recorder: Recorder, role: Role
+) -> None:
+    """Every example of the table is answered to a program as to a browser of the same role, on the server too."""
+    wrong = []
+    for rule, example in EXAMPLES:
+        if example.role is not role or "token=" in example.target:
+            continue
+        replies, asked = [], []
+        for who in (visits[role.value], programs[role.value]):
+            before = len(recorder.requests)
+            replies.append(await ask(who, example))
+            asked.append([head.split(b"\r\n")[0] for head in asked_since(recorder, before)])
+        browser, program = replies
+        same = (browser.status, browser.public, asked[0]) == (program.status, program.public, asked[1])
+        if rule.answer_name in ("page", "root-redirect"):
+            # Whose page it would be is not looked at for who gets none.
+            none = (program.status, program.public, asked[1]) == (403, "not_for_browsers", [])
+            fine = none or (same and example.expect != "allow")
+        else:
+            fine = same
+        if not fine:
+            wrong.append((rule.id, example.method, example.target, browser.status, program.status, asked))
+
+    assert wrong == []
+
+
+async def test_each_way_to_write_is_refused_to_a_viewers_program(
+    gate: Gatehouse, programs: dict[str, Program], recorder: Recorder
+) -> None:
+    """The role is the link's, whatever is asked with."""
+    before = len(recorder.requests)
+    for method, target, body in WRITES:
+        reply = await write(programs["view"], method, target, body)
+        assert (reply.status, reply.public) == (403, "not_allowed"), (method, target, body)
+
+    assert asked_since(recorder, before) == []
+
+
+async def test_the_share_token_of_a_program_never_reaches_the_server(
+    gate: Gatehouse, programs: dict[str, Program], recorder: Recorder
+) -> None:
+    """Swapped like a cookie, from the header and from the query."""
+    recorder.requests.clear()
+    who = programs["edit"]
+    await who.ask("GET", "api/contents/sub/shared?content=1")
+    bare = replace(who, cookie="")
+    await bare.ask("GET", f"api/contents/sub/shared?content=1&token={who.cookie}")
+    await bare.ask("GET", f"lab/extensions/x/static/a.js?token={who.cookie}")
+    await bare.ask("GET", f"static/x.js?v=1&%74oken={who.cookie}")
+    sent = {head.split(b" ")[1]: head for head in asked_since(recorder, 0)}
+
+    assert list(sent) == [b"/api/contents/sub/shared?content=1", b"/lab/extensions/x/static/a.js", b"/static/x.js?v=1"]
+    assert f"token {TOKEN}".encode() in sent[b"/api/contents/sub/shared?content=1"]
+    assert all(who.cookie.encode() not in head for head in recorder.requests)

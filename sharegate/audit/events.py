@@ -32,6 +32,8 @@ class Action(StrEnum):
     KNOCK_REFUSED = "knock.refused"
     DEVICE_CODE_MADE = "device.code_made"
     DEVICE_ADDED = "device.added"
+    PROGRAM_JOINED = "program.joined"
+    PROGRAM_ELSEWHERE = "program.elsewhere"
     VISIT_ENDED = "visit.ended"
     VISIT_LEFT = "visit.left"
     REQUEST_ANSWERED = "request.answered"

@@ -114,6 +114,8 @@ _SENTENCES: dict[Action, str] = {
     Action.KNOCK_REFUSED: "{owner} did not let {whom} in",
     Action.DEVICE_CODE_MADE: "{who} asked for a code to add another device",
     Action.DEVICE_ADDED: "{who} came in on another device",
+    Action.PROGRAM_JOINED: "A program began to use the link{for_name}",
+    Action.PROGRAM_ELSEWHERE: "A program uses the link{for_name} from elsewhere or under another name{with_detail}",
     Action.VISIT_ENDED: "The visit of {whom} was ended{because}{with_detail}",
     Action.VISIT_LEFT: "{who} left",
     Action.REQUEST_ANSWERED: "{who} {did}",

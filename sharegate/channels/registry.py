@@ -15,10 +15,10 @@ from typing import Any, Literal, TypeVar
 
 from sharegate.errors import MEANINGS, Denied, Reason
 from sharegate.messages import Frame
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Grant, VisitKind
 
 T = TypeVar("T")
-Kind = Literal["room", "local", "live", "stream"]
+Kind = Literal["room", "local", "live", "stream", "program"]
 MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
 
 _TAKEN_BACK = {Reason.UPDATE_REFUSED, Reason.UPDATE_TOO_LARGE, Reason.WRITING_ENDED}
@@ -40,12 +40,15 @@ def close_frame(kind: Kind, reason: Reason) -> Frame:
     A document's provider gives up only on 1003 with this JSON (docprovider `_onConnectionClosed`: it shows
     `errorReason` and disposes of the document when the dialog is answered; until then, and on every other code,
     y-websocket connects anew). 1012 is "service restart" and means exactly that. Where the visit goes on, the page has
-    to know why: it is told in `code`, beside which the sentence would not fit.
+    to know why: it is told in `code`, beside which the sentence would not fit. A program reads the code of the close;
+    1013 says to try again later (registry of RFC 6455).
     """
     meaning = MEANINGS[reason]
     if reason in _PASSING:
         return Frame.close(1012, meaning.public)
-    if kind == "room":
+    if kind == "program" and meaning.status == 429:
+        return Frame.close(1013, meaning.public)
+    if kind == "room" or (kind == "program" and reason in _TAKEN_BACK):
         why = {"code": meaning.public} if reason in _TAKEN_BACK else {"errorReason": meaning.sentence}
         words = {"reason": "unknown_session", "reloadable": True, **why}
         return Frame.close(1003, json.dumps(words, separators=(",", ":")))
@@ -137,7 +140,8 @@ class Channels:
         share, Denied(`room_limit`) past the number of different rooms of the visit. Streams are counted elsewhere."""
         if kind != "stream":
             self._check(grant, room)
-        opened = _Open(grant, Cut(kind), room)
+        program = grant.visit.kind is VisitKind.CLIENT and kind != "stream"
+        opened = _Open(grant, Cut("program" if program else kind), room)
         self._all[opened] = None
         for key in _keys(grant):
             self._index.setdefault(key, set()).add(opened)

@@ -73,14 +73,14 @@ async def list_shares(
 
 
 def _rows(share: Json, cli: Cli) -> list[list[str]]:
-    inside = words.count(int(share["visits_open"]), "visitor") if share["visits_open"] else "-"
+    inside = words.inside(share)
     knocks = f", {words.count(share['knocks'], 'knock')}" if share["knocks"] else ""
     now = cli.now()
     return [
         [
             share["label"],
             words.folder(share),
-            words.can(share),
+            words.may(share),
             words.until(share, now, cli.zone),
             inside + knocks,
             shown(share["state"]),
@@ -104,9 +104,12 @@ def _list_addresses(cli: Cli, links: list[Json]) -> None:
     if not cli.output.terminal:
         cli.output.table(("ID", "FOR", "LINK"), rows)
         return
-    for label, who, address in rows:
+    urls = [str((link.get("program") or {}).get("url") or "") for link in links]
+    for (label, who, address), program in zip(rows, urls, strict=True):
         cli.output.say(f"{label}  {who}", "bold")
         cli.output.say(f"  {address}")
+        if program:
+            cli.output.say(f"  for programs: server URL {program}, token: what follows # in the link")
 
 
 async def change(
@@ -172,6 +175,9 @@ async def change(
     cli.output.say(f"Changed {found.words}. Its address stays the same.")
     if role is not None:
         _tell_role(cli, role, str(answer.get("role") or record["role"]))
+    if body.get("clients"):
+        cli.output.warn(words.PROGRAMS)
+        cli.output.note("Server URL and token of each link: sharegate list --urls")
     if "expires" in body:
         cli.output.say(f"Until {words.until(record, cli.now(), cli.zone)}.")
 

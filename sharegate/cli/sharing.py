@@ -29,6 +29,7 @@ def add(app: typer.Typer) -> None:
             'sharegate share lectures/week3 --for Ann --for Bo --expires "fri 17:00"',
             "sharegate share analysis.ipynb --anyone --visits 20 --expires 2h",
             "sharegate share lectures/week3 --edit --for Ann",
+            "sharegate share lectures/week3 --edit --for Ann --clients",
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
         ),
     )(share)
@@ -78,7 +79,7 @@ async def share(
     open_file: Annotated[
         str, typer.Option("--open", metavar="FILE", help="The file of the folder to begin with.")
     ] = "",
-    clients: Annotated[bool, typer.Option("--clients", help="Programs may use the link too.")] = False,
+    clients: Annotated[bool, typer.Option("--clients", help="Programs may use the link too, with its token.")] = False,
     own_extensions: Annotated[
         bool, typer.Option("--own-extensions", help="Your JupyterLab extensions run in visitors' pages.")
     ] = False,
@@ -150,11 +151,23 @@ def _hand_out(cli: Cli, sentence: str, link: dict[str, Any]) -> None:
     if not cli.output.terminal:
         cli.output.note(sentence)
         cli.output.say(str(link["url"]))
+        if link.get("program"):
+            cli.output.note(f"For programs: server URL {link['program']['url']}, token: what follows # in the link.")
         return
     cli.output.say(Text(sentence, style="bold"))
     cli.output.say()
     cli.output.say(Text(f"  {link['url']}", style="cyan"))
     cli.output.say()
+    _for_programs(cli, link)
+
+
+def _for_programs(cli: Cli, link: dict[str, Any]) -> None:
+    if link.get("program"):
+        cli.output.say(Text("For programs that ask for a server URL and a token:", style="bold"))
+        cli.output.say()
+        cli.output.say(Text(f"  server URL  {link['program']['url']}", style="cyan"))
+        cli.output.say(Text(f"  token       {link['program']['token']}", style="cyan"))
+        cli.output.say()
 
 
 def _show_code(cli: Cli, address: str, *, asked: bool) -> None:
@@ -193,6 +206,8 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         cli.output.warn(
             "Visitors who edit can make files that your next kernel loads by itself: that runs code as you."
         )
+    if share.get("clients"):
+        cli.output.warn(words.PROGRAMS)
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")
     cli.output.note(

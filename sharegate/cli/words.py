@@ -12,6 +12,7 @@ Json = dict[str, Any]
 
 CAN = {"view": "can view", "edit": "can edit text", "run": "can run code"}
 RUNNING = "Whoever runs a cell runs what editors wrote."
+PROGRAMS = "Programs do not knock: whoever has the link or its token can use it in one. Where from: sharegate watch"
 KEPT = "What they change is kept: sharegate snapshot list"
 
 
@@ -47,6 +48,17 @@ def can(share: Json, link: Json | None = None) -> str:
     roles = [str(each) for each in ((link or {}).get("role"), share.get("role")) if each]
     role = min(roles, key=lambda each: list(CAN).index(each) if each in CAN else len(CAN), default="")
     return CAN.get(role, shown(role))
+
+
+def may(share: Json, link: Json | None = None) -> str:
+    """What people can do, and whether programs can too."""
+    return can(share, link) + (", programs too" if share.get("clients") else "")
+
+
+def inside(share: Json) -> str:
+    """`2 visitors, 1 program`; "-" for nobody."""
+    here = [(int(share.get("visits_open") or 0), "visitor"), (int(share.get("programs") or 0), "program")]
+    return ", ".join(count(number, what) for number, what in here if number) or "-"
 
 
 def until(record: Json, now: float, zone: tzinfo) -> str:
@@ -105,6 +117,10 @@ def alarm(one: Json) -> tuple[str, str, str]:
 
 def visitor(visit: Json) -> str:
     """The visitor's badge, with how many devices."""
+    if visit.get("kind") == "client":
+        places = len({shown(place.get("address")) for place in visit.get("places") or ()})
+        text = shown(visit.get("badge") or "a program", 80)
+        return f"{text}, from {places} addresses" if places > 1 else text
     devices = int(visit.get("devices") or 1)
     text = shown(visit.get("badge") or visit.get("name") or "a visitor", 80)
     return f"{text}, {devices} devices" if devices > 1 else text

@@ -37,7 +37,7 @@ from sharegate.errors import (
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
 from sharegate.shares.keys import KeyRing
-from sharegate.shares.model import Link, Share, Visit, VisitKind
+from sharegate.shares.model import Link, LinkKind, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 from sharegate.visits.hands import Hand
@@ -325,7 +325,8 @@ class Api:
     # -- links ----------------------------------------------------------------------------------------------------
 
     async def _url(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"url": self._address(await self._link(parts["id"]))}
+        link = await self._link(parts["id"])
+        return {"url": self._address(link), **await self._for_programs(link)}
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         link = await self._issuer.change_link(parts["id"], body)
@@ -478,7 +479,15 @@ class Api:
         return self._facts.addresses.of(link.share).link(self._issuer.token(link))
 
     async def _with_url(self, link: Link) -> dict[str, Any]:
-        return {**await self._views.link(link), "url": self._address(link)}
+        return {**await self._views.link(link), "url": self._address(link), **await self._for_programs(link)}
+
+    async def _for_programs(self, link: Link) -> dict[str, Any]:
+        """What programs ask for as "server URL" and "token", where the share has links for them."""
+        if not (await self._share(link.share)).clients or link.kind is LinkKind.PREVIEW:
+            return {}
+        address = self._facts.addresses.of(link.share)
+        url = (address.origin + address.programs).rstrip("/")
+        return {"program": {"url": url, "token": self._issuer.token(link)}}
 
     def _before(self, visits: list[Visit], what: list[dict[str, str]]) -> _Ending:
         """Counts who is really in: a visit whose time is over is nobody's any more."""

@@ -12,6 +12,7 @@ from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits.entry import badge
 from sharegate.visits.presence import Presence
+from sharegate.visits.programs import Seen
 
 SHORTEST_LABEL = 4
 
@@ -43,12 +44,15 @@ class Views:
         channels_of: Callable[[str], int],
         role_sentence: Callable[[Role], str],
         now: Callable[[], float],
+        *,
+        places_of: Callable[[str], list[Seen]] = lambda _: [],
     ) -> None:
         self._store = store
         self._presence = presence
         self._channels_of = channels_of
         self._role_sentence = role_sentence
         self._now = now
+        self._places_of = places_of
 
     async def share_label(self, id: str) -> str:
         return short(id, [share.id for share in await self._store.shares()])
@@ -86,7 +90,8 @@ class Views:
             "own_extensions": share.own_extensions,
             "runnable_files": share.runnable_files,
             "links": [link for link in links if link["kind"] != LinkKind.PREVIEW.value],
-            "visits_open": sum(1 for visit in visits if visit.kind is not VisitKind.PREVIEW),
+            "visits_open": sum(1 for visit in visits if visit.kind not in (VisitKind.PREVIEW, VisitKind.CLIENT)),
+            "programs": sum(1 for visit in visits if visit.kind is VisitKind.CLIENT),
             "knocks": len(waiting),
         }
 
@@ -124,6 +129,7 @@ class Views:
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = self.role(share, link, visit)
         open_now = self._open(share, link, visit)
+        channels = self._channels_of(visit.id)
         return {
             "id": visit.id,
             "label": await self.visit_label(visit),
@@ -139,12 +145,16 @@ class Views:
             "since": visit.created,
             "last_seen": seen.at if seen else visit.created,
             "where": seen.where if seen and open_now else "",
-            "here": bool(seen and seen.pages and open_now),
-            "channels": self._channels_of(visit.id),
+            "here": bool(open_now and (channels if visit.kind is VisitKind.CLIENT else seen and seen.pages)),
+            "channels": channels,
             "devices": 1
             + sum(1 for other in siblings if other.came_from == visit.id and other.kind is VisitKind.DEVICE),
             "address": visit.address,
             "agent": visit.agent,
+            "places": [
+                {"address": place.address, "agent": place.agent, "since": place.since, "last": place.last}
+                for place in self._places_of(visit.id)
+            ],
             "came_from": await self.visit_label(origin) if origin else "",
         }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sharegate.messages import Response
-from sharegate.shares.model import Grant, Link, Visit
+from sharegate.shares.model import Grant, Link, Visit, VisitKind
 
 _COLOURS = 7  # JupyterLab's theme defines --jp-collaborator-color1 ... 7
 HANDLE = "sharegate-"  # before a visit's id: a username that no account has
@@ -54,6 +54,8 @@ def absent(grant: Grant | None = None) -> Response:
 
 def called(link: Link, visit: Visit) -> str:
     """What a visitor is called, as far as anybody has said."""
+    if visit.kind is VisitKind.CLIENT:
+        return f"{link.name} · program" if link.name else "Program"
     return visit.name or link.name or "Visitor"
 
 

@@ -52,6 +52,11 @@ class ShareAddresses:
         """A visit's base path, as Jupyter's `base_url`."""
         return f"{self.base}~{visit}/"
 
+    @property
+    def programs(self) -> str:
+        """The base path for programs, which show a token instead of a visit's cookie."""
+        return self.base
+
     def static(self, digest: str) -> str:
         """The path of the files that never change and need no visit."""
         return f"{self.base}-/static/{digest}/"

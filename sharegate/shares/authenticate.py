@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sharegate.errors import Denied, Reason
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Grant, Link, Role, Share, Visit
+from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.shares.roles import RoleTable
 from sharegate.shares.tokens import ShareTokens
 
@@ -55,6 +55,15 @@ def check_visit(visit: Visit, now: float) -> None:
     """Whether a visit by a standing link is open."""
     if visit.ended is not None or visit.expires <= now:
         raise Denied(Reason.VISIT_ENDED, visit.ended_reason)
+
+
+def check_program(share: Share, link: Link, visit: Visit) -> None:
+    """Whether an open visit of programs may go on. Their token is asked for with everything they do, so that a new one
+    ends what was opened with the old one; a browser's visit has its own cookie, and stays."""
+    if not share.clients:
+        raise Denied(Reason.CLIENTS_OFF)
+    if visit.serial != link.serial:
+        raise Denied(Reason.LINK_REPLACED)
 
 
 class Authenticator:
@@ -105,6 +114,12 @@ class Authenticator:
             raise Denied(Reason.VISIT_ENDED, "gone")
         return await self._grant(visit)
 
+    async def program(self, visit: Visit) -> Grant:
+        """The grant of a program, whose token was verified and names the visit's link."""
+        if visit.kind is not VisitKind.CLIENT:
+            raise Denied(Reason.OTHER_VISIT, "no program's")
+        return await self._grant(visit)
+
     async def by_link(self, token: str) -> tuple[Share, Link, bool]:
         """Share and link of a share token, whatever state they are in: the door tells people what happened.
 
@@ -133,6 +148,8 @@ class Authenticator:
         check_share(share, now)
         check_link(link, now)
         check_visit(visit, now)
+        if visit.kind is VisitKind.CLIENT:
+            check_program(share, link, visit)
         role = self._role(share, link, visit)
         return Grant(
             share=share,

@@ -20,7 +20,7 @@ from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
-_CHANGEABLE = "role, expires, name, message or runnable_files"
+_CHANGEABLE = "role, expires, name, message, clients or runnable_files"
 MAX_LINKS = 500
 
 
@@ -103,8 +103,7 @@ class Issuer:
         if facts.protected:
             raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
         open_file = self._open_file(new.open_file, root, facts.kind)
-        if new.clients:
-            raise Refused("clients_off", "links for programs are not available yet", "Leave --clients away")
+        clients = self._clients(new.clients)
         if new.own_extensions and not self._rules.own_extensions:
             raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
         runnable_files = self._runnable_files(new.runnable_files)
@@ -123,6 +122,7 @@ class Issuer:
             message=own_words("message", new.message, MAX_MESSAGE, clean_message),
             created=now,
             expires=self._expires(new.expires, now),
+            clients=clients,
             own_extensions=new.own_extensions,
             runnable_files=runnable_files,
             identity=facts.identity,
@@ -172,7 +172,7 @@ class Issuer:
         return await self._store.change_link(link.id, serial=link.serial + 1)
 
     async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
-        """`role`, `expires`, `name`, `message`, `runnable_files`; the URL stays."""
+        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`; the URL stays."""
         share = await self._share(share_id)
         self._not_ended(share)
         fields: dict[str, Any] = {}
@@ -185,6 +185,8 @@ class Issuer:
                 fields["name"] = own_words("name", value, MAX_NAME, clean_name) or share.root_path.name
             elif field == "message":
                 fields["message"] = own_words("message", value, MAX_MESSAGE, clean_message)
+            elif field == "clients":
+                fields["clients"] = self._clients(value)
             elif field == "runnable_files":
                 fields["runnable_files"] = self._runnable_files(value)
             else:
@@ -285,6 +287,13 @@ class Issuer:
         return [other.id for other in opened if other.came_from == visit.id and other.kind is VisitKind.DEVICE]
 
     # -- checks of input ------------------------------------------------------------------------------------------
+
+    def _clients(self, value: object) -> bool:
+        if not isinstance(value, bool):
+            raise Invalid("clients", "is neither true nor false")
+        if value and not self._rules.clients:
+            raise Refused("clients_off", "the rules here do not permit links that programs can use")
+        return value
 
     def _runnable_files(self, value: object) -> bool:
         if not isinstance(value, bool):

@@ -137,7 +137,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """One browser's use of a link. The cookies' values are never stored, only their SHA-256 (hex).
 
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
-    from which the link was passed on (knock).
+    from which the link was passed on (knock). `serial` is the link's when a program's visit began, 0 for all others.
     """
 
     id: str
@@ -156,6 +156,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     ended_reason: str = ""
     address: str = ""
     agent: str = ""
+    serial: int = 0
 
     def __repr__(self) -> str:
         state = "ended" if self.ended is not None else "open"
@@ -211,6 +212,8 @@ class Grant:
     @property
     def base(self) -> str:
         """The visit's base address, as Jupyter's `base_url`: begins and ends with a slash."""
+        if self.visit.kind is VisitKind.CLIENT:
+            return self.addresses.programs
         return self.addresses.visit(self.visit.id)
 
     def allows(self, capability: Capability) -> bool:

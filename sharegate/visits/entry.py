@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sharegate.lab.synthetic import called
 from sharegate.shares.addresses import ShareAddresses
 from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
@@ -65,6 +66,8 @@ def badge(link: Link, visit: Visit) -> str:
     """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
     if link.kind is LinkKind.PREVIEW:
         return "Preview"
+    if visit.kind is VisitKind.CLIENT:
+        return called(link, visit)
     if by_own_link(link, visit):
         return f"{link.name} · own link"
     return f'says "{visit.name}"' if visit.name else "no name"

@@ -63,7 +63,7 @@ class Site:
         if request.upgrade or request.method not in SAFE_METHODS:
             self.check_origin(request)
         if request.upgrade:
-            _check_handshake(request.headers)
+            check_handshake(request.headers)
         sites = request.headers.all("Sec-Fetch-Site")
         if len(sites) > 1:
             raise Denied(Reason.BAD_HEADER, "two Sec-Fetch-Site")
@@ -74,7 +74,7 @@ class Site:
                 raise Denied(Reason.CROSS_SITE, sites[0][:20])
 
 
-def _check_handshake(headers: Headers) -> None:
+def check_handshake(headers: Headers) -> None:
     """Before anything is opened upstream for it (RFC 6455 section 4.2.1). Denied(`bad_header`)."""
     options = {option.strip().lower() for value in headers.all("Connection") for option in value.split(",")}
     keys = headers.all("Sec-WebSocket-Key")

@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import msgspec
 import pytest
 
 from sharegate.channels.registry import MAX_CLOSE_REASON, Channels, Cut, Kind, close_frame
 from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.shares.model import VisitKind
 from tests.channels.grants import grant
 
 
@@ -135,16 +138,16 @@ async def test_attack_too_many_rooms_are_refused() -> None:
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-@pytest.mark.parametrize("kind", ["room", "local", "live", "stream"])
+@pytest.mark.parametrize("kind", ["room", "local", "live", "stream", "program"])
 def test_every_close_fits_on_the_wire(kind: Kind, reason: Reason) -> None:
     """A sendable code, a reason of at most 123 bytes, and no word that a visitor is not told."""
     frame = close_frame(kind, reason)
-    assert frame.code in (1003, 1012, 4403, 4408, 4410)
+    assert frame.code in (1003, 1012, 4403, 4408, 4410) or (kind == "program" and frame.code == 1013)
     assert len(frame.reason.encode()) <= MAX_CLOSE_REASON
     if frame.code == 1003:
-        assert kind == "room"
         said = json.loads(frame.reason)
         taken_back = reason in (Reason.UPDATE_REFUSED, Reason.UPDATE_TOO_LARGE, Reason.WRITING_ENDED)
+        assert kind == "room" or (kind == "program" and taken_back)
         why = {"code": reason.value} if taken_back else {"errorReason": MEANINGS[reason].sentence}
         assert said == {"reason": "unknown_session", "reloadable": True, **why}
     else:
@@ -159,3 +162,28 @@ def test_close_codes_say_what_happened() -> None:
     assert close_frame("local", Reason.LINK_EXPIRED).code == close_frame("live", Reason.SHARE_EXPIRED).code == 4408
     assert close_frame("local", Reason.VISIT_ENDED).code == 4410
     assert close_frame("room", Reason.DRAINING).code == close_frame("local", Reason.UPSTREAM_AWAY).code == 1012
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        (Reason.SHARE_REVOKED, 4403),
+        (Reason.LINK_PAUSED, 4403),
+        (Reason.CLIENTS_OFF, 4403),
+        (Reason.LINK_REPLACED, 4403),
+        (Reason.LINK_EXPIRED, 4408),
+        (Reason.SHARE_EXPIRED, 4408),
+        (Reason.VISIT_ENDED, 4410),
+        (Reason.BYTES_LIMIT, 1013),
+        (Reason.DRAINING, 1012),
+    ],
+)
+async def test_a_programs_channels_are_closed_with_a_code_that_says_why(reason: Reason, code: int) -> None:
+    """Its document too: no page is there that would need to be told in another way."""
+    channels = Channels()
+    browser, program = grant(), grant(visit="v2")
+    program = replace(program, visit=msgspec.structs.replace(program.visit, kind=VisitKind.CLIENT))
+    async with channels.open(browser, room="r") as page, channels.open(program, room="r") as cut:
+        assert channels.cut(link="l1", reason=reason) == 2
+        assert (cut.frame.code, cut.frame.reason) == (code, MEANINGS[reason].public)
+        assert page.frame.code in (1003, 1012)

@@ -61,6 +61,42 @@ def test_share_in_a_pipe_prints_the_links_only(scripted: ScriptedGate) -> None:
     assert "has to knock" in ran.err
 
 
+PROGRAM = {"url": "http://127.0.0.1:8899/s/k7f2xxxxxx", "token": ADDRESS.partition("#")[2]}
+
+
+def test_share_with_clients_says_what_programs_ask_for(scripted: ScriptedGate) -> None:
+    """In a pipe the token stands on stdout only, as the link's; --json has both apart."""
+    link = views.link(program=PROGRAM)
+    scripted.say("POST shares", created(link) | {"share": views.share(clients=True)})
+    ran = run("share", "week3", "--for", "Ann", "--clients")
+    assert ran.out == f"{ADDRESS}\n"
+    assert f"server URL {PROGRAM['url']}" in ran.err
+    assert PROGRAM["token"] not in ran.err
+    assert "Programs do not knock" in ran.err
+    told = run("share", "week3", "--for", "Ann", "--clients", "--json").document
+    assert told["links"][0]["program"] == PROGRAM
+
+
+def test_list_tells_of_programs(scripted: ScriptedGate) -> None:
+    """That they may, how many are in, and what they ask for."""
+    scripted.say("GET shares", {"shares": [views.share(clients=True, programs=2, links=[views.link()])]})
+    out = run("list").out
+    assert "can view, programs too" in out
+    assert "1 visitor, 2 programs" in out
+    scripted.say("GET links/k7f2-a/url", {"url": ADDRESS, "program": PROGRAM})
+    assert run("list", "--urls", "--json").document["shares"][0]["links"][0]["program"] == PROGRAM
+
+
+def test_change_lets_programs_in_with_a_word_of_what_that_means(scripted: ScriptedGate) -> None:
+    """--clients warns, --no-clients has nothing to warn of."""
+    scripted.knows("share", "s1", "k7f2", "week3")
+    scripted.say("PATCH shares/s1", {"share": views.share(clients=True)})
+    ran = run("change", "k7f2", "--clients")
+    assert "Programs do not knock" in ran.err and "list --urls" in ran.err
+    assert "Programs" not in run("change", "k7f2", "--no-clients").err
+    assert scripted.sent("PATCH shares/s1") == [{"clients": True}, {"clients": False}]
+
+
 def test_share_tells_overlaps(scripted: ScriptedGate) -> None:
     """Another share of the same folder is named."""
     scripted.say("POST shares", created(overlaps=[views.share("m2x9", root="lectures")]))

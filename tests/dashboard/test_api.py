@@ -53,6 +53,21 @@ async def test_links_are_added_replaced_and_previewed(office: Office) -> None:
     assert len((await office.call("GET", f"shares/{share}"))["share"]["links"]) == 2
 
 
+async def test_links_for_programs_tell_what_programs_ask_for(office: Office) -> None:
+    """URL and token of each link of a share with `clients`, of no other and of no preview; switched as one likes."""
+    made = await office.share(**{"for": ["Ann"], "clients": True})
+    share, link = made["share"], made["links"][0]
+    token = link["url"].partition("#")[2]
+    program = {"url": f"{office.running.gate_url}/s/{share['id']}", "token": token}
+    assert share["clients"] and link["program"] == program
+    assert (await office.call("GET", f"links/{link['id']}/url"))["program"] == program
+    assert "program" not in (await office.call("POST", f"shares/{share['id']}/preview"))["link"]
+
+    changed = await office.call("PATCH", f"shares/{share['id']}", {"clients": False})
+    assert not changed["share"]["clients"]
+    assert "program" not in await office.call("GET", f"links/{link['id']}/url")
+
+
 @pytest.mark.parametrize("kind", ["share", "link"])
 async def test_pause_resume_and_revoke(office: Office, kind: str) -> None:
     """A paused thing comes back, a revoked one never does; revoking twice keeps the first moment."""

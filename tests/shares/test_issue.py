@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.interfaces import RootFacts
-from sharegate.shares.issue import NewLink, NewShare, letters
+from sharegate.shares.issue import Issuer, NewLink, NewShare, letters
 from sharegate.shares.model import LinkKind, RootIdentity, RootKind
 from tests.conftest import Clock
 from tests.house import House, house
@@ -81,7 +81,6 @@ async def test_bad_input_names_its_field_and_changes_nothing(home: House, change
         ({"path": "sub/.git/x"}, "hidden_path"),
         ({"path": "keys"}, "protected_path"),
         ({"role": "run"}, "role_not_available"),
-        ({"clients": True}, "clients_off"),
         ({"expires": 1e12}, "expires_too_late"),
         ({"links": (NewLink(anyone=True, visits=10**6),)}, "too_many_visits"),
         ({"links": (NewLink(devices=99),)}, "too_many_devices"),
@@ -95,6 +94,23 @@ async def test_what_the_rules_forbid_is_refused(home: House, changes: dict[str, 
 
     assert caught.value.code == code
     assert await home.store.shares() == []
+
+
+async def test_links_for_programs_are_made_where_the_rules_permit_them(home: House) -> None:
+    """At first or later; what the rules say decides over the owner."""
+    share, *_ = await home.issuer.create(new(clients=True))
+    assert share.clients
+    assert not (await home.issuer.change_share(share.id, {"clients": False})).clients
+    assert (await home.issuer.change_share(share.id, {"clients": True})).clients
+    with pytest.raises(Invalid, match="clients"):
+        await home.issuer.change_share(share.id, {"clients": "yes"})
+
+    strict = Issuer(home.store, home.tokens, home.ground, replace(home.policies.sharing, clients=False), home.clock)
+    for call in (strict.create(new(clients=True)), strict.change_share(share.id, {"clients": True})):
+        with pytest.raises(Refused) as caught:
+            await call
+        assert caught.value.code == "clients_off"
+    assert not (await strict.change_share(share.id, {"clients": False})).clients
 
 
 async def test_overlapping_shares_are_shown(home: House) -> None:

@@ -30,6 +30,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.ROOT_CHANGED: "what stands at the shared path is not what was shared: moved, replaced or deleted",
     Reason.CLIENTS_OFF: "a program used a link that is for browsers",
     Reason.BROWSER_ON_PROGRAM_ADDRESS: "a browser asked for an address that is for programs",
+    Reason.PLACES_TAKEN: "programs used a link from as many networks within an hour as it allows devices",
     Reason.BAD_ORIGIN: "a WebSocket or a change from a page that is not the gate's, or that does not say where from",
     Reason.BAD_HOST: "the gate was asked for under another name than its own",
     Reason.CROSS_SITE: "a page of another site asked, and not by a navigation",

@@ -28,6 +28,7 @@ REMEDIES: dict[str, str] = {
     "share_suspended": "The shared folder was moved or replaced. Its owner knows, and decides.",
     "clients_off": "Open the link in a browser, or ask its owner to allow programs.",
     "not_for_browsers": "Open the link you were given instead.",
+    "places_taken": "Stop one of them and try again in an hour, or ask the link's owner to allow more devices.",
     "not_allowed": "Go back. If you need it, ask the person who shared it.",
     "cross_site": "Open the link you were given in a new tab.",
     "bad_host": "Use the address exactly as it was given to you.",
