@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import sys
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class GateProcess:
     process: asyncio.subprocess.Process | None = None
     # Beside the process's own environment and what every such gate is given.
     environment: dict[str, str] = field(default_factory=dict)
+    # Soft and hard limit of open files; None: those of the tests.
+    descriptors: tuple[int, int] | None = None
 
     @property
     def config(self) -> config.Config:
@@ -78,7 +81,12 @@ class GateProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=self._limited if self.descriptors is not None else None,
         )
+
+    def _limited(self) -> None:
+        assert self.descriptors is not None
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.descriptors)
 
     async def start(self) -> Gatehouse:
         self.process = await self.spawn("serve")
