@@ -33,7 +33,7 @@ from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
-from sharegate.descriptors import Budget, budget, limit
+from sharegate.descriptors import Accepting, Budget, budget, limit
 from sharegate.documents import Documents
 from sharegate.drain import Draining
 from sharegate.editing import Editing
@@ -272,6 +272,7 @@ async def running(
     config: Config, *, progress: Progress = _quiet, now: Callable[[], float] = time.time
 ) -> AsyncIterator[RunningGate]:
     """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs."""
+    asyncio.get_running_loop().set_exception_handler(Accepting())
     with contextlib.ExitStack() as sockets:
         gate_sockets = [sockets.enter_context(_bound(config, host)) for host in _gate_hosts(config)]
         config = replace(config, gate_port=gate_sockets[0].getsockname()[1])

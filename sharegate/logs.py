@@ -51,6 +51,8 @@ _SECRETS = (
 # What a terminal obeys, or a reader of the log takes for the end of a line.
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_SHORT = {10: r"\n", 13: r"\r", 9: r"\t"}
+
 Known = Callable[[], Iterable[str]]
 
 
@@ -69,8 +71,14 @@ def scrubbed(text: str, known: Iterable[str] = ()) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` on one line, with nothing in it that a terminal obeys."""
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    """`text` on one line, with nothing in it that a terminal obeys. Written as Python would, without its codec: that
+    is loaded from a file at its first use, and the log has to work when no descriptor is left."""
+    return _UNSEEN.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return _SHORT.get(number) or (f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}")
 
 
 class ScrubbingFormatter(logging.Formatter):
