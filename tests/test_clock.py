@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sharegate import app, config
 from sharegate.clock import DayClock, Waking, Woke, boot_time
 from tests.conftest import Clock
+from tests.gatehouse import Gatehouse
+from tests.plainsocket import PlainSocket, drop_all
+from tests.test_restart import folder_server
 
 
 @given(st.lists(st.floats(0, 4e9), min_size=1))
@@ -108,3 +116,37 @@ def test_the_boot_clock_goes_on() -> None:
     """And never back."""
     first = boot_time()
     assert 0 < first <= boot_time()
+
+
+async def test_attack_the_clock_of_a_running_gate_is_set_ahead_and_back(tmp_path: Path) -> None:
+    """Ahead: what has expired by it ends within a second, also what is open and says nothing. Back: none of it works
+    again, not by its cookie, its page or its link; what has not expired goes on, and limits are no tighter; doctor
+    tells the owner."""
+    clock = Clock(time.time())
+    values = {"data_dir": str(tmp_path / "data"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
+    listening = await asyncio.start_server(folder_server, "127.0.0.1", 0)
+    async with app.running(config.load(None, {}, values), now=clock) as running:
+        house = Gatehouse(running, None, tmp_path)  # type: ignore[arg-type]
+        url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        await house.call("POST", "servers", {"url": url, "token": "t"})
+        short = await house.call("POST", "shares", {"path": "a", "for": ["Ann", "Bo"], "expires": clock.now + 3600})
+        long = await house.call("POST", "shares", {"path": "b", "for": ["Cy"], "expires": clock.now + 864000})
+        ann, cy = await house.visit(short), await house.visit(long)
+        live = await PlainSocket.open(ann, "-/live")
+        clock.forward(7200)
+        code, _ = await live.closed()
+        assert code == 4408
+        assert [(await who.ask("GET", "files/a/x.txt")).public for who in (ann,)] == ["share_expired"]
+        clock.forward(-7200 - 1800)
+        for _ in range(3):
+            assert (await ann.ask("GET", "api/me")).public == "share_expired"
+        assert await ann.upgrade("-/live") == 403
+        token = urlsplit(short["links"][1]["url"]).fragment
+        assert (await house.post("/join", {"token": token, "name": "Bo"})).status in (403, 410)
+        for _ in range(10):
+            assert (await cy.ask("GET", "files/b/x.txt")).status == 200
+        findings = (await house.call("GET", "doctor"))["findings"]
+        assert any("clock was set back" in finding["what"] and finding["level"] == "warn" for finding in findings)
+        assert (await house.call("GET", "audit/verify"))["intact"]
+        await drop_all()
+    listening.close()
