@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
+from sharegate import __version__
 from sharegate.answers import Answers
 from sharegate.audit.announce import Announcing
 from sharegate.audit.events import Action, AuditEvent
@@ -18,27 +19,35 @@ from sharegate.audit.export import describe
 from sharegate.audit.history import StoredHistory
 from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
-from sharegate.channels.registry import Channels
+from sharegate.channels.registry import KINDS, Channels
+from sharegate.clock import DayClock, Waking, Woke
+from sharegate.condition import Condition, checks
 from sharegate.config import Config, loopback
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.health import Health
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
+from sharegate.descriptors import Accepting, Budget, budget, limit
 from sharegate.documents import Documents
+from sharegate.drain import Draining
 from sharegate.editing import Editing
 from sharegate.entrance import Entrance, Front, without_gate
-from sharegate.errors import Reason, Refused, StoreUnavailable
+from sharegate.errors import Refused, StoreUnavailable
 from sharegate.gate import Gate
 from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate
+from sharegate.listener.crowd import Crowd
 from sharegate.listener.http import Listener
 from sharegate.living import Living
+from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -57,6 +66,7 @@ from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
+from sharegate.upstream.tokens import KnownTokens
 from sharegate.versions.model import Limits
 from sharegate.versions.snapshots import Keeper
 from sharegate.visits.allowance import Allowance, Amounts
@@ -78,7 +88,6 @@ from sharegate.writing.uploads import Uploads
 log = logging.getLogger("sharegate")
 
 Progress = Callable[[str], None]
-DRAIN_SECONDS = 2.0
 
 
 def _quiet(_: str) -> None:
@@ -93,6 +102,8 @@ class RunningGate:
     api: Api
     servers: OwnerServers
     gate: Gate
+    draining: Draining
+    secrets: Callable[[], Iterable[str]]
 
     @property
     def gate_url(self) -> str:
@@ -104,7 +115,11 @@ class RunningGate:
 
     def drain(self) -> None:
         """Let nobody in any more; what is open is closed when the context ends."""
-        self.gate.draining = True
+        self.draining.begin()
+
+    def hurry(self) -> None:
+        """When the context ends, wait for nobody."""
+        self.draining.hurry()
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,8 @@ class _House:
     """What a gate and an offline command have in common, assembled."""
 
     config: Config
-    now: Callable[[], float]
+    now: DayClock
+    pace: Callable[[], float]
     store: SqliteStore
     trail: Announcing
     ring: KeyRing
@@ -132,20 +148,30 @@ class _House:
     hands: Hands
     keeper: Keeper
     api: Api
+    secrets: KnownTokens
+    metrics: Metrics
+    crowd: Crowd
+    room: Budget
 
 
 @contextlib.asynccontextmanager
 async def _house(
-    config: Config, *, running: bool, now: Callable[[], float], front: Callable[[], Front]
+    config: Config, *, running: bool, day: Callable[[], float], front: Callable[[], Front]
 ) -> AsyncIterator[_House]:
     """Open keys, store and trail; assemble; close in the opposite order. Raises Invalid, Faults, Refused."""
+    now = DayClock(day)
+    # Limits go on where the time of day has to stand still.
+    pace = time.monotonic if day is time.time else day
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
         store = await open_sqlite(config.database, key=store_key(config.keys_dir))
         closing.push_async_callback(store.close)
         ring = KeyRing.open(config.keys_dir, now())
-        trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
+        metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
+        history = TimedHistory(store, metrics.committed)
+        trail = Announcing(Trail(history, writer="gate", clock=now, full_addresses=config.full_addresses))
+        trail.announce(metrics.happened)
         await trail.open()
         closing.push_async_callback(trail.close)
         forwarder = await closing.enter_async_context(AiohttpForwarder())
@@ -168,7 +194,7 @@ async def _house(
         programs = Programs(store, authenticator, trail, now, full_addresses=config.full_addresses)
         uploads = Uploads(config.data_dir / "uploads")
         closing.callback(uploads.close)
-        hands = Hands(now)
+        hands = Hands(now, pace)
         views = Views(
             store,
             presence,
@@ -177,7 +203,17 @@ async def _house(
             now,
             places_of=programs.places,
         )
-        doctor = Doctor(config, store, servers, trail, front)
+        room = budget(limit(), config.connections)
+        # A proxy on this computer has everybody's connections.
+        crowd = Crowd(
+            room.connections,
+            config.connections_per_address,
+            shared=lambda address: bool(config.public_url) and loopback(address),
+        )
+        resources = Resources(
+            room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
+        )
+        doctor = Doctor(config, store, servers, trail, front, [resources.findings])
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
             store=store,
@@ -209,11 +245,15 @@ async def _house(
             now=now,
         )
         trail.announce(api.happened)
+        secrets = KnownTokens(store)
+        await secrets.read()
+        closing.callback(store.subscribe(lambda change: secrets.changed() if change.kind == "upstream" else None))
         closing.callback(store.subscribe(api.changed))
         hands.subscribe(api.asked)
         yield _House(
             config,
             now,
+            pace,
             store,
             trail,
             ring,
@@ -233,13 +273,17 @@ async def _house(
             hands,
             keeper,
             api,
+            secrets,
+            metrics,
+            crowd,
+            room,
         )
 
 
 @contextlib.asynccontextmanager
 async def offline(config: Config, *, now: Callable[[], float] = time.time) -> AsyncIterator[Api]:
     """The owner's API without a gate: for commands while none runs. Raises Refused(`gate_running`) when one does."""
-    async with _house(config, running=False, now=now, front=lambda: without_gate(config, now())) as house:
+    async with _house(config, running=False, day=now, front=lambda: without_gate(config, now())) as house:
         yield house.api
 
 
@@ -249,6 +293,7 @@ async def running(
 ) -> AsyncIterator[RunningGate]:
     """A gate that serves until the context ends. Raises Refused when a port is taken or another gate runs, Faults for a
     certificate that cannot be used."""
+    asyncio.get_running_loop().set_exception_handler(Accepting())
     entrance = Entrance(config, now)
     with contextlib.ExitStack() as sockets:
         gate_sockets: list[socket.socket] = []
@@ -257,34 +302,36 @@ async def running(
             config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
-        async with _house(config, running=True, now=now, front=entrance.front) as house:
+        async with _house(config, running=True, day=now, front=entrance.front) as house:
             if config.one_owner:
                 check_one_owner(owners(await house.store.shares(), house.now()))
             names = Names(house.now)
             await names.open(house.store)
-            gate, documents, background = _gate(house, names, entrance)
+            gate, draining, condition, background = _gate(house, names, entrance, progress)
+            house.metrics.look = condition.now
             async with contextlib.AsyncExitStack() as closing:
-                listener = Listener(gate.handle)
+                listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
                 closing.push_async_callback(listener.stop)
-                owner = OwnerListener(house.api, house.ring, _readiness(house), share_hosts=config.share_hosts)
+                ready, metrics = condition.health.look, house.metrics.text
+                owner = OwnerListener(house.api, house.ring, ready, metrics, share_hosts=config.share_hosts)
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
                     await listener.start(each, entrance.tls)
                 await owner.start(dashboard, config.socket_path)
                 tasks = [asyncio.create_task(work()) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
-                closing.push_async_callback(_drain, gate, house.channels, documents)
+                closing.push_async_callback(draining.run)
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
                 progress(f"gate at {config.gate_url}")
-                yield RunningGate(config, house.api, house.servers, gate)
+                yield RunningGate(config, house.api, house.servers, gate, draining, house.secrets)
                 with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
 def _gate(
-    house: _House, names: Names, entrance: Entrance
-) -> tuple[Gate, Documents, list[Callable[[], Coroutine[None, None, None]]]]:
-    """The request path, and what runs beside it."""
+    house: _House, names: Names, entrance: Entrance, progress: Progress
+) -> tuple[Gate, Draining, Condition, list[Callable[[], Coroutine[None, None, None]]]]:
+    """The request path, how it ends and how it is doing, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site(house.addresses)
 
@@ -299,6 +346,7 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        pace=house.pace,
     )
     door = Door(
         store,
@@ -309,11 +357,12 @@ def _gate(
         role_sentence=house.policies.roles.sentence,
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
+        pace=house.pace,
     )
     own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
-    allowance = Allowance(amounts, now)
+    allowance = Allowance(amounts, house.pace)
     keeping = Keeping(house.keeper, store, _limits(config), trail, now)
     documents = Documents(
         upstreams=house.directory,
@@ -330,8 +379,9 @@ def _gate(
             names=names,
             trail=trail,
             keeping=keeping,
-            now=now,
+            now=house.pace,
             writing_ended=live_pages.writing_ended,
+            judged=house.metrics.judged,
         ),
         rules=house.policies.documents,
         idle_after=config.idle_minutes * 60.0,
@@ -389,10 +439,12 @@ def _gate(
         programs=house.programs,
         trail=trail,
         allowance=allowance,
-        strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), now),
+        strangers=Buckets(Rate(config.strangers_per_minute, 60, config.strangers_per_minute), house.pace),
         now=now,
         visitor=entrance.forwarders.visitor,
         lasting_tls=entrance.lasting_tls,
+        pace=house.pace,
+        measures=house.metrics,
     )
 
     def server_changed(change: StateChange) -> None:
@@ -401,16 +453,28 @@ def _gate(
 
     house.hands.notebooks = documents
     asking = Asking(house.hands, now)
+
+    async def woke(woke: Woke) -> None:
+        await standing.look()
+        live_pages.beat()
+        if woke.slept:
+            house.directory.forget()
+            house.forwarder.woke()
+
+    draining = Draining(house.channels, documents, gate.refuse_newcomers, config.drain_seconds, progress)
+    health = Health(checks(store, trail, house.ring, lambda: draining.began))
+    condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
-    return gate, documents, [*beside, lambda: _keep(house)]
+    return gate, draining, condition, [*beside, Waking([woke]).run, lambda: _keep(house, condition)]
 
 
-async def _keep(house: _House) -> None:
-    """Once at the start and every hour: what nobody needs any more leaves the store."""
+async def _keep(house: _House, condition: Condition) -> None:
+    """Once at the start and every hour: what nobody needs any more leaves the store, and what stays is measured."""
     while True:
         with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
             await house.store.prune(house.now())
             await house.keeper.thin()
+            condition.versions_bytes = sum(each.stored for each in await house.store.versions())
             await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
         await asyncio.sleep(3600)
 
@@ -422,24 +486,6 @@ def _limits(config: Config) -> Limits:
         days=config.versions_days,
         undo_bytes=config.undo_megabytes << 20,
     )
-
-
-def _readiness(house: _House) -> Callable[[], Awaitable[None]]:
-    async def ready() -> None:
-        await house.store.ready()
-        await house.trail.ready()
-
-    return ready
-
-
-async def _drain(gate: Gate, channels: Channels, documents: Documents) -> None:
-    """Close what is open, so that pages know that the gate went and come back by themselves."""
-    gate.draining = True
-    channels.cut(reason=Reason.DRAINING)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            await channels.drained()
-            await documents.closed()
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:

@@ -66,6 +66,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
+    Setting("log_format", "str", "hub", "hub (lines as JupyterHub writes them) or json (an object on each line)."),
+    Setting(
+        "connections", "int", 0, "Connections of visitors at once; 0: as many as the limit of open files has room for."
+    ),
+    Setting("connections_per_address", "int", 512, "Connections of one address over which nobody has entered yet."),
+    Setting("drain_seconds", "int", 10, "Seconds that answers and saves have to finish when the gate is stopped."),
     Setting("requests_at_once", "int", 64, "Requests that one visit may have running (link 8×, share 16×)."),
     Setting("channels_per_visit", "int", 32, "Live connections that one visit may hold."),
     Setting("channels_per_link", "int", 512, "Live connections over all visits of one link."),
@@ -96,7 +102,10 @@ SETTINGS: tuple[Setting, ...] = (
 _PATHS = ("policy_dir", "tls_certificate", "tls_key")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _PORTS = ("gate_port", "dashboard_port")
-_COUNTS = tuple(setting.name for setting in SETTINGS if setting.type == "int" and setting.name not in _PORTS)
+_MAY_BE_NONE = ("connections",)
+_COUNTS = tuple(
+    setting.name for setting in SETTINGS if setting.type == "int" and setting.name not in (*_PORTS, *_MAY_BE_NONE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +130,10 @@ class Config:
     full_addresses: bool
     retention_days: int
     log_level: str
+    log_format: str
+    connections: int
+    connections_per_address: int
+    drain_seconds: int
     requests_at_once: int
     channels_per_visit: int
     channels_per_link: int
@@ -299,6 +312,9 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
     for name in _COUNTS:
         if values[name] < 1:
             faults.append(Invalid(name, f"{values[name]} is less than 1", "Give a whole number, 1 or more"))
+    for name in _MAY_BE_NONE:
+        if values[name] < 0:
+            faults.append(Invalid(name, f"{values[name]} is less than 0", "Give a whole number, or 0"))
     for name in ("gate_host", "dashboard_host"):
         if not (_HOST.match(values[name]) or _is_address(values[name])):
             faults.append(Invalid(name, f"{values[name]!r} is no host name or address", "Example: 127.0.0.1"))
@@ -314,6 +330,8 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
+    if values["log_format"] not in ("hub", "json"):
+        faults.append(Invalid("log_format", f"{values['log_format']!r} is no format", "hub or json"))
     for name in ("data_dir", *_PATHS):
         if values[name] and (not values[name].strip() or "\0" in values[name]):
             faults.append(Invalid(name, "is blank or no path", "Give a path, or leave it out"))

@@ -38,6 +38,7 @@ from sharegate.visits.allowance import Allowance
 from sharegate.visits.presence import Presence
 
 _MODEL_LIMIT = 1 << 20
+SETTLING_SECONDS = 0.05
 
 
 class _Session(msgspec.Struct):
@@ -241,6 +242,19 @@ class Documents:
             ),
         )
         return _Session.read(answer.status, await answer.read(_MODEL_LIMIT))
+
+    def count(self) -> int:
+        """How many live documents a visitor has open."""
+        return self.rooms.count()
+
+    def unsaved(self) -> int:
+        """In how many live documents something waits to be saved, or to be sent to the server."""
+        return self.rooms.unsaved()
+
+    async def settled(self) -> None:
+        """Wait until there are none."""
+        while self.unsaved():  # noqa: ASYNC110 -- asked for once, when the gate ends
+            await asyncio.sleep(SETTLING_SECONDS)
 
     async def closed(self) -> None:
         """Wait until nothing is connected to a server any more: after everybody left."""

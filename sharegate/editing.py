@@ -43,6 +43,7 @@ class Editing:
         keeping: Keeping,
         now: Callable[[], float],
         writing_ended: Callable[[str], None] = lambda _: None,
+        judged: Callable[[], None] = lambda: None,
     ) -> None:
         self._authenticator = authenticator
         self._store = store
@@ -51,6 +52,7 @@ class Editing:
         self._keeping = keeping
         self._now = now
         self._writing_ended = writing_ended
+        self._judged = judged
         self._refusals: dict[tuple[str, int], deque[float]] = {}
         self._changes = Buckets(CHANGES, now)
         self._corrections = Folding(FOLD_SECONDS, now)
@@ -83,6 +85,7 @@ class Editing:
         self._keeping.followed(room, update)
 
     async def changed(self, room: Room, member: Member, update: bytes, judged: Judged) -> None:
+        self._judged()
         # Before anything waits: the log has changes in the order in which the document took them.
         self._keeping.changed(room, member.grant.visit.id, update, judged)
         for fact in judged.corrected:

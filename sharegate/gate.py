@@ -24,6 +24,7 @@ from sharegate.confine.request import Confined, confine_request
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Folding, network
+from sharegate.measures import Measures, Uncounted, beside
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.match import Policy
@@ -121,9 +122,11 @@ class Gate:
         now: Callable[[], float],
         visitor: Callable[[Request], Request] = lambda request: request,
         lasting_tls: bool = False,
+        pace: Callable[[], float] | None = None,
+        measures: Measures | None = None,
     ) -> None:
         """`visitor` says who asks behind a forwarder, or raises Denied. With `lasting_tls` browsers are told to come by
-        TLS only."""
+        TLS only. `pace` is the clock of the limits, where that is another than the time of day."""
         self._visitor = visitor
         self._floor = (*_FLOOR, _LASTING_TLS) if lasting_tls else _FLOOR
         self._site = site
@@ -141,17 +144,24 @@ class Gate:
         self._trail = trail
         self._allowance = allowance
         self._strangers = strangers
-        self._folding = Folding(FOLD_SECONDS, now)
+        self._folding = Folding(FOLD_SECONDS, pace or now)
         self._now = now
+        self._measures = measures or Uncounted()
         self.draining = False
+
+    def refuse_newcomers(self) -> None:
+        """Answer nothing any more that was not asked before: the gate is stopping."""
+        self.draining = True
 
     async def handle(self, request: Request) -> Answer:
         """Answer anything. Raises nothing but cancellation."""
-        answer = await self._handle(request)
+        act = Act(time.perf_counter(), new_id(8))
+        answer = await self._handle(request, act)
+        status = 101 if isinstance(answer, Upgrade) else answer.status
+        self._measures.answered(act.rule or beside(request.target), status, time.perf_counter() - act.began)
         return answer if isinstance(answer, Upgrade) else _with_floor(answer, self._floor)
 
-    async def _handle(self, request: Request) -> Answer:
-        act = Act(time.perf_counter(), new_id(8))
+    async def _handle(self, request: Request, act: Act) -> Answer:
         try:
             try:
                 request = self._visitor(request)
@@ -192,6 +202,7 @@ class Gate:
     async def _visit(self, request: Request, path: CanonicalPath, raw_query: str, act: Act) -> Answer:
         grant = await self._authenticate(request, path, raw_query)
         act.grant = grant
+        request.known()
         # What cannot be recorded does not happen: reads, too, stop while the trail cannot be written.
         await self._trail.ready()
         self._site.check_source(request)
@@ -395,6 +406,7 @@ class Gate:
 
     async def _refuse(self, request: Request, denied: Denied, act: Act) -> Response:
         reason = await self._record_refusal(request, denied, act)
+        self._measures.refused(reason)
         meaning = MEANINGS[reason]
         html = negotiate(request.headers) == "html"
         if html and request.method in ("GET", "HEAD"):

@@ -60,6 +60,10 @@ class NoBody:
             yield part
 
 
+def _unheard() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request as it came in. `target` is raw (origin-form). `peer` is the address of the connection, `scheme` what
@@ -71,6 +75,8 @@ class Request:
     peer: str
     scheme: str = "http"
     body: Body = field(default_factory=NoBody, repr=False)
+    # Called when the request has shown a visit's credential: its connection is no stranger's.
+    known: Callable[[], None] = field(default=_unheard, repr=False, compare=False)
 
     @property
     def upgrade(self) -> bool:

@@ -22,6 +22,10 @@ class Announcing:
     def announce(self, listener: Callable[[AuditEvent], None]) -> None:
         self._listeners.append(listener)
 
+    @property
+    def waiting(self) -> int:
+        return self._trail.waiting
+
     async def open(self) -> None:
         await self._trail.open()
 

@@ -80,6 +80,11 @@ class Trail:
         """Whether the last append worked."""
         return self._healthy
 
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._pending)
+
     async def open(self) -> None:
         """Find the end of the chain and start the summaries. Raises StoreUnavailable."""
         if self._head is None:

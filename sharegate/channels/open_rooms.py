@@ -105,6 +105,14 @@ class OpenRooms:
             if number >= EXPECTED or count > LINGERING or size > LINGERING_BYTES or old:
                 del self._rooms[key]
 
+    def unsaved(self) -> int:
+        """In how many rooms something waits to be saved or sent."""
+        return sum(room.unsaved for room in self._rooms.values())
+
+    def count(self) -> int:
+        """How many rooms somebody has open."""
+        return sum(not room.empty for room in self._rooms.values())
+
     async def closed(self) -> None:
         """Wait until no room is connected any more: after everybody left."""
         for room in list(self._rooms.values()):

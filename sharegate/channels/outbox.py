@@ -58,6 +58,11 @@ class Outbox:
         self._changed.set()
 
     @property
+    def empty(self) -> bool:
+        """Whether everything was given to the connection."""
+        return not self._frames
+
+    @property
     def _full(self) -> bool:
         return self._bytes > WAITING_BYTES or len(self._frames) > WAITING_FRAMES
 

@@ -19,6 +19,7 @@ from sharegate.shares.model import Grant, VisitKind
 
 T = TypeVar("T")
 Kind = Literal["room", "local", "live", "stream", "program"]
+KINDS: tuple[Kind, ...] = ("room", "local", "live", "stream", "program")
 MAX_CLOSE_REASON = 123  # bytes (RFC 6455 section 5.5)
 
 _TAKEN_BACK = {Reason.UPDATE_REFUSED, Reason.UPDATE_TOO_LARGE, Reason.WRITING_ENDED}
@@ -160,6 +161,22 @@ class Channels:
     def count(self, *, share: str = "", link: str = "", visit: str = "") -> int:
         """How many channels are open; streams are not counted."""
         return sum(each.cut.kind != "stream" for each in self._those(share, link, visit))
+
+    def answering(self) -> int:
+        """How many HTTP answers are waited for or sent."""
+        return sum(each.cut.kind == "stream" for each in self._all)
+
+    async def answered(self) -> None:
+        """Wait until there are none."""
+        while self.answering():
+            await self._closed.wait()
+
+    def by_kind(self) -> dict[Kind, int]:
+        """How many things of each kind are open."""
+        counts: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        for each in self._all:
+            counts[each.cut.kind] += 1
+        return counts
 
     def grants(self) -> list[Grant]:
         """One grant per visit that has something open: the one under which its latest thing was opened."""

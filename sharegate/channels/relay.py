@@ -136,18 +136,22 @@ class _Relay:
         if self._summary is not None:
             work.append(self._keep_telling(self._summary))
         tasks = carrying + [asyncio.create_task(each) for each in work]
+        told = False
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 task.cancel()
             end = self._why(tasks)
             total = self._sums(end.why, end.tell.code if end.tell is not None else end.code)
+            told = True
             if self._over is not None:
                 self._over(total)
             # A task that is cut off inside a socket may take a moment: the ends are closed meanwhile.
             await self._close(end)
         except BaseException:  # fails closed: cancelled, or a guard or check that broke
             self._abort()
+            if self._over is not None and not told:
+                self._over(self._sums("connection_lost", 1006))
             raise
         finally:
             for task in tasks:

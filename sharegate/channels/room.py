@@ -106,6 +106,14 @@ class Room:
         return len(self._epoch.whole) if self._epoch is not None else 0
 
     @property
+    def unsaved(self) -> bool:
+        """Whether somebody waits for a save, or the server was not sent everything yet. One that is away is waited for
+        as long as its visitors are."""
+        if self._saves.open:
+            return True
+        return self.known and (not self._link.outbox.empty if self._link.connected else bool(self._members))
+
+    @property
     def visits(self) -> set[str]:
         return {member.grant.visit.id for member in self._members}
 

@@ -242,14 +242,25 @@ async def find(control: Control, ref: str, *kinds: str) -> Found:
     return found
 
 
+def _nothing() -> None:
+    """Nobody is told."""
+
+
 @contextlib.asynccontextmanager
-async def until_signalled() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set, in place of ending the process at once."""
+async def until_signalled(again: Callable[[], object] = _nothing) -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT, SIGTERM and SIGHUP set, in place of ending the process at once. `again` is called by those
+    that come when it is set already."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def signalled() -> None:
+        if stop.is_set():
+            again()
+        stop.set()
+
     for number in numbers:
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, signalled)
     try:
         yield stop
     finally:

@@ -238,6 +238,8 @@ def _share(share: Json, board: Board, width: int) -> Iterator[Line]:
         (left if state == "active" else state, 12, "" if state == "active" else "yellow"),
         (f"{share['visits_open']} inside" if share["visits_open"] else "", 10, "green"),
     )
+    if state == "suspended":
+        yield _line(f"  Moved or replaced. Is it still yours to share? {words.to_confirm(share)}", width, "yellow")
     for link in share["links"]:
         if link["state"] in ("revoked", "expired"):
             continue

@@ -68,6 +68,9 @@ async def list_shares(
     else:
         rows = [row for share in answer["shares"] for row in _rows(share, cli)]
         cli.output.table(("ID", "FOLDER OR PERSON", "CAN", "UNTIL", "INSIDE", "STATE"), rows)
+        for share in answer["shares"]:
+            if share["state"] == "suspended":
+                cli.output.warn(words.suspended(share))
     if not control.live:
         cli.output.warn("No gate is running: nobody can enter until `sharegate up` runs.")
 

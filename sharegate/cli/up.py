@@ -8,7 +8,7 @@ import sys
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,9 +20,13 @@ from sharegate.cli.live import LiveScreen
 from sharegate.cli.output import shown
 from sharegate.cli.screen import leaving
 from sharegate.config import Config
+from sharegate.descriptors import raise_limit
 from sharegate.errors import Invalid, Refused, Unreachable
 from sharegate.logs import configure
 from sharegate.upstream.discover import FoundServer, runtime_directories
+
+if TYPE_CHECKING:
+    from sharegate.app import RunningGate
 
 PANEL = "Run"
 SHARE_MENU = "JupyterLab's own Share menu still gives the all-access link to everything. Use `sharegate share` instead."
@@ -165,7 +169,7 @@ async def up(
 
 
 @contextlib.asynccontextmanager
-async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[Any, asyncio.Event]]:
+async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[RunningGate, asyncio.Event]]:
     """A running gate, and the event that says to stop. Refused when one runs already with these records."""
     from sharegate.app import running
 
@@ -177,16 +181,28 @@ async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[Any, async
                 f"a gate runs already at {shown(facts.get('gate_url'))} (process {shown(facts.get('pid'))})",
                 "Watch it with `sharegate watch`; share with `sharegate share PATH`",
             )
-    configure(config.log_level, sys.stderr)
-    async with until_signalled() as stop, running(config, progress=_quiet) as gate:
+    raise_limit()
+    log = configure(config.log_level, sys.stderr, config.log_format)
+    opened: list[RunningGate] = []
+    told = False
+
+    def progress(said: str) -> None:
+        # The addresses are told once, in full, when everything runs.
+        if told:
+            cli.output.note(said)
+
+    def hurry() -> None:
+        for gate in opened:
+            gate.hurry()
+
+    async with until_signalled(hurry) as stop, running(config, progress=progress) as gate:
+        opened.append(gate)
+        log.known = gate.secrets
+        told = True
         try:
             yield gate, stop
         finally:
             gate.drain()
-
-
-def _quiet(_: str) -> None:
-    """The addresses are told once, in full, when everything runs."""
 
 
 async def _introduce(cli: Cli, control: Control, found: FoundServer | None) -> None:

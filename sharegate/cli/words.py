@@ -126,6 +126,19 @@ def visitor(visit: Json) -> str:
     return f"{text}, {devices} devices" if devices > 1 else text
 
 
+def to_confirm(share: Json) -> str:
+    """The command that goes on with a suspended share."""
+    return f"sharegate confirm {shown(share['label'])}"
+
+
+def suspended(share: Json) -> str:
+    """What a suspended share waits for."""
+    return (
+        f"{folder(share)} was moved, replaced or turned into a link, so nobody is let in. "
+        f"If what is there now is what you mean to share: {to_confirm(share)}"
+    )
+
+
 def server_state(server: Json) -> str:
     """A Jupyter server's state in people's words."""
     states = {"here": "running", "away": "not running", "not_ours": "another program took its port"}

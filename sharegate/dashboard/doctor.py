@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from sharegate.config import Config, loopback
@@ -59,8 +59,16 @@ class Doctor:
     """Looks at configuration, store, trail and servers."""
 
     def __init__(
-        self, config: Config, store: ReadyStore, servers: ServersSeen, trail: Ready, front: Callable[[], Front]
+        self,
+        config: Config,
+        store: ReadyStore,
+        servers: ServersSeen,
+        trail: Ready,
+        front: Callable[[], Front],
+        more: Sequence[Callable[[], Awaitable[list[Finding]]]] = (),
     ) -> None:
+        """`more` are checks of others."""
+        self._more = more
         self._config = config
         self._store = store
         self._servers = servers
@@ -80,7 +88,8 @@ class Doctor:
 
     async def findings(self) -> list[Finding]:
         """Everything, worst last."""
-        checks: list[Callable[[], Awaitable[list[Finding]]]] = [self._reach, self._records, self._servers_known]
+        own: list[Callable[[], Awaitable[list[Finding]]]] = [self._reach, self._records, self._servers_known]
+        checks = [*own, *self._more]
         found = [finding for check in checks for finding in await check()]
         order = {"ok": 0, "note": 1, "warn": 2, "fail": 3}
         return sorted(found, key=lambda finding: order[finding["level"]])

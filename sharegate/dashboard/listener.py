@@ -23,12 +23,14 @@ from aiohttp import web
 from sharegate import __version__
 from sharegate.config import loopback
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.health import OK
 from sharegate.dashboard.refusals import error_body
-from sharegate.errors import Refused, StoreUnavailable
+from sharegate.errors import Refused
 from sharegate.shares.keys import KeyRing, private_directory
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 1 << 20
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -84,13 +86,23 @@ def _read(data: bytes) -> dict[str, Any] | None:
 
 
 class OwnerListener:
-    """Serves the API on a Unix socket, and `/health`, `/ready`, `/.well-known/jwks.json` on the dashboard's address."""
+    """Serves the API on a Unix socket, and on the dashboard's address `/health`, `/ready`, `/metrics` and
+    `/.well-known/jwks.json`. `ready` gives each check's word, `metrics` the exposition."""
 
-    def __init__(self, api: Api, ring: KeyRing, ready: Callable[[], Awaitable[None]], *, share_hosts: str = "") -> None:
+    def __init__(
+        self,
+        api: Api,
+        ring: KeyRing,
+        ready: Callable[[], Awaitable[dict[str, str]]],
+        metrics: Callable[[], Awaitable[bytes]],
+        *,
+        share_hosts: str = "",
+    ) -> None:
         self._api = api
         self._share_hosts = share_hosts
         self._ring = ring
         self._ready = ready
+        self._metrics = metrics
         self._private = web.AppRunner(self._private_app(), access_log=None, shutdown_timeout=1.0)
         self._public = web.AppRunner(self._public_app(), access_log=None, shutdown_timeout=1.0)
         self._socket_path: Path | None = None
@@ -170,6 +182,7 @@ class OwnerListener:
         app = web.Application(client_max_size=1024, middlewares=[_in_shape, self._from_here])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
+        app.router.add_get("/metrics", self._numbers)
         app.router.add_get("/.well-known/jwks.json", self._jwks)
         return app
 
@@ -177,11 +190,13 @@ class OwnerListener:
         return web.json_response({"status": "ok", "version": __version__}, headers=_HEADERS)
 
     async def _is_ready(self, request: web.Request) -> web.Response:
-        try:
-            await self._ready()
-        except StoreUnavailable:
-            return web.json_response({"status": "not ready"}, status=503, headers=_HEADERS)
-        return web.json_response({"status": "ready"}, headers=_HEADERS)
+        checks = await self._ready()
+        ready = all(said == OK for said in checks.values())
+        said = {"status": "ready" if ready else "not ready", "checks": checks}
+        return web.json_response(said, status=200 if ready else 503, headers=_HEADERS)
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._metrics(), headers={**_HEADERS, "Content-Type": METRICS_TYPE})
 
     async def _jwks(self, request: web.Request) -> web.Response:
         return web.json_response(self._ring.jwks(), headers=_HEADERS)

@@ -13,6 +13,7 @@ from typing import cast
 from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
 
 from sharegate.errors import Denied, Reason
+from sharegate.listener.crowd import POLITE, Crowd, Place
 from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, Request, Response, Socket, Upgrade
 
 log = logging.getLogger("sharegate.listener")
@@ -41,6 +42,10 @@ _REFUSED_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+_FULL = b'{"error":{"code":"gate_full","message":"The gate is full. Try again in a moment.","id":""}}'
+TURNING_SECONDS = 1.0
+MANY = 1 << 30
 
 Handle = Callable[[Request], Awaitable[Answer]]
 
@@ -147,6 +152,36 @@ def _pass_by(transport: asyncio.Transport | None) -> None:
         transport.abort()
 
 
+class _TurnedAway(asyncio.Protocol):
+    """A connection for which there is no room: told so, and gone in a second. What it sends is not read, but for taking
+    it off the network: a connection closed over unread bytes would be reset before the answer was read."""
+
+    turning = 0
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._last: asyncio.TimerHandle | None = None
+        if _TurnedAway.turning >= POLITE:
+            transport.abort()
+            return
+        _TurnedAway.turning += 1
+        fields = {**_REFUSED_HEADERS, "Retry-After": "5", "Connection": "close", "Content-Length": str(len(_FULL))}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        transport.write(f"HTTP/1.1 503 Service Unavailable\r\n{head}\r\n".encode() + _FULL)
+        self._last = asyncio.get_running_loop().call_later(TURNING_SECONDS, transport.abort)
+        if transport.can_write_eof():
+            transport.write_eof()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._last is not None:
+            self._last.cancel()
+            self._last = None
+            _TurnedAway.turning -= 1
+
+
 class _Connection(web.RequestHandler):
     """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
     it would quote the line that it did not understand, and log it, with the cookie or token in it.
@@ -155,21 +190,35 @@ class _Connection(web.RequestHandler):
     """
 
     _patience: asyncio.TimerHandle | None = None
+    crowd = Crowd(MANY, MANY)
+    place: Place | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Not every loop's TLS transport is an asyncio.Transport by its type; all are one by what they do.
+        transport = cast("asyncio.Transport", transport)
+        self._line = transport
+        self.place = self.crowd.enter(self, _address(transport))
+        if self.place is None:
+            transport.set_protocol(_TurnedAway(transport))
+            return
         super().connection_made(transport)
-        # Not every loop's TLS transport is an asyncio.Transport by its type; all can be aborted.
-        abort = cast("asyncio.Transport", transport).abort
-        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, abort)
+        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+
+    def give_up(self) -> None:
+        self._line.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.asked()
+        if self.place is not None:
+            self.place.leave()
         super().connection_lost(exc)
 
     def asked(self) -> None:
         """A whole head has come."""
         if self._patience is not None:
             self._patience.cancel()
+        if self.place is not None:
+            self.place.asking()
 
     def handle_error(
         self,
@@ -188,8 +237,12 @@ class _Connection(web.RequestHandler):
 
 
 class _Server(web.Server):
+    crowd = Crowd(MANY, MANY)
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection.crowd = self.crowd
+        return connection
 
 
 class _Site(web.SockSite):
@@ -215,15 +268,18 @@ def _refused(status: int) -> web.Response:
 
 
 class Listener:
-    """One address that accepts connections and hands each request to `handle`."""
+    """One address that accepts connections and hands each request to `handle`. `crowd` says how many there may be;
+    `backlog` connections may come before it is asked."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, *, crowd: Crowd | None = None, backlog: int = 128) -> None:
         self._handle = handle
+        self._crowd = crowd
+        self._backlog = backlog
         self._runner: web.ServerRunner | None = None
 
     def _run(self) -> web.ServerRunner:
         server = _Server(
-            self._serve,
+            self._counted,
             access_log=None,
             handler_cancellation=True,
             keepalive_timeout=IDLE_SECONDS,
@@ -231,6 +287,8 @@ class Listener:
             max_field_size=16384,
             auto_decompress=False,
         )
+        if self._crowd is not None:
+            server.crowd = self._crowd
         return web.ServerRunner(server, shutdown_timeout=2.0)
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
@@ -238,11 +296,19 @@ class Listener:
         if self._runner is None:
             self._runner = self._run()
             await self._runner.setup()
-        await _Site(self._runner, bound, ssl_context=tls).start()
+        await _Site(self._runner, bound, ssl_context=tls, backlog=self._backlog).start()
 
     async def stop(self) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _counted(self, request: web.BaseRequest) -> web.StreamResponse:
+        place = request.protocol.place if isinstance(request.protocol, _Connection) else None
+        try:
+            return await self._serve(request)
+        finally:
+            if place is not None:
+                place.answered()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, _Connection):
@@ -259,6 +325,7 @@ class Listener:
             peer=_peer(request),
             scheme=request.scheme,
             body=_Body(request),
+            **_known(request),
         )
         answer = await self._handle(seen)
         if isinstance(answer, Upgrade):
@@ -336,9 +403,17 @@ class Listener:
 
 
 def _peer(request: web.BaseRequest) -> str:
-    transport = request.transport
-    found = transport.get_extra_info("peername") if transport is not None else None
+    return _address(request.transport) if request.transport is not None else ""
+
+
+def _address(transport: asyncio.Transport) -> str:
+    found = transport.get_extra_info("peername")
     return str(found[0]) if isinstance(found, tuple) and found else ""
+
+
+def _known(request: web.BaseRequest) -> dict[str, Callable[[], None]]:
+    place = request.protocol.place if isinstance(request.protocol, _Connection) else None
+    return {"known": place.is_known} if place is not None else {}
 
 
 _: type[Body] = _Body

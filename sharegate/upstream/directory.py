@@ -25,7 +25,8 @@ class UpstreamState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Told by `watch`. `reason` says why it is away (`upstream_away`, `upstream_not_ours`, …); None when back."""
+    """Told by `watch`. `reason` says why it is away (`upstream_away`, `upstream_not_ours`, …), and is told anew when it
+    becomes another; None when back."""
 
     upstream: str
     state: UpstreamState
@@ -87,9 +88,12 @@ class Directory:
             raise Denied(seen.denied.reason, seen.denied.detail)
         return seen.upstream
 
-    def forget(self, id: str) -> None:
-        """Look anew at the next `find`: the record was changed or removed."""
-        self._seen.pop(id, None)
+    def forget(self, id: str = "") -> None:
+        """Look anew at the next `find`: the record was changed or removed; without an id, at every server."""
+        if id:
+            self._seen.pop(id, None)
+        else:
+            self._seen.clear()
 
     def _recent(self, id: str) -> _Seen | None:
         seen = self._seen.get(id)
@@ -160,7 +164,7 @@ class Directory:
 
     @staticmethod
     def _tell(tell: Callable[[StateChange], None], id: str, reason: Reason | None, away: dict[str, Reason]) -> None:
-        if (reason is None) == (id not in away):
+        if reason is away.get(id):
             return
         if reason is None:
             del away[id]

@@ -10,6 +10,7 @@ import asyncio
 import contextvars
 import io
 import re
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -164,6 +165,8 @@ class AiohttpForwarder:
         self._max_message = max_message
         self._http: aiohttp.ClientSession | None = None
         self._channels: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
+        self._open: weakref.WeakSet[UpstreamSocket] = weakref.WeakSet()
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,9 +176,21 @@ class AiohttpForwarder:
 
     async def close(self) -> None:
         """Drop all connections."""
-        for session in (self._http, self._channels):
+        for session in (self._http, self._channels, *self._retired):
             if session is not None:
                 await session.close()
+
+    def woke(self) -> None:
+        """The computer slept. Connections to other machines may be dead without having said so: none of those that wait
+        is used again, and an open WebSocket is dropped, for whoever holds it to make it anew. What is being answered
+        goes on: its own patience ends it. Servers on this machine slept as well."""
+        if self._http is not None:
+            # Closes by itself what nobody uses for 15 s.
+            self._retired.append(self._http)
+            self._http = None
+        for socket in list(self._open):
+            if socket.remote:
+                socket.abort()
 
     def _session(self, per_server: int) -> aiohttp.ClientSession:
         watch = aiohttp.TraceConfig()
@@ -322,7 +337,9 @@ class AiohttpForwarder:
         finally:
             _attempt.reset(token)
         assert isinstance(channel, Channel)
-        return UpstreamSocket(channel, closing=self._timeouts.closing)
+        opened = UpstreamSocket(channel, closing=self._timeouts.closing, remote=not address.loopback)
+        self._open.add(opened)
+        return opened
 
 
 async def _reusing(_session: aiohttp.ClientSession, _context: SimpleNamespace, _facts: object) -> None:

@@ -54,18 +54,19 @@ def _address(text: str) -> IPAddress:
 
 
 def read_listeners(proc: Path = _PROC) -> list[Listener] | None:
-    """All listening TCP sockets of this network namespace; None where the system does not tell."""
+    """All listening TCP sockets of this network namespace; None where the system does not tell. OSError where it would,
+    but cannot be asked now (no descriptor left): that is no reason to believe anybody."""
     rows: list[str] = []
     try:
         rows += (proc / "net" / "tcp").read_text("ascii").splitlines()[1:]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     try:
         rows += (proc / "net" / "tcp6").read_text("ascii").splitlines()[1:]
     except FileNotFoundError:
         # A kernel without IPv6 has no such listeners.
         pass
-    except OSError:
+    except PermissionError:
         return None
     listeners = []
     for row in rows:
@@ -111,7 +112,10 @@ def who_listens(host: str, port: int, *, pid: int, uids: frozenset[int], proc: P
     `localhost` may mean both loopback addresses; whatever listens on either must be ours, since the client may take
     either. For a host name that is not a literal address every listener of the port counts.
     """
-    everybody = read_listeners(proc)
+    try:
+        everybody = read_listeners(proc)
+    except OSError:  # fails closed
+        return Listening.OTHERS
     if everybody is None:
         return Listening.UNKNOWN
     listeners = [one for one in everybody if one.port == port]

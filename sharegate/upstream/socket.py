@@ -36,12 +36,14 @@ def sendable(code: int, reason: str) -> tuple[int, bytes]:
 
 
 class UpstreamSocket:
-    """Implements messages.Socket. `subprotocol` is what the upstream chose (empty: none)."""
+    """Implements messages.Socket. `subprotocol` is what the upstream chose (empty: none). `remote`: the upstream is on
+    another machine."""
 
-    def __init__(self, channel: Channel, *, closing: float = 1.0) -> None:
+    def __init__(self, channel: Channel, *, closing: float = 1.0, remote: bool = False) -> None:
         self._channel = channel
         self._closing = closing
         self._ended = False
+        self.remote = remote
         self.subprotocol = channel.protocol or ""
 
     def __repr__(self) -> str:

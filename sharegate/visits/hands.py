@@ -98,13 +98,14 @@ class Hand:
 
 
 class Hands:
-    """All hands that are up. One event loop, no lock. `notebooks` is set by who opens documents."""
+    """All hands that are up. One event loop, no lock. `notebooks` is set by who opens documents. `pace` is the clock of
+    the limits, where that is another than the time of day."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    def __init__(self, now: Callable[[], float], pace: Callable[[], float] | None = None) -> None:
         self._now = now
         self.notebooks: Notebooks = NothingOpen()
         self._up: dict[str, Hand] = {}
-        self._pace = Buckets(ASKS, now)
+        self._pace = Buckets(ASKS, pace or now)
         self._answered: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._answered_bytes = 0
         self._listeners: list[Callable[[Hand], None]] = []

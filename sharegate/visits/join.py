@@ -70,7 +70,9 @@ class Door:
         joins: Rate = JOINS,
         failures: Rate = FAILURES,
         new_visits: Rate = NEW_VISITS,
+        pace: Callable[[], float] | None = None,
     ) -> None:
+        """`pace` is the clock of the limits, where that is another than the time of day."""
         self._store = store
         self._unrecorded = Unrecorded()
         self._authenticator = authenticator
@@ -82,9 +84,9 @@ class Door:
         address = "your network address" if full_addresses else "your network address (shortened)"
         self._recorded = [*RECORDED, f"{address} and your browser"]
         self._shared_origin = shared_origin
-        self._joins = Buckets(joins, now)
-        self._failures = Buckets(failures, now)
-        self._new_visits = Buckets(new_visits, now)
+        self._joins = Buckets(joins, pace or now)
+        self._failures = Buckets(failures, pace or now)
+        self._new_visits = Buckets(new_visits, pace or now)
         self._secret = secrets.token_bytes(32)
 
     # -- what the door's page asks --------------------------------------------------------------------------------

@@ -51,7 +51,8 @@ class _Page:
 
 
 class LivePages:
-    """All pages that are open now. `acted` is told whenever a person did something in one of them."""
+    """All pages that are open now. `acted` is told whenever a person did something in one of them. `pace` is the clock
+    of the limits, where that is another than the time of day."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class LivePages:
         trail: Recorder,
         acted: Callable[[Grant], None] = lambda _: None,
         beat: float = live.BEAT_SECONDS,
+        pace: Callable[[], float] | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._presence = presence
@@ -73,6 +75,7 @@ class LivePages:
         self._trail = trail
         self._acted = acted
         self._beat = beat
+        self._pace = pace or now
         self._pages: list[_Page] = []
         hands.subscribe(self._hand_moved)
 
@@ -81,6 +84,11 @@ class LivePages:
         for page in self._pages:
             if share in ("", page.grant.share.id) and upstream in ("", page.grant.share.upstream):
                 page.woken.set()
+
+    def beat(self) -> None:
+        """Say something to every page now: a connection that died while the computer slept shows that it did."""
+        for page in self._pages:
+            page.say(live.Beat())
 
     def writing_ended(self, visit: str) -> None:
         """Tell a visit's pages that it may only read from now on."""
@@ -162,7 +170,7 @@ class LivePages:
                 await socket.send(live.to_page(live.RoleChanged(role.value)))
 
     async def _hear(self, page: _Page, socket: Socket) -> None:
-        pace = Buckets(WORDS, self._now, remembered=1)
+        pace = Buckets(WORDS, self._pace, remembered=1)
         while True:
             frame = await socket.receive()
             if frame.kind is FrameKind.CLOSE:

@@ -75,6 +75,10 @@ class Standing:
             # Apart, for a disk that hangs must not keep an expired visit open.
             both.create_task(self._for_ever(self._root_looks, every))
 
+    async def look(self) -> None:
+        """What the next round would look at, now: after a sleep, or when the clock was set."""
+        await self._expiries()
+
     @staticmethod
     async def _for_ever(work: Callable[[], Awaitable[None]], every: float) -> None:
         while True:

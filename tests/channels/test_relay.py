@@ -228,12 +228,16 @@ async def test_attack_a_guard_that_breaks_lets_nothing_pass() -> None:
 
 
 async def test_cancelling_drops_both_ends() -> None:
-    """A gate that is stopped hard leaves no connection."""
-    async with House() as house:
+    """A gate that is stopped hard leaves no connection, and what was carried is told all the same: a page that is
+    closed breaks its connection without a word."""
+    told: list[Summary] = []
+    async with House(over=told.append) as house:
+        await house.visitor.say(HELLO)
         house.work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await house.work
         assert house.visitor.aborted and house.upstream.aborted
+        assert told == [Summary(1, len(HELLO.data), 0, 0, 0, "connection_lost", 1006)]
 
 
 def failing(reason: Reason, after: int = 0) -> tuple[Callable[[], Awaitable[None]], list[int]]:

@@ -320,6 +320,14 @@ def test_replace_and_preview_print_the_link(scripted: ScriptedGate) -> None:
 # -- looking ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_suspended_share_says_what_it_waits_for(scripted: ScriptedGate) -> None:
+    """`list` names the command that goes on with it; a share that stands needs none."""
+    scripted.say("GET shares", {"shares": [views.share(), views.share("m2x9", state="suspended")]})
+    ran = run("list")
+    assert "sharegate confirm m2x9" in ran.err and "sharegate confirm k7f2" not in ran.err
+    assert "suspended" in ran.out
+
+
 def test_list_is_plain_in_a_pipe(scripted: ScriptedGate) -> None:
     """Shares and links are aligned lines without drawing; --urls adds addresses that still work."""
     links = [views.link(), views.link("k7f2.b", kind="open", name="", visits_max=20, state="revoked")]

@@ -96,6 +96,14 @@ def test_choosing_and_confirming_replace_the_lists() -> None:
     assert "y  yes" in text
 
 
+@pytest.mark.parametrize("width", [76, 120])
+def test_a_suspended_share_says_what_it_waits_for(width: int) -> None:
+    """The owner sees it among the shares, with the command that goes on with it."""
+    text = "\n".join(lines(board(shares=(scripted.share(state="suspended"),)), width, 30))
+    assert "suspended" in text
+    assert "sharegate confirm k7f2" in text
+
+
 def test_nothing_yet_is_said_in_words() -> None:
     """An empty gate says what to do instead of showing empty lists."""
     text = "\n".join(lines(Board(gate=scripted.gate(servers=[]), now=NOW), 80, 24))

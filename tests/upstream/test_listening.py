@@ -166,3 +166,30 @@ def test_a_loopback_port_whose_owner_was_not_noted_must_be_this_users(listening:
     assert judge(record(port_of(listening))) is Listening.OURS
     assert judge(record(port_of(listening), uid=os.getuid() + 1)) is Listening.OTHERS
     assert judge(record(9, host="192.0.2.1")) is Listening.OURS
+
+
+WITHOUT_DESCRIPTORS = """
+import os, resource, sys
+from sharegate.upstream.listening import who_listens
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+port, pid, uids = int(sys.argv[1]), int(sys.argv[2]), frozenset({os.getuid()})
+asked = lambda: print(who_listens("127.0.0.1", port, pid=pid, uids=uids).value)
+asked()
+held = []
+try:
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+asked()
+"""
+
+
+def test_attack_nobody_is_believed_while_no_descriptor_is_left(stranger: tuple[int, int]) -> None:
+    """Who uses up the gate's descriptors must not switch off the look at who listens: what cannot be asked now is not
+    what the system does not tell."""
+    port, pid = stranger
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS, str(port), str(pid)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["ours", "others"]

@@ -1,0 +1,122 @@
+"""How many connections there may be, and who gives way when there are too many.
+
+A connection is somebody's as soon as a request over it showed a visit's credential; until then it is a stranger's.
+Strangers have a share of their own for each address, and when the gate is full the stranger who has been waiting
+longest gives way to whoever comes. Nobody's visit is given up for a newcomer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+# Turned away with a word and a moment to read it; past so many at once without.
+POLITE = 64
+
+
+class Line(Protocol):
+    """One connection."""
+
+    def give_up(self) -> None:
+        """Drop it at once."""
+
+
+@dataclass(eq=False, slots=True)
+class Place:
+    """A connection's place in the crowd. `address` is who connected."""
+
+    crowd: Crowd
+    line: Line
+    address: str
+    busy: bool = False
+    known: bool = False
+    left: bool = False
+
+    def asking(self) -> None:
+        """A request came: it is not given up before it was answered."""
+        self.busy = True
+        self.crowd._waits(self, False)
+
+    def answered(self) -> None:
+        """It waits for its next request."""
+        self.busy = False
+        if not self.left and not self.known:
+            self.crowd._waits(self, True)
+
+    def is_known(self) -> None:
+        """A request showed a visit's credential: the connection is no stranger's any more."""
+        if not self.known and not self.left:
+            self.known = True
+            self.crowd._is_known(self)
+
+    def leave(self) -> None:
+        """Idempotent."""
+        if not self.left:
+            self.left = True
+            self.crowd._left(self)
+
+
+class Crowd:
+    """All connections of one listener. `most` at once; `strangers_per_address` of those that are nobody's yet, but for
+    addresses of which `shared` says that many people come from there (a proxy's)."""
+
+    def __init__(
+        self, most: int, strangers_per_address: int, *, shared: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self.most = most
+        self.refused = 0
+        self._per_address = strangers_per_address
+        self._shared = shared
+        self._count = 0
+        self._strangers: dict[str, int] = {}
+        self._waiting: dict[Place, None] = {}  # strangers without a request, longest first
+
+    def __len__(self) -> int:
+        return self._count
+
+    def enter(self, line: Line, address: str) -> Place | None:
+        """A place, or None when there is none; then the connection is not counted."""
+        mine = self._strangers.get(address, 0)
+        if mine >= self._per_address and not self._shared(address):
+            self.refused += 1
+            return None
+        if self._count >= self.most and not self._make_room():
+            self.refused += 1
+            return None
+        place = Place(self, line, address)
+        self._count += 1
+        self._strangers[address] = self._strangers.get(address, 0) + 1
+        self._waiting[place] = None
+        return place
+
+    def _make_room(self) -> bool:
+        oldest = next(iter(self._waiting), None)
+        if oldest is None:
+            return False
+        self.refused += 1
+        oldest.leave()
+        oldest.line.give_up()
+        return True
+
+    def _waits(self, place: Place, waits: bool) -> None:
+        self._waiting.pop(place, None)
+        if waits:
+            self._waiting[place] = None
+
+    def _is_known(self, place: Place) -> None:
+        self._waiting.pop(place, None)
+        self._no_stranger(place.address)
+
+    def _left(self, place: Place) -> None:
+        self._count -= 1
+        self._waiting.pop(place, None)
+        if not place.known:
+            self._no_stranger(place.address)
+
+    def _no_stranger(self, address: str) -> None:
+        left = self._strangers[address] - 1
+        if left:
+            self._strangers[address] = left
+        else:
+            del self._strangers[address]
