@@ -44,7 +44,7 @@ from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
-from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from sharegate.stores.opening import Store, open_store
 from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
@@ -109,7 +109,7 @@ class _House:
 
     config: Config
     now: Callable[[], float]
-    store: SqliteStore
+    store: Store
     trail: Announcing
     ring: KeyRing
     policies: Policies
@@ -134,10 +134,10 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
-        store = await open_sqlite(config.database, key=store_key(config.keys_dir))
+        store = await open_store(config, key=store_key(config.keys_dir))
         closing.push_async_callback(store.close)
         ring = KeyRing.open(config.keys_dir, now())
-        trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
+        trail = Announcing(Trail(store, writer=store.writer, clock=now, full_addresses=config.full_addresses))
         await trail.open()
         closing.push_async_callback(trail.close)
         forwarder = await closing.enter_async_context(AiohttpForwarder())
@@ -146,6 +146,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         disk = DiskByUpstream()
         # Where Jupyter's servers note how they run, the token is written too.
         protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
+        protected += [path for path in (config.store_password_file, config.store_socket) if path is not None]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
         authenticator = Authenticator(store, tokens, policies.roles, now)
