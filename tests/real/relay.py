@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 class Relay:
-    """Carries connections to its own loopback port on to a Unix socket."""
+    """Carries connections to its own loopback port on to a Unix socket or to another port, which may change."""
 
-    def __init__(self, behind: Path) -> None:
-        self._behind = behind
+    def __init__(self, behind: Path | int) -> None:
+        self.behind = behind
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +57,7 @@ class Relay:
         try:
             if not self._cut:
                 self.connections += 1
-                there, back = await asyncio.open_unix_connection(self._behind)
+                there, back = await self._onward()
                 self._open.add(back)
                 await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
         except (OSError, asyncio.CancelledError):
@@ -65,6 +65,11 @@ class Relay:
         finally:
             writer.transport.abort()
             self._tasks.discard(task)
+
+    async def _onward(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.behind, int):
+            return await asyncio.open_connection("127.0.0.1", self.behind)
+        return await asyncio.open_unix_connection(self.behind)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -76,7 +81,7 @@ class Relay:
 
 
 @contextlib.asynccontextmanager
-async def relay(behind: Path) -> AsyncIterator[Relay]:
+async def relay(behind: Path | int) -> AsyncIterator[Relay]:
     line = Relay(behind)
     await line.start()
     try:

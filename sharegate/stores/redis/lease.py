@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import platform
 import secrets
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def lock(folder: Path) -> ProcessLock:
 
 async def take(server: Server, names: Names, gate: str, instance: str) -> Lease:
     """Raises Refused(`gate_name_taken`) when a living gate has the name. One that died elsewhere is waited for."""
-    where = f"process {os.getpid()} on {socket.gethostname()}"
+    where = f"process {os.getpid()} on {platform.node()}"
     lease = Lease(gate, names.lease(gate), instance, f"{instance}:{secrets.token_hex(8)} {where}")
     answer = await server.run(LEASE, [lease.key], lease.value, instance, LEASE_MS)
     left = LEASE_MS
