@@ -392,6 +392,39 @@ async def test_attack_a_store_that_goes_back_in_time(server: RedisServer, store:
             await ask
 
 
+async def test_attack_a_history_that_was_written_anew(server: RedisServer, store: RedisStore, another: Opener) -> None:
+    """The server went back, and others went on from there: what this gate had seen, a revocation perhaps, is not in the
+    new history. It notices though the position has passed its own."""
+    async with relay(server.socket) as line:
+        far = await another(url=f"redis://127.0.0.1:{line.port}")
+        await store.add_share(a_share(), [])
+        token = server.command("HGET", "sharegate:meta", "token").strip()
+        await store.change_share("s1", revoked=START)
+        await until(lambda: far._following.records.position == 2)
+        line.cut()
+        await until(lambda: not far._following._heard)
+        await store.close()
+        server.command("HSET", "sharegate:meta", "position", "1", "token", token)
+        server.command("DEL", "sharegate:changes")
+        others = await another()
+        for at in range(3):
+            await others.change_share("s1", message=str(at))
+        line.mend()
+        await until(lambda: far._following._broken)
+        with pytest.raises(StoreUnavailable, match="lost what it had acknowledged"):
+            await far.share("s1")
+
+
+async def test_what_does_not_follow_is_not_written_at_all(server: RedisServer, store: RedisStore) -> None:
+    """Somebody's entry in our stream makes the next one impossible; then the record stays as it was, too."""
+    await store.add_share(a_share(), [])
+    server.command("XADD", "sharegate:changes", "7-0", "d", "x")
+    with pytest.raises(StoreUnavailable):
+        await store.change_share("s1", revoked=START)
+    assert server.command("HGET", "sharegate:meta", "position").strip() == b"1"
+    assert b'"revoked":null' in server.command("HGET", "sharegate:record:share", "s1")
+
+
 async def test_an_emptied_or_exchanged_server_is_refused(server: RedisServer, another: Opener) -> None:
     """Another store under the same address is not the one that was followed."""
     emptied, exchanged = await another(), await another(prefix="p2")

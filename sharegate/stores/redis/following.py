@@ -36,6 +36,7 @@ STOP_SECONDS = 0.2
 KEPT = 10_000
 _AT_ONCE = 1000
 _TOKENS = 4096
+LOST = "lost what it had acknowledged, or an older copy was restored"
 _ROUNDS_PER_LOOK = 20
 
 
@@ -98,26 +99,29 @@ class Following:
 
     def came(self, token: str) -> bool:
         """Whether the commit with this token is one that was followed lately."""
-        return token in self._tokens
+        return token in self._tokens or token == self._records.token
 
     # -- applying -------------------------------------------------------------------------------------------------
 
     def committed(self, position: int, token: str, written: list[tuple[Written, Arrival | None]], at: float) -> None:
         """Our own commit, decided on everything before it. `at` is when the server was asked."""
-        self._apply(position, token, written)
+        self._apply(position, token, self._records.token, written)
         self._true_at = max(self._true_at, at)
 
     def confirmed(self, at: float) -> None:
         """The server said that nothing is missing."""
         self._true_at = max(self._true_at, at)
 
-    def _apply(self, position: int, token: str, written: list[tuple[Written, Arrival | None]]) -> bool:
-        """False when something before it is missing."""
+    def _apply(self, position: int, token: str, before: str, written: list[tuple[Written, Arrival | None]]) -> bool:
+        """False when something before it is missing. Raises StoreUnavailable for one that follows on another commit."""
         if position <= self._records.position:
             return True
         if position != self._records.position + 1:
             return False
-        told = self._records.apply(position, written)
+        if before != self._records.token:
+            self._breaks(LOST)
+            raise StoreUnavailable(self._broken)
+        told = self._records.apply(position, token, written)
         self._tokens[token] = None
         while len(self._tokens) > _TOKENS:
             self._tokens.popitem(last=False)
@@ -131,12 +135,12 @@ class Following:
 
     async def _load(self) -> None:
         while True:
-            asked, known = self._now(), self._records.position
-            commands: list[tuple[str, ...]] = [("HMGET", self._names.meta, "id", "position")]
+            asked, known = self._now(), self._known
+            commands: list[tuple[str, ...]] = [("HMGET", self._names.meta, "id", "position", "token")]
             commands += [("HGETALL", self._names.records(kind)) for kind in KINDS]
             meta, *tables = await self._server.several(commands, together=True)
             position = self._position(meta, known)
-            records = loaded(position, zip(KINDS, tables, strict=True), self._box)
+            records = loaded(position, (meta[2] or b"").decode(), zip(KINDS, tables, strict=True), self._box)
             if position < self._records.position:
                 continue  # our own commits came meanwhile
             told = list(differing(self._records, records))
@@ -149,15 +153,15 @@ class Following:
         """Follow all commits that there are. False when everything had to be read anew. Raises StoreUnavailable."""
         async with self._reading:
             while True:
-                asked, after = self._now(), self._records.position
+                asked, known = self._now(), self._known
                 meta, entries = await self._server.several(
                     [
-                        ("HMGET", self._names.meta, "id", "position"),
-                        ("XRANGE", self._names.changes, f"({after}-0", "+", "COUNT", _AT_ONCE),
+                        ("HMGET", self._names.meta, "id", "position", "token"),
+                        ("XRANGE", self._names.changes, f"({known[0]}-0", "+", "COUNT", _AT_ONCE),
                     ],
                     together=True,
                 )
-                position = self._position(meta, after)
+                position = self._position(meta, known)
                 if not self._follow(entries) or (not entries and position > self._records.position):
                     await self._load()
                     return False
@@ -169,21 +173,25 @@ class Following:
         for id, fields in entries:
             position = int(id.split(b"-")[0])
             if position > self._records.position:
-                token, written = entry_of(fields[b"d"], self._box)
-                if not self._apply(position, token, written):
+                token, before, written = entry_of(fields[b"d"], self._box)
+                if not self._apply(position, token, before, written):
                     return False
         return True
 
-    def _position(self, meta: list[bytes | None], known: int) -> int:
+    @property
+    def _known(self) -> tuple[int, str]:
+        return self._records.position, self._records.token
+
+    def _position(self, meta: list[bytes | None], known: tuple[int, str]) -> int:
         """Raises StoreUnavailable, for good, when this is not the store any more that was followed. `known` is how far
         it was followed when it was asked: it answers late, and our own commits go on meanwhile."""
-        id, position = meta
+        id, position, token = meta
         if id is None or position is None:
             self._breaks("was emptied")
         elif id.decode() != self._id:
             self._breaks("is another one than before")
-        elif int(position) < known:
-            self._breaks("lost what it had acknowledged, or an older copy was restored")
+        elif int(position) < known[0] or (int(position) == known[0] and (token or b"").decode() != known[1]):
+            self._breaks(LOST)
         else:
             return int(position)
         raise StoreUnavailable(self._broken)
@@ -238,18 +246,18 @@ class Following:
 
     async def _round(self) -> None:
         """Renew the lease (which shows that this server takes writes), look at the position, wait for changes."""
-        asked, after = self._now(), self._records.position
+        asked, known = self._now(), self._known
         lease, meta, streams = await self._pushing.several(
             [
                 self._lease.renewal(),
-                ("HMGET", self._names.meta, "id", "position"),
-                ("XREAD", "COUNT", _AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", self._names.changes, f"{after}-0"),
+                ("HMGET", self._names.meta, "id", "position", "token"),
+                ("XREAD", "COUNT", _AT_ONCE, "BLOCK", BLOCK_MS, "STREAMS", self._names.changes, f"{known[0]}-0"),
             ]
         )
         if lease != b"ok":
             self._breaks(f"has another gate named {self._lease.gate} by now")
             raise StoreUnavailable(self._broken)
-        position = self._position(meta, after)
+        position = self._position(meta, known)
         entries = _entries(streams)
         # A position ahead of us with nothing to read means that the stream was cut.
         if not self._follow(entries) or (not entries and position > self._records.position):

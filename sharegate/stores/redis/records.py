@@ -42,22 +42,25 @@ class _Stored(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True):
-    """One commit, as it stands in the stream: `token` is its writer's, `records` are kind, id and stored form."""
+    """One commit, as it stands in the stream: `token` names it, `before` the one before it ("" for the first), and
+    `records` are kind, id and stored form."""
 
     token: str
+    before: str
     records: list[tuple[str, str, bytes | None]]
 
 
 @dataclass(slots=True)
 class Records:
-    """Everything as of `position`, the number of commits that led there."""
+    """Everything as of `position`, the number of commits that led there; `token` names the last of them."""
 
     position: int = 0
+    token: str = ""
     mirror: Mirror = field(default_factory=Mirror)
     codes: dict[str, DeviceCode] = field(default_factory=dict)
     arrivals: dict[tuple[str, str], Arrival] = field(default_factory=dict)
 
-    def apply(self, position: int, written: Iterable[tuple[Written, Arrival | None]]) -> list[Written]:
+    def apply(self, position: int, token: str, written: Iterable[tuple[Written, Arrival | None]]) -> list[Written]:
         """What one commit changed; returns what listeners are told of."""
         told = []
         for one, arrival in written:
@@ -73,7 +76,7 @@ class Records:
             else:
                 self.arrivals.setdefault((one.kind, one.id), arrival)
         self.mirror.apply(told)
-        self.position = position
+        self.position, self.token = position, token
         return told
 
     def kept(self) -> dict[tuple[str, str], Any]:
@@ -109,24 +112,28 @@ def read(kind: str, id: str, value: bytes, box: CredentialBox) -> tuple[Written,
     return Written(kind, id, record), Arrival(kept.position, kept.index)
 
 
-def entry_of(data: bytes, box: CredentialBox) -> tuple[str, list[tuple[Written, Arrival | None]]]:
-    """Token and changes of a commit. Raises StoreUnavailable."""
+def entry_of(data: bytes, box: CredentialBox) -> tuple[str, str, list[tuple[Written, Arrival | None]]]:
+    """Token, token of the commit before, and changes of a commit. Raises StoreUnavailable."""
     try:
         entry = msgspec.msgpack.decode(data, type=Entry)
     except _damaged:  # fails closed
         raise StoreUnavailable("a change in the store's stream is damaged") from None
-    return entry.token, [
-        (Written(kind, id, None), None) if value is None else read(kind, id, value, box)
-        for kind, id, value in entry.records
-    ]
+    return (
+        entry.token,
+        entry.before,
+        [
+            (Written(kind, id, None), None) if value is None else read(kind, id, value, box)
+            for kind, id, value in entry.records
+        ],
+    )
 
 
-def loaded(position: int, tables: Iterable[tuple[str, dict[bytes, bytes]]], box: CredentialBox) -> Records:
+def loaded(position: int, token: str, tables: Iterable[tuple[str, dict[bytes, bytes]]], box: CredentialBox) -> Records:
     """All records, oldest first. Raises StoreUnavailable."""
     found = [read(kind, id.decode(), value, box) for kind, table in tables for id, value in table.items()]
     found.sort(key=lambda one: (one[1].position, one[1].index))
     records = Records()
-    records.apply(position, found)
+    records.apply(position, token, found)
     return records
 
 

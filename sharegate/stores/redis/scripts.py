@@ -23,21 +23,22 @@ class Script:
         return hashlib.sha1(self.text.encode()).hexdigest()  # noqa: S324 -- the name that Redis gives it
 
 
-# Commit what was decided on exactly this position. Answers the position: the new one, or that which stood in the way.
+# Commit what was decided on exactly this position, reached by exactly this commit. The stream comes first: what it does
+# not take is not written at all. Answers {1} or {0}.
 COMMIT = Script(
     "commit",
     """
 local meta, changes = KEYS[1], KEYS[2]
-local expected, entry, keep = ARGV[1], ARGV[2], ARGV[4]
-local position = redis.call('HGET', meta, 'position')
-if position ~= expected then return {0, position or '-1'} end
-local writes = cmsgpack.unpack(ARGV[3])
-if #writes == 0 then return {1, position} end
+local expected, before, entry, token, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
+local found = redis.call('HMGET', meta, 'position', 'token')
+if found[1] ~= expected or (found[2] or '') ~= before then return 0 end
+local writes = cmsgpack.unpack(ARGV[5])
+if #writes == 0 then return 1 end
 local after = string.format('%d', tonumber(expected) + 1)
-redis.call('HSET', meta, 'position', after)
-for _, write in ipairs(writes) do redis.call(unpack(write)) end
 redis.call('XADD', changes, 'MAXLEN', '~', keep, after .. '-0', 'd', entry)
-return {1, after}
+redis.call('HSET', meta, 'position', after, 'token', token)
+for _, write in ipairs(writes) do redis.call(unpack(write)) end
+return 1
 """,
 )
 

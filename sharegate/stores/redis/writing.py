@@ -110,11 +110,13 @@ class Committing:
             ["HDEL", self._names.records(kind), id] if value is None else ["HSET", self._names.records(kind), id, value]
             for kind, id, value in kept
         ]
-        taken, _ = await self._server.run(
+        taken = await self._server.run(
             COMMIT,
             [self._names.meta, self._names.changes],
             str(position),
-            msgspec.msgpack.encode(Entry(token, kept)),
+            records.token,
+            msgspec.msgpack.encode(Entry(token, records.token, kept)),
+            token,
             packed(writes),
             str(KEPT),
         )
