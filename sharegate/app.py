@@ -56,7 +56,7 @@ from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
-from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from sharegate.stores.opening import Store, open_store
 from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
@@ -129,7 +129,7 @@ class _House:
     config: Config
     now: DayClock
     pace: Callable[[], float]
-    store: SqliteStore
+    store: Store
     trail: Announcing
     ring: KeyRing
     policies: Policies
@@ -165,12 +165,12 @@ async def _house(
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
-        store = await open_sqlite(config.database, key=store_key(config.keys_dir))
+        store = await open_store(config, key=store_key(config.keys_dir))
         closing.push_async_callback(store.close)
         ring = KeyRing.open(config.keys_dir, now())
         metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
         history = TimedHistory(store, metrics.committed)
-        trail = Announcing(Trail(history, writer="gate", clock=now, full_addresses=config.full_addresses))
+        trail = Announcing(Trail(history, writer=store.writer, clock=now, full_addresses=config.full_addresses))
         trail.announce(metrics.happened)
         await trail.open()
         closing.push_async_callback(trail.close)
@@ -180,6 +180,7 @@ async def _house(
         disk = DiskByUpstream()
         # Where Jupyter's servers note how they run, the token is written too.
         protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
+        protected += [path for path in (config.store_password_file, config.store_socket) if path is not None]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
         addresses = GateAddresses.at(config.gate_url, config.share_hosts)

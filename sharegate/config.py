@@ -6,6 +6,7 @@ Every setting is a row of SETTINGS: name, type, default and one sentence. `SHARE
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import hashlib
 import ipaddress
@@ -22,6 +23,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from sharegate.errors import Faults, Invalid
+from sharegate.store_url import PREFIX, StoreUrl
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
 # Labels of letters, digits and hyphens; the last is no number, which a browser would read as an address.
@@ -45,6 +47,21 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("data_dir", "str", "", "Where keys, store and socket live; default: the user's data folder."),
     Setting("owner", "str", "", "How visitors see you; default: your name on this computer."),
+    Setting(
+        "store", "str", "", "A Redis or Valkey server for several gates, `redis://HOST`; empty: a file in `data_dir`."
+    ),
+    Setting("store_password_file", "str", "", "A file with that server's password (or `SHAREGATE_STORE_PASSWORD`)."),
+    Setting(
+        "store_ca_file", "str", "", "Certificates that a `rediss://` server is checked by, instead of the system's."
+    ),
+    Setting("store_prefix", "str", "sharegate", "What the names of all keys on that server begin with."),
+    Setting(
+        "store_insecure", "bool", False, "Accept `redis://` to another computer: who listens in reads all records."
+    ),
+    Setting("gate_name", "str", "", "This gate's name in the history, among the gates of one store."),
+    Setting(
+        "keys_dir", "str", "", "Folder of the keys, which gates of one store have in common; `keys` in `data_dir`."
+    ),
     Setting("gate_host", "str", "127.0.0.1", "Address or name on which visitors reach the gate."),
     Setting("gate_port", "int", 8870, "Port of the gate. Fixed, so that links survive a restart."),
     Setting("dashboard_host", "str", "localhost", "Host name of the owner's listener; never the gate's."),
@@ -99,8 +116,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("versions_minutes", "int", 5, "Minutes between two versions of a document while visitors write in it."),
     Setting("undo_megabytes", "int", 32, "Changes of one document that are kept to undo a person's work."),
 )
-_PATHS = ("policy_dir", "tls_certificate", "tls_key")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
+# What the environment may hold besides settings: for the gate, and for programs that join a share (sharegate.client).
+_NO_SETTINGS = (
+    *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD"),
+    *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
+)
+_FILES = ("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key")
 _PORTS = ("gate_port", "dashboard_port")
 _MAY_BE_NONE = ("connections",)
 _COUNTS = tuple(
@@ -114,6 +136,13 @@ class Config:
 
     data_dir: Path
     owner: str
+    store: str
+    store_password_file: Path | None
+    store_ca_file: Path | None
+    store_prefix: str
+    store_insecure: bool
+    gate_name: str
+    keys_dir: Path
     gate_host: str
     gate_port: int
     dashboard_host: str
@@ -148,14 +177,17 @@ class Config:
     versions_days: int
     versions_minutes: int
     undo_megabytes: int
-
-    @property
-    def keys_dir(self) -> Path:
-        return self.data_dir / "keys"
+    store_password: str = dataclasses.field(default="", repr=False)
 
     @property
     def database(self) -> Path:
         return self.data_dir / "store" / "sharegate.db"
+
+    @property
+    def store_socket(self) -> Path | None:
+        """The Unix socket of the store, where it has one."""
+        url = StoreUrl.parse(self.store) if self.store else None
+        return Path(url.path) if url is not None and url.path else None
 
     @property
     def socket_path(self) -> Path:
@@ -194,7 +226,8 @@ class Config:
         return "local network" if self.lan or not loopback(self.gate_host) else "this computer"
 
     def as_dict(self) -> dict[str, Any]:
-        """For `config show`. There is no secret among the settings: keys are files of their own."""
+        """For `config show`. There is no secret among them: keys are files of their own, and the store's password was
+        taken out of its address."""
         return {setting.name: _plain(getattr(self, setting.name)) for setting in SETTINGS}
 
 
@@ -233,7 +266,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     for field, value in _read_file(path, faults).items():
         _put(values, field, value, f"{field} in {path}", faults)
     for name, text in environ.items():
-        if name.startswith("SHAREGATE_") and name != "SHAREGATE_CONFIG":
+        if name.startswith("SHAREGATE_") and name not in _NO_SETTINGS:
             field = name.removeprefix("SHAREGATE_").lower()
             _put(values, field, _from_text(field, text), name, faults)
     for field, value in (overrides or {}).items():
@@ -241,19 +274,54 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             given = _from_text(field, value) if isinstance(value, str) and _is_list(field) else value
             _put(values, field, given, "--" + field.replace("_", "-"), faults)
     _check(values, faults)
+    password = _store_password(values, environ.get("SHAREGATE_STORE_PASSWORD", ""), faults)
     if faults:
         raise Faults(str(path or "configuration"), faults)
-    data_dir = values["data_dir"] or platformdirs.user_data_dir("sharegate")
+    data_dir = _path(values["data_dir"] or platformdirs.user_data_dir("sharegate"))
     return Config(
         **{
             **values,
-            "data_dir": Path(data_dir).expanduser().absolute(),
+            **{name: _path(values[name]) if values[name] else None for name in _FILES},
+            "data_dir": data_dir,
             "owner": values["owner"] or person(),
             "share_hosts": values["share_hosts"].lower(),
-            **{name: Path(values[name]).expanduser().absolute() if values[name] else None for name in _PATHS},
             "trusted_forwarders": tuple(values["trusted_forwarders"]),
+            "keys_dir": _path(values["keys_dir"]) if values["keys_dir"] else data_dir / "keys",
+            "store": str(StoreUrl.parse(values["store"])) if values["store"] else "",
+            "store_password": password,
         }
     )
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _store_password(values: dict[str, Any], environment: str, faults: list[Invalid]) -> str:
+    """From the one place that has it: a file, the environment, or the address itself."""
+    found: dict[str, str] = {}
+    name = values["store_password_file"]
+    if name.strip():
+        try:
+            found["store_password_file"] = _path(name).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"{name} cannot be read ({type(error).__name__})"
+            faults.append(Invalid("store_password_file", what, "Check path and permissions"))
+        else:
+            if _path(name).stat().st_mode & 0o007:
+                faults.append(Invalid("store_password_file", f"{name} may be read by everybody", f"chmod 600 {name}"))
+    if environment:
+        found["SHAREGATE_STORE_PASSWORD"] = environment
+    if values["store"]:
+        try:
+            found |= {"store": password} if (password := StoreUrl.parse(values["store"]).password) else {}
+        except Invalid:
+            pass  # told already
+    if len(found) > 1:
+        faults.append(Invalid(" and ".join(found), "each give a password of the store", "Leave one of them"))
+    if found and not values["store"]:
+        faults.append(Invalid(next(iter(found)), "is a password for no store", "Set store, or leave it out"))
+    return next(iter(found.values()), "")
 
 
 def _read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
@@ -330,9 +398,10 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
+    _check_store(values, faults)
     if values["log_format"] not in ("hub", "json"):
         faults.append(Invalid("log_format", f"{values['log_format']!r} is no format", "hub or json"))
-    for name in ("data_dir", *_PATHS):
+    for name in ("data_dir", "keys_dir", *_FILES):
         if values[name] and (not values[name].strip() or "\0" in values[name]):
             faults.append(Invalid(name, "is blank or no path", "Give a path, or leave it out"))
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
@@ -409,6 +478,30 @@ def _check_tls(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid(missing, f"is missing, {given} is there", "Give both, or none"))
     elif certificate and values["public_url"].startswith("http:"):
         faults.append(Invalid("public_url", "is plain http, but the gate has a certificate", "Write https://"))
+
+
+def _check_store(values: dict[str, Any], faults: list[Invalid]) -> None:
+    if not PREFIX.match(values["store_prefix"]):
+        faults.append(Invalid("store_prefix", "is not 1 to 64 letters, digits, dots and dashes", "Example: sharegate"))
+    if values["gate_name"] and not PREFIX.match(values["gate_name"]):
+        faults.append(Invalid("gate_name", "is not 1 to 64 letters, digits, dots and dashes", "Example: gate-a"))
+    if not values["store"]:
+        return
+    try:
+        url = StoreUrl.parse(values["store"])
+    except Invalid as fault:
+        faults.append(fault)
+        return
+    if url.scheme == "redis" and not loopback(url.host) and not values["store_insecure"]:
+        faults.append(
+            Invalid(
+                "store",
+                "is on another computer without TLS: who listens in reads all records, and may answer in its place",
+                "Use rediss://, or accept it with store_insecure",
+            )
+        )
+    if values["store_ca_file"] and url.scheme != "rediss":
+        faults.append(Invalid("store_ca_file", "is for rediss:// only", "Leave it out"))
 
 
 def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sharegate.client import address
 from sharegate.config import SETTINGS, Config, load
 from sharegate.errors import Faults
 
@@ -222,9 +223,53 @@ def test_keys_store_and_socket_lie_in_the_data_folder(tmp_path: Path) -> None:
 
 
 def test_everything_that_is_shown_is_a_setting() -> None:
-    """`config show` lists each setting once; Config has no field that is none."""
+    """`config show` lists each setting once; Config has no field that is none, but the store's password."""
     config = load(None, {})
-    assert set(config.as_dict()) == {setting.name for setting in SETTINGS} == set(Config.__dataclass_fields__)
+    fields = set(Config.__dataclass_fields__) - {"store_password"}
+    assert set(config.as_dict()) == {setting.name for setting in SETTINGS} == fields
+
+
+def test_the_password_of_a_store_is_shown_nowhere(tmp_path: Path) -> None:
+    """It comes with the address, from the environment or from a file, and is in no repr and no listing."""
+    secret = tmp_path / "password"
+    secret.write_text("very secret\n")
+    secret.chmod(0o600)
+    for environ, values in (
+        ({}, {"store": "redis://gate:very%20secret@127.0.0.1/1"}),
+        ({"SHAREGATE_STORE_PASSWORD": "very secret"}, {"store": "redis://gate@127.0.0.1:6379/1"}),
+        ({"SHAREGATE_STORE": "redis://gate@127.0.0.1/1"}, {"store_password_file": str(secret)}),
+    ):
+        config = load(None, environ, values)
+        assert config.store_password == "very secret"
+        assert config.store == "redis://gate@127.0.0.1:6379/1"
+        assert "very" not in repr(config) + repr(config.as_dict())
+
+
+@pytest.mark.parametrize(
+    ("environ", "values", "field"),
+    [
+        ({"SHAREGATE_STORE_PASSWORD": "a"}, {"store": "redis://x:b@127.0.0.1"}, "SHAREGATE_STORE_PASSWORD and store"),
+        ({"SHAREGATE_STORE_PASSWORD": "a"}, {}, "SHAREGATE_STORE_PASSWORD"),
+        ({}, {"store": "unix:///r.sock", "store_password_file": "/nowhere"}, "store_password_file"),
+        ({}, {"store": "unix:///r.sock", "store_password_file": "/etc/passwd"}, "store_password_file"),
+        ({}, {"store": "redis://redis.example.org"}, "store"),
+        ({}, {"store": "http://127.0.0.1"}, "store"),
+        ({}, {"store": "redis://127.0.0.1", "store_ca_file": "/ca.pem"}, "store_ca_file"),
+        ({}, {"store_prefix": "a:b"}, "store_prefix"),
+        ({}, {"gate_name": "two words"}, "gate_name"),
+    ],
+)
+def test_settings_of_a_store_that_cannot_be(environ: dict[str, str], values: dict[str, Any], field: str) -> None:
+    """Two passwords, one for nothing, one that everybody may read, no TLS on the way, names that would not do."""
+    assert list(faults(None, environ, **values)) == [field]
+
+
+def test_a_store_elsewhere_has_tls_or_is_accepted_without() -> None:
+    """Keys may lie where all gates find them."""
+    assert load(None, {}, {"store": "rediss://redis.example.org"}).store == "rediss://redis.example.org:6379/0"
+    config = load(None, {}, {"store": "redis://redis:6380/2", "store_insecure": True, "keys_dir": "/etc/keys"})
+    assert (config.store, config.keys_dir, config.store_socket) == ("redis://redis:6380/2", Path("/etc/keys"), None)
+    assert load(None, {}, {"store": "unix:///run/r.sock"}).store_socket == Path("/run/r.sock")
 
 
 @pytest.mark.parametrize(
@@ -277,3 +322,9 @@ def test_an_address_that_no_browser_sends_as_host_is_refused(url: str) -> None:
         load(None, {}, {"public_url": url})
 
     assert "public_url" in str(caught.value)
+
+
+def test_what_programs_are_told_in_the_environment_is_no_setting() -> None:
+    """Whoever has a share's token there for sharegate.client can still use the command line."""
+    told = dict.fromkeys((address.LINK, address.URL, address.TOKEN, address.TOKEN_FILE), "x")
+    assert load(None, told) == load(None, {})

@@ -25,6 +25,25 @@ def test_the_example_configuration_is_accepted(tmp_path: Path) -> None:
     assert {setting.name for setting in SETTINGS} == set(loaded.as_dict())
 
 
+def test_the_example_of_several_gates_is_accepted(tmp_path: Path) -> None:
+    """The gate's file loads, and the server's has what a gate wants to see."""
+    from sharegate.config import load
+
+    secret = tmp_path / "store-password"
+    secret.write_text("x")
+    secret.chmod(0o600)
+    folder = ROOT / "deploy" / "redis"
+    loaded = load(folder / "gate.toml", {}, {"store_password_file": str(secret)})
+    assert loaded.store == "unix://gate@/run/redis/redis.sock"
+    lines = (folder / "redis.conf").read_text().splitlines()
+    wanted = re.findall(
+        r"^    ((?:append|no-append|maxmemory-)\S+ \S+)$", (ROOT / "docs/stores.md").read_text(), re.MULTILINE
+    )
+    assert len(wanted) == 4 and set(wanted) <= set(lines)
+    rule = re.search(r"ACL SETUSER gate on >SECRET (.*)", (ROOT / "docs/stores.md").read_text())
+    assert rule is not None and rule.group(1) in (folder / "users.acl").read_text()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     """Relative links and pictures point to files of this repository."""

@@ -21,6 +21,10 @@ class Ready(Protocol):
 class ReadyStore(UpstreamStore, Ready, Protocol):
     """The store as the doctor sees it."""
 
+    @property
+    def place(self) -> str:
+        """Where records are, for people."""
+
 
 class ServersSeen(Protocol):
     def state(self, upstream: Upstream) -> str: ...
@@ -177,7 +181,7 @@ class Doctor:
             await self._trail.ready()
         except StoreUnavailable as error:
             return [_finding("fail", f"Records cannot be written: {error}", "Check disk space and permissions")]
-        return [_finding("ok", f"Records are written to {self._config.database}")]
+        return [_finding("ok", f"Records are written to {self._store.place}")]
 
     async def _servers_known(self) -> list[Finding]:
         found = []

@@ -57,6 +57,14 @@ class Mirror:
                 case _:  # nothing else is ever removed
                     self.upstreams.pop(one.id, None)
 
+    def by_share(self, share: str) -> dict[str, Link]:
+        """Links by id, as they are held: not to be changed."""
+        return self._links_of.get(share, {})
+
+    def by_link(self, link: str) -> dict[str, Visit]:
+        """Visits by id, as they are held: not to be changed."""
+        return self._visits_by.get(link, {})
+
     def links_of(self, share: str) -> list[Link]:
         return _oldest_first(self._links_of.get(share, {}).values())
 

@@ -88,6 +88,16 @@ class SqliteStore(VersionTables):
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="sharegate store reader")
         self._closed = False
 
+    @property
+    def writer(self) -> str:
+        """The name of the gate's chain in the trail: there is one gate."""
+        return "gate"
+
+    @property
+    def place(self) -> str:
+        """Where records are, for people."""
+        return str(self.path)
+
     # -- records --------------------------------------------------------------------------------------------------
 
     @property

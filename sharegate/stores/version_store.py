@@ -32,8 +32,8 @@ class VersionTables(ABC):
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T: ...
 
     async def keep_version(self, snapshot: Snapshot, content: bytes, *, limits: Limits) -> Snapshot:
-        name = await _maybe_threaded(len(content), lambda: self._content_box.name(content, upstream=snapshot.upstream))
-        sealed = await _maybe_threaded(len(content), lambda: self._content_box.seal(content, place=_place(name)))
+        name = await maybe_threaded(len(content), lambda: self._content_box.name(content, upstream=snapshot.upstream))
+        sealed = await maybe_threaded(len(content), lambda: self._content_box.seal(content, place=place_of(name)))
         named = msgspec.structs.replace(snapshot, digest=name, size=len(content))
         return await self._write(lambda connection, _: version_tables.keep(connection, named, sealed, limits))
 
@@ -48,7 +48,7 @@ class VersionTables(ABC):
 
     async def version_content(self, id: str) -> bytes:
         name, sealed = await self._read(lambda reading: version_tables.content(reading, id))
-        return await _maybe_threaded(len(sealed), lambda: self._content_box.open(sealed, place=_place(name)))
+        return await maybe_threaded(len(sealed), lambda: self._content_box.open(sealed, place=place_of(name)))
 
     async def thin_versions(self, now: float, *, limits: Limits) -> int:
         return await self._write(lambda connection, _: version_tables.thin(connection, now, limits), scrub=True)
@@ -61,9 +61,9 @@ class VersionTables(ABC):
 
     async def append_edits(self, place: Place, edits: Sequence[Edit], *, limit: int) -> None:
         def seal() -> list[tuple[Edit, bytes]]:
-            return [(edit, self._content_box.seal(edit.data, place=_entry(place, edit))) for edit in edits]
+            return [(edit, self._content_box.seal(edit.data, place=entry_place(place, edit))) for edit in edits]
 
-        sealed = await _maybe_threaded(sum(len(edit.data) for edit in edits), seal)
+        sealed = await maybe_threaded(sum(len(edit.data) for edit in edits), seal)
         await self._write(lambda connection, _: version_tables.append_edits(connection, place, sealed, limit))
 
     async def edits(self, place: Place) -> list[Edit]:
@@ -71,11 +71,11 @@ class VersionTables(ABC):
 
         def opened() -> list[Edit]:
             return [
-                msgspec.structs.replace(edit, data=self._content_box.open(edit.data, place=_entry(place, edit)))
+                msgspec.structs.replace(edit, data=self._content_box.open(edit.data, place=entry_place(place, edit)))
                 for edit in found
             ]
 
-        return await _maybe_threaded(sum(len(edit.data) for edit in found), opened)
+        return await maybe_threaded(sum(len(edit.data) for edit in found), opened)
 
     async def edited_by(self, origin: str) -> list[Place]:
         return await self._read(lambda reading: version_tables.edited_by(reading, origin))
@@ -84,14 +84,14 @@ class VersionTables(ABC):
         return await self._read(lambda reading: version_tables.logs_of(reading, upstream, file))
 
 
-async def _maybe_threaded(size: int, work: Callable[[], T]) -> T:
+async def maybe_threaded(size: int, work: Callable[[], T]) -> T:
     return await asyncio.to_thread(work) if size > _LARGE else work()
 
 
-def _place(name: str) -> str:
+def place_of(name: str) -> str:
     return f"content\x00{name}"
 
 
-def _entry(place: Place, edit: Edit) -> str:
+def entry_place(place: Place, edit: Edit) -> str:
     # Whose change it was is part of it: a changed origin makes the entry unreadable.
     return "\x00".join(("edit", place.upstream, place.file, place.epoch, edit.kind.value, edit.origin))

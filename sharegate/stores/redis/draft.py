@@ -1,0 +1,234 @@
+"""The decisions that must be atomic, made on the records as of one position; the server takes what was decided only if
+nothing else was committed meanwhile (scripts.COMMIT). stores/records.py makes the same ones in SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from sharegate.errors import Denied, NotFound, Reason
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
+from sharegate.stores.records import FIXED, SEATED, read_back
+from sharegate.stores.redis.records import Records
+from sharegate.upstream.model import Upstream
+
+T = TypeVar("T")
+R = TypeVar("R", Share, Link, Visit, Knock)
+_KINDS: dict[type[Any], str] = {Share: "share", Link: "link", Visit: "visit", Knock: "knock"}
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A record to be written; None when it goes. `token` is an upstream's sealed credential."""
+
+    kind: str
+    id: str
+    record: Any
+    token: bytes = b""
+
+
+Decision = Callable[["Draft"], T]
+
+
+class Draft:
+    """What several decisions, one after the other, make of the records. Nothing of it is true yet."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._changed: dict[tuple[str, str], Any] = {}
+        self.puts: list[Put] = []
+
+    def decide(self, decision: Decision[T]) -> T:
+        """The decision's result; what it raises undoes what it wrote."""
+        mark = len(self.puts)
+        try:
+            return decision(self)
+        except Exception:
+            del self.puts[mark:]
+            self._changed = {(one.kind, one.id): one.record for one in self.puts}
+            raise
+
+    def put(self, kind: str, id: str, record: Any, token: bytes = b"") -> None:
+        self._changed[kind, id] = record
+        self.puts.append(Put(kind, id, record, token))
+
+    def get(self, kind: str, id: str) -> Any:
+        if (kind, id) in self._changed:
+            return self._changed[kind, id]
+        mirror = self._records.mirror
+        held: dict[str, dict[str, Any]] = {
+            "share": mirror.shares,
+            "link": mirror.links,
+            "visit": mirror.visits,
+            "knock": mirror.knocks,
+            "upstream": mirror.upstreams,
+            "code": self._records.codes,
+        }
+        return held[kind].get(id)
+
+    def all(self, kind: str) -> Iterator[Any]:
+        """Knocks, visits or codes, as they would be."""
+        mirror = self._records.mirror
+        held: dict[str, dict[str, Any]] = {
+            "knock": mirror.knocks,
+            "visit": mirror.visits,
+            "code": self._records.codes,
+        }
+        yield from self._as_changed(kind, held[kind], lambda _: True)
+
+    def links_of(self, share: str) -> Iterator[Link]:
+        yield from self._as_changed("link", self._records.mirror.by_share(share), lambda link: link.share == share)
+
+    def visits_by(self, link: str) -> Iterator[Visit]:
+        yield from self._as_changed("visit", self._records.mirror.by_link(link), lambda visit: visit.link == link)
+
+    def _as_changed(self, kind: str, known: dict[str, Any], mine: Callable[[Any], bool]) -> Iterator[Any]:
+        for id, record in known.items():
+            if (kind, id) not in self._changed:
+                yield record
+        for (changed, _), record in self._changed.items():
+            if changed == kind and record is not None and mine(record):
+                yield record
+
+
+def find(draft: Draft, type: type[R], id: str) -> R:
+    """Raises NotFound."""
+    kind = _KINDS[type]
+    record: R | None = draft.get(kind, id)
+    if record is None:
+        raise NotFound(kind, id)
+    return record
+
+
+def add(draft: Draft, record: R) -> R:
+    """Raises ValueError when the id, letter or number is taken."""
+    kind = _KINDS[record.__class__]
+    record = read_back(record)
+    if draft.get(kind, record.id) is not None:
+        raise ValueError(f"there is a {kind} {record.id} already")
+    if isinstance(record, Link) and any(one.letter == record.letter for one in draft.links_of(record.share)):
+        raise ValueError(f"share {record.share} has a link {record.letter} already")
+    draft.put(kind, record.id, record)
+    return record
+
+
+def change(draft: Draft, type: type[R], id: str, fields: dict[str, Any]) -> R:
+    """Replace fields. Raises NotFound, and TypeError for a field that the record has not, or of a wrong type."""
+    unknown = sorted(set(fields) - set(type.__struct_fields__))
+    fixed = sorted(set(fields) & FIXED)
+    if unknown or fixed:
+        raise TypeError(f"{type.__name__} has no field to change named {', '.join(unknown + fixed)}")
+    record = read_back(msgspec.structs.replace(find(draft, type, id), **fields))
+    draft.put(_KINDS[type], id, record)
+    return record
+
+
+def add_share(draft: Draft, share: Share, links: list[Link]) -> None:
+    add(draft, share)
+    for link in links:
+        if link.share != share.id:
+            raise ValueError(f"link {link.id} belongs to share {link.share}, not to {share.id}")
+        add(draft, link)
+
+
+def add_link(draft: Draft, link: Link) -> None:
+    find(draft, Share, link.share)
+    add(draft, link)
+
+
+def open_visit(draft: Draft, visit: Visit, seats: int | None) -> Visit:
+    """A visit of a kind that holds no seat is never refused one. `visit.created` is the time now."""
+    link = find(draft, Link, visit.link)
+    if link.share != visit.share:
+        raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
+    highest = taken = 0
+    for one in draft.visits_by(visit.link):
+        highest = max(highest, one.number)
+        taken += one.kind in SEATED and one.ended is None and one.expires > visit.created
+    if seats is not None and visit.kind in SEATED and taken >= seats:
+        raise Denied(Reason.SEATS_TAKEN, f"{taken} of {seats}")
+    return add(draft, msgspec.structs.replace(visit, number=highest + 1))
+
+
+def end_visits(draft: Draft, ids: list[str], at: float, reason: str) -> list[Visit]:
+    ended = []
+    for id in dict.fromkeys(ids):
+        visit = draft.get("visit", id)
+        if visit is not None and visit.ended is None:
+            ended.append(change(draft, Visit, id, {"ended": at, "ended_reason": reason}))
+    return ended
+
+
+def add_knock(draft: Draft, knock: Knock, limit: int) -> None:
+    link = find(draft, Link, knock.link)
+    if link.share != knock.share or knock.state is not KnockState.WAITING:
+        raise ValueError("a new knock waits, at a link of its share")
+    waiting = sum(one.link == knock.link and one.state is KnockState.WAITING for one in draft.all("knock"))
+    if waiting >= limit:
+        raise Denied(Reason.JOIN_LIMIT, f"{waiting} knocks wait at this link")
+    add(draft, knock)
+
+
+def decide_knock(draft: Draft, id: str, state: KnockState, at: float, visit: Visit | None) -> Knock:
+    knock = find(draft, Knock, id)
+    if knock.state is not KnockState.WAITING:
+        raise ValueError(f"knock {id} was decided already: {knock.state.value}")
+    if state is KnockState.WAITING or (state is KnockState.ADMITTED) != (visit is not None):
+        raise ValueError("a knock is admitted with a visit, or refused or gone without one")
+    if visit is None:
+        return change(draft, Knock, id, {"state": state, "decided": at})
+    if (visit.share, visit.link) != (knock.share, knock.link):
+        raise ValueError("the visit is not of the link that was knocked at")
+    opened = open_visit(draft, visit, None)
+    return change(draft, Knock, id, {"state": state, "decided": at, "visit": opened.id})
+
+
+def add_device_code(draft: Draft, code: DeviceCode) -> None:
+    find(draft, Visit, code.visit)
+    if draft.get("code", code.code_hash) is not None:
+        raise ValueError("there is this device code already")
+    draft.put("code", code.code_hash, read_back(code))
+
+
+def spend_device_code(draft: Draft, code_hash: str, visit: Visit, at: float, devices: int) -> Visit:
+    """A device of a device counts as one of the person's first visit, so that devices cannot multiply."""
+    code: DeviceCode | None = draft.get("code", code_hash)
+    if code is None:
+        raise Denied(Reason.DEVICE_CODE_INVALID)
+    origin = find(draft, Visit, code.visit)
+    if code.expires <= at or origin.ended is not None or origin.expires <= at:
+        raise Denied(Reason.DEVICE_CODE_INVALID, "expired, or of a visit that has ended")
+    person = origin.came_from if origin.kind is VisitKind.DEVICE else origin.id
+    held = sum(
+        one.kind is VisitKind.DEVICE and one.came_from == person and one.ended is None and one.expires > at
+        for one in draft.visits_by(origin.link)
+    )
+    if held >= devices:
+        raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
+    draft.put("code", code_hash, None)
+    device = msgspec.structs.replace(
+        visit,
+        kind=VisitKind.DEVICE,
+        came_from=person,
+        link=origin.link,
+        share=origin.share,
+        role=origin.role,
+        name=origin.name,
+        expires=origin.expires,
+    )
+    return open_visit(draft, device, None)
+
+
+def put_upstream(draft: Draft, upstream: Upstream, token: bytes) -> None:
+    draft.put("upstream", upstream.id, upstream, token)
+
+
+def remove_upstream(draft: Draft, id: str) -> None:
+    """Raises NotFound."""
+    if draft.get("upstream", id) is None:
+        raise NotFound("server", id)
+    draft.put("upstream", id, None)

@@ -1,0 +1,385 @@
+"""ShareStore, UpstreamStore, AuditStore and the stores of versions on one Redis or Valkey server, for several gates.
+
+Records are read from a mirror in memory that a stream of all commits keeps true (following.py). A write is decided on
+the mirror and taken by the server only when nobody else committed meanwhile (writing.py). It is on the server's disk
+when it is acknowledged, which is checked of the server's configuration (fitness.py). The trail, overlays and versions
+are read from the server. Any failure becomes StoreUnavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from sharegate.audit.interfaces import Query, Sealed
+from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.shares.interfaces import Change
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
+from sharegate.store_url import StoreUrl
+from sharegate.stores.crypt import ContentBox, CredentialBox
+from sharegate.stores.lock import ProcessLock
+from sharegate.stores.mirror import Mirror
+from sharegate.stores.records import read_back
+from sharegate.stores.redis import draft, fitness, lease
+from sharegate.stores.redis.connection import Server
+from sharegate.stores.redis.draft import Decision
+from sharegate.stores.redis.edits import Edits
+from sharegate.stores.redis.following import PATIENCE, Following, clock
+from sharegate.stores.redis.names import Names
+from sharegate.stores.redis.pruning import prune_overlays, prune_records
+from sharegate.stores.redis.scripts import OVERLAY
+from sharegate.stores.redis.shelf import Shelves
+from sharegate.stores.redis.trail import RedisTrail
+from sharegate.stores.redis.writing import Committing
+from sharegate.stores.retention import Pruned
+from sharegate.stores.version_store import entry_place, maybe_threaded, place_of
+from sharegate.stores.writer import Written
+from sharegate.upstream.model import Credential, Upstream
+from sharegate.versions.model import Authorship, Edit, Limits, Place, Snapshot
+
+T = TypeVar("T")
+
+
+async def open_redis(
+    url: StoreUrl,
+    *,
+    key: bytes,
+    folder: Path,
+    gate: str = "",
+    prefix: str = "sharegate",
+    ca_file: Path | None = None,
+    now: Callable[[], float] = clock,
+    patience: float = PATIENCE,
+) -> RedisStore:
+    """Open the store at `url`, creating it. `key` (32 bytes) seals credentials and versions. `folder` is this gate's
+    own: what is in it tells this gate from others, and one process at a time may use it. `gate` names its chain in the
+    trail ("": made from the folder). `now` counts seconds, for `patience`.
+
+    Raises Refused (`store_in_use`, `gate_name_taken`, `store_newer`, `store_foreign`, `store_other_key`,
+    `store_unfit`, `store_not_durable`) and StoreUnavailable.
+    """
+    boxes = CredentialBox(key), ContentBox(key)
+    names = Names(prefix)
+    async with contextlib.AsyncExitStack() as opened:
+        held = lease.lock(folder)
+        opened.callback(held.release)
+        instance = lease.instance_of(folder)
+        server = Server(url, ca_file=ca_file)
+        opened.push_async_callback(server.close)
+        await fitness.check_server(server)
+        id = await fitness.claim(server, names, boxes[1])
+        mine = await lease.take(server, names, gate or f"gate-{instance[:8]}", instance)
+        opened.push_async_callback(lease.release, server, mine)
+        store = RedisStore(server, names, boxes, held, mine, id, now, patience)
+        opened.push_async_callback(store._following.stop)
+        await store._following.load()
+        store._following.start()
+        opened.pop_all()
+        return store
+
+
+class RedisStore:
+    """Made by `open_redis`, used on the event loop that opened it."""
+
+    def __init__(
+        self,
+        server: Server,
+        names: Names,
+        boxes: tuple[CredentialBox, ContentBox],
+        held: ProcessLock,
+        mine: lease.Lease,
+        id: str,
+        now: Callable[[], float],
+        patience: float,
+    ) -> None:
+        self._server, self._names = server, names
+        self._box, self._content_box = boxes
+        self._lock, self._lease = held, mine
+        self._listeners: dict[object, Callable[[Change], None]] = {}
+        self._following = Following(server, names, boxes[0], mine, id, self._committed, now=now, patience=patience)
+        self._committing = Committing(server, names, self._following, now)
+        self._trail = RedisTrail(server, names)
+        self._shelves = Shelves(server, names)
+        self._edits = Edits(server, names)
+        self._closed = False
+
+    @property
+    def writer(self) -> str:
+        """The name of this gate's chain in the trail."""
+        return self._lease.gate
+
+    @property
+    def place(self) -> str:
+        """Where records are, for people."""
+        return f"{self._server.url} (prefix {self._names.prefix}, as {self.writer})"
+
+    # -- records --------------------------------------------------------------------------------------------------
+
+    @property
+    def _mirror(self) -> Mirror:
+        self._check_open()
+        return self._following.current.mirror
+
+    async def share(self, id: str) -> Share | None:
+        return self._mirror.shares.get(id)
+
+    async def link(self, id: str) -> Link | None:
+        return self._mirror.links.get(id)
+
+    async def visit(self, id: str) -> Visit | None:
+        return self._mirror.visits.get(id)
+
+    async def knock(self, id: str) -> Knock | None:
+        return self._mirror.knocks.get(id)
+
+    async def shares(self) -> list[Share]:
+        return self._mirror.all_shares()
+
+    async def links(self, share: str) -> list[Link]:
+        return self._mirror.links_of(share)
+
+    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
+        return self._mirror.visits_of(share, link, open_only)
+
+    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
+        return self._mirror.knocks_of(share, waiting_only)
+
+    async def add_share(self, share: Share, links: list[Link]) -> None:
+        await self._commit(lambda made: draft.add_share(made, share, links))
+
+    async def add_link(self, link: Link) -> None:
+        await self._commit(lambda made: draft.add_link(made, link))
+
+    async def change_share(self, id: str, **fields: Any) -> Share:
+        return await self._commit(lambda made: draft.change(made, Share, id, fields))
+
+    async def change_link(self, id: str, **fields: Any) -> Link:
+        return await self._commit(lambda made: draft.change(made, Link, id, fields))
+
+    async def change_visit(self, id: str, **fields: Any) -> Visit:
+        return await self._commit(lambda made: draft.change(made, Visit, id, fields))
+
+    async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
+        return await self._commit(lambda made: draft.open_visit(made, visit, seats))
+
+    async def end_visits(self, ids: list[str], *, at: float, reason: str) -> list[Visit]:
+        return await self._commit(lambda made: draft.end_visits(made, ids, at, reason))
+
+    async def add_knock(self, knock: Knock, *, limit: int) -> None:
+        await self._commit(lambda made: draft.add_knock(made, knock, limit))
+
+    async def decide_knock(self, id: str, *, state: str, at: float, visit: Visit | None = None) -> Knock:
+        decided = KnockState(state)
+        return await self._commit(lambda made: draft.decide_knock(made, id, decided, at, visit))
+
+    async def add_device_code(self, code: DeviceCode) -> None:
+        await self._commit(lambda made: draft.add_device_code(made, code))
+
+    async def device_code(self, code_hash: str) -> DeviceCode | None:
+        self._check_open()
+        return self._following.current.codes.get(code_hash)
+
+    async def spend_device_code(self, code_hash: str, visit: Visit, *, at: float, devices: int) -> Visit:
+        return await self._commit(lambda made: draft.spend_device_code(made, code_hash, visit, at, devices))
+
+    async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
+        self._check_open()
+        table = await self._server.ask("HGETALL", self._names.overlay(visit, kind))
+        return {name.decode(): data for name, data in sorted(table.items())}
+
+    async def put_overlay(
+        self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
+    ) -> None:
+        self._writable()
+        if self._mirror.visits.get(visit) is None:
+            raise NotFound("visit", visit)
+        key = self._names.overlay(visit, kind)
+        if data is None:
+            await self._server.ask("HDEL", key, name)
+            return
+        taken, *past = await self._server.run(
+            OVERLAY, [key, self._names.overlaid], name, data, items, total_bytes, f"{visit}\0{kind}"
+        )
+        if not taken:
+            raise Denied(Reason.OVERLAY_LIMIT, f"{past[0]} entries, {past[1]} bytes")
+
+    # -- servers --------------------------------------------------------------------------------------------------
+
+    async def upstreams(self) -> list[Upstream]:
+        return list(self._mirror.upstreams.values())
+
+    async def put_upstream(self, upstream: Upstream) -> None:
+        sealed = self._box.seal(upstream.token.secret, upstream=upstream.id, url=upstream.url)
+        plain = read_back(msgspec.structs.replace(upstream, token=Credential("")))
+        whole = msgspec.structs.replace(plain, token=upstream.token)
+        await self._commit(lambda made: draft.put_upstream(made, whole, sealed))
+
+    async def remove_upstream(self, id: str) -> None:
+        """Raises NotFound."""
+        await self._commit(lambda made: draft.remove_upstream(made, id))
+
+    # -- trail ----------------------------------------------------------------------------------------------------
+
+    async def append(self, events: list[Sealed]) -> None:
+        """Raises ValueError when an event does not follow the last one of its writer."""
+        self._writable()
+        await self._trail.append(events)
+
+    async def head(self, writer: str) -> tuple[int, str]:
+        self._check_open()
+        return await self._trail.head(writer)
+
+    async def read(self, query: Query) -> list[Sealed]:
+        self._check_open()
+        return await self._trail.read(query)
+
+    async def writers(self) -> list[str]:
+        self._check_open()
+        return await self._trail.writers()
+
+    async def erase(self, query: Query) -> int:
+        """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
+        self._writable()
+        return await self._trail.erase(query)
+
+    # -- versions -------------------------------------------------------------------------------------------------
+
+    async def keep_version(self, snapshot: Snapshot, content: bytes, *, limits: Limits) -> Snapshot:
+        self._writable()
+        name = await maybe_threaded(len(content), lambda: self._content_box.name(content, upstream=snapshot.upstream))
+        sealed = await maybe_threaded(len(content), lambda: self._content_box.seal(content, place=place_of(name)))
+        named = read_back(msgspec.structs.replace(snapshot, digest=name, size=len(content)))
+        return await self._shelves.keep(named, sealed, limits)
+
+    async def name_version(self, id: str) -> None:
+        self._writable()
+        await self._shelves.name(id)
+
+    async def version(self, id: str) -> Snapshot | None:
+        self._check_open()
+        return await self._shelves.find(id)
+
+    async def versions(self, *, upstream: str = "", path: str = "", file: str = "", limit: int = 0) -> list[Snapshot]:
+        self._check_open()
+        return await self._shelves.listed(upstream, path, file, limit)
+
+    async def version_content(self, id: str) -> bytes:
+        self._check_open()
+        name, sealed = await self._shelves.content(id)
+        return await maybe_threaded(len(sealed), lambda: self._content_box.open(sealed, place=place_of(name)))
+
+    async def thin_versions(self, now: float, *, limits: Limits) -> int:
+        self._writable()
+        gone = await self._shelves.thin(now, limits)
+        await self._edits.thin(now, limits)
+        return gone
+
+    async def add_authorship(self, entries: Sequence[Authorship]) -> None:
+        self._writable()
+        await self._edits.add_authors(entries)
+
+    async def authorship(self, upstream: str, file: str) -> list[Authorship]:
+        self._check_open()
+        return await self._edits.authors(upstream, file)
+
+    async def append_edits(self, place: Place, edits: Sequence[Edit], *, limit: int) -> None:
+        self._writable()
+
+        def seal() -> list[tuple[Edit, bytes]]:
+            return [(edit, self._content_box.seal(edit.data, place=entry_place(place, edit))) for edit in edits]
+
+        sealed = await maybe_threaded(sum(len(edit.data) for edit in edits), seal)
+        await self._edits.append(place, sealed, limit)
+
+    async def edits(self, place: Place) -> list[Edit]:
+        self._check_open()
+        found = await self._edits.edits(place)
+
+        def opened() -> list[Edit]:
+            return [
+                msgspec.structs.replace(edit, data=self._content_box.open(edit.data, place=entry_place(place, edit)))
+                for edit in found
+            ]
+
+        return await maybe_threaded(sum(len(edit.data) for edit in found), opened)
+
+    async def edited_by(self, origin: str) -> list[Place]:
+        self._check_open()
+        return await self._edits.edited_by(origin)
+
+    async def logs_of(self, upstream: str, file: str) -> list[Place]:
+        self._check_open()
+        return await self._edits.logs_of(upstream, file)
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    async def prune(self, now: float) -> Pruned:
+        """Forget what nobody needs any more; retention.py has the periods. The trail is not touched."""
+        pruned = await self._commit(lambda made: prune_records(made, now))
+        overlays = await prune_overlays(self._server, self._names, self._mirror, now)
+        return Pruned(pruned.codes, overlays, pruned.knocks, pruned.visits)
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop after each commit, another gate's too, in commit order; for our own before
+        the writer's caller goes on."""
+        token = object()
+        self._listeners[token] = listener
+        return lambda: self._listeners.pop(token, None) and None
+
+    async def ready(self) -> None:
+        """Looks whether the server would still keep what it acknowledges, and writes. Raises StoreUnavailable."""
+        self._check_open()
+        await self._following.look()
+        await self._commit(lambda _: None)
+        await self._server.ask("HINCRBY", self._names.meta, "beat", 1)
+        _ = self._mirror
+
+    async def check(self) -> list[str]:
+        """What is wrong with what is stored, one sentence each; reading it all anew is part of it. Raises
+        StoreUnavailable when it cannot be read."""
+        self._check_open()
+        await self._following.look()
+        await self._following.load()
+        return await fitness.faults(self._server, self._names)
+
+    async def close(self) -> None:
+        """Finish what was asked before, then let go. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._committing.close()
+        await self._following.stop()
+        await lease.release(self._server, self._lease)
+        await self._server.close()
+        self._lock.release()
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    def _writable(self) -> None:
+        """What goes past the committing writer asks here whether it would last."""
+        self._check_open()
+        self._following.check()
+
+    async def _commit(self, decision: Decision[T]) -> T:
+        return await self._committing.run(decision)
+
+    def _committed(self, written: list[Written]) -> None:
+        loop = asyncio.get_running_loop()
+        for one in written:
+            for listener in list(self._listeners.values()):
+                try:
+                    listener(Change(one.kind, one.id))
+                except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
+                    loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
+
+    def __repr__(self) -> str:
+        return f"<RedisStore {self.place}>"

@@ -1,0 +1,210 @@
+"""Two gates on one Redis, behind one address, before one real Jupyter server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from sharegate import app, config
+from sharegate.demo.visitor import RobotVisitor
+from sharegate.errors import Refused
+from tests.gatehouse import Gatehouse, gatehouse
+from tests.real.jupyter import JupyterServer
+from tests.real.redis import RedisServer, running_redis
+from tests.real.relay import Relay, relay
+
+pytestmark = [pytest.mark.real, pytest.mark.redis]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@dataclass
+class Pair:
+    """Two gates. `front` is where visitors come in, and leads to one of them; `line` is B's way to the store."""
+
+    a: Gatehouse
+    b: Gatehouse
+    front: Relay
+    line: Relay
+    robots: list[RobotVisitor] = field(default_factory=list)
+
+    def to(self, gate: Gatehouse) -> None:
+        self.front.behind = gate.running.config.gate_port
+
+    async def enters(self, made: dict[str, Any], number: int = 0) -> RobotVisitor | None:
+        robot = RobotVisitor("Robo", made["links"][number]["url"])
+        robot._session.connector._force_close = True  # type: ignore[union-attr] -- each request goes where `to` says
+        self.robots.append(robot)
+        return robot if await robot.enter() else None
+
+
+def settings(folder: Path, store: str, front: int) -> dict[str, Any]:
+    return {"store": store, "keys_dir": str(folder / "keys"), "public_url": f"http://127.0.0.1:{front}"}
+
+
+@pytest.fixture
+async def pair(store: RedisServer, jupyter: JupyterServer, tmp_path: Path) -> AsyncIterator[Pair]:
+    store.command("FLUSHALL")
+    async with relay(0) as front, relay(store.socket) as line:
+        one = settings(tmp_path, store.url, front.port)
+        other = settings(tmp_path, f"redis://127.0.0.1:{line.port}", front.port)
+        async with (
+            gatehouse(tmp_path / "a", jupyter, gate_name="a", **one) as a,
+            gatehouse(tmp_path / "b", jupyter, gate_name="b", **other) as b,
+        ):
+            both = Pair(a, b, front, line)
+            both.to(a)
+            yield both
+            for robot in both.robots:
+                await robot.close()
+
+
+async def until(true: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():
+            await asyncio.sleep(0.02)
+
+
+async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+    """The code with which it is closed, after whatever it had to say."""
+    async with asyncio.timeout(20):
+        while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
+            pass
+    return socket.close_code
+
+
+async def test_a_visit_made_at_one_works_at_the_other(pair: Pair) -> None:
+    """Share, link and visit are made at three different gates' doors, and pages, files and rooms open at each."""
+    made = await pair.a.share(**{"for": ["Ann"]})
+    pair.to(pair.b)
+    ann = await pair.enters(made)
+    assert ann is not None
+    for gate in (pair.a, pair.b):
+        pair.to(gate)
+        before = pair.front.connections
+        status, body = await ann.get("files/sub/shared/notes.md")
+        assert (status, body, pair.front.connections) == (200, b"shared notes\n", before + 1)
+        room = await ann.room(await ann.session("sub/shared/nb.ipynb"))
+        await room.close()
+        visits = (await gate.call("GET", "visits", share=made["share"]["id"]))["visits"]
+        assert len(visits) == 1
+
+
+@pytest.mark.parametrize("what", ["share", "link", "visit"])
+async def test_a_revocation_at_one_closes_what_is_open_at_the_other(pair: Pair, what: str) -> None:
+    """The document and the page's own line; the next request at either gate is refused."""
+    made = await pair.a.share(**{"for": ["Ann"]})
+    pair.to(pair.b)
+    ann = await pair.enters(made)
+    assert ann is not None
+    room, live = await ann.room(await ann.session("sub/shared/nb.ipynb")), await ann.live()
+    visit = (await pair.a.call("GET", "visits", share=made["share"]["id"]))["visits"][0]["id"]
+    path = {
+        "share": f"shares/{made['share']['id']}/revoke",
+        "link": f"links/{made['links'][0]['id']}/revoke",
+        "visit": f"visits/{visit}/end",
+    }[what]
+    await pair.a.call("POST", path)
+    assert await closing(room) == 1003
+    assert await closing(live) in (4403, 4410)
+    for gate in (pair.a, pair.b):
+        pair.to(gate)
+        assert (await ann.get("files/sub/shared/notes.md"))[0] in (401, 403, 410)
+
+
+async def test_ten_visits_raced_over_both_are_ten(pair: Pair) -> None:
+    """Thirty browsers at once, half at each door, with one link for ten."""
+    made = await pair.a.share(anyone=True, visits=10)
+    token = urlsplit(made["links"][0]["url"]).fragment
+    host = {"Host": urlsplit(pair.a.origin).netloc}
+    replies = await asyncio.gather(
+        *((pair.a, pair.b)[i % 2].post("/join", {"token": token, "name": f"V{i}"}, host) for i in range(30))
+    )
+    assert sorted(reply.status for reply in replies)[:10] == [200] * 10
+    assert sum(reply.status == 200 for reply in replies) == 10
+    for gate in (pair.a, pair.b):
+        visits = (await gate.call("GET", "visits", share=made["share"]["id"]))["visits"]
+        assert len(visits) == 10
+
+
+async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:
+    """Past three seconds without a word of the store nothing is answered and what is open is cut; meanwhile the other
+    gate works. When the line is back, so is the gate, and it knows what was revoked meanwhile."""
+    made = await pair.a.share(**{"for": ["Ann", "Bo"]})
+    pair.to(pair.b)
+    ann, bo = await pair.enters(made, 0), await pair.enters(made, 1)
+    assert ann is not None and bo is not None
+    room = await ann.room(await ann.session("sub/shared/nb.ipynb"))
+    following = pair.b.running.gate._store._following  # type: ignore[attr-defined]
+    now, later = following._now, 0.0
+    following._now = lambda: now() + later
+    pair.line.cut()
+    async with asyncio.timeout(20):
+        while following._heard:
+            await asyncio.sleep(0.02)
+    assert (await ann.get("files/sub/shared/notes.md"))[0] in (200, 503)  # what is recorded of it may fail already
+    later = 3.1
+    status, body = await ann.get("files/sub/shared/notes.md")
+    assert status == 503 and b"cannot keep its records" in body
+    await closing(room)
+    await pair.a.call("POST", f"links/{made['links'][0]['id']}/revoke")
+    pair.to(pair.a)
+    assert (await bo.get("files/sub/shared/notes.md"))[0] == 200
+    pair.to(pair.b)
+    assert (await ann.get("files/sub/shared/notes.md"))[0] == 503
+    later = 0.0
+    pair.line.mend()
+
+    async def back() -> bool:
+        return (await bo.get("files/sub/shared/notes.md"))[0] == 200
+
+    await until(back)
+    assert (await ann.get("files/sub/shared/notes.md"))[0] in (401, 403, 410)
+
+
+async def test_one_history_of_two_chains(pair: Pair) -> None:
+    """Each gate writes its own, each shows both, and both verify."""
+    made = await pair.a.share(**{"for": ["Ann"]})
+    pair.to(pair.b)
+    assert await pair.enters(made)
+    for gate in (pair.a, pair.b):
+        actions = {event["action"] for event in await gate.events(share=made["share"]["id"])}
+        assert {"share.created", "link.joined"} <= actions
+        verdict = await gate.call("GET", "audit/verify")
+        assert verdict["intact"] and set(verdict["heads"]) == {"a", "b"}
+
+
+async def test_an_owner_without_a_gate_of_their_own(pair: Pair, store: RedisServer, tmp_path: Path) -> None:
+    """A command on another computer works on the same records while gates run, and closes what is open at them; under
+    the name of a gate that runs it does not."""
+    made = await pair.a.share(**{"for": ["Ann"]})
+    ann = await pair.enters(made)
+    assert ann is not None
+    live = await ann.live()
+    values = settings(tmp_path, store.url, 1) | {"data_dir": str(tmp_path / "c")}
+    async with app.offline(config.load(None, {}, values)) as api:
+        status, _ = await api.call("POST", f"/api/v1/shares/{made['share']['id']}/revoke", {}, None)
+        assert status == 200
+    assert await closing(live) == 4403
+    with pytest.raises(Refused, match="a gate named a is running already"):
+        async with app.offline(config.load(None, {}, values | {"gate_name": "a"})):
+            pass
+
+
+async def test_a_gate_with_keys_of_its_own_is_refused(pair: Pair, store: RedisServer, tmp_path: Path) -> None:
+    """It could open no credential, and its links would be refused at the others."""
+    values = settings(tmp_path / "own", store.url, 1) | {"data_dir": str(tmp_path / "d")}
+    with pytest.raises(Refused, match="the same keys_dir"):
+        async with app.offline(config.load(None, {}, values)):
+            pass
