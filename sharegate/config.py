@@ -304,8 +304,8 @@ def _store_password(values: dict[str, Any], environment: str, faults: list[Inval
     if name.strip():
         try:
             found["store_password_file"] = _path(name).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            what = f"{name} cannot be read ({type(error).__name__})"
+        except (OSError, ValueError) as error:
+            what = f"{name!r} cannot be read ({type(error).__name__})"
             faults.append(Invalid("store_password_file", what, "Check path and permissions"))
         else:
             if _path(name).stat().st_mode & 0o007:
@@ -313,10 +313,8 @@ def _store_password(values: dict[str, Any], environment: str, faults: list[Inval
     if environment:
         found["SHAREGATE_STORE_PASSWORD"] = environment
     if values["store"]:
-        try:
+        with contextlib.suppress(Invalid):  # told already
             found |= {"store": password} if (password := StoreUrl.parse(values["store"]).password) else {}
-        except Invalid:
-            pass  # told already
     if len(found) > 1:
         faults.append(Invalid(" and ".join(found), "each give a password of the store", "Leave one of them"))
     if found and not values["store"]:
