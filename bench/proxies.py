@@ -1,7 +1,7 @@
 """HTTP: the server directly, nginx, configurable-http-proxy and the gate with everything on, turn and turn about.
 
-Behind each stands the same nginx with fixed files (a Jupyter server would be what is measured). wrk asks, with the head of
-a browser. Processor time is that of the process in the middle and those below it, and is the figure to compare.
+Behind each stands the same nginx with fixed files (a Jupyter server would be what is measured). wrk asks, with the head
+of a browser. Processor time is that of the process in the middle and those below it, and is the figure to compare.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ async def contenders(folder: Path) -> AsyncIterator[list[Contender]]:
     root = folder / "root"
     root.mkdir()
     plant(root)
-    for name, (size, _) in SIZES.items():
+    for size, _ in SIZES.values():
         (root / SHARED / f"{size}.bin").write_bytes(b"x" * size)
     (root / "api").write_text(json.dumps({"version": "2.21.1"}))
     files = f"""default_type application/octet-stream; server {{ listen 127.0.0.1:$PORT; etag on; root {root};

@@ -1,7 +1,7 @@
 """Listening TCP sockets as the Linux kernel tells them over netlink (sock_diag(7)).
 
-/proc/net/tcp tells the same, but lists every connection of the machine with them: with ten thousand of those one reading
-takes 50 ms, and whoever opens connections makes it longer. Here the kernel is asked for listeners alone.
+/proc/net/tcp tells the same, but among all connections of the machine: with ten thousand of those one reading takes
+50 ms, and whoever opens connections makes it longer. Here the kernel is asked for listeners alone.
 """
 
 from __future__ import annotations
