@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
@@ -30,6 +29,8 @@ from sharegate.visits.presence import Presence
 from sharegate.writing.judge import Writing
 
 _SETTINGS_LIMIT = 16 << 20
+# Bytes. Reading so much takes no longer than sending it on.
+SHORT = 64 * 1024
 # Filters that the route table names for roles which are not handed out yet. A rule that needs one answers nobody.
 LATER = frozenset({"kernel", "kernels", "sessions"})
 Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
@@ -134,7 +135,7 @@ class Answers:
                 path=confined.path,
             )
             if not rewritten(rule):
-                return self._stream(request, incoming, headers)
+                return await self._unread(request, incoming, headers)
             if rule.answer_name == "settings":
                 answer = await self._overlays.settings(grant, await incoming.read(_SETTINGS_LIMIT))
                 return answer
@@ -150,9 +151,14 @@ class Answers:
             raise
 
     @staticmethod
-    def _stream(request: Request, incoming: Incoming, headers: tuple[tuple[str, str], ...]) -> Response:
+    async def _unread(request: Request, incoming: Incoming, headers: tuple[tuple[str, str], ...]) -> Response:
+        """An answer whose body nobody looks at: in pieces as it comes, or at once where it is short."""
         if request.method == "HEAD" or incoming.status in (204, 304):
             return Response(incoming.status, headers, b"", incoming.close)
+        length = incoming.headers.get("Content-Length")
+        if length.isascii() and length.isdigit() and int(length) <= SHORT:
+            whole = tuple(field for field in headers if field[0].lower() != "content-length")
+            return Response(incoming.status, whole, await incoming.read(SHORT))
         return Response(incoming.status, headers, incoming.stream(), incoming.close)
 
     def in_flight(self, grant: Grant) -> contextlib.AbstractAsyncContextManager[Cut]:
@@ -162,24 +168,20 @@ class Answers:
     @staticmethod
     async def until_cut(cut: Cut, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         """The pieces of a stream, broken off when it is cut: ConnectionAbortedError then."""
-        over = asyncio.ensure_future(cut.wait())
-        piece: asyncio.Future[bytes | None] | None = None
         try:
             while True:
-                piece = asyncio.ensure_future(anext(stream, None))
-                await asyncio.wait({piece, over}, return_when=asyncio.FIRST_COMPLETED)
-                if cut.reason is not None:
-                    raise ConnectionAbortedError("the visit ended")
-                part = piece.result()
+                with cut.interrupting():
+                    part = await anext(stream, None)
                 if part is None:
                     return
                 yield part
+        except Denied:
+            if cut.reason is None:
+                raise
+            raise ConnectionAbortedError("the visit ended") from None
         finally:
-            over.cancel()
-            if piece is not None:
-                piece.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await piece
+            if isinstance(stream, AsyncGenerator):
+                await stream.aclose()
 
     # -- the gate's own channel -----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Every setting is a row of SETTINGS: name, type, default and one sentence. `SHARE
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import getpass
 import hashlib

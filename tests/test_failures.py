@@ -87,8 +87,9 @@ class Fake:
                 writer.write(said("403 Forbidden", b'{"message": "Forbidden"}', JSON))
             case "redirects":
                 writer.write(said("302 Found", b"", b"Location: http://evil.example/"))
-            case "promises more":
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf")
+            case "promises more" | "promises much more":
+                length = b"1000" if self.behaviour == "promises more" else b"1000000"
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %b\r\n\r\nhalf" % length)
                 return False
         return True
 
@@ -405,9 +406,12 @@ async def test_a_server_that_is_gone_is_told_as_away(tmp_path: Path) -> None:
 
 
 async def test_a_body_that_ends_early_never_looks_whole(gate: Gatehouse, fake: Fake) -> None:
-    """The connection is broken off where the server broke off."""
+    """The connection is broken off where the server broke off, and a short answer, read whole, is not given at all."""
     ann = await gate.visit(await shared(gate, **{"for": ["Ann"]}))
     fake.behaviour = "promises more"
+    reply = await ann.ask("GET", FILE)
+    assert (reply.status, reply.public) == (502, "server_fault")
+    fake.behaviour = "promises much more"
     reading = await SlowReader.open(ann, FILE)
     size, whole = await reading.rest()
     assert size <= 4 and not whole

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -69,9 +69,46 @@ class Cut:
         self._event = asyncio.Event()
         self._at_once: list[Callable[[], object]] = []
 
-    def at_once(self, stop: Callable[[], object]) -> None:
-        """Call `stop` within the cut itself, before anything else runs. It must not raise."""
+    def at_once(self, stop: Callable[[], object]) -> Callable[[], None]:
+        """Call `stop` within the cut itself, before anything else runs. It must not raise. Returns how to stop that."""
         self._at_once.append(stop)
+        return lambda: self._at_once.remove(stop)
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Within the block the cut interrupts this task at what it waits for: Denied for the cut's reason. Somebody
+        else's cancellation passes through (as in asyncio.timeout)."""
+        task = asyncio.current_task()
+        assert task is not None
+        before, mine = task.cancelling(), False
+
+        def stop() -> None:
+            nonlocal mine
+            mine = True
+            task.cancel()
+
+        self._check()
+        leave = self.at_once(stop)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if mine and task.uncancel() <= before:
+                self._check()
+            raise
+        except BaseException:
+            if mine:
+                task.uncancel()
+            raise
+        else:
+            if mine:
+                task.uncancel()
+            self._check()
+        finally:
+            leave()
+
+    def _check(self) -> None:
+        if self.reason is not None:
+            raise Denied(self.reason, "while it was waited for")
 
     def cut(self, reason: Reason) -> bool:
         """Synchronous: whoever looks at `reason` after this call sees it. False when it was cut before."""
@@ -100,20 +137,11 @@ class Cut:
 
 async def unless_cut(cut: Cut, work: Coroutine[Any, Any, T], let_go: Callable[[T], Awaitable[None]]) -> T:
     """What `work` returns, or Denied for the cut's reason as soon as that is cut. What comes too late is let go of."""
-    task = asyncio.ensure_future(work)
-    over = asyncio.ensure_future(cut.wait())
-    try:
-        await asyncio.wait({task, over}, return_when=asyncio.FIRST_COMPLETED)
+    with contextlib.closing(work), cut.interrupting():
+        result = await work
         if cut.reason is not None:
-            raise Denied(cut.reason, "while it was waited for")
-        return task.result()
-    except BaseException:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):  # what it raised is raised below, or too late
-            await let_go(await task)
-        raise
-    finally:
-        over.cancel()
+            await asyncio.shield(let_go(result))
+        return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -160,7 +160,7 @@ def _run(cli: Cli, body: Callable[[], Coroutine[Any, Any, None] | None]) -> None
     try:
         running = body()
         if running is not None:
-            asyncio.run(running)
+            _loop_of(running)
     except SharegateError as error:
         raise typer.Exit(_traced(cli, cli.fail(error))) from None
     except KeyboardInterrupt:
@@ -173,6 +173,16 @@ def _run(cli: Cli, body: Callable[[], Coroutine[Any, Any, None] | None]) -> None
         raise typer.Exit(_unexpected(cli, error)) from None
     except Exception as error:
         raise typer.Exit(_unexpected(cli, error)) from None
+
+
+def _loop_of(running: Coroutine[Any, Any, None]) -> None:
+    """Run it on the faster loop where there is one (not on Windows)."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(running)
+    else:
+        uvloop.run(running)
 
 
 def _unexpected(cli: Cli, error: Exception) -> int:

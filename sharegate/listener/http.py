@@ -227,6 +227,8 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):
+            raise ConnectionError("the visitor is gone") from None
         if status >= 500:
             log.error("fault while answering %s", request.remote, exc_info=exc)
         else:

@@ -21,7 +21,12 @@ OPEN_ENDED = 400 * 86400.0
 
 def new_id(length: int = 10) -> str:
     """A public handle. It names a record and grants nothing."""
-    return "".join(secrets.choice(ALPHABET) for _ in range(length))
+    number = secrets.randbits(5 * length + 64)  # so many that each letter is as likely as the others
+    letters = []
+    for _ in range(length):
+        number, letter = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[letter])
+    return "".join(letters)
 
 
 class Role(StrEnum):

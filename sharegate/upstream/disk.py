@@ -17,6 +17,7 @@ from collections import deque
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.interfaces import Disk
 from sharegate.upstream.model import Upstream
+from sharegate.upstream.mounts import NearFolders
 
 # Names that begin with a dot and hold nobody's work: Jupyter's copies of what is shown, Finder's views.
 _OF_PROGRAMS = frozenset({".ipynb_checkpoints", ".DS_Store"})
@@ -30,7 +31,11 @@ _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
 class LocalDisk:
-    """Looks at the disk in a worker thread. Anything that cannot be looked at is refused: fails closed."""
+    """Looks at the disk, in a worker thread where that may take long. Anything that cannot be looked at is refused:
+    fails closed."""
+
+    def __init__(self, folders: NearFolders | None = None) -> None:
+        self._folders = folders or NearFolders()
 
     async def check_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> None:
         """Denied(`link_out`) when the real path leaves the root's real path or crosses a hidden name on the way.
@@ -38,6 +43,9 @@ class LocalDisk:
         A path that does not exist yet is judged by its nearest existing ancestor, a dangling link by where it points:
         writing through it would create that file.
         """
+        near = await self._folders.real(_base(upstream))
+        if near is not None and _plainly_inside(near, root, path):
+            return
         await asyncio.to_thread(_check, _base(upstream), root, path)
 
     async def real_path(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,6 +69,9 @@ class LocalDisk:
         Links above the root are followed (home directories are often reached through one): one that is turned to
         another place shows as another inode.
         """
+        near = await self._folders.real(_base(upstream))
+        if near is not None and _plainly_inside(near, (), root):
+            return _identity(near, root)
         return await asyncio.to_thread(_identity, _base(upstream), root)
 
 
@@ -135,6 +146,28 @@ def _real_path(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> tuple
     real = _resolve(real_root, path[len(root) :], real_root)
     below = real[len(real_root) :].strip("/")
     return (*root, *below.split("/")) if below else root
+
+
+def _plainly_inside(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    """Whether no name from the real directory `base` down to `path` is a link or hidden, so that nothing has to be
+    followed to anywhere. False says nothing: then it is looked at closely."""
+    if path[: len(root)] != root:
+        return False
+    current = base
+    for depth, name in enumerate(path):
+        if name.startswith(".") or not name:
+            return False
+        current = f"{current}/{name}"
+        try:
+            os.readlink(current)
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                continue
+            return error.errno == errno.ENOENT and depth >= len(root)
+        except ValueError:  # not a name on a disk: the closer look refuses it
+            return False
+        return False
+    return True
 
 
 def _inside_names(base: str, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]) -> set[str]:

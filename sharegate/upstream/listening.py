@@ -18,6 +18,7 @@ from pathlib import Path
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.address import address_of
 from sharegate.upstream.model import Upstream
+from sharegate.upstream.sockdiag import listening_sockets
 
 _LISTEN = "0A"
 _PROC = Path("/proc")
@@ -36,7 +37,8 @@ class Listening(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One row of /proc/net/tcp or tcp6 in state LISTEN (Linux, Documentation/networking/proc_net_tcp)."""
+    """A listening socket, from the kernel itself, or a row of /proc/net/tcp or tcp6 in state LISTEN (Linux,
+    Documentation/networking/proc_net_tcp)."""
 
     address: IPAddress
     port: int
@@ -46,7 +48,11 @@ class Listener:
 
 def _address(text: str) -> IPAddress:
     # The kernel prints 32-bit words in the machine's order, each as hexadecimal.
-    raw = b"".join(int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8))
+    words = (int(text[start : start + 8], 16) for start in range(0, len(text), 8))
+    return _of_bytes(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+
+
+def _of_bytes(raw: bytes) -> IPAddress:
     if len(raw) == 4:
         return ipaddress.IPv4Address(raw)
     address = ipaddress.IPv6Address(raw)
@@ -56,6 +62,9 @@ def _address(text: str) -> IPAddress:
 def read_listeners(proc: Path = _PROC) -> list[Listener] | None:
     """All listening TCP sockets of this network namespace; None where the system does not tell. OSError where it would,
     but cannot be asked now (no descriptor left): that is no reason to believe anybody."""
+    told = listening_sockets() if proc == _PROC else None
+    if told is not None:
+        return [Listener(_of_bytes(row.address), row.port, row.uid, row.inode) for row in told]
     rows: list[str] = []
     try:
         rows += (proc / "net" / "tcp").read_text("ascii").splitlines()[1:]

@@ -11,7 +11,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from sharegate.channels.registry import MAX_CLOSE_REASON, Channels, Cut, Kind, close_frame
+from sharegate.channels.registry import MAX_CLOSE_REASON, Channels, Cut, Kind, close_frame, unless_cut
 from sharegate.errors import MEANINGS, Denied, Reason
 from sharegate.shares.model import VisitKind
 from tests.channels.grants import grant
@@ -187,3 +187,79 @@ async def test_a_programs_channels_are_closed_with_a_code_that_says_why(reason: 
         assert channels.cut(link="l1", reason=reason) == 2
         assert (cut.frame.code, cut.frame.reason) == (code, MEANINGS[reason].public)
         assert page.frame.code in (1003, 1012)
+
+
+async def test_a_cut_interrupts_what_waits_within() -> None:
+    """At what it waits for, and with the cut's reason; afterwards the task is as if nobody had cancelled it."""
+    cut = Cut("stream")
+    asyncio.get_running_loop().call_soon(cut.cut, Reason.LINK_REVOKED)
+    with pytest.raises(Denied) as denied, cut.interrupting():
+        await asyncio.Event().wait()
+    assert denied.value.reason is Reason.LINK_REVOKED
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_what_was_cut_before_does_not_begin() -> None:
+    """Nothing within the block runs."""
+    cut = Cut("stream")
+    cut.cut(Reason.VISIT_ENDED)
+    with pytest.raises(Denied), cut.interrupting():
+        pytest.fail("it began")
+
+
+async def test_somebody_elses_cancellation_is_not_the_cuts() -> None:
+    """A visitor who hangs up cancels, and is not told of a revocation; both at once are a cancellation, too."""
+
+    async def waiting(cut: Cut) -> None:
+        with cut.interrupting():
+            await asyncio.Event().wait()
+
+    for both in (False, True):
+        cut = Cut("stream")
+        task = asyncio.create_task(waiting(cut))
+        await asyncio.sleep(0)
+        task.cancel()
+        if both:
+            cut.cut(Reason.LINK_REVOKED)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_after_the_block_a_cut_interrupts_nobody() -> None:
+    """What follows is not its business."""
+    cut = Cut("stream")
+    with cut.interrupting():
+        await asyncio.sleep(0)
+    cut.cut(Reason.LINK_REVOKED)
+    await asyncio.sleep(0)
+
+
+async def test_work_that_is_cut_ends_and_what_came_too_late_is_let_go_of() -> None:
+    """Denied at once; the work has cleaned up by then. What it returned all the same is let go of, once."""
+    cleaned, let_go = [], []
+
+    async def work(*, stubborn: bool) -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cleaned.append(stubborn)
+            if not stubborn:
+                raise
+        return "late"
+
+    async def go(late: str) -> None:
+        let_go.append(late)
+
+    for stubborn in (False, True):
+        cut = Cut("stream")
+        asyncio.get_running_loop().call_soon(cut.cut, Reason.LINK_REVOKED)
+        with pytest.raises(Denied):
+            await unless_cut(cut, work(stubborn=stubborn), go)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert cleaned == [False, True]
+    assert let_go == ["late"]

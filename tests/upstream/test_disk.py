@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.disk import DiskByUpstream, LocalDisk, NoDisk
 from sharegate.upstream.model import Upstream
+from sharegate.upstream.mounts import NearFolders
 
 ROOT = ("sub", "shared")
-DISK = LocalDisk()
+NEAR, FAR = LocalDisk(NearFolders(lambda: [("/", "ext4")])), LocalDisk(NearFolders(list))
 
 
 @pytest.fixture
@@ -42,9 +43,23 @@ def upstream(home: Path) -> Upstream:
 
 
 async def inside(home: Path, path: str, root: tuple[str, ...] = ROOT) -> bool:
-    """Whether a path (relative to the server's root) is found to be inside; every refusal must be `link_out`."""
+    """Whether a path (relative to the server's root) is found to be inside; every refusal must be `link_out`. A disk
+    that is near and one that may be far are looked at differently, and come to the same."""
+    found = [await _found(disk, home, path, root) for disk in (NEAR, FAR)]
+    assert found[0] == found[1], path
+    return found[0]
+
+
+async def identity(home: Path, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
+    """By both ways, which come to the same."""
+    found = [await disk.identity(upstream(home), root) for disk in (NEAR, FAR)]
+    assert found[0] == found[1]
+    return found[0]
+
+
+async def _found(disk: LocalDisk, home: Path, path: str, root: tuple[str, ...]) -> bool:
     try:
-        await DISK.check_inside(upstream(home), root, tuple(path.split("/")))
+        await disk.check_inside(upstream(home), root, tuple(path.split("/")))
     except Denied as denied:
         if denied.reason is not Reason.LINK_OUT:
             raise
@@ -215,15 +230,15 @@ async def test_attack_root_that_becomes_a_link(home: Path) -> None:
     (home / "sub/shared").symlink_to(home / "secret")
     assert not await inside(home, "sub/shared/s.txt")
     assert not await inside(home, "sub/shared")
-    assert await DISK.inside_names(upstream(home), ROOT, ROOT, ["s.txt"]) == set()
-    assert await DISK.identity(upstream(home), ROOT) is None
+    assert await NEAR.inside_names(upstream(home), ROOT, ROOT, ["s.txt"]) == set()
+    assert await identity(home, ROOT) is None
 
 
 async def test_root_that_is_gone(home: Path) -> None:
     """A root whose directory is gone has no inside."""
     (home / "sub").rename(home / "elsewhere")
     assert not await inside(home, "sub/shared/data.csv")
-    assert await DISK.identity(upstream(home), ROOT) is None
+    assert await identity(home, ROOT) is None
 
 
 async def test_root_below_a_link_is_judged_by_its_real_place(home: Path) -> None:
@@ -239,19 +254,19 @@ async def test_root_below_a_link_is_judged_by_its_real_place(home: Path) -> None
 
 async def test_identity_follows_the_directory_not_the_name(home: Path) -> None:
     """Another directory of the same name, or a file, is another thing."""
-    before = await DISK.identity(upstream(home), ROOT)
+    before = await identity(home, ROOT)
     found = os.stat(home / "sub/shared")
     assert before == (found.st_dev, found.st_ino, True)
     (home / "sub/shared").rename(home / "sub/moved")
     (home / "sub/shared").mkdir()
-    assert await DISK.identity(upstream(home), ROOT) not in (None, before)
-    assert await DISK.identity(upstream(home), ("sub", "moved")) == before
-    assert (await DISK.identity(upstream(home), ("secret", "s.txt")) or (0, 0, True))[2] is False
+    assert await identity(home, ROOT) not in (None, before)
+    assert await identity(home, ("sub", "moved")) == before
+    assert (await identity(home, ("secret", "s.txt")) or (0, 0, True))[2] is False
     # An ancestor turned elsewhere shows as another inode.
     (home / "sub").rename(home / "before")
     (home / "other/shared").mkdir(parents=True)
     (home / "sub").symlink_to("other")
-    assert await DISK.identity(upstream(home), ROOT) not in (None, before)
+    assert await identity(home, ROOT) not in (None, before)
 
 
 async def test_names_of_a_listing(home: Path) -> None:
@@ -262,12 +277,12 @@ async def test_names_of_a_listing(home: Path) -> None:
     (shared / "link_dir").symlink_to("../../secret")
     (shared / "loop").symlink_to("loop")
     names = [*os.listdir(shared), "vanished"]
-    kept = await DISK.inside_names(upstream(home), ROOT, ROOT, names)
+    kept = await NEAR.inside_names(upstream(home), ROOT, ROOT, names)
     assert kept == {"data.csv", "inner", "link_in", "vanished"}
     (shared / "inner/out").symlink_to("../../../secret")
-    assert await DISK.inside_names(upstream(home), ROOT, (*ROOT, "inner"), ["deep.txt", "out"]) == {"deep.txt"}
-    assert await DISK.inside_names(upstream(home), ROOT, (*ROOT, "link_dir"), ["s.txt"]) == set()
-    assert await DISK.inside_names(upstream(home), ROOT, ("secret",), ["s.txt"]) == set()
+    assert await NEAR.inside_names(upstream(home), ROOT, (*ROOT, "inner"), ["deep.txt", "out"]) == {"deep.txt"}
+    assert await NEAR.inside_names(upstream(home), ROOT, (*ROOT, "link_dir"), ["s.txt"]) == set()
+    assert await NEAR.inside_names(upstream(home), ROOT, ("secret",), ["s.txt"]) == set()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root sees everything")
@@ -284,7 +299,7 @@ async def test_name_that_no_disk_can_hold(home: Path) -> None:
     """NUL and endless names are refused, not raised."""
     for name in ("a\0b", "a" * 300):
         assert not await inside(home, f"sub/shared/{name}")
-        assert await DISK.inside_names(upstream(home), ROOT, ROOT, [name]) == set()
+        assert await NEAR.inside_names(upstream(home), ROOT, ROOT, [name]) == set()
 
 
 async def test_path_outside_the_root_is_refused(home: Path) -> None:
@@ -308,17 +323,17 @@ async def test_where_a_path_really_is(home: Path) -> None:
         "to_nowhere": "inner/new.py",
     }
     for asked, found in real.items():
-        path = await DISK.real_path(upstream(home), ROOT, (*ROOT, *asked.split("/")))
+        path = await NEAR.real_path(upstream(home), ROOT, (*ROOT, *asked.split("/")))
         assert path == (*ROOT, *found.split("/"))
-    assert await DISK.real_path(upstream(home), ROOT, ROOT) == ROOT
-    assert await DISK.real_path(upstream(home), (*ROOT, "data.csv"), (*ROOT, "data.csv")) == (*ROOT, "data.csv")
+    assert await NEAR.real_path(upstream(home), ROOT, ROOT) == ROOT
+    assert await NEAR.real_path(upstream(home), (*ROOT, "data.csv"), (*ROOT, "data.csv")) == (*ROOT, "data.csv")
     (home / "way").symlink_to(home / "sub")
-    assert await DISK.real_path(upstream(home), ("way", "shared"), ("way", "shared", "to_file")) == (
+    assert await NEAR.real_path(upstream(home), ("way", "shared"), ("way", "shared", "to_file")) == (
         *("way", "shared", "inner", "deep.txt"),
     )
     for outside in ((*ROOT, "out"), (*ROOT, "out", "s.txt"), ("secret", "s.txt")):
         with pytest.raises(Denied):
-            await DISK.real_path(upstream(home), ROOT, outside)
+            await NEAR.real_path(upstream(home), ROOT, outside)
 
 
 async def test_what_is_hidden_in_a_folder(home: Path) -> None:
@@ -331,7 +346,7 @@ async def test_what_is_hidden_in_a_folder(home: Path) -> None:
     (home / "sub" / "shared" / "to_top").symlink_to(top)
 
     async def hidden(name: str) -> bool:
-        return await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, *name.split("/")))
+        return await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, *name.split("/")))
 
     assert not await hidden("top") and not await hidden("to_top/deep")
     for name in (".env", "x~", ".ipynb_checkpoints/.env"):
@@ -352,9 +367,9 @@ async def test_attack_a_folder_too_large_to_look_through(home: Path, monkeypatch
     top = home / "sub" / "shared" / "many"
     top.mkdir()
     for at in range(4):
-        assert not await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
+        assert not await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
         (top / f"{at}").write_text("")
-    assert await DISK.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
+    assert await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
 
 
 async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:
@@ -368,14 +383,14 @@ async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:
         assert await disk.identity(far, ROOT) is None
         assert await disk.real_path(far, ROOT, path) == path
     with pytest.raises(Denied):
-        await DISK.check_inside(far, ROOT, path)
+        await NEAR.check_inside(far, ROOT, path)
     near = DiskByUpstream()
     with pytest.raises(Denied):
         await near.check_inside(upstream(home), ROOT, path)
     assert await near.inside_names(upstream(home), ROOT, ROOT, ["link"]) == set()
     with pytest.raises(Denied):
         await near.real_path(upstream(home), ROOT, path)
-    assert await near.identity(upstream(home), ROOT) == await DISK.identity(upstream(home), ROOT)
+    assert await near.identity(upstream(home), ROOT) == await identity(home, ROOT)
 
 
 TARGETS = st.lists(st.sampled_from(["..", ".", "a", "b", "l0", "l1", "l2", "", "new"]), min_size=1, max_size=6).map(

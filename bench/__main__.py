@@ -1,0 +1,48 @@
+"""`python -m bench [PART …]`: what the gate costs beside others, in one run, as the tables of docs/performance.md.
+
+Every figure is of this machine; compare the rows of one table. Needs the extras `lab` and `dev`, nginx, wrk, node and
+configurable-http-proxy (`scripts/programs` installs all but wrk), two cores and little else going on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import platform
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import proxies
+
+Part = Callable[[Path, argparse.Namespace], Awaitable[None]]
+PARTS: dict[str, Part] = {
+    "proxies": lambda folder, chosen: proxies.measure(folder, chosen.rounds, chosen.seconds),
+}
+VERSIONS = ("aiohttp", "uvloop", "pycrdt", "jupyter-server", "jupyterlab", "jupyter-collaboration")
+
+
+async def run(chosen: argparse.Namespace) -> None:
+    print(f"{datetime.date.today()}, Python {platform.python_version()}, ", end="")
+    print(", ".join(f"{name} {version(name)}" for name in VERSIONS))
+    for name in chosen.parts or PARTS:
+        print(f"\n## {name}\n")
+        with tempfile.TemporaryDirectory() as folder:
+            await PARTS[name](Path(folder), chosen)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all without")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4, help="of asking, for each contender and round")
+    chosen = parser.parse_args()
+    if unknown := [part for part in chosen.parts if part not in PARTS]:
+        sys.exit(f"No such part: {', '.join(unknown)}. There are: {', '.join(PARTS)}.")
+    asyncio.run(run(chosen))
+
+
+main()
