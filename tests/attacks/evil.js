@@ -111,7 +111,7 @@ window.EVIL = {
   // End the visit in the visitor's name.
   async leave(t) {
     const form = { method: "POST", headers: { "Content-Type": "text/plain" }, body: "{}" };
-    const answer = await fetch(t.leave, { credentials: "include", ...form }).catch(() => null);
-    return answer && answer.ok ? "reached" : "nothing";
+    const answer = await fetch(t.leave, { credentials: "include", ...form }).catch((error) => ({ status: String(error) }));
+    return answer.ok ? "reached" : `nothing: ${answer.status}`;
   },
 };
