@@ -65,10 +65,19 @@ def check(cli: Cli) -> None:
     """Read the settings and report everything that is wrong with them together. Exit code 2 when something is."""
     config = cli.config()
     if cli.as_json:
-        cli.output.document({"sound": True, "gate_url": config.gate_url, "reach": config.reach})
+        cli.output.document(
+            {
+                "sound": True,
+                "gate_url": config.gate_url,
+                "share_hosts": config.share_hosts,
+                "reach": config.reach,
+            }
+        )
     else:
         cli.output.say("The settings are sound.")
         cli.output.note(f"Visitors would reach the gate at {config.gate_url} ({config.reach}).")
+        if config.share_hosts:
+            cli.output.note(f"Each share would have a host of its own below {config.share_hosts}.")
 
 
 def check_policy(cli: Cli, policy_dir: PolicyDir = None) -> None:
