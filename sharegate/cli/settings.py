@@ -75,11 +75,19 @@ def check(cli: Cli) -> None:
     if cli.as_json:
         ends = certificate.ends if certificate is not None else None
         cli.output.document(
-            {"sound": True, "gate_url": config.gate_url, "reach": config.reach, "tls_certificate_ends": ends}
+            {
+                "sound": True,
+                "gate_url": config.gate_url,
+                "share_hosts": config.share_hosts,
+                "reach": config.reach,
+                "tls_certificate_ends": ends,
+            }
         )
     else:
         cli.output.say("The settings are sound.")
         cli.output.note(f"Visitors would reach the gate at {config.gate_url} ({config.reach}).")
+        if config.share_hosts:
+            cli.output.note(f"Each share would have a host of its own below {config.share_hosts}.")
 
 
 def check_policy(cli: Cli, policy_dir: PolicyDir = None) -> None:

@@ -220,11 +220,27 @@ def test_serve_runs_with_what_was_recorded(lab: JupyterServer) -> None:
         assert process.wait(WAIT) == 0
 
 
+def test_up_with_a_host_for_each_share(lab: JupyterServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links lead to their share's host, and doctor says so; the setting comes from the environment too."""
+    with staying("up", str(lab.root), "--share-hosts", "localhost") as (_, facts):
+        port = facts["gate_url"].rpartition(":")[2]
+        assert facts["share_address"] == f"http://SHARE.localhost:{port}/"
+        shared = run("share", str(lab.root / "sub" / "shared"), "--for", "Ann")
+        assert shared.out.partition(".")[2].startswith(f"localhost:{port}/join#"), shared
+        assert "Each share has a host of its own below localhost" in run("doctor").out
+    monkeypatch.setenv("SHAREGATE_SHARE_HOSTS", "*.localhost")
+    assert "without the star" in run("config", "check").err
+    monkeypatch.setenv("SHAREGATE_SHARE_HOSTS", "localhost")
+    assert run("config", "check", "--json").document["share_hosts"] == "localhost"
+    assert "below localhost" in run("config", "check").err
+
+
 def test_up_at_a_terminal_is_the_owners_screen(lab: JupyterServer) -> None:
     """At a terminal `up` shows the gate, follows what another terminal does, and says what leaving does."""
     with at_terminal("up", str(lab.root), width=90, height=30) as terminal:
         terminal.read_until("LATELY")
         assert "Share menu still gives the all-access link" in plain(terminal.text)
+        assert "All shares have this one address" in plain(terminal.text)
         assert run("share", str(lab.root / "sub" / "shared"), "--for", "Ann").code == 0
         terminal.read_until("sub/shared")
         at = terminal.read_until("The owner shared a folder")

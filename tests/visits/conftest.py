@@ -59,6 +59,7 @@ class ScriptedGate:
     states: list[str] = field(default_factory=lambda: ["waiting"])
     ending: pages.Ending = field(default_factory=pages.Ending)
     retry_after: int | None = None
+    share_hosts: str = ""
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     origins: set[str | None] = field(default_factory=set)
 
@@ -67,7 +68,7 @@ class ScriptedGate:
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         if request.path == "/join":
-            return _send(pages.join_page())
+            return _send(pages.join_page(self.share_hosts))
         if request.path.startswith("/join/static/"):
             found = pages.static_file(request.match_info["digest"], request.match_info["name"])
             return _send(found or pages.refusal(MEANINGS[Reason.NOT_FOUND], "r4nd0m", False))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import re
 import time
 
@@ -277,6 +279,72 @@ async def test_a_typed_link_is_looked_at_and_a_foreign_one_is_not_followed(tab: 
     await tab.page.keyboard.press("Enter")
     await tab.see("offer")
     assert TOKEN not in await tab.everything()
+
+
+def token_of(claims: object) -> str:
+    """A share token with these claims; who signed it, no page asks."""
+    part = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJFZERTQSJ9.{part}.c2lnbmF0dXJl-_x"
+
+
+async def test_a_link_of_before_is_sent_on_to_its_shares_host(tab: Tab, door: ScriptedGate) -> None:
+    """The gate's own door leaves for that of the share that the token names, with the token in the fragment; there it
+    is removed, asked about, and nothing is opened before the click. The tab's history keeps neither."""
+    door.share_hosts = "localhost"
+    token = token_of({"sub": "k7f2k7f2k7", "jti": "x"})
+    there = door.url.replace("127.0.0.1", "k7f2k7f2k7.localhost")
+    await tab.page.goto(f"{door.url}/elsewhere")
+    await tab.join(token)
+    await tab.page.wait_for_url(f"{there}/join")
+    await tab.see("offer")
+    assert door.posts == [("/join/about", {"token": token})]
+    assert door.origins == {there}
+    assert token not in await tab.everything()
+    await tab.page.go_back()
+    assert tab.page.url == f"{door.url}/elsewhere"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({"sub": sub} for sub in ("evil.example/", "a.b", "evil.example#", "@evil.example", "K7F2", "", "x" * 41)),
+        *({"sub": None}, {"sub": 7}, {}, [], "text", None),
+    ],
+)
+async def test_attack_a_link_that_leads_from_the_gate_to_another_site(
+    tab: Tab, door: ScriptedGate, claims: object
+) -> None:
+    """What is no share's id leads nowhere: the page stays, and asks the gate nothing."""
+    door.share_hosts = "localhost"
+    await tab.join(token_of(claims), section="unknown")
+    assert tab.page.url == f"{door.url}/join"
+    assert door.posts == []
+
+
+async def test_the_gates_own_door_takes_links_to_send_them_on_and_no_codes(tab: Tab, door: ScriptedGate) -> None:
+    """With a host for each share a link to any of them can be pasted at any door; a code belongs to its own."""
+    door.share_hosts = "localhost"
+    token = token_of({"sub": "k7f2k7f2k7"})
+    there = door.url.replace("127.0.0.1", "k7f2k7f2k7.localhost")
+    await tab.join("", section="start")
+    field = tab.page.locator('[data-form="start"] input')
+    for typed, words in (
+        ("ABCD2345", "A code works at the address that is shown beside it."),
+        (f"{there.replace('localhost', 'localhost.evil.example')}/join#{token}", "not here"),
+        (f"https://k7f2k7f2k7.localhost/join#{token}", "not here"),
+    ):
+        await field.fill(typed)
+        await tab.page.keyboard.press("Enter")
+        await tab.page.get_by_text(words).wait_for()
+    assert door.posts == []
+    await field.fill(f"{there}/join#{token}")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_url(f"{there}/join")
+    await tab.see("offer")
+    await tab.page.goto(f"{there}/join#code=ABCD2345")
+    await tab.see("device")
+    await tab.page.goto(f"{door.url}/join#code=ABCD2345")
+    await tab.see("unknown")
 
 
 async def test_a_link_taken_by_another_browser_meanwhile_is_shown_as_such(tab: Tab, door: ScriptedGate) -> None:
