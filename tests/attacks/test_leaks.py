@@ -473,6 +473,7 @@ FIELDS = {
     "server",
     "transfer-encoding",
     "vary",
+    "x-accel-buffering",
     "x-content-type-options",
     "x-frame-options",
     "x-robots-tag",
