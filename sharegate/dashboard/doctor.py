@@ -180,7 +180,13 @@ class Doctor:
             await self._store.ready()
             await self._trail.ready()
         except StoreUnavailable as error:
-            return [_finding("fail", f"Records cannot be written: {error}", "Check disk space and permissions")]
+            return [
+                _finding(
+                    "fail",
+                    f"Records cannot be written: {error}",
+                    "Check disk space and permissions, or the server that `store` names",
+                )
+            ]
         return [_finding("ok", f"Records are written to {self._store.place}")]
 
     async def _servers_known(self) -> list[Finding]:

@@ -31,6 +31,8 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
         return 503, error_body("unreachable", str(error))
     if isinstance(error, StoreUnavailable):
         return 503, error_body(
-            "store_unavailable", "the records cannot be written", remedy="Check disk space and locks"
+            "store_unavailable",
+            "the records cannot be written",
+            remedy="Check disk space and locks, or the server that `store` names",
         )
     return 500, error_body("failed", type(error).__name__)

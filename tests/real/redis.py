@@ -47,6 +47,8 @@ class RedisServer:
     def start(self) -> None:
         """Start it, or start it again on what it left."""
         lines = {"dir": str(self.folder), "unixsocket": str(self.socket), "port": str(self.port), "bind": "127.0.0.1"}
+        if "cluster-enabled" in self.settings:
+            lines["cluster-port"] = str(free_port())
         text = "".join(f'{name} "{value}"\n' for name, value in {**lines, **DURABLE, **self.settings}.items())
         (self.folder / "redis.conf").write_text(text)
         with (self.folder / "log").open("ab") as log:

@@ -25,7 +25,7 @@ from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, Reason, Refused, StoreUnavailable
 from sharegate.shares.interfaces import Change
-from sharegate.shares.model import Visit
+from sharegate.shares.model import KnockState, Visit
 from sharegate.store_url import StoreUrl
 from sharegate.stores.redis import fitness
 from sharegate.stores.redis.connection import Server
@@ -335,8 +335,9 @@ async def test_a_line_that_lives_keeps_a_quiet_gate_open(store: RedisStore, anot
         assert not await refuses(far)
 
 
+@pytest.mark.parametrize("then", ["nothing", "more"])
 async def test_a_stream_that_was_cut_is_made_up_for(
-    server: RedisServer, store: RedisStore, another: Opener, clock: Clock
+    server: RedisServer, store: RedisStore, another: Opener, clock: Clock, then: str
 ) -> None:
     """Whoever is behind what the stream holds reads everything anew, and tells of what is different."""
     async with relay(server.socket) as line:
@@ -350,6 +351,8 @@ async def test_a_stream_that_was_cut_is_made_up_for(
         await store.prune(LATER * 2)
         await store.remove_upstream("u1")
         server.command("XTRIM", "sharegate:changes", "MAXLEN", "0")
+        if then == "more":
+            await store.change_share("s1", message="later")
         line.mend()
         await until(lambda: changes)
         assert {(one.kind, one.id) for one in changes} == {
@@ -802,7 +805,7 @@ async def test_a_damaged_record_is_not_skipped(
     """A gate that had forgotten one record, a revocation perhaps, would be worse than none."""
     await plant(store)
     if value is None:
-        value = server.command("HGET", "sharegate:record:knock", "k1")[:-2]
+        value = server.command("HGET", "sharegate:record:knock", "k1")
     server.command("HSET", f"sharegate:record:{kind}", id, value)
     with pytest.raises(StoreUnavailable, match=f"stored {kind} {id} is damaged"):
         await another()
@@ -835,6 +838,51 @@ async def test_pruning_is_what_retention_says(server: RedisServer, store: RedisS
     assert await store.check() == []
 
 
+async def test_forgetting_a_person(server: RedisServer, store: RedisStore, another: Opener) -> None:
+    """Names, addresses, cookies, layouts and codes go, here and at other gates; a waiting knock is gone."""
+    other = await another()
+    await plant(store)
+    await store.change_visit("v1", name="Ann", cookie_hash="c", browser_hash="b")
+    await store.forget(visits=["v1", "nowhere"], links=["l1", "nowhere"], knocks=["k1", "nowhere"])
+    for gate in (store, other):
+        await gate.ready()
+        (visit,), (knock,) = await gate.visits("s1"), await gate.knocks(waiting_only=False)
+        assert (visit.name, visit.address, visit.cookie_hash, visit.browser_hash) == ("", "", "", "")
+        assert (knock.name, knock.state) == ("", KnockState.GONE)
+        assert await gate.overlay("v1", "workspace") == {} and await gate.device_code("h1") is None
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        everything = repr([client.dump(key) for key in client.scan_iter()] + client.xrange("sharegate:changes"))
+    assert "192.0.2.0" not in everything and "Eve" not in everything and "project" in everything
+
+
+async def test_what_is_erased_leaves_the_log(tmp_path: Path) -> None:
+    """The server is asked to write its log anew; the stream forgets what stood in it."""
+    with running_redis(rdbcompression="no") as server:
+        store = await open_redis(StoreUrl.parse(server.url), key=KEY, folder=tmp_path)
+        await plant(store)
+
+        def there() -> bool:
+            log = (server.folder / "appendonlydir").iterdir()
+            return b"192.0.2.0" in b"".join(path.read_bytes() for path in log)
+
+        assert there()
+        await store.forget(visits=["v1"], links=[], knocks=[])
+        await until(lambda: not there())
+        assert await store.check() == []
+        await store.close()
+
+
+async def test_erasing_single_events(store: RedisStore) -> None:
+    """Exactly those that are named, each once."""
+    await store.append(conformance.AuditContract.chain(5))
+    assert await store.erase_events("gate", []) == await store.erase_events("nobody", [1]) == 0
+    assert await store.erase_events("gate", [2, 4, 9]) == 2
+    assert await store.erase_events("gate", [2, 3]) == 1
+    verdict = await verify_store(store)
+    assert verdict.intact and verdict.erased == 3
+    assert await store.erase(Query()) == 2
+
+
 async def test_check_finds_what_is_missing(server: RedisServer, store: RedisStore) -> None:
     """A content that is gone, a stream that ends elsewhere, a key of another type."""
     await store.add_share(a_share(), [])
@@ -842,9 +890,9 @@ async def test_check_finds_what_is_missing(server: RedisServer, store: RedisStor
     assert await store.check() == []
     server.command("HDEL", "sharegate:versions:contents", kept.digest)
     assert await store.check() == ["1 contents of versions are missing"]
-    server.command("DEL", "sharegate:changes")
-    assert (await store.check())[0] == "the stream of changes ends at 0, the store at 1"
-    server.command("DEL", "sharegate:versions:contents")
+    server.command("XADD", "sharegate:changes", "9-0", "d", "x")
+    assert (await store.check())[0] == "the stream of changes ends at 9, the store at 1"
+    server.command("DEL", "sharegate:changes", "sharegate:versions:contents")
     server.command("SET", "sharegate:versions:contents", "x")
     assert await store.check() == ["sharegate:versions:contents holds something else than records"]
 

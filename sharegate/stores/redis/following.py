@@ -134,20 +134,19 @@ class Following:
             await self._load()
 
     async def _load(self) -> None:
-        while True:
-            asked, known = self._now(), self._known
-            commands: list[tuple[str, ...]] = [("HMGET", self._names.meta, "id", "position", "token")]
-            commands += [("HGETALL", self._names.records(kind)) for kind in KINDS]
-            meta, *tables = await self._server.several(commands, together=True)
-            position = self._position(meta, known)
-            records = loaded(position, (meta[2] or b"").decode(), zip(KINDS, tables, strict=True), self._box)
-            if position < self._records.position:
-                continue  # our own commits came meanwhile
+        asked, known = self._now(), self._known
+        commands: list[tuple[str, ...]] = [("HMGET", self._names.meta, "id", "position", "token")]
+        commands += [("HGETALL", self._names.records(kind)) for kind in KINDS]
+        meta, *tables = await self._server.several(commands, together=True)
+        position, token = self._position(meta, known), (meta[2] or b"").decode()
+        # In a thread: a hundred thousand visits take a second, and others are answered meanwhile.
+        records = await asyncio.to_thread(loaded, position, token, list(zip(KINDS, tables, strict=True)), self._box)
+        # Our own commits may have come meanwhile; they can only where nothing was missing.
+        if position >= self._records.position:
             told = list(differing(self._records, records))
             self._records = records
-            self._true_at = max(self._true_at, asked)
             self._tell(told)
-            return
+        self._true_at = max(self._true_at, asked)
 
     async def catch_up(self) -> bool:
         """Follow all commits that there are. False when everything had to be read anew. Raises StoreUnavailable."""
@@ -168,6 +167,11 @@ class Following:
                 if self._records.position >= position:
                     self._true_at = max(self._true_at, asked)
                     return True
+
+    async def forget_changes(self) -> None:
+        """Let the stream forget how records were before: what was blanked in them stands there yet, and in what was
+        trimmed too. A gate that is behind reads everything anew."""
+        await self._server.ask("DEL", self._names.changes)
 
     def _follow(self, entries: list[Any]) -> bool:
         for id, fields in entries:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sharegate.shares.model import Visit
+from sharegate.errors import StoreUnavailable
+from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
@@ -26,6 +27,39 @@ def prune_records(made: Draft, now: float) -> Pruned:
     for id in visits:
         draft.change(made, Visit, id, {"address": "", "agent": ""})
     return Pruned(len(codes), 0, len(knocks), len(visits))
+
+
+def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list[str]) -> None:
+    """Blank what identifies people. Nobody has a cookie whose hash is empty. Unknown ids are ignored."""
+    nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
+    for id in visits:
+        if made.get("visit", id) is not None:
+            draft.change(made, Visit, id, {**nobody, "cookie_hash": ""})
+    for code in [code for code in made.all("code") if code.visit in visits]:
+        made.put("code", code.code_hash, None)
+    for id in links:
+        if made.get("link", id) is not None:
+            draft.change(made, Link, id, {"name": ""})
+    for id in knocks:
+        knock = made.get("knock", id)
+        if knock is not None:
+            gone = {"state": KnockState.GONE} if knock.state is KnockState.WAITING else {}
+            draft.change(made, Knock, id, {**nobody, **gone})
+
+
+async def forget_overlays(server: Server, names: Names, visits: list[str]) -> None:
+    for key in await server.ask("SMEMBERS", names.overlaid):
+        id, _, kind = key.decode().partition("\0")
+        if id in visits:
+            await server.several([("DEL", names.overlay(id, kind)), ("SREM", names.overlaid, key)], together=True)
+
+
+async def scrub(server: Server) -> None:
+    """Have the server write its log anew, without what was erased."""
+    try:
+        await server.ask("BGREWRITEAOF")
+    except StoreUnavailable:
+        pass  # fails open: it is erased; the log is written anew as it grows. One rewriting runs, or it is not allowed
 
 
 async def prune_overlays(server: Server, names: Names, mirror: Mirror, now: float) -> int:

@@ -31,7 +31,7 @@ from sharegate.stores.redis.draft import Decision
 from sharegate.stores.redis.edits import Edits
 from sharegate.stores.redis.following import PATIENCE, Following, clock
 from sharegate.stores.redis.names import Names
-from sharegate.stores.redis.pruning import prune_overlays, prune_records
+from sharegate.stores.redis.pruning import forget_overlays, forget_people, prune_overlays, prune_records, scrub
 from sharegate.stores.redis.scripts import OVERLAY
 from sharegate.stores.redis.shelf import Shelves
 from sharegate.stores.redis.trail import RedisTrail
@@ -208,6 +208,16 @@ class RedisStore:
         if not taken:
             raise Denied(Reason.OVERLAY_LIMIT, f"{past[0]} entries, {past[1]} bytes")
 
+    async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
+        """Blank what identifies people in these records: names, addresses, agents, the hashes of their cookies; a
+        waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are ignored. May be asked
+        again where it raised."""
+        await self._commit(lambda made: forget_people(made, visits, links, knocks))
+        # After the commit no cookie of theirs opens anything, so that no further layout comes.
+        await forget_overlays(self._server, self._names, visits)
+        await self._following.forget_changes()
+        await scrub(self._server)
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def upstreams(self) -> list[Upstream]:
@@ -246,6 +256,14 @@ class RedisStore:
         """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
         self._writable()
         return await self._trail.erase(query)
+
+    async def erase_events(self, writer: str, seqs: list[int]) -> int:
+        """Blank the personal values of exactly these events of a writer; returns how many held something."""
+        self._writable()
+        erased = await self._trail.erase_events(writer, seqs)
+        if erased:
+            await scrub(self._server)
+        return erased
 
     # -- versions -------------------------------------------------------------------------------------------------
 
@@ -321,6 +339,8 @@ class RedisStore:
     async def prune(self, now: float) -> Pruned:
         """Forget what nobody needs any more; retention.py has the periods. The trail is not touched."""
         pruned = await self._commit(lambda made: prune_records(made, now))
+        if pruned.knocks or pruned.visits:
+            await self._following.forget_changes()
         overlays = await prune_overlays(self._server, self._names, self._mirror, now)
         return Pruned(pruned.codes, overlays, pruned.knocks, pruned.visits)
 

@@ -97,13 +97,18 @@ class RedisTrail:
         bounds = _bounds(query)
         while members := await self._server.ask("ZRANGEBYSCORE", self._names.unerased, *bounds, "LIMIT", after, _PAGE):
             fitting = [one for one in await self._sealed(_places(members)) if _fits(one, query)]
-            commands = []
-            for one in fitting:
-                commands.append(("HDEL", self._names.personal(one.writer), str(one.seq)))
-                commands.append(("ZREM", self._names.unerased, _member(one.writer, one.seq)))
-            erased += sum((await self._server.several(commands, together=True))[::2])
+            for writer in {one.writer for one in fitting}:
+                erased += await self.erase_events(writer, [one.seq for one in fitting if one.writer == writer])
             after += len(members) - len(fitting)
         return erased
+
+    async def erase_events(self, writer: str, seqs: Sequence[int]) -> int:
+        """Blank the personal values of exactly these events of a writer; returns how many held something."""
+        commands: list[tuple[str, str, str]] = []
+        for seq in seqs:
+            commands.append(("HDEL", self._names.personal(writer), str(seq)))
+            commands.append(("ZREM", self._names.unerased, _member(writer, seq)))
+        return sum((await self._server.several(commands, together=True))[::2])
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
