@@ -131,6 +131,7 @@ TESTED_ELSEWHERE = {
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",
     "channels/interfaces.py": "protocols",
+    "client/cells.py": "tests/client/test_notebook.py, test_room.py",
     "client/http.py": "tests/client/test_room.py, tests/programs/test_client.py",
     "client/share.py": "tests/programs/test_client.py",
     "channels/content.py": "tests/channels/test_guard.py",

@@ -7,8 +7,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
-from pycrdt import Array, Map, Text
+from pycrdt import Array, Map
 
+from sharegate.client import cells
 from sharegate.client.errors import NotAllowed, NotFound
 from sharegate.client.room import Room
 
@@ -48,16 +49,9 @@ class Notebook:
             raise ValueError(f"{kind!r} is no kind of cell: {', '.join(KINDS)}")
         shared = self.array(write=True)
         at = range(len(shared))[index] if index < 0 else min(index, len(shared))
-        fields: dict[str, Any] = {
-            "id": secrets.token_hex(4),
-            "cell_type": kind,
-            "source": Text(source),
-            "metadata": Map(),
-        }
-        if kind == "code":
-            fields |= {"execution_count": None, "outputs": Array()}
-        shared.insert(at, Map(fields))
-        return Cell(self, str(fields["id"]))
+        id = secrets.token_hex(4)
+        shared.insert(at, cells.new_cell(id, kind, source))
+        return Cell(self, id)
 
     def append(self, source: str = "", kind: str = "code") -> Cell:
         """A new cell at the end."""
@@ -90,8 +84,7 @@ class Notebook:
         if write:
             self.check_edit()
         self._room.check(write=write)
-        found: Array[Any] = self._room.doc.get("cells", type=Array)
-        return found
+        return cells.shared(self._room.doc)
 
 
 class Cells(Sequence["Cell"]):
@@ -151,18 +144,7 @@ class Cell:
     @source.setter
     def source(self, text: str) -> None:
         """Only what differs is written, so that what others type elsewhere in the cell stays."""
-        shared = self._map(write=True)["source"]
-        assert isinstance(shared, Text)
-        before = str(shared)
-        start, end = _differs(before, text)
-        # pycrdt counts in bytes of UTF-8.
-        first = len(before[:start].encode())
-        last = len(before[: len(before) - end].encode())
-        with shared.doc.transaction():
-            if last > first:
-                del shared[first:last]
-            if len(text) - end > start:
-                shared.insert(first, text[start : len(text) - end])
+        cells.write_source(self._map(write=True), text)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -176,11 +158,3 @@ class Cell:
     def delete(self) -> None:
         shared, place = self._place(write=True)
         del shared[place]
-
-
-def _differs(before: str, after: str) -> tuple[int, int]:
-    """How many characters are the same at the beginning and at the end."""
-    most = min(len(before), len(after))
-    start = next((i for i in range(most) if before[i] != after[i]), most)
-    end = next((i for i in range(most - start) if before[-1 - i] != after[-1 - i]), most - start)
-    return start, end

@@ -25,6 +25,7 @@ from pycrdt import (
     handle_sync_message,
 )
 
+from sharegate.client.cells import carry_over
 from sharegate.client.errors import EditRefused, EditsLost, Ended, NotFound, ShareError, Unreachable, kind_of
 from sharegate.client.http import Http, encoded
 
@@ -67,14 +68,15 @@ class Room:
         self._synced = asyncio.Event()
         self._applying = False
         self._watching: Subscription | None = None
-        self._next: Doc[Any] | None = None
+        # What a connection reads the document into; in the place of `doc` when it is all here.
+        self._next: Doc[Any] = Doc()
+        self._anew = True
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._saves: dict[int, asyncio.Future[str]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Returns with the document here. Raises NotFound, Ended, Unreachable."""
-        self._next = Doc()
         self._session = await self._ask_session()
         self._task = asyncio.create_task(self._hold())
         synced = asyncio.ensure_future(self._synced.wait())
@@ -101,7 +103,7 @@ class Room:
         if self._fault is not None:
             fault, self._fault = self._fault, None
             raise fault
-        if write and self._next is not None:
+        if write and self._anew:
             raise EditsLost("edits_lost", "The document is being read anew: wait for it with changed(), then edit.")
 
     async def save(self, within: float) -> None:
@@ -130,10 +132,12 @@ class Room:
 
     def _arrived(self) -> None:
         """The whole document is here."""
-        if self._next is not None:
-            self.doc, self._next = self._next, None
-            self._watching = self.doc.observe(self._changed)
+        before, self.doc = self.doc, self._next
+        self._watching = self.doc.observe(self._changed)
         self._synced.set()
+        if not self._anew:
+            carry_over(before, self.doc)
+        self._anew = False
 
     def _changed(self, event: TransactionEvent) -> None:
         if self._applying:
@@ -184,13 +188,14 @@ class Room:
             self._fault = why
         self._unsaved = False
         # What is shown stays until the new one is here.
-        self._watching = None
-        self._next = Doc()
+        self._anew = True
 
     async def _once(self) -> bool:
         """One connection, until it ends; whether it had the document."""
         assert self._session is not None
         self._outbox = asyncio.Queue()
+        # A fresh one each time, and with it a fresh CRDT client id: the gate may have forgotten whose the last one was.
+        self._next = Doc()
         self._socket = socket = await self._http.socket(self._session.path)
         beside = asyncio.create_task(self._say(socket))
         try:
@@ -207,12 +212,11 @@ class Room:
     _close_reason = ""
 
     async def _say(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        doc = self._next if self._next is not None else self.doc
-        mine = Awareness(doc)
+        mine = Awareness(self._next)
         mine.set_local_state({"user": {"name": "program"}})
         with contextlib.suppress(ConnectionError):
             await socket.send_bytes(create_awareness_message(mine.encode_awareness_update([mine.client_id])))
-            await socket.send_bytes(create_sync_message(doc))
+            await socket.send_bytes(create_sync_message(self._next))
             while True:
                 try:
                     async with asyncio.timeout(PRESENT_SECONDS):
@@ -241,12 +245,12 @@ class Room:
     async def _sync(self, socket: aiohttp.ClientWebSocketResponse, data: bytes) -> None:
         self._applying = True
         try:
-            reply = handle_sync_message(data[1:], self._next if self._next is not None else self.doc)
+            reply = handle_sync_message(data[1:], self._next)
         finally:
             self._applying = False
         if reply is not None:
             await socket.send_bytes(reply)
-        if data[1] == _STEP2:
+        if data[1] == _STEP2 and not self._synced.is_set():
             self._arrived()
         if data[1] >= _STEP2:
             await self._tell()

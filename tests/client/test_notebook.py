@@ -17,6 +17,7 @@ from sharegate.client.room import Room
 def notebook(*sources: str, may_edit: bool = True) -> Notebook:
     """A notebook whose document is here already."""
     room = Room(cast("Any", None), "nb.ipynb")
+    room._anew = False
     cells = room.doc.get("cells", type=Array)
     for number, source in enumerate(sources):
         fields = {"id": f"c{number}", "cell_type": "code", "source": Text(source), "outputs": Array([{"x": 1.0}])}

@@ -24,6 +24,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer
     home = tmp_path_factory.mktemp("programs")
     (home / "root").mkdir()
     plant(home / "root")
+    # Some tests write in the notebook itself.
+    (home / "as-planted.ipynb").write_bytes((home / "root" / NOTEBOOK).read_bytes())
     with running_jupyter(home) as server:
         yield server
 
@@ -49,7 +51,7 @@ def notebook(workshop: JupyterServer) -> Iterator[Path]:
     """A notebook of this test's own."""
     # The server keeps a document for a while after its file: no two tests share a name.
     path = workshop.root / "sub" / "shared" / f"own-{next(_NUMBERS)}.ipynb"
-    path.write_bytes((workshop.root / NOTEBOOK).read_bytes())
+    path.write_bytes((workshop.root.parent / "as-planted.ipynb").read_bytes())
     yield path
     path.unlink(missing_ok=True)
 

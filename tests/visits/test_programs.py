@@ -263,6 +263,18 @@ async def test_a_token_is_worth_what_its_link_is(
     assert await refused(home.authenticator.again(grant)) is reason
 
 
+async def test_a_link_that_stands_no_more_begins_no_visit(home: House, programs: Programs) -> None:
+    """What is refused leaves nothing behind."""
+    share, (link,) = await for_programs(home)
+    await home.issuer.pause_link(link.id, paused=True)
+    assert await refused(enter(programs, share, with_token(home.token(link)))) is Reason.LINK_PAUSED
+    closed, (other,) = await home.share(path="sub/elsewhere")
+    assert await refused(enter(programs, closed, with_token(home.token(other)))) is Reason.CLIENTS_OFF
+
+    assert await home.store.visits(share.id) == await home.store.visits(closed.id) == []
+    assert home.notes.events == []
+
+
 async def test_a_visit_of_a_browser_is_never_a_programs(home: House) -> None:
     """The grant of a token is that of a program's visit or none."""
     _, (link,) = await for_programs(home)
