@@ -187,7 +187,10 @@ async def test_attack_the_system_has_no_descriptor_left(gate: GateProcess, serve
     assert opcode == 1, "the open page is spoken to"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
     async with asyncio.timeout(20):
-        assert await refused == 200
+        # Accepted now. The last look at who listens was in vain, and counts for a second: that is closed.
+        assert await refused in (200, 503)
+        while await reads(ann) != 200:
+            await asyncio.sleep(0.1)
     assert (await ann.gate.call("GET", "audit/verify"))["intact"]
     code, text = await gate.end(signal.SIGTERM)
     assert code == 0
