@@ -79,7 +79,8 @@ async def test_the_page_outlives_a_restart_of_the_gate_in_the_middle_of_an_edit(
         await project.saved("# before")
 
         await gate.end(number)
-        await visitor.says("Olga's computer is offline. This page keeps trying.")
+        offline = "Olga's computer is offline. This page keeps trying."
+        await visitor.says(offline, f"Not saved: {offline}")
         await visitor.type_at_the_end("  # meanwhile", 1)
         assert await visitor.page.locator(".jp-Dialog").count() == 0
         await gate.start()
