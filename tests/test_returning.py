@@ -145,6 +145,7 @@ async def test_link_document_and_files_outlive_a_restart_elsewhere(ann: Visitor,
     for what in ("api/contents/sub/shared?content=1", "api/me", "api/status"):
         assert again.token.encode() not in (await ann.inside.ask("GET", what)).body
     assert again.token.encode() not in page.words
+    assert {first.token, again.token} <= set(gate.running.secrets()), "the log would show it"
 
 
 async def test_two_servers_on_one_folder_are_one(ann: Visitor, gate: Gatehouse, desk: Desk) -> None:

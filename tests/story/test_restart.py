@@ -59,7 +59,7 @@ async def test_the_page_outlives_a_restart_of_the_owners_server(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-async def test_the_page_outlives_a_restart_of_the_gate_in_the_middle_of_an_edit(
+async def test_the_gate_restarts_mid_edit(
     tmp_path: Path, person: People, lab: JupyterServer, project: Project, number: signal.Signals
 ) -> None:
     """The page says that nobody answers, keeps what is typed meanwhile, and comes back by itself without a dialog, in
