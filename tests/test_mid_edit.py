@@ -269,6 +269,8 @@ async def test_attack_an_end_that_came_while_the_gate_slept_holds_at_once_on_wak
         assert woke < 5
         assert "<too late>" not in (server.root / PATH).read_text()
         assert "<too late>" in pen.kept[0]
+        code, text = await gate.end(signal.SIGTERM)
+        assert code == 0 and "did not run for" in text, "it did not notice"
     finally:
         await pen.leave()
 

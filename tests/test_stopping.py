@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import random
 import signal
 from collections.abc import AsyncIterator
@@ -154,6 +155,29 @@ async def test_the_time_for_answers_is_limited(gate: GateProcess, server: SlowSe
     assert code == 0 and "Traceback" not in text
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await long
+
+
+async def test_attack_no_secret_in_the_log_of_a_whole_day(gate: GateProcess, server: SlowServer) -> None:
+    """In JSON, at its most talkative, through entering and asking with a token where it does not belong: every
+    line is an entry, and none has the link's token, the cookies or the server's token in it."""
+    gate.environment |= {"SHAREGATE_LOG_FORMAT": "json", "SHAREGATE_LOG_LEVEL": "debug"}
+    house = await gate.start()
+    url = f"http://127.0.0.1:{server.port}/"
+    await house.call("POST", "servers", {"url": url, "token": "zqupstreamtoken"})
+    made = await house.call("POST", "shares", {"path": "week3", "for": ["Ann"]})
+    ann = await house.visit(made)
+    token = made["links"][0]["url"].partition("#")[2]
+    for target in (f"/join?token={token}", f"{ann.base}api/me?token={token}", "/join%0a[I 2026] the owner let Eve in"):
+        await house.raw("GET", target, {**ann.manners("GET"), "Authorization": f"token {token}"})
+    server.go.set()
+    assert (await ann.ask("GET", "files/week3/a.bin")).status == 200
+    code, text = await gate.end(signal.SIGTERM)
+    assert code == 0
+    entries = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    assert entries and all({"at", "level", "logger", "where", "message"} <= set(entry) for entry in entries)
+    said = json.dumps(entries)
+    for secret in (token, *token.split("."), ann.cookie, ann.browser, "zqupstreamtoken"):
+        assert secret not in said
 
 
 async def test_attack_a_signal_at_any_moment_of_the_start(gate: GateProcess) -> None:

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -21,7 +22,8 @@ import nbformat
 
 @dataclass
 class JupyterServer:
-    """A running server. `root` is its root directory, `url` its base URL (ends in a slash)."""
+    """A running server. `root` is its root directory, `url` its base URL (ends in a slash). `certificate` is
+    what it shows, if it speaks https."""
 
     url: str
     token: str
@@ -29,11 +31,13 @@ class JupyterServer:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    certificate: Path | None = None
 
     def get(self, path: str) -> bytes:
         """Ask the server directly, with its token."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"token {self.token}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        trust = ssl.create_default_context(cafile=str(self.certificate)) if self.certificate is not None else None
+        with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
             return answer.read()
 
     def put(self, path: str, body: object) -> bytes:
@@ -90,9 +94,17 @@ def plant(root: Path) -> None:
 
 @contextlib.contextmanager
 def running_jupyter(
-    home: Path, *, port: int = 0, token: str = "", base_url: str = "/", collaboration: bool = True, lab: bool = True
+    home: Path,
+    *,
+    port: int = 0,
+    token: str = "",
+    base_url: str = "/",
+    collaboration: bool = True,
+    lab: bool = True,
+    certificate: tuple[Path, Path] | None = None,
 ) -> Iterator[JupyterServer]:
-    """Start a server whose HOME, configuration and data lie under `home`; its root is `home/root`. Stops it by pid."""
+    """Start a server whose HOME, configuration and data lie under `home`; its root is `home/root`. Stops it by pid.
+    With a certificate and its key it speaks https."""
     root = home / "root"
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -119,6 +131,8 @@ def running_jupyter(
         f"--ServerApp.base_url={base_url}",
         f"--ServerApp.root_dir={root}",
     ]
+    if certificate is not None:
+        command += [f"--ServerApp.certfile={certificate[0]}", f"--ServerApp.keyfile={certificate[1]}"]
     if not collaboration:
         command.append("--LabApp.collaborative=False")
         off = {"ServerApp": {"jpserver_extensions": {"jupyter_server_ydoc": False, "jupyter_server_fileid": False}}}
@@ -131,7 +145,8 @@ def running_jupyter(
         (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page))
     with log.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=root, start_new_session=True)
-    server = JupyterServer(f"http://127.0.0.1:{port}{base_url}", token, root, port, process, log)
+    scheme, shown = ("https", certificate[0]) if certificate is not None else ("http", None)
+    server = JupyterServer(f"{scheme}://127.0.0.1:{port}{base_url}", token, root, port, process, log, shown)
     try:
         for _ in range(600):
             if process.poll() is not None:

@@ -555,3 +555,34 @@ async def test_the_credential_appears_in_no_error_repr_or_log(
             assert any(SECRET in head.decode("latin-1") for head in server.heads)
             assert all(SECRET not in head.decode("latin-1").split("\r\n")[0] for head in server.heads)
     assert SECRET not in "".join(seen) + caplog.text
+
+
+async def test_after_a_sleep_no_connection_that_waits_is_used_again(forwarder: AiohttpForwarder) -> None:
+    """It may have died without a word; a request that is not repeated by itself would fail on it."""
+    async with scripted(saying(ok())) as record:
+        for _ in range(2):
+            await (await forwarder.forward(record.upstream, GET)).read(100)
+        assert record.connections == 1
+        forwarder.woke()
+        answer = await forwarder.forward(record.upstream, Outgoing("DELETE", "x"))
+        assert (answer.status, record.connections) == (200, 2)
+        await answer.close()
+
+
+async def test_a_sleep_leaves_what_is_being_answered_alone(forwarder: AiohttpForwarder) -> None:
+    """Its own patience ends it if it is dead."""
+    go = asyncio.Event()
+
+    async def script(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await record.head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        await writer.drain()
+        await go.wait()
+        writer.write(b"b")
+        await writer.drain()
+
+    async with scripted(script) as record:
+        answer = await forwarder.forward(record.upstream, GET)
+        forwarder.woke()
+        go.set()
+        assert await answer.read(10) == b"ab"

@@ -532,3 +532,16 @@ def test_a_long_reason_is_cut_between_characters() -> None:
     """A control frame has room for 123 bytes of reason."""
     _, text = sendable(1000, "é" * 100)
     assert text == "é".encode() * 61
+
+
+async def test_after_a_sleep_channels_to_other_machines_are_dropped(forwarder: AiohttpForwarder) -> None:
+    """They may be dead without having said so; whoever holds one makes it anew. This machine's own slept as well."""
+    async with scripted(accepting(echo)) as record:
+        near, far = [await forwarder.connect(record.upstream, CHANNEL) for _ in range(2)]
+        assert not near.remote, "a loopback address is this machine"
+        far.remote = True
+        forwarder.woke()
+        assert (await far.receive()).code == 1006
+        await near.send(Frame.text("still there"))
+        assert (await near.receive()).data == b"still there"
+        await near.close(1000)

@@ -144,6 +144,22 @@ async def test_attack_a_flood_of_words_ends_the_channel(home: House, clock: Cloc
     assert noise.closed is not None
 
 
+async def test_every_page_is_spoken_to_after_a_sleep(home: House) -> None:
+    """So that a connection which died meanwhile shows that it did."""
+    grant, over = await inside(home), Over()
+    pages = live_pages(home)
+    page = Page()
+    serving = asyncio.create_task(pages.serve(grant, page, over))
+    while not page.heard:
+        await asyncio.sleep(0)
+    pages.beat()
+    while len(page.heard) < 2:
+        await asyncio.sleep(0)
+    assert json.loads(page.heard[1]) == {"type": "beat"}
+    over.cut(Reason.VISIT_ENDED)
+    await serving
+
+
 async def test_a_page_hears_that_the_server_went_and_that_the_end_moved(home: House, clock: Clock) -> None:
     """Woken, it looks anew: server state and expiry."""
     grant, over, states = await inside(home), Over(), ["here"]
