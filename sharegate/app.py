@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -19,7 +20,7 @@ from sharegate.audit.history import StoredHistory
 from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
 from sharegate.channels.registry import Channels
-from sharegate.config import Config
+from sharegate.config import Config, loopback
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -36,6 +37,7 @@ from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate
+from sharegate.listener.crowd import Crowd
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
@@ -49,11 +51,12 @@ from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.file_ids import UpstreamFileIds
-from sharegate.upstream.forward import AiohttpForwarder
+from sharegate.upstream.forward import AiohttpForwarder, Timeouts
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
+from sharegate.upstream.trust import trust
 from sharegate.versions.model import Limits
 from sharegate.versions.snapshots import Keeper
 from sharegate.visits.allowance import Allowance, Amounts
@@ -75,6 +78,8 @@ log = logging.getLogger("sharegate")
 
 Progress = Callable[[str], None]
 DRAIN_SECONDS = 2.0
+# Store, listeners, rooms' connections to servers, looks at the disk.
+SPARE_DESCRIPTORS = 512
 
 
 def _quiet(_: str) -> None:
@@ -140,7 +145,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
         await trail.open()
         closing.push_async_callback(trail.close)
-        forwarder = await closing.enter_async_context(AiohttpForwarder())
+        times = Timeouts(first_byte=config.upstream_seconds, idle=config.upstream_seconds)
+        forwarder = await closing.enter_async_context(AiohttpForwarder(timeouts=times, trust=trust(config.upstream_ca)))
         directory = Directory(store, forwarder)
         servers = OwnerServers(store, forwarder, config.owner)
         disk = DiskByUpstream()
@@ -238,7 +244,7 @@ async def running(
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
             async with contextlib.AsyncExitStack() as closing:
-                listener = Listener(gate.handle)
+                listener = Listener(gate.handle, _crowd(config))
                 closing.push_async_callback(listener.stop)
                 owner = OwnerListener(house.api, house.ring, _readiness(house))
                 closing.push_async_callback(owner.stop)
@@ -413,6 +419,21 @@ async def _stop(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _crowd(config: Config) -> Crowd:
+    """As many connections as are set, if the system gives two descriptors for each and some for everything else."""
+    wanted = 2 * config.connections + SPARE_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(OSError, ValueError):  # a system that refuses leaves room for fewer
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        total = max(16, min(config.connections, (soft - SPARE_DESCRIPTORS) // 2))
+    else:
+        total = config.connections
+    return Crowd(total, config.connections_per_address, loopback)
 
 
 def _gate_hosts(config: Config) -> list[str]:

@@ -70,6 +70,10 @@ SETTINGS: tuple[Setting, ...] = (
         3000,
         "Requests of one visit in a minute (link 8×, share 16×).",
     ),
+    Setting("connections", "int", 4096, "Connections of visitors at once; fewer where the system allows fewer."),
+    Setting("connections_per_address", "int", 512, "Connections from one address; a proxy in front stands for many."),
+    Setting("upstream_seconds", "int", 60, "Seconds that a server may say nothing before and within an answer."),
+    Setting("upstream_ca", "str", "", "PEM file of the authorities for https servers; default: the system's."),
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
     Setting("versions_megabytes", "int", 1024, "Room for kept versions of one server's documents, compressed."),
     Setting("versions_per_document", "int", 200, "Versions kept of one document."),
@@ -109,6 +113,10 @@ class Config:
     idle_minutes: int
     megabytes_per_minute: int
     requests_per_minute: int
+    connections: int
+    connections_per_address: int
+    upstream_seconds: int
+    upstream_ca: Path | None
     strangers_per_minute: int
     versions_megabytes: int
     versions_per_document: int
@@ -207,6 +215,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "data_dir": Path(data_dir).expanduser().absolute(),
             "owner": values["owner"] or person(),
             "policy_dir": Path(values["policy_dir"]).expanduser().absolute() if values["policy_dir"] else None,
+            "upstream_ca": Path(values["upstream_ca"]).expanduser().absolute() if values["upstream_ca"] else None,
         }
     )
 
@@ -274,6 +283,8 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
     for name in ("data_dir", "policy_dir"):
         if values[name] and not values[name].strip():
             faults.append(Invalid(name, "is blank", "Give a folder, or leave it out"))
+    if values["upstream_ca"] and (not values["upstream_ca"].strip() or "\0" in values["upstream_ca"]):
+        faults.append(Invalid("upstream_ca", "is blank or no path", "Give a PEM file, or leave it out"))
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
         faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
     _check_reach(values, faults)

@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
+    "websocket": set(),
     "config": {"errors"},
     "logs": set(),
     "shares": {"errors", "names", "paths"},
@@ -31,13 +32,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
-    "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
+    "upstream": {
+        *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
+    },
     "writing": {
         *("confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"),
         "versions.model",
     },
     "stores": {"errors", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
-    "listener": {"errors", "messages"},
+    "listener": {"errors", "limits", "messages", "websocket"},
     # What a document was. A CRDT library, but no network and no database.
     "versions": {"errors"},
     # The request path: gate decides, answers and documents do.

@@ -11,6 +11,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
 
 from sharegate.errors import Denied, Reason
+from sharegate.limits import Steady
+from sharegate.listener.connection import MAX_FIELDS, MAX_HEAD, CarefulConnection, LastWords, reset
+from sharegate.listener.crowd import Crowd
 from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, Request, Response, Socket, Upgrade
 
 log = logging.getLogger("sharegate.listener")
@@ -23,6 +26,10 @@ HEAD_SECONDS = 20.0
 IDLE_SECONDS = 75.0
 PATIENCE_SECONDS = 30.0
 STALLED_SECONDS = 60.0
+# Bytes a second, below which an upload uses its patience up.
+SLOWEST_UPLOAD = 256.0
+# Between two questions to a visitor's end of a WebSocket; who has not answered after half of that is gone.
+HEARTBEAT_SECONDS = 30.0
 
 _REFUSED = b'{"error":{"code":"bad_request","message":"The request was not understood.","id":""}}'
 _REFUSED_HEADERS = {
@@ -43,7 +50,9 @@ class _Body:
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
-        self._expected = request.headers.get("Expect", "").lower() == "100-continue"
+        # HTTP/1.0 knows no interim answer (RFC 9110 section 10.1.1).
+        asked = request.version != HttpVersion10
+        self._expected = asked and request.headers.get("Expect", "").lower() == "100-continue"
 
     async def _invite(self) -> None:
         if self._expected:
@@ -67,12 +76,9 @@ class _Body:
 
     async def stream(self) -> AsyncIterator[bytes]:
         await self._invite()
+        patience = Steady(PATIENCE_SECONDS, SLOWEST_UPLOAD)
         try:
-            while True:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    part = await self._request.content.readany()
-                if not part:
-                    return
+            while part := await patience.piece(self._request.content.readany):
                 yield part
         # Fails closed: half a body is no body.
         except (web.RequestPayloadError, ConnectionError, TimeoutError, ValueError):
@@ -132,15 +138,10 @@ async def _pieces(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 async def _drop_when_cut(answer: Response, transport: asyncio.Transport | None) -> None:
     if answer.cut is not None:
         await answer.cut()
-        _pass_by(transport)
+        reset(transport)
 
 
-def _pass_by(transport: asyncio.Transport | None) -> None:
-    if transport is not None:
-        transport.abort()
-
-
-class _Connection(web.RequestHandler):
+class _Connection(CarefulConnection):
     """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
     it would quote the line that it did not understand, and log it, with the cookie or token in it.
 
@@ -176,16 +177,20 @@ class _Connection(web.RequestHandler):
             log.info("unreadable request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        return _refused(status)
+        return _refused(431 if self.too_long and status == 400 else status)
 
 
 class _Server(web.Server):
+    crowd: Crowd | None = None
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection.crowd = self.crowd
+        return connection
 
 
 def _refused(status: int) -> web.Response:
-    response = web.Response(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
+    response = LastWords(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
     response.force_close()
     return response
 
@@ -193,8 +198,9 @@ def _refused(status: int) -> web.Response:
 class Listener:
     """One address that accepts connections and hands each request to `handle`."""
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Handle, crowd: Crowd | None = None) -> None:
         self._handle = handle
+        self._crowd = crowd
         self._runner: web.ServerRunner | None = None
 
     def _run(self) -> web.ServerRunner:
@@ -205,8 +211,10 @@ class Listener:
             keepalive_timeout=IDLE_SECONDS,
             max_line_size=16384,
             max_field_size=16384,
+            max_headers=MAX_FIELDS,
             auto_decompress=False,
         )
+        server.crowd = self._crowd
         return web.ServerRunner(server, shutdown_timeout=2.0)
 
     async def start(self, bound: socket.socket) -> None:
@@ -223,15 +231,25 @@ class Listener:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, _Connection):
             request.protocol.asked()
+            if request.headers.get("Transfer-Encoding"):
+                request.protocol.chunks(request.content)
         if request.version not in (HttpVersion10, HttpVersion11):
             return _refused(505)
+        fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)
+        if len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
+            return _refused(431)
+        if request.version == HttpVersion10:
+            if "Transfer-Encoding" in request.headers:  # nobody knows where it ends (RFC 9112 section 6.1)
+                return _refused(400)
+            # Neither may be heeded of HTTP/1.0 (RFC 9110 sections 7.8 and 10.1.1).
+            fields = tuple(field for field in fields if field[0].lower() not in ("expect", "upgrade"))
         # Answered in _Body, after the gate has judged; anything but 100-continue is refused (RFC 9110 section 10.1.1).
-        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        elif request.headers.get("Expect", "100-continue").lower() != "100-continue":
             return _refused(417)
         seen = Request(
             method=request.method,
             target=request.raw_path if request.raw_path.startswith("/") else "*",
-            headers=Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers),
+            headers=Headers(fields),
             peer=_peer(request),
             scheme=request.scheme,
             body=_Body(request),
@@ -258,6 +276,8 @@ class Listener:
                     await response.prepare(request)
                     await response.write(answer.body)
                 await response.write_eof()
+                if isinstance(request.protocol, _Connection) and request.protocol.overrun:
+                    await request.protocol.listen_out()
                 return response
             await response.prepare(request)
             watching = asyncio.ensure_future(_drop_when_cut(answer, request.transport))
@@ -268,11 +288,11 @@ class Listener:
                             await response.write(piece)
                 await response.write_eof()
             except (asyncio.CancelledError, ConnectionError):
-                _pass_by(request.transport)
+                reset(request.transport)
                 raise
             except Exception as error:  # fails closed: what was cut must look cut, never like a clean end
                 log.info("answer broken off: %s", type(error).__name__)
-                _pass_by(request.transport)
+                reset(request.transport)
             finally:
                 watching.cancel()
             return response
@@ -288,7 +308,7 @@ class Listener:
             compress=False,
             max_msg_size=answer.max_message,
             timeout=CLOSING_SECONDS,
-            heartbeat=30.0,
+            heartbeat=HEARTBEAT_SECONDS,
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:
