@@ -43,4 +43,6 @@ def configure(level: str, stream: TextIO) -> None:
     """Log to `stream` from `level` (debug, info, warning, error) up."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(ScrubbingFormatter("%(levelname)s %(name)s: %(message)s"))
+    # It would write down what visitors offer in a handshake, and there is nothing in it to act on.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
