@@ -61,12 +61,13 @@ from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.file_ids import UpstreamFileIds
-from sharegate.upstream.forward import AiohttpForwarder
+from sharegate.upstream.forward import AiohttpForwarder, Timeouts
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.upstream.tokens import KnownTokens
+from sharegate.upstream.trust import trust
 from sharegate.versions.model import Limits
 from sharegate.versions.snapshots import Keeper
 from sharegate.visits.allowance import Allowance, Amounts
@@ -174,7 +175,8 @@ async def _house(
         trail.announce(metrics.happened)
         await trail.open()
         closing.push_async_callback(trail.close)
-        forwarder = await closing.enter_async_context(AiohttpForwarder())
+        times = Timeouts(first_byte=config.upstream_seconds, idle=config.upstream_seconds)
+        forwarder = await closing.enter_async_context(AiohttpForwarder(timeouts=times, trust=trust(config.upstream_ca)))
         directory = Directory(store, forwarder)
         servers = OwnerServers(store, forwarder, config.owner)
         disk = DiskByUpstream()

@@ -108,6 +108,8 @@ SETTINGS: tuple[Setting, ...] = (
         3000,
         "Requests of one visit in a minute (link 8×, share 16×).",
     ),
+    Setting("upstream_seconds", "int", 60, "Seconds that a server may say nothing before and within an answer."),
+    Setting("upstream_ca", "str", "", "PEM file of the authorities for https servers; default: the system's."),
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
     Setting("versions_megabytes", "int", 1024, "Room for kept versions of one server's documents, compressed."),
     Setting("versions_per_document", "int", 200, "Versions kept of one document."),
@@ -123,7 +125,7 @@ _NO_SETTINGS = (
     *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD"),
     *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
 )
-_FILES = ("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key")
+_FILES = ("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca")
 _PORTS = ("gate_port", "dashboard_port")
 _MAY_BE_NONE = ("connections",)
 _COUNTS = tuple(
@@ -172,6 +174,8 @@ class Config:
     idle_minutes: int
     megabytes_per_minute: int
     requests_per_minute: int
+    upstream_seconds: int
+    upstream_ca: Path | None
     strangers_per_minute: int
     versions_megabytes: int
     versions_per_document: int

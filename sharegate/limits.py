@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sharegate.errors import Denied, Reason
@@ -64,6 +66,27 @@ class Buckets:
         self._levels.move_to_end(key)
         if len(self._levels) > self._remembered:
             self._levels.popitem(last=False)
+
+
+class Steady:
+    """Waits for the pieces of something: `seconds` for the first, then no longer than what has come pays for,
+    `slowest` bytes a second. A drip, which is never silent for long, is given up like silence."""
+
+    def __init__(self, seconds: float, slowest: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._most = seconds
+        self._left = seconds
+        self._slowest = slowest
+        self._now = now
+
+    async def piece(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The next piece; TimeoutError when the patience is used up. What is waited for elsewhere costs none."""
+        if self._left <= 0:
+            raise TimeoutError
+        began = self._now()
+        async with asyncio.timeout(self._left):
+            piece = await read()
+        self._left = min(self._most, self._left - (self._now() - began) + len(piece) / self._slowest)
+        return piece
 
 
 def network(address: str) -> str:

@@ -143,6 +143,8 @@ def configure(level: str, stream: TextIO, style: str = "hub") -> ScrubbingFormat
     formatter = ScrubbingFormatter(style)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
+    # It would write down what visitors offer in a handshake, and there is nothing in it to act on.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # What Python itself warns of goes the same way.
     logging.captureWarnings(True)

@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "messages": set(),
     "config": {"errors", "store_url"},
     "store_url": {"errors"},
+    "websocket": set(),
     "logs": set(),
     "clock": set(),
     "descriptors": set(),
@@ -39,13 +40,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
-    "upstream": {"errors", "messages", "paths", "shares", "audit.events", "audit.interfaces"},
+    "upstream": {
+        *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
+    },
     "writing": {
         *("confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"),
         "versions.model",
     },
     "stores": {"errors", "store_url", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
-    "listener": {"errors", "messages"},
+    "listener": {"errors", "limits", "messages", "websocket"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
     # What a document was. A CRDT library, but no network and no database.

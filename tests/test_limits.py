@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Folding, Rate, Running, network
+from sharegate.limits import Buckets, Folding, Rate, Running, Steady, network
 from tests.conftest import Clock
 
 R = Reason.REQUEST_LIMIT
@@ -162,3 +164,32 @@ def test_folding_remembers_a_bounded_number_of_kinds(clock: Clock) -> None:
 
     assert folding.due("c") == 0
     assert folding.due("a") == 1
+
+
+async def test_patience_is_paid_for_by_what_comes(clock: Clock) -> None:
+    """A drip uses it up; who goes on at the slowest speed never does; what is waited for elsewhere costs nothing."""
+
+    def after(seconds: float, size: int) -> Callable[[], Awaitable[bytes]]:
+        async def read() -> bytes:
+            clock.forward(seconds)
+            return b"x" * size
+
+        return read
+
+    steady = Steady(10, slowest=100, now=clock)
+    for _ in range(100):
+        assert len(await steady.piece(after(5, 500))) == 500
+        clock.forward(1000)
+
+    dripping = Steady(10, slowest=100, now=clock)
+    for _ in range(11):
+        await dripping.piece(after(1, 1))
+    with pytest.raises(TimeoutError):
+        await dripping.piece(after(1, 1))
+
+    # A great piece is not a credit for later.
+    rich = Steady(10, slowest=100, now=clock)
+    await rich.piece(after(0, 1_000_000))
+    await rich.piece(after(11, 1))
+    with pytest.raises(TimeoutError):
+        await rich.piece(after(0, 1))

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sharegate.limits import network
+
 # Turned away with a word and a moment to read it; past so many at once without.
 POLITE = 64
 
@@ -24,7 +26,7 @@ class Line(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """A connection's place in the crowd. `address` is who connected."""
+    """A connection's place in the crowd. `address` is the place that who connected counts for."""
 
     crowd: Crowd
     line: Line
@@ -77,18 +79,19 @@ class Crowd:
 
     def enter(self, line: Line, address: str) -> Place | None:
         """A place, or None when there is none; then the connection is not counted."""
-        mine = self._strangers.get(address, 0)
+        place = network(address)
+        mine = self._strangers.get(place, 0)
         if mine >= self._per_address and not self._shared(address):
             self.refused += 1
             return None
         if self._count >= self.most and not self._make_room():
             self.refused += 1
             return None
-        place = Place(self, line, address)
+        taken = Place(self, line, place)
         self._count += 1
-        self._strangers[address] = self._strangers.get(address, 0) + 1
-        self._waiting[place] = None
-        return place
+        self._strangers[place] = self._strangers.get(place, 0) + 1
+        self._waiting[taken] = None
+        return taken
 
     def _make_room(self) -> bool:
         oldest = next(iter(self._waiting), None)

@@ -13,6 +13,8 @@ from typing import cast
 from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
 
 from sharegate.errors import Denied, Reason
+from sharegate.limits import Steady
+from sharegate.listener.connection import MAX_FIELDS, MAX_HEAD, CarefulConnection, LastWords, reset
 from sharegate.listener.crowd import POLITE, Crowd, Place
 from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, Request, Response, Socket, Upgrade
 
@@ -23,7 +25,8 @@ CLOSING_SECONDS = 1.0
 # For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
 HANDSHAKE_SECONDS = 10.0
 FAREWELL_SECONDS = 2.0
-# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute.
+# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute. Whoever has not
+# answered after half of that is gone.
 PING_SECONDS = 30.0
 # For the first head of a connection.
 HEAD_SECONDS = 20.0
@@ -31,6 +34,8 @@ HEAD_SECONDS = 20.0
 IDLE_SECONDS = 75.0
 PATIENCE_SECONDS = 30.0
 STALLED_SECONDS = 60.0
+# Bytes a second, below which an upload uses its patience up.
+SLOWEST_UPLOAD = 256.0
 
 _REFUSED = b'{"error":{"code":"bad_request","message":"The request was not understood.","id":""}}'
 _REFUSED_HEADERS = {
@@ -55,7 +60,9 @@ class _Body:
 
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
-        self._expected = request.headers.get("Expect", "").lower() == "100-continue"
+        # HTTP/1.0 knows no interim answer (RFC 9110 section 10.1.1).
+        asked = request.version != HttpVersion10
+        self._expected = asked and request.headers.get("Expect", "").lower() == "100-continue"
 
     async def _invite(self) -> None:
         if self._expected:
@@ -79,12 +86,9 @@ class _Body:
 
     async def stream(self) -> AsyncIterator[bytes]:
         await self._invite()
+        patience = Steady(PATIENCE_SECONDS, SLOWEST_UPLOAD)
         try:
-            while True:
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    part = await self._request.content.readany()
-                if not part:
-                    return
+            while part := await patience.piece(self._request.content.readany):
                 yield part
         # Fails closed: half a body is no body.
         except (web.RequestPayloadError, ConnectionError, TimeoutError, ValueError):
@@ -144,12 +148,7 @@ async def _pieces(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
 async def _drop_when_cut(answer: Response, transport: asyncio.Transport | None) -> None:
     if answer.cut is not None:
         await answer.cut()
-        _pass_by(transport)
-
-
-def _pass_by(transport: asyncio.Transport | None) -> None:
-    if transport is not None:
-        transport.abort()
+        reset(transport)
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -182,7 +181,7 @@ class _TurnedAway(asyncio.Protocol):
             _TurnedAway.turning -= 1
 
 
-class _Connection(web.RequestHandler):
+class _Connection(CarefulConnection):
     """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
     it would quote the line that it did not understand, and log it, with the cookie or token in it.
 
@@ -235,7 +234,7 @@ class _Connection(web.RequestHandler):
             log.info("unreadable request from %s: %s", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        return _refused(status)
+        return _refused(431 if self.too_long and status == 400 else status)
 
 
 class _Server(web.Server):
@@ -264,7 +263,7 @@ class _Site(web.SockSite):
 
 
 def _refused(status: int) -> web.Response:
-    response = web.Response(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
+    response = LastWords(status=status, body=_REFUSED, headers=_REFUSED_HEADERS)
     response.force_close()
     return response
 
@@ -287,6 +286,7 @@ class Listener:
             keepalive_timeout=IDLE_SECONDS,
             max_line_size=16384,
             max_field_size=16384,
+            max_headers=MAX_FIELDS,
             auto_decompress=False,
         )
         if self._crowd is not None:
@@ -315,15 +315,25 @@ class Listener:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         if isinstance(request.protocol, _Connection):
             request.protocol.asked()
+            if request.headers.get("Transfer-Encoding"):
+                request.protocol.chunks(request.content)
         if request.version not in (HttpVersion10, HttpVersion11):
             return _refused(505)
+        fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)
+        if len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
+            return _refused(431)
+        if request.version == HttpVersion10:
+            if "Transfer-Encoding" in request.headers:  # nobody knows where it ends (RFC 9112 section 6.1)
+                return _refused(400)
+            # Neither may be heeded of HTTP/1.0 (RFC 9110 sections 7.8 and 10.1.1).
+            fields = tuple(field for field in fields if field[0].lower() not in ("expect", "upgrade"))
         # Answered in _Body, after the gate has judged; anything but 100-continue is refused (RFC 9110 section 10.1.1).
-        if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        elif request.headers.get("Expect", "100-continue").lower() != "100-continue":
             return _refused(417)
         seen = Request(
             method=request.method,
             target=request.raw_path if request.raw_path.startswith("/") else "*",
-            headers=Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers),
+            headers=Headers(fields),
             peer=_peer(request),
             scheme=request.scheme,
             body=_Body(request),
@@ -351,6 +361,8 @@ class Listener:
                     await response.prepare(request)
                     await response.write(answer.body)
                 await response.write_eof()
+                if isinstance(request.protocol, _Connection) and request.protocol.overrun:
+                    await request.protocol.listen_out()
                 return response
             await response.prepare(request)
             watching = asyncio.ensure_future(_drop_when_cut(answer, request.transport))
@@ -361,11 +373,11 @@ class Listener:
                             await response.write(piece)
                 await response.write_eof()
             except (asyncio.CancelledError, ConnectionError):
-                _pass_by(request.transport)
+                reset(request.transport)
                 raise
             except Exception as error:  # fails closed: what was cut must look cut, never like a clean end
                 log.info("answer broken off: %s", type(error).__name__)
-                _pass_by(request.transport)
+                reset(request.transport)
             finally:
                 watching.cancel()
             return response

@@ -10,7 +10,9 @@ import asyncio
 import contextvars
 import io
 import re
+import ssl
 import weakref
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -20,8 +22,10 @@ import aiohttp
 from yarl import URL
 
 from sharegate.errors import Denied, Reason
+from sharegate.limits import Steady
 from sharegate.messages import Body, Headers, NoBody
 from sharegate.upstream.address import address_of
+from sharegate.upstream.connection import Connector
 from sharegate.upstream.headers import outgoing_head
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.listening import vet_listener
@@ -31,10 +35,17 @@ from sharegate.upstream.socket import Channel, UpstreamSocket
 MAX_MESSAGE = 64 * 1024 * 1024
 _READ_BUFFER = 64 * 1024
 _MAX_HEAD = 16 * 1024
+_MAX_FIELDS = 100
+# Bytes a second, below which a server that answers uses up the patience with it.
+_SLOWEST = 1024.0
+# Connections to one server that are being made. Past that it is away, and who asks is told at once.
+_PENDING = 32
 # Asking twice changes nothing at the upstream. PUT and DELETE are idempotent by their RFC, but not beside a
 # concurrent writer: the second try could overwrite what came between.
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 _NOT_A_VALUE = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")  # RFC 9110 section 5.1 token
+_VERSIONS = (aiohttp.HttpVersion10, aiohttp.HttpVersion11)
 _AUTO = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 Vet = Callable[[Upstream], Awaitable[None]]
@@ -42,9 +53,10 @@ Vet = Callable[[Upstream], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `first_byte` counts from the end of the request's body, `idle` between two pieces of a body (in
-    either direction, and only while the upstream is waited for), `closing` is for a WebSocket's goodbye. An upstream
-    that said nothing on a WebSocket for `silent` is asked whether it is there, and has half of that to answer."""
+    """Seconds. `first_byte` counts from the end of the request's body to the end of the answer's head, `idle` between
+    two pieces of a body (in either direction, and only while the upstream is waited for; a drip uses it up), `closing`
+    is for a WebSocket's goodbye. An upstream that said nothing on a WebSocket for `silent` is asked whether it is
+    there, and has half of that to answer."""
 
     connect: float = 5.0
     first_byte: float = 60.0
@@ -57,11 +69,12 @@ class Timeouts:
 class _Attempt:
     """One try: whom for, and whether it went over a connection that an earlier request had used."""
 
-    __slots__ = ("reused", "upstream")
+    __slots__ = ("pending", "reused", "upstream")
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self.reused = False
+        self.pending: str | None = None
 
 
 class _Broken(Exception):
@@ -99,6 +112,18 @@ async def _one_try(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandle
         answer.close()
         raise _Redirected
     return answer
+
+
+def _readable(answer: aiohttp.ClientResponse) -> bool:
+    """Whether an answer has one reading. The library is lenient with servers: it takes a coding that nobody knows for
+    none, two of them for one, and a name with a blank for a name."""
+    version, codings = answer.version, answer.headers.getall("Transfer-Encoding", [])
+    if version not in _VERSIONS or not 200 <= answer.status <= 599:
+        return False
+    if codings and ([one.lower() for one in codings] != ["chunked"] or version == aiohttp.HttpVersion10):
+        return False
+    named = all(_NAME.match(name) for name, _ in answer.raw_headers)
+    return named and not any(_NOT_A_VALUE.search(value) for value in answer.headers.values())
 
 
 def _translated(error: Exception) -> Denied:
@@ -148,7 +173,8 @@ class AiohttpForwarder:
     """Implements Forwarder. One pool of connections for all upstreams; create and close it in one event loop.
 
     `vet` is awaited before every new connection and raises Denied where the server's identity cannot be shown; a
-    pooled connection stays with the process that was vetted.
+    pooled connection stays with the process that was vetted. `trust` says which certificates of https servers are
+    believed; the system's authorities when there is none.
     """
 
     def __init__(
@@ -158,13 +184,17 @@ class AiohttpForwarder:
         vet: Vet = vet_listener,
         connections_per_server: int = 256,
         max_message: int = MAX_MESSAGE,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._timeouts = timeouts
         self._vet = vet
         self._per_server = connections_per_server
         self._max_message = max_message
+        self._trust = trust
         self._http: aiohttp.ClientSession | None = None
+        self._again: aiohttp.ClientSession | None = None
         self._channels: aiohttp.ClientSession | None = None
+        self._pending: Counter[str] = Counter()
         self._retired: list[aiohttp.ClientSession] = []
         self._open: weakref.WeakSet[UpstreamSocket] = weakref.WeakSet()
 
@@ -176,7 +206,7 @@ class AiohttpForwarder:
 
     async def close(self) -> None:
         """Drop all connections."""
-        for session in (self._http, self._channels, *self._retired):
+        for session in (self._http, self._again, self._channels, *self._retired):
             if session is not None:
                 await session.close()
 
@@ -192,12 +222,18 @@ class AiohttpForwarder:
             if socket.remote:
                 socket.abort()
 
-    def _session(self, per_server: int) -> aiohttp.ClientSession:
+    def _session(self, per_server: int, *, keep: bool = True) -> aiohttp.ClientSession:
         watch = aiohttp.TraceConfig()
         watch.on_connection_create_start.append(self._connecting)
+        watch.on_connection_create_end.append(self._made)
         watch.on_connection_reuseconn.append(_reusing)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=per_server, keepalive_timeout=15),
+            connector=Connector(
+                limit=0,
+                limit_per_host=per_server,
+                **({"keepalive_timeout": 15} if keep else {"force_close": True}),
+                **({"ssl": self._trust} if self._trust is not None else {}),
+            ),
             # An upstream's cookie must not be sent with somebody else's request.
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -207,6 +243,7 @@ class AiohttpForwarder:
             read_bufsize=_READ_BUFFER,
             max_line_size=_MAX_HEAD,
             max_field_size=_MAX_HEAD,
+            max_headers=_MAX_FIELDS,
             middlewares=(_one_try,),
             trace_configs=[watch],
             ws_response_class=Channel,
@@ -215,7 +252,23 @@ class AiohttpForwarder:
     async def _connecting(self, *_: object) -> None:
         attempt = _attempt.get()
         attempt.reused = False
+        server = attempt.upstream.id
+        if self._pending[server] >= _PENDING:
+            raise Denied(Reason.UPSTREAM_AWAY, "too many connections to it are being made")
+        attempt.pending = server
+        self._pending[server] += 1
         await self._vet(attempt.upstream)
+
+    def _connected(self, attempt: _Attempt) -> None:
+        """The attempt makes no connection, or none any more."""
+        server, attempt.pending = attempt.pending, None
+        if server is not None:
+            self._pending[server] -= 1
+            if not self._pending[server]:
+                del self._pending[server]
+
+    async def _made(self, *_: object) -> None:
+        self._connected(_attempt.get())
 
     async def forward(self, upstream: Upstream, outgoing: Outgoing) -> Incoming:
         """Send and return when the head of the answer has come. What the request's body raises, this raises."""
@@ -225,18 +278,21 @@ class AiohttpForwarder:
         if self._http is None:
             self._http = self._session(self._per_server)
         body = b"" if isinstance(outgoing.body, NoBody) else outgoing.body
-        again = outgoing.method in _REPEATABLE and body == b""
-        while True:
-            attempt = _Attempt(upstream)
-            try:
-                answer = await self._ask(self._http, attempt, outgoing.method, url, head, body)
-            except _Broken as broken:
-                # An idle connection may be closed by the server while the request is on its way to it.
-                if again and attempt.reused and broken.silent:
-                    again = False
-                    continue
+        repeatable = outgoing.method in _REPEATABLE and body == b""
+        attempt = _Attempt(upstream)
+        try:
+            return self._incoming(await self._ask(self._http, attempt, outgoing.method, url, head, body))
+        except _Broken as broken:
+            if not (repeatable and attempt.reused and broken.silent):
                 raise _translated(broken) from None
-            return self._incoming(answer)
+        # An idle connection may be closed by the server while the request is on its way to it. Once more, and over a
+        # new connection: the other idle ones may be as stale.
+        if self._again is None:
+            self._again = self._session(self._per_server, keep=False)
+        try:
+            return self._incoming(await self._ask(self._again, attempt, outgoing.method, url, head, body))
+        except _Broken as broken:
+            raise _translated(broken) from None
 
     async def _ask(
         self,
@@ -266,6 +322,7 @@ class AiohttpForwarder:
                 raise broken_body[0] from None
             raise _translated(error) from None
         finally:
+            self._connected(attempt)
             _attempt.reset(token)
 
     async def _pieces(self, body: Body, patience: _Patience, broken: list[Exception]) -> AsyncIterator[bytes]:
@@ -284,19 +341,15 @@ class AiohttpForwarder:
         patience.within(self._timeouts.first_byte)
 
     def _incoming(self, answer: aiohttp.ClientResponse) -> Incoming:
-        fields = tuple(answer.headers.items())
-        if not 200 <= answer.status <= 599 or any(_NOT_A_VALUE.search(value) for _, value in fields):
+        if not _readable(answer):
             answer.close()
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "status or header that is none")
-        idle = self._timeouts.idle
+        fields = tuple(answer.headers.items())
+        patience = Steady(self._timeouts.idle, _SLOWEST)
 
         async def stream() -> AsyncIterator[bytes]:
             try:
-                while True:
-                    async with asyncio.timeout(idle):
-                        piece = await answer.content.readany()
-                    if not piece:
-                        return
+                while piece := await patience.piece(answer.content.readany):
                     yield piece
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 # Fails closed: a body that ends early must not look finished to the visitor.
@@ -317,7 +370,8 @@ class AiohttpForwarder:
         if self._channels is None:
             # Channels live for hours: in a pool of their own they cannot keep requests from getting a connection.
             self._channels = self._session(0)
-        token = _attempt.set(_Attempt(upstream))
+        attempt = _Attempt(upstream)
+        token = _attempt.set(attempt)
         try:
             async with asyncio.timeout(self._timeouts.connect + self._timeouts.first_byte):
                 channel = await self._channels.ws_connect(
@@ -335,6 +389,7 @@ class AiohttpForwarder:
         except (_Broken, _Redirected, aiohttp.ClientError, Denied, OSError, ValueError) as error:
             raise _translated(error) from None
         finally:
+            self._connected(attempt)
             _attempt.reset(token)
         assert isinstance(channel, Channel)
         opened = UpstreamSocket(channel, closing=self._timeouts.closing, remote=not address.loopback)

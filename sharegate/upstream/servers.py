@@ -144,7 +144,13 @@ class OwnerServers:
         try:
             probed = await probe(self._forwarder, upstream)
         except Denied as denied:
-            raise Unreachable(f"no Jupyter server answers at {address.url} ({denied.reason.value})") from None
+            certificate = denied.reason is Reason.UPSTREAM_NOT_OURS and address.scheme == "https"
+            hint = (
+                ": its certificate is not believed; name its authority with the setting upstream_ca"
+                if certificate
+                else ""
+            )
+            raise Unreachable(f"no Jupyter server answers at {address.url} ({denied.reason.value}){hint}") from None
         if not probed.admitted:
             raise Invalid("token", "is not taken by the server", "Copy it from `jupyter server list`")
         await self._store.put_upstream(upstream)

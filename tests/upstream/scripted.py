@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class Recorder:
     connections: int = 0
     bodies: list[bytes] = field(default_factory=list)
     host: str = "127.0.0.1"
+    scheme: str = "http"
 
     @property
     def upstream(self) -> Upstream:
@@ -29,7 +31,7 @@ class Recorder:
             id="u1",
             name="scripted",
             owner="ann",
-            url=f"http://{self.host}:{self.port}/base/",
+            url=f"{self.scheme}://{self.host}:{self.port}/base/",
             pid=os.getpid(),
             uid=os.getuid(),
             token=Credential(SECRET),
@@ -56,9 +58,11 @@ Script = Callable[[Recorder, asyncio.StreamReader, asyncio.StreamWriter], Awaita
 
 
 @contextlib.asynccontextmanager
-async def scripted(script: Script, *, host: str = "127.0.0.1") -> AsyncIterator[Recorder]:
+async def scripted(
+    script: Script, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Recorder]:
     """Run `script` for each connection; it is cancelled and the connection dropped when the block ends."""
-    record = Recorder(host=host)
+    record = Recorder(host=host, scheme="https" if tls else "http")
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -75,7 +79,7 @@ async def scripted(script: Script, *, host: str = "127.0.0.1") -> AsyncIterator[
             if writer.transport is not None:
                 writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     record.port = server.sockets[0].getsockname()[1]
     try:
         yield record

@@ -342,8 +342,13 @@ async def test_a_broken_connection_is_1006(forwarder: AiohttpForwarder) -> None:
         (frame(2, b"x" * 5000), 1009),
         (frame(8, b"\x03"), 1002),
         (b"\xc2\x01x", 1002),
+        (b"\x82\x81\0\0\0\0x", 1002),
+        (b"\x82\x7e\0\1x", 1002),
     ],
-    ids=["not utf-8", "unknown opcode", "too large", "broken close", "compressed without agreement"],
+    ids=[
+        *("not utf-8", "unknown opcode", "too large", "broken close", "compressed without agreement"),
+        *("masked", "a length that is too long for itself"),
+    ],
 )
 async def test_attack_a_lying_frame_ends_the_channel(raw: bytes, code: int) -> None:
     """The channel ends with the code of the violation and the connection is dropped."""
