@@ -22,7 +22,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "timeline of a document": ("GET", "api/collaboration/timeline/{notebook}?format=json&type=notebook"),
     "timeline of a document outside": ("GET", "api/collaboration/timeline/{there}?format=text&type=file"),
     "undo on a fork": ("PUT", "api/collaboration/undo_redo/{mark}?action=undo&steps=1&forkRoom=y"),
-    "trust a notebook": ("POST", "api/contents/{base}/{mark}.ipynb/trust"),
+    "trust a notebook": ("POST", "api/contents/{within}{mark}.ipynb/trust"),
     "view handler": ("GET", "view/{file}"),
     "classic redirect": ("GET", "api/notebooks/{notebook}"),
     "console": ("GET", "consoles/{base}"),
@@ -46,7 +46,7 @@ ROUTES: dict[str, tuple[str, str]] = {
     "events as a request": ("GET", "api/events/subscribe"),
     "rename oneself": ("PATCH", "api/me"),
     "API specification": ("GET", "api/spec.yaml"),
-    "repositories": ("GET", "git/{base}/status"),
+    "repositories": ("GET", "git/{within}status"),
     "the hub's own": ("GET", "hub/api/user"),
     "the same route in capitals": ("GET", "API/contents/{base}"),
     "a dot before the route": ("GET", "api/./contents/{base}"),
@@ -92,7 +92,7 @@ PAGES = {
     "token in the query": "?token={mark}",
     "licences without a slash": "lab/api/licenses",
     "trailing slash": "lab/",
-    "trailing slash of a folder": "api/contents/{base}/",
+    "trailing slash of a folder": "api/contents/{within}",
     "trailing slash of a file": "files/{file}/",
     "trailing slash of what is not there": "{mark}/",
 }
@@ -104,8 +104,8 @@ ERRORS: dict[str, str] = {
     "folder as a file": "api/contents/{base}?type=file&content=1",
     "format of another kind": "api/contents/{file}?format=json&content=1",
     "hash of a folder": "api/contents/{base}?content=1&hash=1",
-    "missing file": "api/contents/{base}/{mark}.txt",
-    "missing folder": "api/contents/{base}/{mark}/x",
+    "missing file": "api/contents/{within}{mark}.txt",
+    "missing folder": "api/contents/{within}{mark}/x",
     "missing kernel": "api/kernelspecs/{mark}",
     "missing settings": "lab/api/settings/@jupyterlab/{mark}:x",
     "missing translation": "lab/api/translations/{mark}",
@@ -131,7 +131,7 @@ ANSWERS = {
     "kernel kinds": "api/kernelspecs",
     "translations": "lab/api/translations",
     "status": "api/status",
-    "missing": "files/{base}/{mark}.txt",
+    "missing": "files/{within}{mark}.txt",
 }
 
 QUERIES = {

@@ -128,6 +128,7 @@ class Eye:
         inside = await self._inside(directory)
         there = around.files[0]["path"] if around.files else f"{mark}/{mark}.txt"
         base = self._share.root if directory else self._share.root.rpartition("/")[0]
+        within = f"{base}/" if base else ""
         ground = Ground(
             root=self._share.root,
             mark=mark,
@@ -135,8 +136,8 @@ class Eye:
             there=there,
             there_folder=next((one for one in around.folders), there.rpartition("/")[0] or mark),
             beside=await self._beside(around),
-            hidden=found.hidden or f"{base}/.{mark}.txt".lstrip("/"),
-            hidden_below=found.hidden_below or f"{base}/.{mark}/x.txt".lstrip("/"),
+            hidden=found.hidden or f"{within}.{mark}.txt",
+            hidden_below=found.hidden_below or f"{within}.{mark}/x.txt",
             link_file=found.link_file,
             link_folder=found.link_folder,
             link_below=found.link_below,
@@ -304,7 +305,7 @@ class Eye:
             return
         if os.path.isdir(target):
             found.setdefault("link_folder", path)
-            below = next((one.name for one in os.scandir(target) if one.is_file()), "") if os.access(target, 4) else ""
+            below = next((one.name for one in _entries(target) if one.is_file()), "")
             if below and found["link_folder"] == path:
                 found.setdefault("link_below", f"{path}/{below}")
         elif os.path.isfile(target):
@@ -388,16 +389,21 @@ class Eye:
         return json.dumps(told.get("content")).encode() if isinstance(told, dict) else b""
 
 
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """By name; none of a folder that the owner cannot read, for no visitor reads it either."""
+    try:
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
 def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], bool]]:
     """Every entry below a folder, with whether it is hidden or lies in something hidden. Links are not followed."""
     waiting = [(str(root), False)]
     while waiting:
         folder, hidden = waiting.pop()
-        try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:  # a folder that the owner cannot read, no visitor reads either
-            continue
-        for entry in entries:
+        for entry in _entries(folder):
             dotted = hidden or entry.name.startswith(".")
             yield entry, dotted
             if entry.is_dir(follow_symlinks=False):

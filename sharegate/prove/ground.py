@@ -58,11 +58,15 @@ class Ground:
         """The folder in which something could be made: the root, or the folder of the one file that is shared."""
         return self.root if self.directory else self.root.rpartition("/")[0]
 
+    @property
+    def within(self) -> str:
+        """The beginning of every path in it."""
+        return f"{self.base}/" if self.base else ""
+
     def values(self) -> dict[str, Any]:
         """What templates may name, percent-encoded; only what there is."""
         plain = {
             "root": self.root,
-            "base": self.base,
             "file": self.file,
             "notebook": self.notebook,
             "folder": self.folder,
@@ -78,7 +82,8 @@ class Ground:
         found: dict[str, Any] = {name: quote(path) for name, path in plain.items() if path}
         found |= {f"{name}_slashed": quote(path, safe="") for name, path in plain.items() if path}
         found |= {f"{name}_back": quote(path).replace("/", "\\") for name, path in plain.items() if path}
-        return found | {"mark": self.mark, "up": _Up(self.depth), "depth": self.depth}
+        found |= {"base": quote(self.base), "within": quote(self.within)}
+        return found | {"mark": self.mark, "up": _Up(self.depth)}
 
     def fill(self, template: str) -> str | None:
         """A target; None when the template names what is not there."""
@@ -93,7 +98,8 @@ class Ground:
         if value is None:
             return b""
         values = {name: getattr(self, name) for name in self.__slots__ if isinstance(getattr(self, name), str)}
-        values = {name: text for name, text in values.items() if text} | {"base": self.base, "up": _Up(self.depth)}
+        values = {name: text for name, text in values.items() if text}
+        values |= {"base": self.base, "within": self.within, "up": _Up(self.depth)}
         try:
             if isinstance(value, bytes):
                 filled = value

@@ -24,6 +24,8 @@ FIELDS = frozenset(
         *("transfer-encoding", "upgrade", "vary", "x-content-type-options", "x-frame-options", "x-robots-tag", "allow"),
     }
 )
+# Not even when every answer has them: they open the visit to other pages, or ask the browser for something.
+_NEVER = ("access-control-", "www-authenticate", "service-worker-allowed", "clear-site-data", "refresh")
 _HTML_ID = re.compile(rb"(?<=[>\s\"])[a-z0-9]{8}(?=[<\s\"])")
 # Words of the server's own errors and pages.
 _SERVERS_WORDS = (b"NotJSONError", b"Errno", b"Traceback", b"data-jupyter-api-token", b"jupyter_server")
@@ -122,7 +124,7 @@ class Judge:
             if name == "set-cookie":
                 if value.partition("=")[0] not in self._door.cookies:
                     yield Finding(Check.HEADERS, probe.name, "a cookie is set")
-            elif name not in FIELDS and name not in self._door.fields:
+            elif name.startswith(_NEVER) or (name not in FIELDS and name not in self._door.fields):
                 yield Finding(Check.HEADERS, probe.name, f"the field {name} passed")
             elif name == "content-security-policy" and "report-uri" in value:
                 yield Finding(Check.HEADERS, probe.name, "the policy reports to the server")

@@ -166,8 +166,8 @@ MOVES = {
     "by dots": "{root}/{up:../}{mark}.txt",
     "absolute": "/{there_folder}/{mark}.txt",
     "on the disk": "/tmp/{mark}.txt",  # noqa: S108 -- tried, not used
-    "hidden": "{base}/.{mark}",
-    "loaded by its name": "{base}/{mark}.py",
+    "hidden": "{within}.{mark}",
+    "loaded by its name": "{within}{mark}.py",
     "through a link": "{link_folder}/{mark}.txt",
 }
 
@@ -175,7 +175,7 @@ MOVES = {
 def moves(ground: Ground) -> list[Probe]:
     """Of a file that this run has made inside (--write): none of these places may get it."""
     found = []
-    source = ground.fill("api/contents/{base}/{mark}.txt") or ""
+    source = ground.fill("api/contents/{within}{mark}.txt") or ""
     for name, place in MOVES.items():
         body = ground.body({"path": place})
         made = ground.fill(place)

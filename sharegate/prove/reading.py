@@ -55,16 +55,16 @@ PLACES = {
     "Windows drive": "C:/{there}",
     "hidden file inside": "{hidden}",
     "hidden file in a hidden folder": "{hidden_below}",
-    "missing hidden file inside": "{base}/.{mark}.txt",
-    "hidden behind an invisible character": "{base}/%e2%80%8c.{mark}",
-    "encoded hidden file": "{base}/%2e{mark}.txt",
+    "missing hidden file inside": "{within}.{mark}.txt",
+    "hidden behind an invisible character": "{within}%e2%80%8c.{mark}",
+    "encoded hidden file": "{within}%2e{mark}.txt",
     "collaboration's history database": ".jupyter_ystore.db",
     "collaboration's sessions": ".jupyter/collaboration_sessions.json",
     "keys of the owner": ".ssh/id_ed25519",
     "history of the owner": ".bash_history",
     "configuration of Jupyter": ".jupyter/jupyter_server_config.py",
-    "repository inside": "{base}/.git/config",
-    "checkpoints as files": "{base}/.ipynb_checkpoints/{mark}-checkpoint.ipynb",
+    "repository inside": "{within}.git/config",
+    "checkpoints as files": "{within}.ipynb_checkpoints/{mark}-checkpoint.ipynb",
 }
 LINKS = {
     "link to a file": "{link_file}",
@@ -116,7 +116,7 @@ CONDITIONAL = {"outside": "{there}", "hidden": "{hidden}", "linked out": "{link_
 
 def probes(ground: Ground) -> Iterator[Probe]:
     """Everything of this module that this ground has."""
-    missing = f"{{base}}/{ground.mark}.txt"
+    missing = f"{{within}}{ground.mark}.txt"
     for check, rows, answer in (
         (Check.SPELLINGS, SPELLINGS, Answer.REFUSED),
         (Check.PLACES, PLACES, Answer.GONE),

@@ -14,8 +14,8 @@ _JSON = (("Content-Type", "application/json"),)
 
 # The server would give each of these an id for ever.
 NOWHERE = {
-    "missing file inside": "{base}/{mark}.md",
-    "missing folder inside": "{base}/{mark}/a.md",
+    "missing file inside": "{within}{mark}.md",
+    "missing folder inside": "{within}{mark}/a.md",
     "missing file outside": "{there_folder}/{mark}.md",
     "file outside": "{there}",
     "sibling with the same prefix": "{beside}",
@@ -119,7 +119,7 @@ QUICK_HOSTILE = ("text", "kind in two bytes", "unmasked")
 
 
 def sessions(ground: Ground) -> Iterator[Probe]:
-    missing = ground.fill("api/collaboration/session/{base}/{mark}.txt") or ""
+    missing = ground.fill("api/collaboration/session/{within}{mark}.txt") or ""
     for name, place in NOWHERE.items():
         target = ground.fill(f"api/collaboration/session/{place}")
         for form, kind in KINDS:

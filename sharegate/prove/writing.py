@@ -70,18 +70,18 @@ COPIES: dict[str, object] = {
 }
 # What is moved does not exist: a hole tells itself by another refusal than that of a place outside.
 BODIES: dict[str, tuple[str, str, object]] = {
-    "path given twice": ("PATCH", "{base}/{mark}.txt", b'{"path":"{base}/{mark}.md","path":"{there}.md"}'),
-    "unknown field": ("PATCH", "{base}/{mark}.txt", {"path": "{base}/{mark}.md", "type": "file"}),
-    "no path": ("PATCH", "{base}/{mark}.txt", {}),
-    "path that is no text": ("PATCH", "{base}/{mark}.txt", {"path": 7}),
-    "copy in a save": ("PUT", "{base}/{mark}.txt", {**TEXT, "copy_from": "{there}"}),
-    "name with a separator": ("PUT", "{base}/{mark}.txt", {**TEXT, "name": "../{mark}.md"}),
-    "two contents": ("PUT", "{base}/{mark}.txt", b'{"type":"file","format":"text","content":"a","content":{"a":1}}'),
-    "content of another kind": ("PUT", "{base}/{mark}.txt", {"type": "file", "format": "text", "content": {"a": 1}}),
-    "not JSON": ("PUT", "{base}/{mark}.txt", b"{"),
-    "a list": ("PUT", "{base}/{mark}.txt", b"[]"),
-    "part without the first": ("PUT", "{base}/{mark}.txt", {**TEXT, "chunk": 2}),
-    "lone surrogate": ("PUT", "{base}/{mark}.txt", b'{"type":"file","format":"text","content":"\\ud800"}'),
+    "path given twice": ("PATCH", "{within}{mark}.txt", b'{"path":"{within}{mark}.md","path":"{there}.md"}'),
+    "unknown field": ("PATCH", "{within}{mark}.txt", {"path": "{within}{mark}.md", "type": "file"}),
+    "no path": ("PATCH", "{within}{mark}.txt", {}),
+    "path that is no text": ("PATCH", "{within}{mark}.txt", {"path": 7}),
+    "copy in a save": ("PUT", "{within}{mark}.txt", {**TEXT, "copy_from": "{there}"}),
+    "name with a separator": ("PUT", "{within}{mark}.txt", {**TEXT, "name": "../{mark}.md"}),
+    "two contents": ("PUT", "{within}{mark}.txt", b'{"type":"file","format":"text","content":"a","content":{"a":1}}'),
+    "content of another kind": ("PUT", "{within}{mark}.txt", {"type": "file", "format": "text", "content": {"a": 1}}),
+    "not JSON": ("PUT", "{within}{mark}.txt", b"{"),
+    "a list": ("PUT", "{within}{mark}.txt", b"[]"),
+    "part without the first": ("PUT", "{within}{mark}.txt", {**TEXT, "chunk": 2}),
+    "lone surrogate": ("PUT", "{within}{mark}.txt", b'{"type":"file","format":"text","content":"\\ud800"}'),
 }
 
 # Names that a program loads by itself (policies/files.yaml holds them all), and hidden ones.
@@ -121,17 +121,17 @@ def probes(ground: Ground, *, edits: bool) -> Iterator[Probe]:
     for name, value in COPIES.items():
         body = ground.body(value)
         if base is not None and body is not None:
-            stand = (f"{ground.mark}.txt", f"{ground.base}/{ground.mark}")
+            stand = (f"{ground.mark}.txt", f"{ground.within}{ground.mark}")
             yield _probe(Check.BODIES, name, "POST", base, body, stand, quick=True)
     for name, (method, place, value) in BODIES.items():
         target, body = ground.fill(f"api/contents/{place}"), ground.body(value)
         if target is not None and body is not None:
-            stand = (f"{ground.base}/{ground.mark}.txt", f"{ground.base}/{ground.mark}.md")
+            stand = (f"{ground.within}{ground.mark}.txt", f"{ground.within}{ground.mark}.md")
             yield _probe(Check.BODIES, name, method, target, body, stand)
     for name, place in PLANTS.items():
-        target, body = ground.fill(f"api/contents/{{base}}/{place}"), ground.body(TEXT)
+        target, body = ground.fill(f"api/contents/{{within}}{place}"), ground.body(TEXT)
         if target is not None and body is not None:
-            stands = f"{ground.base}/{place.replace('{mark}', ground.mark)}"
+            stands = f"{ground.within}{place.replace('{mark}', ground.mark)}"
             yield _probe(Check.PLANTS, name, "PUT", target, body, (stands,), quick=True)
 
 
