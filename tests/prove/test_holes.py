@@ -1,6 +1,6 @@
 """Each check of the suite finds a hole that is opened on purpose, in a real gate before a real server.
 
-What is several rules deep in the gate is opened at each of them, or answered with what the server itself tells its owner.
+What is several rules deep in the gate is opened at each of them, or answered with what the server tells its owner.
 """
 
 from __future__ import annotations
@@ -190,7 +190,9 @@ def no_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
 
     async def told(self: Authenticator, share: str, visit: str, cookies: list[str]) -> Grant:
         found = await self._store.visit(visit)
-        return await self._grant(found) if found is not None and not cookies else await honest(self, share, visit, cookies)
+        if found is not None and not cookies:
+            return await self._grant(found)
+        return await honest(self, share, visit, cookies)
 
     patch.setattr(Authenticator, "by_cookie", told)
 
@@ -200,7 +202,9 @@ def any_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
 
     async def told(self: Authenticator, share: str, visit: str, cookies: list[str]) -> Grant:
         found = await self._store.visit(visit)
-        return await self._grant(found) if found is not None and cookies else await honest(self, share, visit, cookies)
+        if found is not None and cookies:
+            return await self._grant(found)
+        return await honest(self, share, visit, cookies)
 
     patch.setattr(Authenticator, "by_cookie", told)
 
@@ -344,7 +348,9 @@ rules:
       view WEBSOCKET /api/debugger/subscribe: allow
 """,
 }
-FLAT = [(check, hole, role) for role, table in (("view", VIEW), ("edit", EDIT)) for check in table for hole in table[check]]
+FLAT = [
+    (check, hole, role) for role, table in (("view", VIEW), ("edit", EDIT)) for check in table for hole in table[check]
+]
 
 
 @pytest.mark.asyncio
