@@ -1,6 +1,6 @@
 """Rows: every known way to read what lies outside, is hidden or linked out, as templates of ground.py.
 
-Each spelling was measured against jupyter-server; `OPEN` names those that a server without a gate follows.
+tests/attacks/test_escapes.py says which of them a server without a gate follows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SPELLINGS = {
     "encoded slash at the end of a dot segment": "{root}/{up:%2e%2e%2f}{there}",
     "through a folder that does not exist": "{root}/{mark}/../{up:../}{there}",
     "above the server's root": "{root}/{up:../}../{mark}/{mark}.txt",
-    "sibling through dots": "{root}/../{beside}",
+    "sibling through dots": "{root}/{up:../}{beside}",
     "absolute path": "/etc/passwd",
     "encoded absolute path": "%2fetc%2fpasswd",
     "absolute path behind two slashes": "//etc/passwd",
@@ -37,7 +37,7 @@ SPELLINGS = {
     "empty segment": "{root}//{mark}",
     "empty segment at the beginning": "/{there}",
     "one dot": "{root}/./{up:../}{there}",
-    "encoded fragment": "{root}/%23/{up:../}{there}",
+    "encoded fragment": "{root}/%23/../{up:../}{there}",
     "raw bytes": "{root}/\udcff/{up:../}{there}",
     "query within": "{root}%3f/{up:../}{there}",
 }
