@@ -211,7 +211,8 @@ def probes(ground: Ground, origin: str) -> Iterator[Probe]:
     """Everything of this module that this ground has. `origin` is the visit's, as a browser writes it."""
     for name, (method, template) in ROUTES.items():
         body = b"{}" if method in ("POST", "PUT", "PATCH") else b""
-        yield from _row(ground, Check.ROUTES, name, template, method=method, body=body, fields=_JSON if body else ())
+        fields = _JSON if body else ()
+        yield from _row(ground, Check.ROUTES, name, template, method=method, body=body, fields=fields, quick=not body)
     for name, template in PAGES.items():
         yield from _row(ground, Check.PAGES, name, template, answer=Answer.ANY, quick=name == "lab")
         yield from _row(ground, Check.PAGES, f"{name}, as a page", template, answer=Answer.ANY, fields=_PAGE)

@@ -149,7 +149,7 @@ def _shadowed(ground: Ground) -> Iterator[Probe]:
             for place in ("{there_folder}", "{there}"):
                 asked = ground.fill("api/contents/" + below.replace("{place}", place).replace("{name}", name))
                 if asked is not None:
-                    yield Probe(Check.SPELLINGS, f"{name} below {place}", "GET", asked, Answer.REFUSED)
+                    yield Probe(Check.SPELLINGS, f"{asked}, a route's name", "GET", asked, Answer.REFUSED)
 
 
 def _conditional(ground: Ground, missing: str) -> Iterator[Probe]:
