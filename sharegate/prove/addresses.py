@@ -60,7 +60,10 @@ ROUTES: dict[str, tuple[str, str]] = {
     "unknown method of the body": ("QUERY", "api/contents/{base}"),
 }
 # What must not be tried on somebody's running server: a hole would stop it, install into it or start programs on it.
-NOT_TRIED = ("api/shutdown", "lab/api/extensions (POST)", "lab/api/build (POST)", "api/kernels (POST)")
+NOT_TRIED = (
+    *("api/shutdown", "lab/api/extensions (POST)", "lab/api/plugins (POST)", "lab/api/build (POST)"),
+    *("api/kernels (POST)", "api/sessions (POST)", "api/terminals (POST)", "api/events (POST)"),
+)
 
 PAGES = {
     "lab": "lab",
@@ -190,6 +193,7 @@ CREDENTIALS: dict[str, tuple[tuple[str, str], ...]] = {
     "server's token": (("Authorization", "token {secret}"),),
     "server's token as a bearer": (("Authorization", "Bearer {secret}"),),
     "server's token in small letters": (("authorization", "token {secret}"),),
+    "server's token behind another": (("Authorization", "token {mark}"), ("Authorization", "token {secret}")),
     "a password": (("Authorization", "Basic OnRva2Vu"),),
     "made-up pair against forgery": (("Cookie", "_xsrf={mark}"), ("X-XSRFToken", "{mark}")),
     "cookie of another case": (("Cookie", "Sharegate-Visit={mark}"),),
@@ -202,6 +206,7 @@ SPOOFED: tuple[tuple[str, str], ...] = (
     ("Remote-User", "root"),
     ("X-Forwarded-Uri", "/join"),
     ("X-Original-URL", "/join"),
+    ("X-HTTP-Method-Override", "GET"),
     ("X-Rewrite-URL", "/join"),
     ("User-Agent", "GoogleHC/1.0"),
 )

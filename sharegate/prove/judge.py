@@ -94,6 +94,9 @@ class Judge:
     def judge(self, probe: Probe, reply: Reply, reference: Reference | None) -> Iterator[Finding]:
         """What is wrong with an answer, but for canaries, which are looked for apart."""
         yield from self._fields(probe, reply)
+        sandboxed = "sandbox" in reply.field("Content-Security-Policy")
+        if probe.target.startswith("files/") and reply.status < 300 and not sandboxed:
+            yield Finding(Check.HEADERS, probe.name, "a file comes without a sandbox")
         refused = self._refused(probe, reply)
         if reply.status >= 400 and any(words in reply.body for words in _SERVERS_WORDS):
             yield Finding(Check.ERRORS, probe.name, "an error of the server passed")

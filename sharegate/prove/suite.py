@@ -11,8 +11,9 @@ from sharegate.prove.model import Answer, Check, Probe
 # Known ways that are named and not tried, and why: the owner's server is running, with others in it.
 NEVER_TRIED = (
     f"{', '.join(addresses.NOT_TRIED)}: a hole would stop the server, install into it or start programs on it",
-    "deleting, moving and overwriting what exists outside: a hole would cost the owner a file",
-    "well-formed changes of a document, and floods: a hole would change what others see",
+    "deleting, moving and overwriting what exists, and checkpoints: a hole would cost the owner a file",
+    "well-formed changes of a document, floods, and documents moved while open: others would see them",
+    "malformed HTTP: whatever stands in front of the gate serves others too",
 )
 
 

@@ -48,8 +48,10 @@ class Prover:
         asked = Wanted(edits=share.role is not Role.VIEW, only=frozenset(only), **wanted)
         proof = await proofs.begin(share, asked)
         assert proof.task is not None
-        async with asyncio.timeout(120):
-            await proof.task
+        async with asyncio.timeout(240):
+            while not proof.task.done():
+                proof.heard.set()
+                await asyncio.wait({proof.task}, timeout=5)
         assert proof.receipt is not None, proof.failed
         return proof.receipt
 

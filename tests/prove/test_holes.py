@@ -159,6 +159,18 @@ def origins_pass(patch: Patch, server: JupyterServer) -> None:
     patch.setattr(gates, "_FLOOR", (*floor, ("Access-Control-Allow-Origin", "*")))
 
 
+def files_come_as_pages(patch: Patch, server: JupyterServer) -> None:
+    from sharegate import answers
+
+    honest = answers.response_headers
+
+    def told(*given: Any, **named: Any) -> tuple[tuple[str, str], ...]:
+        told = honest(*given, **named)
+        return tuple((name, "" if name == "Content-Security-Policy" else value) for name, value in told)
+
+    patch.setattr(answers, "response_headers", told)
+
+
 def sessions_pass(patch: Patch, server: JupyterServer) -> None:
     body = {"path": "outside.txt", "name": "x", "type": "file", "kernel": {"name": "python3"}}
     running = json.dumps([{**body, "id": "some-session"}]).encode()
@@ -306,7 +318,7 @@ VIEW: dict[Check, list[Hole]] = {
     Check.LISTINGS: [links_are_listed, siblings_are_listed],
     Check.PAGES: [token_stays_in_the_page, a_path_stays_in_the_page, error_pages_pass],
     Check.ERRORS: [errors_pass],
-    Check.HEADERS: [cookies_pass, origins_pass],
+    Check.HEADERS: [cookies_pass, origins_pass, files_come_as_pages],
     Check.OWNERS_DOINGS: [sessions_pass],
     Check.QUERIES: [arguments_pass],
     Check.CREDENTIALS: [no_cookie_is_enough],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sharegate.prove import suite, writing
 from sharegate.prove.ground import Ground
-from sharegate.prove.model import Answer, Check, Probe
+from sharegate.prove.model import SENTENCES, Answer, Check, Probe
 from sharegate.prove.writing import probes as writes
 from tests.attacks.ground import GROUND
 
@@ -78,3 +79,11 @@ def test_what_would_be_made_is_looked_for() -> None:
     assert {"plain path at the top", "plain path outside", "dot segments"} <= set(plain)
     for probe in writes(GROUND, edits=True):
         assert all(GROUND.mark in place for place in probe.made), probe
+
+
+def test_the_page_names_every_check() -> None:
+    """docs/prove.md has the sentence of each check."""
+    page = (Path(__file__).parents[2] / "docs" / "prove.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("| `") and "--" not in line] == [
+        f"| `{check.value}` | {sentence} |" for check, sentence in SENTENCES.items()
+    ]
