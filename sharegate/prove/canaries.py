@@ -20,12 +20,14 @@ _PART = rb"[A-Za-z0-9_.\-]"
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """`what` is told when it is found, `text` never is. `strong` ones are searched in JupyterLab's own files too."""
+    """`what` is told when it is found, `text` never is. `strong` ones are searched in JupyterLab's own files too,
+    `never` ones have no place in any answer, whatever else says the same; `whole` ones are names, no parts of names."""
 
     what: str
     text: bytes
     strong: bool = False
     whole: bool = False
+    never: bool = False
 
     def __repr__(self) -> str:
         return f"<Canary {self.what}>"
@@ -36,15 +38,16 @@ class Canary:
         return re.search(rb"(?<!%b)%b(?!%b)" % (_PART, re.escape(self.text), _PART), data) is not None
 
 
-def secret(what: str, text: str) -> list[Canary]:
+def secret(what: str, text: str, *, never: bool = False) -> list[Canary]:
     """A token or a path of the disk, in every spelling in which it could travel."""
     if len(text) < SHORTEST:
         return []
-    found = [Canary(what, spelled, strong=True) for spelled in spellings(text)]
+    found = [Canary(what, spelled, strong=True, never=never) for spelled in spellings(text)]
     for shift in range(3):
         # As it stands in base64 whatever stands before it.
         encoded = base64.b64encode(b"x" * shift + text.encode())
-        found.append(Canary(f"{what}, in base64", encoded[(shift * 8 + 5) // 6 : len(encoded) - 4], strong=True))
+        inner = encoded[(shift * 8 + 5) // 6 : len(encoded) - 4]
+        found.append(Canary(f"{what}, in base64", inner, strong=True, never=never))
     return [each for each in found if len(each.text) >= SHORTEST]
 
 
@@ -55,8 +58,11 @@ def words(what: str, text: str) -> list[Canary]:
 
 
 def name(what: str, text: str) -> list[Canary]:
-    """A name or path of a file elsewhere. One that is a plain word is none: it would be found in any page."""
-    told = "/" in text or len(text) >= 2 * SHORTEST or (len(text) >= SHORTEST and re.search(r"[^A-Za-z]", text))
+    """A name or path of a file elsewhere. One that many folders have, or that is a plain word, is none: it would be
+    found in any page."""
+    stem = text.rpartition(".")[0] or text
+    own = len(stem) >= 2 * SHORTEST or (len(stem) >= SHORTEST and re.search(r"[^A-Za-z]", stem) is not None)
+    told = "/" in text or own
     return [Canary(what, spelled, whole=True) for spelled in spellings(text)] if told else []
 
 

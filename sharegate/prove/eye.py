@@ -204,7 +204,7 @@ class Eye:
 
     async def _server(self, around: Around) -> None:
         """Its token, its cookie, the paths of its disk, and what runs on it."""
-        around.canaries += canaries.secret("the server's token", self.upstream.token.secret)
+        around.canaries += canaries.secret("the server's token", self.upstream.token.secret, never=True)
         if self.upstream.local:
             around.canaries += canaries.secret("where the server's root lies", self.upstream.root_dir)
         status, headers, page = await self.ask("GET", "lab")
@@ -327,11 +327,18 @@ class Eye:
     async def stands_inside(self, canary: Canary) -> bool:
         """Whether a text from outside stands inside too, so that finding it proves nothing. Looked for on the disk, or,
         where that is not seen, through the server; what is too much to look at counts as not standing there."""
-        if canary.strong:
-            return False
+        if b"/" not in canary.text and canary.within(await self._everybodys()):
+            return True
         if not self.upstream.local:
             return await self._asked_inside(canary)
         return await asyncio.to_thread(self._on_disk_inside, canary)
+
+    async def _everybodys(self) -> bytes:
+        """What JupyterLab tells everybody: descriptions of settings, kinds of kernels. A file may be called like a word
+        of it."""
+        everybodys = ("lab/api/settings", "api/kernelspecs", "lab/api/translations")
+        parts = [await self.ask("GET", where) for where in everybodys]
+        return b"\n".join(data for _, _, data in parts)
 
     def _on_disk_inside(self, canary: Canary) -> bool:
         root = Path(self.upstream.root_dir, *self._root)

@@ -19,6 +19,7 @@ _SCRIPT = re.compile(rb'(?:src|href)="([^"]*/-/static/[^"]+)"')
 _JSON = (("Content-Type", "application/json"),)
 # Seconds in which a connection must have ended, and in which what is to be silent would have said something.
 ENDING, SILENCE = 10.0, 1.5
+UNCHANGED = "the document is as before"
 
 
 async def inside_room(visitor: Visitor, ground: Ground) -> dict[str, str]:
@@ -73,9 +74,8 @@ async def hostile(
                 passed = rooms.SAVED in opened.words.replace(b": ", b":")
                 told = Finding(Check.FRAMES, "a viewer's save", "reached the server")
                 yield told.probe, told if passed else None
-    changed = await eye.content(room["path"]) != before
-    told = Finding(Check.FRAMES, "the document", "is another than before; did somebody type in it?")
-    yield "the document is as before", told if changed and views else None
+    if await eye.content(room["path"]) == before:
+        yield UNCHANGED, None
 
 
 async def silent(visitor: Visitor, eye: Eye, ground: Ground) -> AsyncIterator[tuple[str, list[bytes]]]:

@@ -35,7 +35,6 @@ class Wanted:
     edits: bool
     quick: bool = False
     write: bool = False
-    path_mode: bool = True
     only: frozenset[Check] = frozenset()
 
 
@@ -187,7 +186,9 @@ class Run:
         assert self._judge is not None
         self.findings += self._judge.judge(probe, reply, reference)
         said = f"{probe.target} {probe.fields}".encode("utf-8", "replace") + probe.body
-        await self._search(ground, probe.check, probe.name, reply.flat, said, strong=probe.check is Check.STATIC)
+        strong = probe.check is Check.STATIC
+        inside = self._reads_inside(ground, probe.target, reply)
+        await self._search(ground, probe.check, probe.name, reply.flat, said, strong=strong, inside=inside)
         return reply
 
     def _count(self, check: Check) -> None:
@@ -203,16 +204,33 @@ class Run:
         return self._references[key]
 
     async def _search(
-        self, ground: Ground, check: Check, name: str, data: bytes, said: bytes = b"", *, strong: bool = False
+        self,
+        ground: Ground,
+        check: Check,
+        name: str,
+        data: bytes,
+        said: bytes = b"",
+        *,
+        strong: bool = False,
+        inside: bool = False,
     ) -> None:
         assert self._judge is not None
         for canary in self._judge.canaries(data, said=said, strong_only=strong):
-            if not await self._explained(canary):
+            if not await self._explained(canary, inside=inside):
                 self.findings.append(Finding(check, name, f"holds {canary.what}"))
                 return
 
-    async def _explained(self, canary: Canary) -> bool:
-        """Whether the same words stand inside the share too. Looked for only once something was found."""
+    @staticmethod
+    def _reads_inside(ground: Ground, target: str, reply: Reply) -> bool:
+        """Whether an answer is a file of the share, which may say anything but the token."""
+        places = (f"files/{ground.fill('{root}')}", f"api/contents/{ground.fill('{root}')}")
+        return reply.status < 300 and target.startswith(places) and ".." not in target and "%" not in target
+
+    async def _explained(self, canary: Canary, *, inside: bool) -> bool:
+        """Whether the same words stand inside the share too, or in everybody's JupyterLab. Looked for only once
+        something was found. A path of the disk may stand in a file of the share, and nowhere else."""
+        if canary.never or (canary.strong and not inside):
+            return False
         if canary.text in self._harmless:
             return True
         if await self.eye.stands_inside(canary):
@@ -227,7 +245,8 @@ class Run:
         self.findings += walked.findings
         for target, reply in walked.replies:
             self._count(Check.LISTINGS)
-            await self._search(ground, Check.LISTINGS, target, reply.flat, target.encode())
+            inside = reply.status < 300 and target.startswith("files/")
+            await self._search(ground, Check.LISTINGS, target, reply.flat, target.encode(), inside=inside)
         return len(walked.files), walked.more
 
     async def _credentials(self, ground: Ground) -> None:
@@ -269,12 +288,15 @@ class Run:
                 self.findings.append(Finding(Check.ROOMS, name, "opened"))
                 await self._search(ground, Check.ROOMS, name, opened.words)
         if room and (not only or Check.FRAMES in only):
+            name = ""
             async for name, wrong in live.hostile(
                 self._inside, self.eye, room, views=not self.wanted.edits, quick=quick
             ):
                 self._count(Check.FRAMES)
                 self.progress.step = f"sending {name}"
                 self.findings += [wrong] if wrong is not None else []
+            if name != live.UNCHANGED:
+                self.facts.append("a document after hostile messages: somebody changed it meanwhile")
 
     async def _silent(self, ground: Ground) -> None:
         async for name, heard in live.silent(self._inside, self.eye, ground):
@@ -334,7 +356,7 @@ class Run:
         self.facts += suite.NEVER_TRIED
         if not self.wanted.edits:
             self.facts.append("writes inside: the share is to view, and nothing inside was tried to be written")
-        if self.wanted.path_mode:
+        if not self._inside.base.startswith("/~"):
             self.facts.append("scripts of a document: path mode gives all shares of this gate one origin")
         if self.wanted.quick:
             self.facts.append("the slower part of the suite: --quick left it out")

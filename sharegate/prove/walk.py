@@ -43,10 +43,10 @@ async def walk(visitor: Visitor, eye: Eye, ground: Ground, *, quick: bool) -> Wa
             walked.more = True
             break
         folder = waiting.pop(0)
-        entries = await _listing(visitor, folder, walked)
-        names = [str(entry.get("name")) for entry in entries]
-        inside = await eye.inside_names(folder, names)
-        strange = [entry for entry in entries if not _belongs(entry, folder, inside)]
+        entries, strange = await _look(visitor, eye, folder, walked)
+        if strange:
+            # A file may have come or gone between the two looks.
+            entries, strange = await _look(visitor, eye, folder, walked)
         if strange:
             what = f"shows {len(strange)} that do not lie inside"
             walked.findings.append(Finding(Check.LISTINGS, f"folder {folder}", what))
@@ -56,6 +56,15 @@ async def walk(visitor: Visitor, eye: Eye, ground: Ground, *, quick: bool) -> Wa
                 (waiting if entry.get("type") == "directory" else walked.files).append(path)
     await _touch(visitor, walked, quick=quick)
     return walked
+
+
+async def _look(
+    visitor: Visitor, eye: Eye, folder: str, walked: Walked
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """What a folder is shown to hold, and what of that does not lie inside."""
+    entries = await _listing(visitor, folder, walked)
+    inside = await eye.inside_names(folder, [str(entry.get("name")) for entry in entries])
+    return entries, [entry for entry in entries if not _belongs(entry, folder, inside)]
 
 
 def _belongs(entry: dict[str, object], folder: str, inside: set[str]) -> bool:

@@ -87,6 +87,11 @@ def hidden_has_another_sentence(patch: Patch, server: JupyterServer) -> None:
     patch.setitem(MEANINGS, Reason.HIDDEN_PATH, told)
 
 
+def refusals_quote(patch: Patch, server: JupyterServer) -> None:
+    for reason in (reason for reason, meaning in MEANINGS.items() if meaning.public == "not_found"):
+        patch.setitem(MEANINGS, reason, replace(MEANINGS[reason], sentence="It is not TOPSECRET."))
+
+
 def links_are_followed(patch: Patch, server: JupyterServer) -> None:
     patch.setattr(Roots, "inside", anything)
 
@@ -311,7 +316,7 @@ def endings_are_forgotten(patch: Patch, server: JupyterServer) -> None:
 
 
 VIEW: dict[Check, list[Hole]] = {
-    Check.PLACES: [everywhere_is_inside],
+    Check.PLACES: [everywhere_is_inside, refusals_quote],
     Check.SPELLINGS: [dots_are_names],
     Check.ONE_ANSWER: [outside_is_forbidden, hidden_has_another_sentence],
     Check.LINKS: [links_are_followed],

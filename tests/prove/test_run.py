@@ -63,6 +63,19 @@ async def test_nothing_gets_out(prover: Prover, ground: JupyterServer, role: str
     assert "symbolic links" not in told
 
 
+async def test_what_files_of_the_share_say_is_no_leak(prover: Prover, ground: JupyterServer) -> None:
+    """A notebook may name a path of the disk, and a line may stand both inside and outside; the token is always one."""
+    said = ground.root / "sub" / "shared" / "a_said.txt"
+    said.write_text(f"Traceback: {ground.root}/sub/x.py\nTOPSECRET\n")
+    try:
+        assert (await prover.prove(Check.LISTINGS, Check.HEADERS)).got_out == ()
+        said.write_text(f"The token is {ground.token}\n")
+        told = await prover.prove(Check.LISTINGS)
+    finally:
+        said.unlink()
+    assert {(got.check, got.what) for got in told.got_out} == {("listings", "holds the server's token")}
+
+
 async def test_one_file(prover: Prover, ground: JupyterServer) -> None:
     """Of a single file: that one is reachable, its neighbours are not."""
     before = everything(ground.root)
