@@ -30,6 +30,7 @@ from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
@@ -218,12 +219,36 @@ async def _house(
         )
         doctor = Doctor(config, store, servers, trail, front, [resources.findings])
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
+        facts = GateFacts(
+            gate_url=config.gate_url,
+            addresses=addresses,
+            dashboard_url=config.dashboard_url,
+            reach=config.reach,
+            owner=config.owner,
+            started=now(),
+            running=running,
+            warnings=doctor.warnings,
+            doctor=doctor.findings,
+        )
+        issuer = Issuer(store, tokens, roots, policies.sharing, now, one_owner=config.one_owner)
+        proofs = Proofs(
+            store=store,
+            issuer=issuer,
+            trail=trail,
+            ring=ring,
+            directory=directory,
+            forwarder=forwarder,
+            disk=disk,
+            facts=facts,
+            now=now,
+        )
+        closing.push_async_callback(proofs.close)
         api = Api(
             store=store,
             upstreams=store,
             history=StoredHistory(store, store),
             trail=trail,
-            issuer=Issuer(store, tokens, roots, policies.sharing, now, one_owner=config.one_owner),
+            issuer=issuer,
             knocks=Knocks(store, policies.sharing, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
@@ -232,18 +257,9 @@ async def _house(
             pages=presence.pages,
             views=views,
             versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
+            proofs=proofs,
             ring=ring,
-            facts=GateFacts(
-                gate_url=config.gate_url,
-                addresses=addresses,
-                dashboard_url=config.dashboard_url,
-                reach=config.reach,
-                owner=config.owner,
-                started=now(),
-                running=running,
-                warnings=doctor.warnings,
-                doctor=doctor.findings,
-            ),
+            facts=facts,
             describe=describe,
             now=now,
         )

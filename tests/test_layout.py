@@ -51,6 +51,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listener": {"errors", "limits", "messages", "websocket"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
+    # Attacks a share from outside, and knows from the server itself what lies there.
+    "prove": {"errors", "messages", "shares.model", "upstream.interfaces", "upstream.model"},
     # What a document was. A CRDT library, but no network and no database.
     "versions": {"errors"},
     # The request path: gate decides, answers and documents do.
@@ -77,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "dashboard": {
         *("__version__", "config", "errors", "paths", "shares", "visits", "audit.events", "audit.interfaces"),
-        *("upstream.model", "upstream.interfaces", "versions"),
+        *("prove", "upstream.model", "upstream.interfaces", "versions"),
     },
     # The composition root knows everything below the command line.
     "app": {
@@ -88,8 +90,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What connections come in by: values for the owner, and the listener's own parts.
     "entrance": {"config", "errors", "listener"},
     "cli": {
-        *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "logs", "policy", "shares"),
-        "upstream",
+        *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "logs", "policy", "prove"),
+        *("shares", "upstream"),
     },
     # The demo is a command with a story: it uses the live screen.
     "demo": {"app", "cli", "config", "errors", "upstream"},
@@ -109,7 +111,7 @@ MAY_USE: dict[str, set[str]] = {
     "rich": {"cli"},
     "yaml": {"policy"},
     "jwt": {"shares"},
-    "cryptography": {"listener", "shares", "stores", "audit"},
+    "cryptography": {"listener", "prove", "shares", "stores", "audit"},
     "segno": {"cli", "lab"},
     "prometheus_client": {"metrics"},
     "socket": {"app", "listener", "dashboard", "upstream"},
@@ -153,6 +155,18 @@ TESTED_ELSEWHERE = {
     "dashboard/views.py": "tests/dashboard/test_api.py",
     "lab/config.py": "tests/lab/test_page.py",
     "lab/serve.py": "tests/lab/test_static.py, tests/attacks",
+    "dashboard/proofs.py": "tests/prove/test_run.py, test_holes.py",
+    "prove/addresses.py": "rows; tests/attacks/test_escapes.py, test_leaks.py, tests/prove",
+    "prove/eye.py": "tests/prove/test_run.py, test_holes.py",
+    "prove/ground.py": "tests/prove/test_suite.py, tests/attacks/test_escapes.py",
+    "prove/judge.py": "tests/prove/test_holes.py",
+    "prove/live.py": "tests/prove/test_holes.py, test_run.py, tests/attacks/test_writing.py",
+    "prove/model.py": "values; tests/prove/test_holes.py",
+    "prove/reading.py": "rows; tests/attacks/test_escapes.py, test_leaks.py",
+    "prove/rooms.py": "rows; tests/attacks/test_rooms.py, test_hostile_frames.py",
+    "prove/visitor.py": "tests/prove/test_run.py, test_holes.py",
+    "prove/walk.py": "tests/prove/test_holes.py, test_run.py",
+    "prove/writing.py": "rows; tests/attacks/test_writing.py",
     "policy/fields.py": "tests/policy/test_load.py",
     "policy/headers.py": "tests/policy/test_load.py",
     "policy/judge.py": "tests/policy/test_load.py",

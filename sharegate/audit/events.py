@@ -17,6 +17,7 @@ class Action(StrEnum):
     SHARE_SUSPENDED = "share.suspended"
     SHARE_CONFIRMED = "share.confirmed"
     SHARE_REVOKED = "share.revoked"
+    SHARE_PROVED = "share.proved"
     LINK_CREATED = "link.created"
     LINK_CHANGED = "link.changed"
     LINK_PAUSED = "link.paused"

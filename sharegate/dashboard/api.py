@@ -25,6 +25,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
+from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.versions import Versions
@@ -77,6 +78,7 @@ class Api:
         pages: Callable[[list[str]], int],
         views: Views,
         versions: Versions,
+        proofs: Proofs,
         ring: KeyRing,
         facts: GateFacts,
         describe: Reader,
@@ -95,6 +97,8 @@ class Api:
         self._pages = pages
         self._views = views
         self.versions = versions
+        self.proofs = proofs
+        proofs.address = self._address
         self._ring = ring
         self._facts = facts
         self._describe = describe
@@ -135,6 +139,7 @@ class Api:
             ("GET", "/api/v1/keys", self._keys),
             ("GET", "/api/v1/doctor", self._doctor),
             *self.versions.table(),
+            *self.proofs.table(),
         ]
 
     async def call(

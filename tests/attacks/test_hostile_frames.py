@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from sharegate.messages import Frame
+from sharegate.prove import rooms
 from tests.attacks.pages import Owner, Page, Visitor, owning, room_of, until, visiting
 from tests.attacks.wire import Wire
 from tests.channels.documents import kinds_of_attack
@@ -134,13 +135,9 @@ def wire_frame(first: int, payload: bytes = b"", *, masked: bool = True, size: i
 
 STEP = b"\0\0\1\0"
 BELOW = {
-    "unmasked": wire_frame(0x82, b"\3", masked=False),
-    "reserved bits": wire_frame(0xC2, STEP),
-    "unknown opcode": wire_frame(0x83, STEP),
+    **rooms.HOSTILE,
     "unknown control opcode": wire_frame(0x8B, b""),
-    "continuation of nothing": wire_frame(0x80, STEP),
     "beginning within a beginning": wire_frame(0x02, STEP) + wire_frame(0x82, STEP),
-    "fragmented ping": wire_frame(0x09, b"x"),
     "ping of 200 bytes": wire_frame(0x89, b"x" * 200),
     "text that is no UTF-8": wire_frame(0x81, b"\xff\xfe"),
     "length of eight exabytes": wire_frame(0x82, b"", size=(1 << 63) - 1),
@@ -151,7 +148,6 @@ BELOW = {
     "close of one byte": wire_frame(0x88, b"\x03"),
     "close with a code that is none": wire_frame(0x88, b"\x00\x07"),
     "close with words that are no UTF-8": wire_frame(0x88, b"\x03\xe8\xff"),
-    "no WebSocket at all": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
 }
 
 

@@ -22,8 +22,10 @@ from playwright.async_api import Response, WebSocket, async_playwright
 from pycrdt import Array
 
 from sharegate.errors import MEANINGS, Reason
+from sharegate.prove import addresses, reading
 from sharegate.visits.pages import refusal
 from tests.attacks.conftest import BEYOND
+from tests.attacks.ground import WORKSHOP, rows
 from tests.attacks.pages import Owner, owning, until
 from tests.attacks.wire import Wire
 from tests.browser.chromium import FLAGS, executable
@@ -197,38 +199,12 @@ async def test_no_address_of_a_page_load_carries_a_token(load: Load) -> None:
 # -- what a bare server leaks ------------------------------------------------------------------------------------
 
 
+# Every address that tells a token, and the whole of each page.
 PAGES = {
-    "lab": "lab",
-    "lab with a tree": "lab/tree/sub/shared/nb.ipynb",
-    "doc": "doc",
-    "doc with a tree": "doc/tree/sub/shared/nb.ipynb",
-    "workspace": "lab/workspaces/auto-0",
-    "fall-through of lab": "lab/anything",
-    "notebook 7 tree": "tree",
-    "notebook 7": "notebooks/sub/shared/nb.ipynb",
-    "editor": "edit/sub/shared/data.csv",
-    "console": "consoles/sub",
-    "terminal": "terminals/1",
-    "missing page": "nope",
-    "hidden file": "files/sub/shared/.hidden.txt",
-    "folder as a file": "files/sub/shared",
+    **rows(addresses.PAGES, WORKSHOP),
     "pdf of a notebook": "nbconvert/pdf/sub/shared/nb.ipynb",
-    "missing script": "static/nope.js",
-    "missing lab script": "static/lab/nope.js",
-    "missing extension": "lab/extensions/nope.js",
-    "missing theme": "lab/api/themes/nope/index.css",
-    "missing logo": "kernelspecs/python3/logo-99x99.png",
-    "missing kernel": "kernelspecs/nope/logo-64x64.png",
     "trust without a post": "api/contents/sub/shared/nb.ipynb/trust",
-    "double slash": "api/contents//x",
     "double slash before a file": "files//secret/secret.txt",
-    "bad room": "api/collaboration/room/text:file:bad",
-    "token in the query": "?token=X",
-    "licences without a slash": "lab/api/licenses",
-    "trailing slash": "lab/",
-    "trailing slash of a folder": "api/contents/sub/shared/",
-    "trailing slash of a file": "files/sub/shared/data.csv/",
-    "trailing slash of what is not there": "nope/",
 }
 
 
@@ -254,7 +230,8 @@ async def bare(workshop: JupyterServer, method: str, target: str, body: bytes = 
 async def test_a_bare_server_tells_its_token_there(workshop: JupyterServer) -> None:
     """The addresses above are those that leak, but for a trailing slash, of which a bare server tells its own path."""
     token = workshop.token
-    told = {name: await bare(workshop, "GET", path.replace("=X", f"={token}")) for name, path in PAGES.items()}
+    shown = {name: path.replace(f"token={WORKSHOP.mark}", f"token={token}") for name, path in PAGES.items()}
+    told = {name: await bare(workshop, "GET", path) for name, path in shown.items()}
     silent = {name for name, reply in told.items() if token.encode() not in flat(reply)}
 
     assert silent == {name for name in PAGES if name.startswith("trailing slash")}
@@ -386,8 +363,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 ERRORS = {
-    "no notebook": ("GET", "api/contents/sub/shared/data.csv?type=notebook&content=1", b""),
-    "no notebook, through a link": ("GET", "api/contents/sub/shared/link_there.txt?type=notebook&content=1", b""),
+    **{name: ("GET", target, b"") for name, target in rows(addresses.ERRORS, WORKSHOP).items()},
     "no notebook, through a link within": ("GET", "api/contents/sub/shared/link_in.txt?type=notebook&content=1", b""),
     "save into a missing folder": (
         "PUT",
@@ -396,14 +372,8 @@ ERRORS = {
     ),
     "save over a folder": ("PUT", "api/contents/sub/shared/inner", b'{"type":"file","format":"text","content":""}'),
     "delete what is missing": ("DELETE", "api/contents/sub/shared/missing.txt", b""),
-    "missing file": ("GET", "api/contents/sub/shared/missing.txt", b""),
     "file id": ("GET", "api/fileid/id?path=zqotter.ipynb", b""),
     "path of an id": ("GET", "api/fileid/path?id=x", b""),
-    "folder as a notebook": ("GET", "api/contents/sub/shared?type=notebook", b""),
-    "hash of a folder": ("GET", "api/contents/sub/shared?content=1&hash=1", b""),
-    "missing kernel": ("GET", "api/kernelspecs/nope", b""),
-    "missing settings": ("GET", "lab/api/settings/@jupyterlab/nope:nope", b""),
-    "missing translation": ("GET", "lab/api/translations/xx", b""),
 }
 
 
@@ -427,7 +397,7 @@ QUOTING = {
     "save into a missing folder": b"{root}",
     "save over a folder": b"{root}",
     "delete what is missing": b"{root}",
-    "missing file": b"sub/shared/missing.txt",
+    "missing file": f"sub/shared/{WORKSHOP.mark}.txt".encode(),
     "file id": b"zqotter.ipynb",
 }
 
@@ -558,36 +528,20 @@ async def anna(gate: Gatehouse) -> Inside:
     return await gate.visit(name="Anna")
 
 
-ROUTES = {
-    "contents": ("GET", "api/contents/{}"),
-    "contents with content": ("GET", "api/contents/{}?content=1"),
-    "contents as a notebook": ("GET", "api/contents/{}?type=notebook&content=1"),
-    "contents as a folder": ("GET", "api/contents/{}?type=directory"),
-    "files": ("GET", "files/{}"),
-    "files, head only": ("HEAD", "files/{}"),
-    "download": ("GET", "files/{}?download=1"),
-    "session": ("PUT", "api/collaboration/session/{}"),
-}
+ROUTES = {**reading.READERS, "session": ("PUT", "api/collaboration/session/{place}")}
 PAGE_ROUTES = {
-    "lab": ("GET", "lab/tree/{}"),
-    "doc": ("GET", "doc/tree/{}"),
-    "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{}"),
-    "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{}"),
-    "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={}"),
+    "lab": ("GET", "lab/tree/{place}"),
+    "doc": ("GET", "doc/tree/{place}"),
+    "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{place}"),
+    "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{place}"),
+    "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={place}"),
 }
 # What a viewer cannot tell apart. Pages and a viewer's empty list are made by the gate without asking for a file.
 GONE = {
-    "missing outside": "zqbeaver-folder/nothing.txt",
-    "outside": "zqbeaver-folder/zqotter.txt",
+    **rows(reading.PLACES, WORKSHOP),
+    **rows(reading.LINKS, WORKSHOP),
     "at the top": "zqotter.ipynb",
-    "sibling": "sub/shared2/sibling.txt",
-    "hidden": "sub/shared/.hidden.txt",
-    "hidden and missing": "sub/shared/.nothing.txt",
-    "in a hidden folder": "sub/shared/.hid/x.txt",
-    "linked out": "sub/shared/link_there.txt",
     "linked beyond": "sub/shared/link_beyond.txt",
-    "through a linked folder": "sub/shared/link_dir/secret.txt",
-    "missing through a linked folder": "sub/shared/link_dir/nothing.txt",
 }
 
 
@@ -601,7 +555,7 @@ async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, 
     for name, where in gone.items():
         fields = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} if navigating else {}
         body = b'{"format":"text","type":"file"}' if method == "PUT" else b""
-        reply = await anna.ask(method, path.format(where), headers=fields, body=body)
+        reply = await anna.ask(method, path.replace("{place}", where), headers=fields, body=body)
         kept = sorted((key, value) for key, value in reply.headers if key.lower() != "date")
         answers.setdefault((reply.status, str(kept), _without_id(reply)), []).append(name)
 
@@ -611,11 +565,11 @@ async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, 
 
 async def test_a_viewers_checkpoints_tell_nothing(anna: Inside) -> None:
     """The gate makes the list without asking: the same for what is there, missing or linked out; elsewhere is a 404."""
-    for where in ("sub/shared/nb.ipynb", "sub/shared/nothing.txt", GONE["linked out"], GONE["through a linked folder"]):
+    for where in ("sub/shared/nb.ipynb", "sub/shared/nothing.txt", *rows(reading.LINKS, WORKSHOP).values()):
         reply = await anna.ask("GET", f"api/contents/{where}/checkpoints")
         assert (reply.status, reply.body) == (200, b"[]"), where
-    for name in ("outside", "missing outside", "hidden", "hidden and missing", "sibling"):
-        assert (await anna.ask("GET", f"api/contents/{GONE[name]}/checkpoints")).status == 404
+    for where in rows(reading.PLACES, WORKSHOP).values():
+        assert (await anna.ask("GET", f"api/contents/{where}/checkpoints")).status == 404
 
 
 def _without_id(reply: Reply) -> bytes:

@@ -16,7 +16,9 @@ from pycrdt import Array, Doc, Map, Text, create_update_message
 
 from sharegate.channels import frames
 from sharegate.channels.frames import Awareness, AwarenessState, RawJson, RawSave, SyncStep2
+from sharegate.prove import rooms
 from tests.attacks.conftest import BEYOND
+from tests.attacks.ground import WORKSHOP, rows
 from tests.attacks.pages import Owner, Visitor, editor, make, room_of, until, visiting
 from tests.attacks.wire import GREETING, Wire
 from tests.gatehouse import Gatehouse, Inside, Reply
@@ -87,22 +89,11 @@ async def try_room(inside: Inside, room: str) -> Reply:
 # -- sessions -------------------------------------------------------------------------------------------
 
 NOWHERE = {
-    "missing file inside": "sub/shared/missing-{}.md",
-    "missing folder inside": "sub/shared/nodir-{}/a.md",
-    "missing file outside": "zqbeaver-folder/missing-{}.md",
-    "file outside": "zqbeaver-folder/zqotter.txt",
+    **rows(rooms.NOWHERE, WORKSHOP),
     "file above": "zqotter.ipynb",
-    "sibling with the same prefix": "sub/shared2/sibling.txt",
     "folder": "sub/shared/inner",
-    "the root itself": "sub/shared",
     "folder on the way": "sub",
-    "hidden file": "sub/shared/.hidden.txt",
-    "file in a hidden folder": "sub/shared/.hid/x.txt",
-    "link to a file outside": "sub/shared/link_there.txt",
     "link beyond the server's root": "sub/shared/link_beyond.txt",
-    "through a linked folder": "sub/shared/link_dir/secret.txt",
-    "contents drive": "RTC:sub/shared/data.csv",
-    "history database": ".jupyter_ystore.db",
 }
 
 
@@ -113,9 +104,9 @@ async def test_attack_a_session_for_what_is_not_there_leaves_no_row(
     before = indexed(workshop)
     answers: dict[str, str] = {}
     for name, path in NOWHERE.items():
-        for kind, form in (("file", "text"), ("notebook", "json"), ("directory", "json")):
+        for form, kind in rooms.KINDS:
             body = json.dumps({"format": form, "type": kind}).encode()
-            reply = await viewer.inside.ask("PUT", f"api/collaboration/session/{path.format('x')}", body=body)
+            reply = await viewer.inside.ask("PUT", f"api/collaboration/session/{path}", body=body)
             answers[f"{name} as {kind}"] = told(reply)
 
     assert len(set(answers.values())) == 1, answers
@@ -124,18 +115,7 @@ async def test_attack_a_session_for_what_is_not_there_leaves_no_row(
     assert b"PUT /api/collaboration/session" not in wire.everything
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "sub/shared/../../zqotter.ipynb",
-        "sub%2Fshared%2F..%2F..%2Fzqotter.ipynb",
-        "..%2Foutside%2Fout.txt",
-        "%2Fetc%2Fpasswd",
-        "sub/shared/%252e%252e/x",
-        "sub/shared/nb.ipynb%00",
-        "sub//shared/nb.ipynb",
-    ],
-)
+@pytest.mark.parametrize("path", rows(rooms.TWO_READINGS, WORKSHOP).values(), ids=rooms.TWO_READINGS.keys())
 async def test_attack_a_session_by_a_path_with_two_readings(
     viewer: Visitor, workshop: JupyterServer, path: str
 ) -> None:
@@ -149,21 +129,7 @@ async def test_attack_a_session_by_a_path_with_two_readings(
     assert indexed(workshop) == before
 
 
-@pytest.mark.parametrize(
-    "body",
-    {
-        "no body": b"",
-        "no fields": b"{}",
-        "no type": b'{"format":"json"}',
-        "unknown field": b'{"format":"json","type":"notebook","path":"/etc/passwd"}',
-        "field twice": b'{"format":"json","type":"notebook","type":"file"}',
-        "unknown format": b'{"format":"bogus","type":"notebook"}',
-        "list": b"[]",
-        "number": b'{"format":1,"type":2}',
-        "deep": b'{"format":' + b"[" * 5000 + b"]" * 5000 + b',"type":"notebook"}',
-        "not UTF-8": b'{"format":"json","type":"\xff"}',
-    }.values(),
-)
+@pytest.mark.parametrize("body", rooms.BODIES.values(), ids=rooms.BODIES.keys())
 async def test_attack_session_bodies(viewer: Visitor, workshop: JupyterServer, body: bytes) -> None:
     """Only the two named fields with their named values; the server (500 to some of these) is not asked."""
     before = indexed(workshop)
@@ -202,38 +168,26 @@ async def test_attack_rooms_by_every_other_name(
     }
     await owner.open("sub/shared/nb.ipynb", "json", "notebook")
     fork = (await owner.ask("PUT", f"api/collaboration/fork/json:notebook:{mine}", {}))["fork_roomid"]
+    own = {"mark": WORKSHOP.mark, "id": text, "ID": text.upper(), "away": away["text outside"]}
     not_found = {
-        "unknown id": f"json:notebook:{NEW_ID}",
+        **{name: room.format_map(own) for name, room in rooms.NAMES_NOT_FOUND.items()},
         "other pair": f"text:file:{mine}",
         "base64": f"base64:file:{mine}",
         "other format": f"text:notebook:{mine}",
-        "no known type": f"text:bogus:{mine}",
-        "no known id": "text:file:bad",
-        "no pair": f"::{mine}",
-        "folder as a room": f"text:directory:{away['folder']}",
+        "folder as a room, by its id": f"text:directory:{away['folder']}",
         "text as a notebook": f"json:notebook:{text}",
-        "id in capitals": f"json:notebook:{mine.upper()}",
         "pair in capitals": f"JSON:notebook:{mine}",
         "fork": fork,
-        "transient": "anything",
-        "transient with a colon": "JupyterLab:other",
-        "everybody in small letters": "jupyterlab:globalawareness",
-        "more colons": f"json:notebook:{mine}:x",
-        "space": f"json:notebook:{mine}%20",
         "everything else is a path of an id": "json:notebook:sub/shared/nb.ipynb".replace("/", ":"),
         **{f"{name} as text": f"text:file:{id}" for name, id in away.items()},
         **{f"{name} as a notebook": f"json:notebook:{id}" for name, id in away.items()},
     }
     refused = {
-        "double path": f"json:notebook:{mine}/json:notebook:{away['outside']}",
-        "folder before": f"x/y/json:notebook:{away['outside']}",
-        "encoded double path": f"json:notebook:{mine}%2Fjson:notebook:{away['outside']}",
+        **{name: room.format_map(own) for name, room in rooms.NAMES_REFUSED.items()},
         "no room": "",
-        "dots": f"x/../json:notebook:{mine}",
-        "NUL": f"json:notebook:{mine}%00",
-        "double encoding": f"json%253Anotebook%253A{mine}",
+        "dots before one's own": f"x/../json:notebook:{mine}",
     }
-    before, rows = len(wire.sockets), indexed(workshop)
+    before, index = len(wire.sockets), indexed(workshop)
     answers = {}
     for name, room in not_found.items():
         reply = await try_room(viewer.inside, room)
@@ -244,7 +198,7 @@ async def test_attack_rooms_by_every_other_name(
     assert len(set(answers.values())) == 1, answers
     assert set(statuses.values()) <= {400, 403, 404}, statuses
     assert len(wire.sockets) == before
-    assert indexed(workshop) == rows
+    assert indexed(workshop) == index
 
 
 async def test_an_encoded_colon_is_the_same_room(viewer: Visitor, wire: Wire) -> None:

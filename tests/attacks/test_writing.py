@@ -8,7 +8,7 @@ import base64
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ from sharegate.audit.events import Action
 from sharegate.errors import StoreUnavailable
 from sharegate.paths import CanonicalPath
 from sharegate.policy.load import builtin_policies
+from sharegate.prove import live, reading, writing
+from sharegate.prove.model import Probe
 from sharegate.shares.model import Grant
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.versions.model import Content
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.conftest import SETTINGS
+from tests.attacks.ground import GROUND, rows
 from tests.attacks.test_escapes import SECRETS
 from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse, raw
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
@@ -141,35 +144,19 @@ EVIL = notebook(cell(html="<script>steal()</script>", trusted=True))
 # -- 5.1: the address -------------------------------------------------------------------------------------------------
 
 PLACES = {
-    "dot segments": "sub/shared/../../secret/x.txt",
-    "encoded dots": "sub/shared/%2e%2e/%2e%2e/secret/x.txt",
-    "encoded slashes": "sub/shared/..%2f..%2fsecret%2fx.txt",
-    "through a folder that does not exist": "sub/shared/nonexist/../../../secret/x.txt",
-    "above the server's root": "sub/shared/../../../beyond/x.txt",
-    "plain path outside": "secret/x.txt",
+    **rows({name: place for name, (place, _) in writing.ELSEWHERE.items()}),
+    **{name: place for name, place in rows(reading.PLACES).items() if "missing hidden" not in name},
     "existing file outside": "secret/secret.txt",
     "existing notebook outside": "secret/private.ipynb",
-    "sibling with the same prefix": "sub/shared2/x.txt",
+    "above the server's root": "sub/shared/../../../beyond/x.txt",
     "beside the root": "sub/x.txt",
     "on the way to the root": "sub",
     "the server's root": "",
-    "absolute path": "/etc/x",
-    "double encoding": "sub/shared/%252e%252e/x.txt",
-    "backslashes": "sub/shared/..%5c..%5csecret%5cx.txt",
-    "fullwidth dots": "sub/shared/%ef%bc%8e%ef%bc%8e/secret/x.txt",
-    "overlong UTF-8": "sub/shared/%c0%ae%c0%ae/secret/x.txt",
-    "contents drive": "RTC:secret/x.txt",
-    "NUL": "sub/shared/x%00.txt",
+    "absolute path of the disk": "/etc/x",
     "hidden file": "sub/shared/.bashrc",
-    "existing hidden file": "sub/shared/.hidden.txt",
     "hidden folder": "sub/shared/.hid/x.txt",
-    "encoded hidden file": "sub/shared/%2ebashrc",
-    "hidden behind an invisible character": "sub/shared/%e2%80%8c.bashrc",
-    "collaboration's history database": ".jupyter_ystore.db",
-    "checkpoints as files": "sub/shared/.ipynb_checkpoints/nb-checkpoint.ipynb",
     "link to a file elsewhere in the root": "sub/shared/link_secret.txt",
     "link to a file beyond the root": "sub/shared/link_beyond.txt",
-    "through a link to a folder": "sub/shared/link_dir/x.txt",
     "through a link beyond the root": "sub/shared/link_dir_beyond/x.txt",
     "the link to a folder itself": "sub/shared/link_dir",
     "the root through dots": "sub/shared/inner/..",
@@ -457,6 +444,23 @@ async def test_a_link_inside_is_written_through_and_deleted_as_a_link(
     assert (shared / "plain" / "a.txt").read_text() == "through\n"
     assert (await contents(ed, "DELETE", "here.txt")).status == 204
     assert (shared / "plain" / "a.txt").read_text() == "through\n"
+
+
+SUITE = {
+    f"{probe.check.value}: {probe.name}": probe
+    for probe in (*writing.probes(GROUND, edits=True), *live.moves(replace(GROUND, mark="data")))
+}
+
+
+@pytest.mark.parametrize("probe", SUITE.values(), ids=SUITE.keys())
+async def test_attack_as_prove_does(ed: Inside, server: JupyterServer, probe: Probe) -> None:
+    """Every write of the suite that owners run against their own shares; what it moves here is a file that exists."""
+    before = snapshot(server.root)
+    target = probe.target.replace("data.txt", "data.csv") if probe.method == "PATCH" else probe.target
+    reply = await ed.ask(probe.method, target, headers=dict(probe.fields), body=probe.body)
+
+    check_refused(reply, server, "not_found", "bad_request", "not_allowed", "conflict", "runs_by_itself")
+    assert snapshot(server.root) == before
 
 
 # -- a share of one file ----------------------------------------------------------------------------------------------

@@ -1,0 +1,257 @@
+"""`prove`: a share is attacked over the network by an own link, beside everything else, and a receipt is signed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from sharegate import __version__
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.interfaces import GateFacts
+from sharegate.errors import Denied, Invalid, NotFound, Refused, SharegateError, Unreachable
+from sharegate.prove import receipt
+from sharegate.prove.eye import Eye, Looks
+from sharegate.prove.run import Run, Wanted
+from sharegate.shares.authenticate import check_share
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.issue import Issuer
+from sharegate.shares.keys import KeyRing
+from sharegate.shares.model import Link, Role, Share, new_id
+from sharegate.upstream.interfaces import Forwarder, UpstreamDirectory
+
+log = logging.getLogger("sharegate.dashboard")
+
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+
+# Proofs that are over and still told; a command asks within seconds.
+KEPT = 20
+# A run that nobody asks about any more for so long is stopped: the command that wanted it is gone. Seconds.
+FORGOTTEN = 30.0
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    quick: bool = False
+    write: bool = False
+
+
+class _Check(msgspec.Struct, forbid_unknown_fields=True):
+    receipt: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Proof:
+    id: str
+    share: Share
+    run: Run
+    task: asyncio.Task[None] | None = None
+    receipt: receipt.Receipt | None = None
+    failed: str = ""
+    links: list[str] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Proofs:
+    """Runs one proof of a share at a time. The gate asks itself by its public address, as a stranger would."""
+
+    def __init__(
+        self,
+        *,
+        store: ShareStore,
+        issuer: Issuer,
+        trail: Recorder,
+        ring: KeyRing,
+        directory: UpstreamDirectory,
+        forwarder: Forwarder,
+        disk: Looks,
+        facts: GateFacts,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._issuer = issuer
+        self._trail = trail
+        self._ring = ring
+        self._directory = directory
+        self._forwarder = forwarder
+        self._disk = disk
+        self._facts = facts
+        self._now = now
+        self._proofs: dict[str, _Proof] = {}
+        # A link's address, as the owner's API gives it out.
+        self.address: Callable[[Link], str] = lambda link: ""
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("POST", "/api/v1/shares/{id}/prove", self._begin),
+            ("GET", "/api/v1/proofs/{id}", self._show),
+            ("POST", "/api/v1/proofs/{id}/stop", self._stop),
+            ("POST", "/api/v1/receipts/check", self._check),
+        ]
+
+    async def close(self) -> None:
+        """Stop what runs."""
+        tasks = [proof.task for proof in self._proofs.values() if proof.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- verbs ----------------------------------------------------------------------------------------------------
+
+    async def _begin(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, _Body)
+        share = await self._store.share(parts["id"])
+        if share is None:
+            raise NotFound("share", parts["id"])
+        if not self._facts.running:
+            raise Unreachable("no gate runs here; start one with `sharegate up`")
+        try:
+            check_share(share, self._now())
+        except Denied as denied:
+            raise Refused("share_not_open", f"nobody can enter this share ({denied.reason.value})") from None
+        if any(proof.share.id == share.id and self._runs(proof) for proof in self._proofs.values()):
+            raise Refused("proof_running", "this share is being proved already", "Wait until that is over")
+        wanted = Wanted(edits=share.role is not Role.VIEW, quick=asked.quick, write=asked.write)
+        proof = await self.begin(share, wanted)
+        return {"proof": self._view(proof)}
+
+    async def begin(self, share: Share, wanted: Wanted) -> _Proof:
+        """Start a run beside everything else."""
+        try:
+            upstream = await self._directory.find(share.upstream)
+        except Denied as denied:
+            raise Unreachable(f"the Jupyter server does not run ({denied.reason.value})") from None
+        # An ending of a file name, which the server takes up to 16 letters and digits of.
+        mark = "sgprove" + secrets.token_hex(4)
+        eye = Eye(self._forwarder, self._disk, upstream, share)
+        proof = _Proof(new_id(), share, Run(eye, lambda: self._link(proof), lambda: self._end(proof), wanted, mark))
+        while len(self._proofs) >= KEPT:
+            over = next((id for id, each in self._proofs.items() if not self._runs(each)), None)
+            if over is None:
+                raise Refused("proof_running", f"{KEPT} shares are being proved already", "Wait until one is over")
+            del self._proofs[over]
+        self._proofs[proof.id] = proof
+        proof.task = asyncio.create_task(self._prove(proof, wanted))
+        return proof
+
+    async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"proof": self._view(self._proof(parts["id"]))}
+
+    async def _stop(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        proof = self._proof(parts["id"])
+        if proof.task is not None:
+            proof.task.cancel()
+            await asyncio.gather(proof.task, return_exceptions=True)
+        return {"proof": self._view(proof)}
+
+    async def _check(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        """Whether this gate signed a receipt. Raises Invalid."""
+        found = receipt.from_json(msgspec.json.encode(msgspec.convert(body, _Check).receipt))
+        key = self._ring.public(found.kid)
+        if key is None:
+            raise Invalid("receipt", "another gate signed it", "Check it with that gate's key set: --jwks FILE")
+        receipt.check(found, key)
+        return {"receipt": receipt.plain(found), "words": receipt.words(found)}
+
+    # -- running --------------------------------------------------------------------------------------------------
+
+    async def _prove(self, proof: _Proof, wanted: Wanted) -> None:
+        watching = asyncio.create_task(self._watch(proof, asyncio.current_task()))
+        try:
+            outcome = await proof.run.prove()
+            upstream = proof.run.eye.upstream
+            made = receipt.receipt(
+                outcome,
+                wanted,
+                at=self._now(),
+                version=__version__,
+                share=proof.share.id,
+                upstream=upstream.id,
+                root=proof.share.root,
+                role=proof.share.role.value,
+                server=await proof.run.eye.versions(),
+                kid=self._ring.active,
+                key=self._ring.signing_key(),
+            )
+            failed = bool(made.got_out)
+            words = f"{made.files} files, {made.probes} probes, {len(made.got_out)} got out"
+            await self._record(proof, Outcome.FAILED if failed else Outcome.ALLOWED, words)
+            proof.receipt = made
+        except SharegateError as error:
+            proof.failed = str(error) or type(error).__name__
+        except asyncio.CancelledError:
+            proof.failed = "it was stopped"
+        except Exception:  # fails closed: no receipt
+            log.exception("fault in the proof of %s", proof.share.id)
+            proof.failed = "something unexpected happened; the gate's log says what"
+        finally:
+            watching.cancel()
+        if proof.failed:
+            with contextlib.suppress(SharegateError):  # it could not be run; whether that is written changes nothing
+                await self._record(proof, Outcome.FAILED, proof.failed)
+
+    async def _watch(self, proof: _Proof, task: asyncio.Task[None] | None) -> None:
+        """A run is there for whoever asks about it."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                proof.heard.clear()
+                async with asyncio.timeout(FORGOTTEN):
+                    await proof.heard.wait()
+        if task is not None:
+            task.cancel()
+
+    async def _link(self, proof: _Proof) -> str:
+        link = await self._issuer.preview(proof.share.id)
+        proof.links.append(link.id)
+        await self._record_link(proof, link.id)
+        return self.address(link)
+
+    async def _end(self, proof: _Proof) -> None:
+        """End the visits and links that this run made."""
+        for id in proof.links:
+            await self._issuer.revoke_link(id)
+
+    async def _record(self, proof: _Proof, outcome: Outcome, detail: str) -> None:
+        action = Action.SHARE_PROVED
+        await self._trail.record(
+            AuditEvent(action=action, outcome=outcome, actor="owner", share=proof.share.id, detail=detail[:300])
+        )
+
+    async def _record_link(self, proof: _Proof, link: str) -> None:
+        action = Action.LINK_CREATED
+        await self._trail.record(
+            AuditEvent(action=action, actor="owner", share=proof.share.id, link=link, detail="to prove the share")
+        )
+
+    # -- parts ----------------------------------------------------------------------------------------------------
+
+    def _proof(self, id: str) -> _Proof:
+        proof = self._proofs.get(id)
+        if proof is None:
+            raise NotFound("proof", id)
+        proof.heard.set()
+        return proof
+
+    @staticmethod
+    def _runs(proof: _Proof) -> bool:
+        return proof.task is not None and not proof.task.done()
+
+    def _view(self, proof: _Proof) -> dict[str, Any]:
+        made, progress = proof.receipt, proof.run.progress
+        return {
+            "id": proof.id,
+            "share": proof.share.id,
+            "state": "done" if made else "failed" if proof.failed else "running",
+            "problem": proof.failed,
+            "step": progress.step,
+            "done": progress.done,
+            "total": progress.total,
+            "receipt": receipt.plain(made) if made else None,
+            "words": receipt.words(made) if made else [],
+        }
