@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import time
 from collections import OrderedDict
@@ -89,6 +90,7 @@ class Steady:
         return piece
 
 
+@functools.lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """What counts as one place for limits: an IPv4 address, or the /64 of an IPv6 address."""
     try:

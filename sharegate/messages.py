@@ -14,21 +14,24 @@ from typing import Protocol
 class Headers:
     """An immutable, ordered, case-insensitive multi-map of header fields (RFC 9110 section 5)."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_values")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields = tuple((name, value) for name, value in fields)
+        self._fields = tuple(fields)
+        self._values: dict[str, list[str]] = {}
+        for name, value in self._fields:
+            self._values.setdefault(name.lower(), []).append(value)
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`."""
-        return next(iter(self.all(name)), default)
+        found = self._values.get(name.lower())
+        return found[0] if found else default
 
     def all(self, name: str) -> list[str]:
-        wanted = name.lower()
-        return [value for key, value in self._fields if key.lower() == wanted]
+        return list(self._values.get(name.lower(), ()))
 
     def __contains__(self, name: str) -> bool:
-        return bool(self.all(name))
+        return name.lower() in self._values
 
     def items(self) -> tuple[tuple[str, str], ...]:
         return self._fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import math
 import re
@@ -30,6 +31,8 @@ LIMITS = {
 
 # JSON numbers beyond this are read differently by different programs (RFC 8259 section 6).
 _MOST = 2**53 - 1
+# Of what may be an address; more of it would only fill what is remembered.
+_LONGEST_ADDRESS = 64
 _SPACE = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 # C0 and C1 controls, DEL, lone surrogates, bidirectional marks, overrides and isolates, and what has no width and so
 # hides in a name. The joiners U+200C and U+200D stay: words and emoji are spelled with them.
@@ -43,10 +46,12 @@ def safe_text(text: str, limit: int) -> str:
     """`text` on one line, without characters that hide or reorder others, at most `limit` characters long."""
     # Cut first, generously, so that megabytes cost no more than the limit does.
     text = text[: limit * 4 + 1]
-    text = _UNSAFE.sub("", _SPACE.sub(" ", text)).strip()
+    plain = isinstance(text, str) and text.isascii() and text.isprintable()
+    text = (text if plain else _UNSAFE.sub("", _SPACE.sub(" ", text))).strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+@functools.lru_cache(maxsize=4096)
 def truncated(address: str) -> str:
     """The network of an address: IPv4 /24, IPv6 /48 (`192.0.2.0/24`); "" for what is no address.
 
@@ -80,7 +85,8 @@ def bounded(event: AuditEvent, *, full_addresses: bool = False) -> AuditEvent:
         field: safe_text(getattr(event, field), limit) for field, limit in LIMITS.items() if getattr(event, field)
     }
     if event.address:
-        changed["address"] = whole(event.address) if full_addresses else truncated(event.address)
+        address = event.address[:_LONGEST_ADDRESS]
+        changed["address"] = whole(address) if full_addresses else truncated(address)
     for field in ("status", "bytes_in", "bytes_out", "count"):
         changed[field] = max(0, min(_MOST, getattr(event, field)))
     duration = event.duration_ms

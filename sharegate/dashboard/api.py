@@ -177,6 +177,8 @@ class Api:
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
         self._alarms.happened(event)
+        if not self._listeners:
+            return
         kind = event.action.value.partition(".")[0]
         self._tell(
             {

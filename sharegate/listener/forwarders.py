@@ -8,6 +8,7 @@ the name that the owner gave it, and a request for another one is refused.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -112,6 +113,12 @@ def _scheme(request: Request, hops: int) -> str:
 
 def _parsed(text: str, *, port: bool = False) -> _Address | None:
     """The address in its one spelling (an IPv4 address mapped into IPv6 is that IPv4 address), or None."""
+    # Longer than any address; nor is it to be remembered.
+    return _read(text, port) if len(text) <= 64 else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _read(text: str, port: bool) -> _Address | None:
     with_port = _WITH_PORT.match(text) if port else None
     if with_port is not None:
         text = with_port[1] or with_port[2]

@@ -16,7 +16,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.limits import Steady
 from sharegate.listener.connection import MAX_FIELDS, MAX_HEAD, CarefulConnection, LastWords, reset
 from sharegate.listener.crowd import POLITE, Crowd, Place
-from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, Request, Response, Socket, Upgrade
+from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, NoBody, Request, Response, Socket, Upgrade
 
 log = logging.getLogger("sharegate.listener")
 
@@ -336,7 +336,7 @@ class Listener:
             headers=Headers(fields),
             peer=_peer(request),
             scheme=request.scheme,
-            body=_Body(request),
+            body=_Body(request) if request.body_exists else NoBody(),
             **_known(request),
         )
         answer = await self._handle(seen)
