@@ -22,8 +22,8 @@ CLOSING_SECONDS = 1.0
 # For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
 HANDSHAKE_SECONDS = 10.0
 FAREWELL_SECONDS = 2.0
-# A WebSocket that is quiet for so long is asked: proxies in front close what is quiet for a minute.
-HEARTBEAT_SECONDS = 30.0
+# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute.
+PING_SECONDS = 30.0
 # For the first head of a connection.
 HEAD_SECONDS = 20.0
 # Between two requests, between two pieces of a body, and while a visitor does not take what is sent.
@@ -158,8 +158,9 @@ class _Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if isinstance(transport, asyncio.Transport):
-            self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
+        # Not every loop's TLS transport is an asyncio.Transport by its type; all can be aborted.
+        abort = cast("asyncio.Transport", transport).abort
+        self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.asked()
@@ -311,7 +312,7 @@ class Listener:
             compress=False,
             max_msg_size=answer.max_message,
             timeout=CLOSING_SECONDS,
-            heartbeat=HEARTBEAT_SECONDS,
+            heartbeat=PING_SECONDS,
         )
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:

@@ -225,7 +225,7 @@ async def test_a_quiet_socket_is_pinged_through_the_proxy(
     way: Way, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So no proxy takes it for dead; the visitor's pong comes back, else the gate would have closed it."""
-    monkeypatch.setattr(http, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(http, "PING_SECONDS", 0.3)
     socket = await ann.quiet_socket("-/live")
     pings = 0
     async with asyncio.timeout(20):
