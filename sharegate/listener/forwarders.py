@@ -53,7 +53,7 @@ class Forwarders:
         """
         self.asked = True
         here = _parsed(request.peer)
-        if here is None or not self._trusts(here):
+        if here is None or not self._trusted_address(here):
             self._remember(here, request.headers)
             return request
         peer, hops = self._walk(request)
@@ -72,11 +72,16 @@ class Forwarders:
             if found is None or hops == MOST_HOPS:
                 raise Denied(Reason.BAD_FORWARDING, f"{FOR} of {request.peer}")
             peer, hops = str(found), hops + 1
-            if not self._trusts(found):
+            if not self._trusted_address(found):
                 break
         return peer, hops
 
-    def _trusts(self, address: _Address) -> bool:
+    def trusts(self, peer: str) -> bool:
+        """Whether connections from this address are a forwarder's, and stand for many people."""
+        address = _parsed(peer)
+        return address is not None and self._trusted_address(address)
+
+    def _trusted_address(self, address: _Address) -> bool:
         return any(address in network for network in self._trusted)
 
     def _remember(self, here: _Address | None, headers: Headers) -> None:

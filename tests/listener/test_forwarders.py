@@ -101,6 +101,7 @@ def test_a_forwarder_that_names_nobody_asks_for_itself() -> None:
 @pytest.mark.parametrize("peer", ["", "unix", "10.0.0.5x", "fe80::1%eth0"])
 def test_a_peer_that_is_no_address_is_not_trusted(peer: str) -> None:
     """Whatever a transport calls it."""
+    assert not Forwarders([NGINX]).trusts(peer) and Forwarders([NGINX]).trusts(NGINX)
     assert told([NGINX], peer, ("X-Forwarded-For", VISITOR))[0] == peer
 
 

@@ -36,11 +36,13 @@ def certificates(pair: Pair) -> Certificates:
 
 
 @contextlib.asynccontextmanager
-async def listening(tls: ssl.SSLContext, seen: list[Request] | None = None) -> AsyncIterator[int]:
+async def listening(
+    tls: ssl.SSLContext, seen: list[Request] | None = None, answer: Answer | None = None
+) -> AsyncIterator[int]:
     async def handle(request: Request) -> Answer:
         if seen is not None:
             seen.append(request)
-        return Response(200, (), b"done")
+        return answer or Response(200, (), b"done")
 
     bound = socket.create_server(("127.0.0.1", 0))
     bound.setblocking(False)
@@ -73,6 +75,41 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> byt
     writer.write(b"GET / HTTP/1.1\r\nHost: share.example.org\r\n\r\n")
     async with asyncio.timeout(10):
         return await reader.readuntil(b"done")
+
+
+async def test_a_stalled_reader_holds_the_stream_back_and_is_dropped_when_it_is_cut(authority: Authority) -> None:
+    """No more is pulled than the connection takes, and the end of a visit ends it at once: nobody waits for a farewell
+    of a visitor who does not read."""
+    pair = authority.leaf()
+    pulled = 0
+    begun, end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal pulled
+        while pulled < 200_000_000:
+            pulled += 65536
+            begun.set()
+            yield b"x" * 65536
+
+    async def done() -> None:
+        ended.set()
+
+    async with listening(certificates(pair).context, answer=Response(200, (), pieces(), done, end.wait)) as port:
+        reader, writer = await connect(port, pair.trusted())
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(b"GET / HTTP/1.1\r\nHost: share.example.org\r\n\r\n")
+        await begun.wait()
+        before = -1
+        while before != pulled:
+            before = pulled
+            for _ in range(200):
+                await asyncio.sleep(0)
+        assert pulled < 50_000_000 and not ended.is_set()
+        end.set()
+        async with asyncio.timeout(1):
+            await ended.wait()
+        writer.transport.abort()
+    assert reader is not None
 
 
 def replaced(pair: Pair, fresh: Pair) -> None:
