@@ -14,14 +14,6 @@ from sharegate.errors import Unreachable
 AGENT = "sharegate-demo (a robot visitor)"
 
 
-class _Resolver(aiohttp.ThreadedResolver):
-    """Names below `localhost` are this computer (RFC 6761, section 6.3), as browsers know and many systems do not."""
-
-    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[Any]:
-        here = host.lower().endswith(".localhost")
-        return list(await super().resolve("127.0.0.1" if here else host, port, family))
-
-
 class RobotVisitor:
     """One browser's worth of cookies and manners. `name` is what it says at the door."""
 
@@ -34,7 +26,7 @@ class RobotVisitor:
         # unsafe: the gate's address may be a bare IP address, for which the jar would keep no cookie.
         self._session = aiohttp.ClientSession(
             cookie_jar=aiohttp.CookieJar(unsafe=True),
-            connector=aiohttp.TCPConnector(limit=0, resolver=_Resolver()),
+            connector=aiohttp.TCPConnector(limit=0),
             headers={"User-Agent": AGENT},
             trust_env=False,
         )
