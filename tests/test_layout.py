@@ -222,7 +222,7 @@ TESTED_ELSEWHERE = {
     "visits/own.py": "tests/test_revocation.py, tests/browser",
     "visits/passed_on.py": "tests/visits/test_join.py",
     "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
-    "visits/site.py": "tests/test_failures.py, tests/test_matrix.py",
+    "visits/site.py": "tests/attacks/test_share_hosts.py, tests/test_failures.py, tests/test_matrix.py",
     "visits/standing.py": "tests/test_revocation.py",
     "visits/pages/assets.py": "tests/visits/test_pages.py",
     "visits/pages/reasons.py": "tests/test_errors.py",

@@ -165,6 +165,8 @@ PAGE_HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
+    # Hosts of one site may else share a process, where a hostile page could try to read its neighbours' memory.
+    ("Origin-Agent-Cluster", "?1"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=(), serial=()"),
     ("X-Robots-Tag", "noindex, nofollow"),
 )

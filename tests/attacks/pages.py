@@ -172,7 +172,7 @@ class Visitor:
         page = Page(
             await self._session.ws_connect(
                 URL(self.inside.gate.origin + self.inside.base + address, encoded=True),
-                headers={"Origin": self.inside.gate.origin, "Cookie": f"sharegate-visit={self.inside.cookie}"},
+                headers={**self.inside.manners("GET"), "Origin": self.inside.origin},
             )
         )
         self.pages.append(page)

@@ -290,7 +290,11 @@ async def test_attack_another_shares_link_code_knock_and_address(house: Gatehous
     here = house.door(bo.share["id"])
     token = urlsplit(ann.link["url"]).fragment
     code = (await ann.ask("POST", "-/device")).json["code"]
-    knock = (await house.post("/join/knock", {"token": token, "name": "Eve"}, house.door(ann.share["id"]))).json
+    there = house.door(ann.share["id"])
+    knocked = await house.post("/join/knock", {"token": token, "name": "Eve"}, there)
+    knock = knocked.json["knock"]
+    known = {"Cookie": knocked.header("Set-Cookie").partition(";")[0]}
+    await house.call("POST", f"knocks/{knock}/admit", {})
     events = len(await house.events(action="knock.made"))
 
     for path, body in [
@@ -302,8 +306,11 @@ async def test_attack_another_shares_link_code_knock_and_address(house: Gatehous
         assert (reply.status, reply.public) == (401, "no_access"), path
     reply = await house.post("/join/device", {"code": code}, here)
     assert (reply.status, reply.public) == (403, "device_code_invalid")
-    state = await house.post("/join/knock/state", {"knock": knock["knock"]}, here)
-    assert state.json == {"knock": knock["knock"], "state": "waiting"}
+    state = await house.post("/join/knock/state", {"knock": knock}, here | known)
+    assert state.json == {"knock": knock, "state": "waiting"}
+    assert not state.header("Set-Cookie")
+    state = await house.post("/join/knock/state", {"knock": knock}, there | known)
+    assert state.json["state"] == "admitted"
     for address in (f"{ann.base}lab", f"/s/{ann.share['id']}{ann.base}lab"):
         heard = await house.post("/join/knock", {"address": address, "name": "Eve"}, here)
         assert heard.json["state"] == "waiting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
@@ -15,6 +16,8 @@ from tests.gatehouse import Gatehouse, gatehouse
 from tests.real.jupyter import JupyterServer, running_jupyter
 from tests.story.people import Project, Tab, expose_app, owner_tab
 
+# The name of an environment variable: with `localhost` the whole story is told with a host for each share.
+SHARE_HOSTS = "STORY_SHARE_HOSTS"
 People = Callable[..., Awaitable[BrowserContext]]
 
 
@@ -29,7 +32,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def gate(tmp_path_factory: pytest.TempPathFactory, lab: JupyterServer) -> AsyncIterator[Gatehouse]:
-    async with gatehouse(tmp_path_factory.mktemp("gate"), lab) as house:
+    settings = {"share_hosts": os.environ.get(SHARE_HOSTS, "")}
+    async with gatehouse(tmp_path_factory.mktemp("gate"), lab, **settings) as house:
         yield house
 
 

@@ -501,9 +501,12 @@ async def test_attack_three_changes_that_are_taken_back(gate: Gatehouse, project
     await visitor.notebook()
     await visitor.type_at_the_end("  # kept", 1)
     await project.saved("# kept")
-    base = "/".join(urlsplit(visitor.page.url).path.split("/")[:4]) + "/"
-    cookies = await visitor.page.context.cookies(gate.origin + base)
-    cookie = next(each["value"] for each in cookies if each["name"] == "sharegate-visit")
+    addresses = gate.addresses.of(made["share"]["id"])
+    found = gate.addresses.visit_in(urlsplit(visitor.page.url).path, addresses.share)
+    assert found is not None
+    base, name = addresses.visit(found[1]), addresses.visit_cookie(found[1]).name
+    cookies = await visitor.page.context.cookies(addresses.origin + base)
+    cookie = next(each["value"] for each in cookies if each["name"] == name)
     await visitor.page.evaluate("() => { window.before = true; }")
     async with visiting(Inside(gate, made["share"], made["links"][0], base, cookie)) as eve:
         for _ in range(3):

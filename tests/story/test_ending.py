@@ -142,7 +142,8 @@ async def test_another_device_of_the_same_person(
     code = (await visitor.page.locator(".sg-code").inner_text()).strip()
 
     phone = await Tab.open(await person(viewport={"width": 390, "height": 800}))
-    await phone.page.goto(f"{gate.origin}/join")
+    door = gate.addresses.of(made["share"]["id"])
+    await phone.page.goto(door.join)
     await phone.page.get_by_label("Link or code").fill(code)
     await phone.page.get_by_role("button", name="Continue").click()
     await phone.page.get_by_role("button", name="Open here").click()
@@ -155,6 +156,6 @@ async def test_another_device_of_the_same_person(
     assert names[0] == names[1] and names[0].startswith("Ann")
 
     eve = await Tab.open(await person())
-    await eve.page.goto(f"{gate.origin}/join#code={code.replace(' ', '')}")
+    await eve.page.goto(door.link(f"code={code.replace(' ', '')}"))
     await eve.page.get_by_role("button", name="Open here").click()
     await eve.page.locator("[data-form=device] .trouble", has_text="code").wait_for()
