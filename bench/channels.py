@@ -141,9 +141,7 @@ async def ways(folder: Path) -> AsyncIterator[tuple[list[Way], Gate]]:
             held.push_async_callback(robot.close)
             assert await robot.enter()
             cookies = "; ".join(f"{each.key}={each.value}" for each in robot._session.cookie_jar)
-            found.append(
-                Way("gate", ours.pid, ours.origin + robot.base, {"Origin": ours.origin, "Cookie": cookies})
-            )
+            found.append(Way("gate", ours.pid, ours.origin + robot.base, {"Origin": ours.origin, "Cookie": cookies}))
             yield found, ours
 
 

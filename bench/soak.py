@@ -1,7 +1,7 @@
 """Half an hour of coming and going (`python -m bench soak --minutes 30`): memory, descriptors, store by the minute.
 
-Visitors enter by new links, load what a page loads, open documents, write, hang up without a word or leave; shares are made
-and revoked; strangers knock at addresses that are none.
+Visitors enter by new links, load what a page loads, open documents, write, hang up without a word or leave; shares are
+made and revoked; strangers knock at addresses that are none.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ async def churn(ours: Gate, root: Path, until: float, counts: dict[str, int]) ->
 
 def stored(folder: Path) -> int:
     """KiB."""
-    return sum(each.stat().st_size for each in (folder / "gate" / "gate" / "store").rglob("*") if each.is_file()) // 1024
+    kept = (folder / "gate" / "gate" / "store").rglob("*")
+    return sum(each.stat().st_size for each in kept if each.is_file()) // 1024
 
 
 async def measure(folder: Path, minutes: float) -> None:
@@ -88,7 +89,8 @@ async def measure(folder: Path, minutes: float) -> None:
     plant(folder / "root")
     counts = dict.fromkeys(("visits", "requests", "edits", "broken"), 0)
     with running_jupyter(folder) as server:
-        facts = {"url": server.url, "token": server.token, "root": str(server.root.resolve()), "pid": server.process.pid}
+        place = {"root": str(server.root.resolve()), "pid": server.process.pid}
+        facts = {"url": server.url, "token": server.token, **place}
         async with gate(folder / "gate", MEASURED, facts) as ours:
             # One at a time: the owner's API of the process answers in order.
             lock = asyncio.Lock()

@@ -158,7 +158,12 @@ class _House:
 
 @contextlib.asynccontextmanager
 async def _house(
-    config: Config, *, running: bool, day: Callable[[], float], front: Callable[[], Front]
+    config: Config,
+    *,
+    running: bool,
+    day: Callable[[], float],
+    front: Callable[[], Front],
+    forwards: Callable[[str], bool] = lambda address: False,
 ) -> AsyncIterator[_House]:
     """Open keys, store and trail; assemble; close in the opposite order. Raises Invalid, Faults, Refused."""
     now = DayClock(day)
@@ -208,11 +213,11 @@ async def _house(
             places_of=programs.places,
         )
         room = budget(limit(), config.connections)
-        # A proxy on this computer has everybody's connections.
+        # A proxy has everybody's connections.
         crowd = Crowd(
             room.connections,
             config.connections_per_address,
-            shared=lambda address: bool(config.public_url) and loopback(address),
+            shared=lambda address: forwards(address) or (bool(config.public_url) and loopback(address)),
         )
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
@@ -321,7 +326,8 @@ async def running(
             config = replace(config, gate_port=gate_sockets[0].getsockname()[1])
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
-        async with _house(config, running=True, day=now, front=entrance.front) as house:
+        trusts = entrance.forwarders.trusts
+        async with _house(config, running=True, day=now, front=entrance.front, forwards=trusts) as house:
             if config.one_owner:
                 check_one_owner(owners(await house.store.shares(), house.now()))
             names = Names(house.now)

@@ -81,7 +81,10 @@ def check(config: Config, now: float) -> Facts | None:
 def hosts(config: Config) -> tuple[str, ...]:
     """What the certificate must be for. Where something stands in front, visitors see the certificate of that, and
     under which name it knows the gate is its owner's affair."""
-    return () if config.trusted_forwarders else (urlsplit(config.gate_url).hostname or "",)
+    if config.trusted_forwarders:
+        return ()
+    shares = (f"*.{config.share_hosts}",) if config.share_hosts else ()
+    return (urlsplit(config.gate_url).hostname or "", *shares)
 
 
 def _lasting(facts: Facts | None, now: float) -> Front:

@@ -6,7 +6,11 @@ from typing import Protocol
 
 # Every reserved bit is set, and no extension is ever agreed on: the library ends the channel with 1002.
 _IMPOSSIBLE = b"\xf0\x80"
-_LONGEST_HEAD = 14
+# Of a frame's beginning: head, mask, and a close frame's code.
+_LONGEST_HEAD = 16
+_CLOSE = 8
+# They stand for what was never on the wire (section 7.4.1). The library knows the others that may not be there.
+_NEVER_SENT = frozenset({1004, 1005, 1006, 1015})
 
 
 class Parser(Protocol):
@@ -18,8 +22,9 @@ class Parser(Protocol):
 
 
 class StrictFrames:
-    """In front of `parser`: refuses frames that are masked where they must not be or the other way round (section 5.1)
-    and lengths that are not written as short as can be (section 5.2). A visitor's frames are `masked`.
+    """In front of `parser`: refuses frames that are masked where they must not be or the other way round (section 5.1),
+    lengths that are not written as short as can be (section 5.2), and close codes that never stand on the wire (section
+    7.4). A visitor's frames are `masked`.
 
     Passes on whole heads only, so that what is wrong can be replaced by what the library refuses by itself.
     """
@@ -65,6 +70,11 @@ class StrictFrames:
             return -1
         size, fixed = head[1] & 0x7F, 6 if self._masked else 2
         if size < 126:
+            if head[0] & 0x0F == _CLOSE and size >= 2:
+                if len(head) < fixed + 2:
+                    return None
+                if not self._sendable(head[fixed - 4 : fixed], head[fixed : fixed + 2]):
+                    return -1
             return fixed + size
         wide, least = (2, 126) if size == 126 else (8, 1 << 16)
         if len(head) < 2 + wide:
@@ -72,3 +82,9 @@ class StrictFrames:
         size = int.from_bytes(head[2 : 2 + wide], "big")
         # What is too long is the library's to refuse: it answers with a code of its own.
         return fixed + wide + size if size >= least else -1
+
+    def _sendable(self, mask: bytes, code: bytes) -> bool:
+        number = int.from_bytes(code, "big")
+        if self._masked:
+            number ^= int.from_bytes(mask[:2], "big")
+        return number < 5000 and number not in _NEVER_SENT

@@ -65,6 +65,8 @@ WRONG = {
     "not masked": frame(b"abc", masked=False),
     "two bytes of length for 125": b"\x82\xfe\x00\x7d" + MASK,
     "eight bytes of length for 65535": b"\x82\xff" + struct.pack(">Q", 65535) + MASK,
+    "a close with 1006": b"\x88\x82" + MASK + bytes((0x03 ^ 1, 0xEE ^ 2)),
+    "a close with 5000": b"\x88\x85" + MASK + bytes((0x13 ^ 1, 0x88 ^ 2)) + b"bye",
 }
 
 
@@ -81,6 +83,19 @@ def test_attack_wrong_heads_never_reach_the_parser(wrong: bytes, cut: int) -> No
     strict.feed_data(frame(b"more"))
 
     assert kept.data == good + b"\xf0\x80"
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 3000, 4999, 999, 2000])
+def test_closes_pass_that_the_library_knows(code: int) -> None:
+    """It refuses those itself that are not defined."""
+    plain = b"\x88\x02" + code.to_bytes(2, "big")
+    masked = b"\x88\x82" + MASK + bytes((code >> 8 ^ 1, code & 255 ^ 2))
+    for data, from_visitor in ((plain, False), (masked, True), (b"\x88\0", False)):
+        kept = Kept()
+        strict = StrictFrames(kept, masked=from_visitor)
+        for byte in data:
+            strict.feed_data(bytes((byte,)))
+        assert kept.data == data
 
 
 def test_attack_a_server_that_masks() -> None:

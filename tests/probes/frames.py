@@ -7,7 +7,7 @@ import contextlib
 import struct
 
 from tests.probes.back import Turn
-from tests.probes.model import Run, Verdict, add, bad, ok, probe
+from tests.probes.model import Run, Verdict, add, bad, doubtful, ok, probe
 from tests.probes.peer import Peer
 from tests.probes.talk import Talk
 from tests.probes.upgrades import switching
@@ -165,7 +165,9 @@ def _closed(code: int | None, *, legal: bool) -> Run:
             if found == -1:
                 return bad("dropped instead of answered")
             return ok(f"answered with {told}") if told in (code, 1000, None) else bad(f"answered with {told}")
-        return ok("dropped" if found == -1 else f"answered with {told}") if told != code else bad(f"echoed {code}")
+        if found == -1:
+            return ok("dropped")
+        return ok("closed with 1002") if told == 1002 else doubtful(f"answered with {told}")
 
     return run
 

@@ -22,7 +22,14 @@ from tests.probes.back import Back, said, standing
 from tests.probes.peer import Peer
 from tests.real.jupyter import JupyterServer
 
-ABOUT = (b"/files/sub/shared/", b"/api/contents/sub/shared/up", b"/api/collaboration/room/")
+ABOUT = (b"/files/sub/shared/", b"/api/collaboration/room/")
+# A file that probes delete, or would.
+GONE = "gone.txt"
+CHANGES = {
+    b"PUT": (b"/api/contents/sub/shared/up.txt",),
+    b"POST": (b"/api/contents/sub/shared",),
+    b"DELETE": (b"/api/contents/sub/shared/gone.txt",),
+}
 SETTINGS = {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "megabytes_per_minute": 1_000_000}
 # What takes a minute in a gate that serves takes seconds here; nothing else is changed.
 WAITS = {"upstream_seconds": 3}
@@ -47,7 +54,7 @@ def about(head: bytes) -> bool:
     method, _, rest = head.partition(b" ")
     target = rest.partition(b" ")[0]
     if target.startswith(b"/api/contents/"):
-        return method == b"PUT" and target.startswith(ABOUT)
+        return target.partition(b"?")[0] in CHANGES.get(method, ())
     return target.startswith(ABOUT)
 
 
@@ -67,6 +74,7 @@ async def gate(folder: Path, jupyter: JupyterServer) -> AsyncIterator[Peer]:
         back.taken = said(json.dumps(TAKEN).encode(), "Content-Type: application/json", status="201 Created")
         ours = cast("object", SimpleNamespace(pid=os.getpid()))
         seen = replace(jupyter, url=f"http://127.0.0.1:{back.port}/", port=back.port, process=ours)  # type: ignore[arg-type]
+        (jupyter.root / "sub" / "shared" / GONE).write_text("deleted again and again\n")
         with _sooner():
             async with gatehouse(folder, seen, **SETTINGS, **WAITS) as house:
                 yield await peer_of(house, back)
@@ -78,6 +86,12 @@ class GatePeer(Peer):
 
     inside: Inside | None = None
     rooms: int = 0
+
+    def change(self, method: str) -> bytes:
+        body = b'{"type":"file","ext":".txt"}' if method == "POST" else b""
+        fields = (f"Content-Type: {self.content_type}", f"Content-Length: {len(body)}", "Connection: close")
+        target = self.writing.rstrip("/") if method == "POST" else f"{self.writing}{GONE}"
+        return self.head(GONE, *fields, method=method, target=target) + body
 
     async def room(self) -> str:
         inside = self.inside

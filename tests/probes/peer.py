@@ -69,6 +69,10 @@ class Peer:
         sent = [line for line in lines if line.partition(":")[2].strip()]
         return self.head("", *kept, *sent, method=method, target=path or self.channel)
 
+    def change(self, method: str) -> bytes:
+        """A POST or DELETE that goes on to the server."""
+        return self.head("up.txt", "Content-Length: 0", "Connection: close", method=method)
+
     async def room(self) -> str:
         """The address of a channel that goes on to the server, and that no probe has used before."""
         return self.channel
