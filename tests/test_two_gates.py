@@ -15,8 +15,9 @@ import pytest
 from sharegate import app, config
 from sharegate.demo.visitor import RobotVisitor
 from sharegate.errors import Refused
-from tests.gatehouse import Gatehouse, gatehouse
-from tests.real.jupyter import JupyterServer
+from tests.attacks.pages import make, owning, visiting
+from tests.gatehouse import Gatehouse, Reply, gatehouse
+from tests.real.jupyter import JupyterServer, plant, running_jupyter
 from tests.real.redis import RedisServer, running_redis
 from tests.real.relay import Relay, relay
 
@@ -53,16 +54,38 @@ def settings(folder: Path, store: str, front: int) -> dict[str, Any]:
     return {"store": store, "keys_dir": str(folder / "keys"), "public_url": f"http://127.0.0.1:{front}"}
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server of these tests' own: they change its files."""
+    home = tmp_path_factory.mktemp("two-gates")
+    (home / "root").mkdir()
+    plant(home / "root")
+    with running_jupyter(home) as running:
+        yield running
+
+
+def known_as(gate: Gatehouse, port: int) -> None:
+    """What is asked of the gate itself bears the name of the address that both have."""
+    ask = gate.raw
+
+    async def raw(method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+        return await ask(method, target, {"Host": f"127.0.0.1:{port}", **(headers or {})}, body)
+
+    gate.raw = raw  # type: ignore[method-assign]
+
+
 @pytest.fixture
-async def pair(store: RedisServer, jupyter: JupyterServer, tmp_path: Path) -> AsyncIterator[Pair]:
+async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> AsyncIterator[Pair]:
     store.command("FLUSHALL")
     async with relay(0) as front, relay(store.socket) as line:
         one = settings(tmp_path, store.url, front.port)
         other = settings(tmp_path, f"redis://127.0.0.1:{line.port}", front.port)
         async with (
-            gatehouse(tmp_path / "a", jupyter, gate_name="a", **one) as a,
-            gatehouse(tmp_path / "b", jupyter, gate_name="b", **other) as b,
+            gatehouse(tmp_path / "a", server, gate_name="a", **one) as a,
+            gatehouse(tmp_path / "b", server, gate_name="b", **other) as b,
         ):
+            for gate in (a, b):
+                known_as(gate, front.port)
             both = Pair(a, b, front, line)
             both.to(a)
             yield both
@@ -127,9 +150,8 @@ async def test_ten_visits_raced_over_both_are_ten(pair: Pair) -> None:
     """Thirty browsers at once, half at each door, with one link for ten."""
     made = await pair.a.share(anyone=True, visits=10)
     token = urlsplit(made["links"][0]["url"]).fragment
-    host = {"Host": urlsplit(pair.a.origin).netloc}
     replies = await asyncio.gather(
-        *((pair.a, pair.b)[i % 2].post("/join", {"token": token, "name": f"V{i}"}, host) for i in range(30))
+        *((pair.a, pair.b)[i % 2].post("/join", {"token": token, "name": f"V{i}"}) for i in range(30))
     )
     assert sorted(reply.status for reply in replies)[:10] == [200] * 10
     assert sum(reply.status == 200 for reply in replies) == 10
@@ -171,6 +193,38 @@ async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:
 
     await until(back)
     assert (await ann.get("files/sub/shared/notes.md"))[0] in (401, 403, 410)
+
+
+@pytest.mark.parametrize("at", ["a", "b"])
+async def test_editors_at_two_gates_and_the_owner_write_one_text(pair: Pair, server: JupyterServer, at: str) -> None:
+    """Everybody reads what everybody wrote, nothing is lost, and nobody is taken for somebody who breaks in. What Ann
+    wrote is taken back, where she wrote it or at the other gate, and all else stays."""
+    path = make(server, f"two-{at}.md")
+    made = await pair.a.share(role="edit", **{"for": ["Ann", "Bo"]})
+    inside = [
+        await gate.visit(made, number, name) for number, (gate, name) in enumerate([(pair.a, "Ann"), (pair.b, "Bo")])
+    ]
+    async with owning(server) as owner, visiting(inside[0]) as ann, visiting(inside[1]) as bo:
+        mine = await owner.open(path)
+        pair.to(pair.a)
+        hers = await ann.open(path)
+        pair.to(pair.b)
+        his = await bo.open(path)
+        pages = (mine, hers, his)
+        for turn in range(10):
+            for name, page in (("owner", mine), ("ann", hers), ("bo", his)):
+                page.type(f"{name} {turn}\n")
+        await hers.until(lambda: len({str(page.source) for page in pages}) == 1 and str(mine.source).count("\n") == 31)
+        assert all(page.closed is None for page in pages)
+        visits = (await pair.b.call("GET", "visits", share=made["share"]["id"]))["visits"]
+        (hers_id,) = [visit["id"] for visit in visits if visit["name"] == "Ann"]
+        gate = {"a": pair.a, "b": pair.b}[at]
+        await pair.a.running.api.versions.live.flush()  # it does so every few seconds by itself
+        await gate.call("POST", f"visits/{hers_id}/undo", {"preview": False})
+        await hers.until(lambda: "ann" not in str(mine.source) and len({str(page.source) for page in pages}) == 1)
+        assert str(mine.source).count("owner") == str(mine.source).count("bo") == 10
+    denied = [event for event in await pair.a.events(outcome="denied", share=made["share"]["id"])]
+    assert denied == []
 
 
 async def test_one_history_of_two_chains(pair: Pair) -> None:

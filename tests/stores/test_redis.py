@@ -30,6 +30,7 @@ from sharegate.store_url import StoreUrl
 from sharegate.stores.redis import fitness
 from sharegate.stores.redis.connection import Server
 from sharegate.stores.redis.packing import packed
+from sharegate.stores.redis.scripts import REPLACE, Script
 from sharegate.stores.redis.store import RedisStore, open_redis
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.versions.model import Authorship, EditKind, Snapshot
@@ -382,6 +383,28 @@ async def test_a_write_whose_answer_is_lost_happens_once(
         visits = await store.visits("s1")
         assert [one.number for one in visits] == list(range(1, len(visits) + 1))
         assert acknowledged and set(acknowledged) <= {one.id for one in visits}
+
+
+async def test_a_version_whose_answer_is_lost_is_kept_once(store: RedisStore, another: Opener) -> None:
+    """Though somebody else kept another one before it was asked again."""
+    other = await another()
+    run = store._server.run
+    lost = []
+
+    async def losing(script: Script, *arguments: Any) -> Any:
+        answer = await run(script, *arguments)
+        if script is REPLACE and not lost:
+            lost.append(answer)
+            await other.keep_version(a_snapshot("n2"), noise(2), limits=PLENTY)
+            return 0
+        return answer
+
+    store._server.run = losing  # type: ignore[method-assign]
+    kept = await store.keep_version(a_snapshot("n1"), noise(1), limits=PLENTY)
+    assert lost == [1] and await store.version("n1") == kept
+    assert sorted(one.id for one in await store.versions()) == ["n1", "n2"]
+    with pytest.raises(ValueError):
+        await store.keep_version(a_snapshot("n1"), noise(1), limits=PLENTY)
 
 
 async def test_attack_a_store_that_goes_back_in_time(server: RedisServer, store: RedisStore) -> None:

@@ -102,11 +102,18 @@ class Shelves:
         """`snapshot.digest` names the content. Raises what Shelf.keep raises."""
         if await self._upstream_of(snapshot.id) is not None:
             raise ValueError(f"there is a version {snapshot.id} already")
-        return await self._change(
-            snapshot.upstream,
-            lambda shelf: shelf.keep(snapshot, len(sealed), limits),
-            {snapshot.digest: sealed},
-        )
+        tried = False
+
+        def keep(shelf: Shelf) -> Snapshot:
+            nonlocal tried
+            known = shelf.snapshots.get(snapshot.id)
+            # The answer to the first attempt was lost on its way, and somebody else changed the shelf since.
+            if tried and known is not None:
+                return known
+            tried = True
+            return shelf.keep(snapshot, len(sealed), limits)
+
+        return await self._change(snapshot.upstream, keep, {snapshot.digest: sealed})
 
     async def name(self, id: str) -> None:
         upstream = await self._upstream_of(id)
