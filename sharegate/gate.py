@@ -222,8 +222,9 @@ class Gate:
         grant = await self._programs.enter(asked, share)
         act.grant = grant
         await self._trail.ready()
-        self._allowance.ask(grant)
+        # Whom a place is refused spends nothing of the others'.
         await self._programs.come_from(grant, asked.request)
+        self._allowance.ask(grant)
         self._presence.touch(grant.visit.id)
         if rest.segments == ("-", "share") and request.method == "GET":
             return self._programs.about(grant)

@@ -141,6 +141,21 @@ def test_a_question_is_asked_at_a_terminal(people: ScriptedGate) -> None:
     assert len(people.sent("POST links/l1/revoke")) == 1
 
 
+def test_what_programs_ask_for_is_shown_in_two_lines(scripted: ScriptedGate) -> None:
+    """Server URL and token, each whole, to be copied from a terminal."""
+    token = "eyJ" + "x" * 200
+    program = {"url": "http://127.0.0.1:8870/s/k7f2k7f2k7", "token": token}
+    link = views.link() | {"url": f"http://127.0.0.1:8870/join#{token}", "program": program}
+    answer = {"share": views.share(clients=True), "links": [link], "warnings": [], "overlaps": []}
+    scripted.say("POST shares", answer)
+    with at_terminal("share", "week3", "--clients", "--no-qr") as terminal:
+        assert terminal.end() == 0
+        text = plain(terminal.text)
+    assert f"server URL  {program['url']}" in text
+    assert f"token       {token}" in text
+    assert "Programs do not knock" in text
+
+
 def test_the_code_of_a_link_is_shown_where_it_fits(scripted: ScriptedGate) -> None:
     """share shows a QR code on a large terminal, says how to get one on a small one, and never breaks the address."""
     address = "http://127.0.0.1:8870/join#" + "x" * 230
