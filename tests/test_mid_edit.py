@@ -20,7 +20,7 @@ from yarl import URL
 
 from sharegate.channels import frames
 from sharegate.channels.frames import RawJson, RawSave
-from tests.attacks.pages import room_of, until
+from tests.attacks.pages import owning, room_of, until
 from tests.gatehouse import Inside
 from tests.gateprocess import GateProcess
 from tests.plainsocket import PlainSocket, drop_all
@@ -173,7 +173,7 @@ def there(server: JupyterServer, *words: str) -> bool:
 async def test_the_gate_restarts_in_the_middle_of_an_edit(
     gate: GateProcess, ann: Pen, server: JupyterServer, number: signal.Signals
 ) -> None:
-    """What was reported saved is in the file; what a second page was shown, and at a stop what was sent, is in the
+    """What was reported saved is in the file; what the server had, and at a stop also what the gate had, is in the
     server's document, each word once. The page came back by itself, on the same port, in the same visit, and still has
     what it could not send meanwhile."""
     made_bo = Pen(ann.who)
@@ -185,6 +185,9 @@ async def test_the_gate_restarts_in_the_middle_of_an_edit(
         assert there(server, "<saved>")
         await ann.write("<shown>")
         await until(lambda: "<shown>" in made_bo.text)
+        async with owning(server) as owner:
+            mine = await owner.open(PATH)
+            await until(lambda: "<shown>" in str(mine.source))
         if number is signal.SIGTERM:
             # Sent, and nobody has said anything to it yet.
             await ann.write("<sent>")

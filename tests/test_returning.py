@@ -184,6 +184,8 @@ async def test_attack_a_server_of_another_folder_on_the_old_port(
     await desk.stop(first)
     (tmp_path / "root" / "sub" / "shared").mkdir(parents=True)
     (tmp_path / "root" / "sub" / "shared" / "data.csv").write_text("another folder's")
+    # It leaves word of itself where the other did, as all servers of one account do.
+    (tmp_path / "runtime").symlink_to(desk.home / "runtime")
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"log_level": "DEBUG"}}))
     wrong = await desk.start(tmp_path, port=first.port)
