@@ -278,6 +278,32 @@ def _elsewhere(ground: Ground, origin: str) -> Iterator[Probe]:
         yield Probe(Check.HOSTS, f"{name}, at the door", "GET", "/join", Answer.REFUSED, host_field, bare=True)
 
 
+# Where programs ask, with a share token. `{link}` is that of the link that the visit came by.
+PROGRAMS: dict[str, tuple[tuple[str, str], ...]] = {
+    "link's token": (("Authorization", "token {link}"),),
+    "link's token as a bearer": (("Authorization", "Bearer {link}"),),
+    "server's token": (("Authorization", "token {secret}"),),
+    "no token": (),
+}
+
+
+def programs(ground: Ground, base: str, *, link: str, token: str, clients: bool) -> Iterator[Probe]:
+    """At the addresses for programs, which lie beside the visit's. A share that programs may use is confined for them
+    too."""
+    beside = base.rpartition("~")[0]
+    for name, fields in PROGRAMS.items():
+        told = tuple((key, value.format(secret=token, link=link)) for key, value in fields)
+        for what, template in (("inside", "{base}"), ("outside", "{there}"), ("by dots", "{root}/{up:../}{there}")):
+            place = ground.fill(template) or ""
+            opens = clients and what == "inside" and "{link}" in str(fields)
+            answer = Answer.ANY if opens else Answer.REFUSED
+            target = f"{beside}api/contents/{place}?content=1"
+            yield Probe(Check.CREDENTIALS, f"program, {name}, {what}", "GET", target, answer, told, bare=True)
+    place = ground.fill("{there}") or ""
+    target = f"{beside}files/{place}?token={link}"
+    yield Probe(Check.CREDENTIALS, "program, link's token in the query", "GET", target, bare=True)
+
+
 def credentials(ground: Ground, token: str) -> Iterator[Probe]:
     """Other credentials than the visit's cookie, alone and beside it. They are few: the gate counts strangers."""
     target = f"api/contents/{ground.fill('{base}') or ''}?content=0"

@@ -75,6 +75,11 @@ class Eye:
         self._share = share
         self._root = tuple(part for part in share.root.split("/") if part)
 
+    @property
+    def clients(self) -> bool:
+        """Whether programs may use the share."""
+        return self._share.clients
+
     async def ask(
         self, method: str, path: str, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
     ) -> tuple[int, Headers, bytes]:

@@ -17,7 +17,7 @@ from sharegate.prove.wire import Reply
 FIELDS = frozenset(
     {
         *("accept-ranges", "cache-control", "connection", "content-disposition", "content-encoding"),
-        *("content-language",),
+        *("content-language", "x-accel-buffering"),
         *("content-length", "content-range", "content-security-policy", "content-type", "cross-origin-opener-policy"),
         *("cross-origin-resource-policy", "date", "etag", "expires", "last-modified", "location", "permissions-policy"),
         *("referrer-policy", "retry-after", "sec-websocket-accept", "sec-websocket-version", "server"),

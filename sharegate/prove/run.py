@@ -255,7 +255,8 @@ class Run:
         if not here:
             self.facts.append("the server's token as a credential at the gate: it is not sent over a network")
         token = self.eye.upstream.token.secret if here else ground.mark
-        for probe in addresses.credentials(ground, token):
+        beside = addresses.programs(ground, self._inside.base, link=self._token, token=token, clients=self.eye.clients)
+        for probe in (*addresses.credentials(ground, token), *beside):
             if not self.wanted.quick or probe.quick:
                 await self._probe(ground, probe)
 

@@ -214,6 +214,14 @@ def no_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
     patch.setattr(Authenticator, "by_cookie", told)
 
 
+def programs_are_believed(patch: Patch, server: JupyterServer) -> None:
+    def when(request: Request) -> str | None:
+        program = request.target.startswith("/s/") and "~" not in request.target and "/-/" not in request.target
+        return request.target.split("/", 3)[3] if program and "Authorization" in request.headers else None
+
+    as_its_owner(patch, server, when)
+
+
 def any_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
     honest = Authenticator.by_cookie
 
@@ -326,7 +334,7 @@ VIEW: dict[Check, list[Hole]] = {
     Check.HEADERS: [cookies_pass, origins_pass, files_come_as_pages],
     Check.OWNERS_DOINGS: [sessions_pass],
     Check.QUERIES: [arguments_pass],
-    Check.CREDENTIALS: [no_cookie_is_enough],
+    Check.CREDENTIALS: [no_cookie_is_enough, programs_are_believed],
     Check.OTHER_VISITS: [any_cookie_is_enough],
     Check.OTHER_SITES: [any_origin_passes],
     Check.HOSTS: [any_host_passes],
