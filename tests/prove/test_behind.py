@@ -107,7 +107,7 @@ async def test_nothing_gets_out_through_it(nginx: tuple[int, int], tmp_path: Pat
 @pytest.mark.parametrize(
     ("check", "hole"),
     [(Check.PLACES, everywhere_is_inside), (Check.HEADERS, cookies_pass), (Check.OTHER_SITES, any_origin_passes)],
-    ids=str,
+    ids=("places", "headers", "other sites"),
 )
 async def test_holes_are_found_through_it(
     nginx: tuple[int, int], tmp_path: Path, ground: JupyterServer, monkeypatch: Any, check: Check, hole: Any
