@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -57,8 +58,10 @@ def notebook(workshop: JupyterServer) -> Iterator[Path]:
 
 
 def sources(path: Path) -> list[str]:
-    """What the cells of a notebook on the disk say."""
-    return ["".join(cell["source"]) for cell in json.loads(path.read_bytes())["cells"]]
+    """What the cells of a notebook on the disk say; none of a file that is being written at this moment."""
+    with contextlib.suppress(ValueError):
+        return ["".join(cell["source"]) for cell in json.loads(path.read_bytes())["cells"]]
+    return []
 
 
 async def until(what: Callable[[], Awaitable[Any] | Any], within: float = 30.0) -> Any:

@@ -62,8 +62,7 @@ async def test_notebook_then_nbmodel(editor: Program, workshop: JupyterServer) -
     assert "markdown # Shared notebook" in out
     assert sources(path)[0] == "# Checked"
     assert sources(path)[-1] == "print('added by a program')"
-    assert await run("nbmodel", editor) == "# Checked\n"
-    await until(lambda: sources(path)[-1] == "# By nbmodel_client")
+    assert "print('added by a program')" in await run("nbmodel", editor)
     assert await editor.gate.denials(editor.share["id"]) == []
 
 
