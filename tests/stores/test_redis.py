@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -481,6 +482,21 @@ async def test_requests_cost_no_round_trip(server: RedisServer, another: Opener)
         delattr(store._server, name)
 
 
+async def test_no_command_looks_at_all_keys(server: RedisServer, store: RedisStore) -> None:
+    """A server that serves others too is not held up by a gate."""
+    await plant(store)
+    server.command("CONFIG", "RESETSTAT")
+    await asyncio.gather(*all_writes(store), return_exceptions=True)
+    for _ in range(3):
+        await store.read(Query(newest_first=True, limit=3))
+        await store.versions(upstream="u1")
+        await store.edits(PLACE)
+        await store.edited_by("v1")
+    used = set(re.findall(rb"cmdstat_([a-z|]+):", server.command("INFO", "commandstats")))
+    assert b"evalsha" in used and not used & {b"keys", b"scan", b"sscan", b"hscan", b"randomkey", b"flushall"}
+    assert store._following.records.position > 5
+
+
 # -- names and folders ------------------------------------------------------------------------------------------------
 
 
@@ -628,6 +644,37 @@ async def test_everything_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         assert {one.id for one in results if isinstance(one, Visit | Snapshot)} <= there
         assert [one.number for one in await store.visits("s1")] == list(range(1, len(await store.visits("s1")) + 1))
         assert await store.check() == []
+        await store.close()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can be set on Linux only")
+async def test_a_full_disk_takes_back_nothing(tmp_path: Path) -> None:
+    """The server's log cannot grow: what does not fit is refused, and after the server was started again with room,
+    everything that was acknowledged is there."""
+    with running_redis() as hurt:
+        store = await open_redis(StoreUrl.parse(hurt.url), key=KEY, folder=tmp_path)
+        await store.add_share(a_share(), [a_link()])
+        size = max(path.stat().st_size for path in (hurt.folder / "appendonlydir").iterdir())
+        assert hurt.process is not None
+        resource.prlimit(hurt.process.pid, resource.RLIMIT_FSIZE, (size + 20_000, size + 20_000))
+        opened = await asyncio.gather(
+            *(store.open_visit(a_visit(f"v{i}"), seats=None) for i in range(1000)), return_exceptions=True
+        )
+        assert {type(one) for one in opened} <= {Visit, StoreUnavailable}
+
+        async def more() -> None:
+            for i in range(1000, 2000):
+                opened.append(await store.open_visit(a_visit(f"v{i}"), seats=None))
+
+        with pytest.raises(StoreUnavailable):
+            await more()
+        hurt.kill()
+        hurt.start()
+        await until(lambda: store._following._heard)
+        await store.ready()
+        there = {one.id for one in await store.visits("s1")}
+        acknowledged = {one.id for one in opened if isinstance(one, Visit)}
+        assert acknowledged <= there
         await store.close()
 
 
