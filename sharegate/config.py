@@ -247,7 +247,10 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # nobody of that name has a home here: then it is a folder with a tilde
+        return Path(text).absolute()
 
 
 def _store_password(values: dict[str, Any], environment: str, faults: list[Invalid]) -> str:
@@ -257,7 +260,7 @@ def _store_password(values: dict[str, Any], environment: str, faults: list[Inval
     if name.strip():
         try:
             found["store_password_file"] = _path(name).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             what = f"{name} cannot be read ({type(error).__name__})"
             faults.append(Invalid("store_password_file", what, "Check path and permissions"))
         else:
