@@ -299,7 +299,10 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:  # nobody of that name has a home here: then it is a folder with a tilde
+        return Path(text).absolute()
 
 
 def _store_password(values: dict[str, Any], environment: str, faults: list[Invalid]) -> str:

@@ -221,6 +221,7 @@ class Gate:
         asked = read_token(request, raw_query)
         grant = await self._programs.enter(asked, share)
         act.grant = grant
+        request.known()
         await self._trail.ready()
         # Whom a place is refused spends nothing of the others'.
         await self._programs.come_from(grant, asked.request)

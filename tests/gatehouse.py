@@ -108,7 +108,7 @@ class Program(Inside):
     """A program with the share token of a link, at the address for programs. `cookie` is the token."""
 
     def manners(self, method: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.cookie}"} if self.cookie else {}
+        return {"Host": self.host, **({"Authorization": f"Bearer {self.cookie}"} if self.cookie else {})}
 
     async def upgrade(self, path: str, *, headers: dict[str, str] | None = None) -> int:
         asked = {**self.manners("GET"), **HANDSHAKE, **(headers or {})}
@@ -178,7 +178,8 @@ class Gatehouse:
         """A program by a link of a share (a new one of `sub/shared`, with `clients`, when none is given)."""
         made = made or await self.share(clients=True, **{"for": ["Ann"], **more})
         link = made["links"][number]
-        return Program(self, made["share"], link, f"/s/{made['share']['id']}/", urlsplit(link["url"]).fragment)
+        base = self.addresses.of(made["share"]["id"]).programs
+        return Program(self, made["share"], link, base, urlsplit(link["url"]).fragment)
 
     async def robot(self, made: dict[str, Any], number: int = 0, name: str = "Robo") -> RobotVisitor:
         robot = RobotVisitor(name, made["links"][number]["url"])

@@ -252,6 +252,8 @@ def test_the_password_of_a_store_is_shown_nowhere(tmp_path: Path) -> None:
         ({"SHAREGATE_STORE_PASSWORD": "a"}, {}, "SHAREGATE_STORE_PASSWORD"),
         ({}, {"store": "unix:///r.sock", "store_password_file": "/nowhere"}, "store_password_file"),
         ({}, {"store": "unix:///r.sock", "store_password_file": "/etc/passwd"}, "store_password_file"),
+        ({}, {"store": "unix:///r.sock", "store_password_file": "\0"}, "store_password_file"),
+        ({}, {"store": "unix:///r.sock", "store_password_file": "~nobody-here/x"}, "store_password_file"),
         ({}, {"store": "redis://redis.example.org"}, "store"),
         ({}, {"store": "http://127.0.0.1"}, "store"),
         ({}, {"store": "redis://127.0.0.1", "store_ca_file": "/ca.pem"}, "store_ca_file"),

@@ -431,6 +431,8 @@ async def test_without_a_standing_token_every_route_is_refused_and_the_server_is
     for rule, example in EXAMPLES:
         if "token=" in example.target:
             continue  # another token is another state
+        if who.addresses.own_host and example.target == "/robots.txt":
+            continue  # on a share's own host that address is the door's
         reply = await ask(who, example)
         meaning = MEANINGS[Reason.BAD_PATH] if example.expect == "bad_path" else expected
         assert reply.status == meaning.status, (state, rule.id, example.target)

@@ -21,6 +21,8 @@ from sharegate.stores.redis.scripts import LEASE, RELEASE
 
 LEASE_MS = 5000
 _LOOK_SECONDS = 0.5
+# Twice as long as a lease lasts.
+_LOOKS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,10 @@ async def take(server: Server, names: Names, gate: str, instance: str) -> Lease:
     where = f"process {os.getpid()} on {platform.node()}"
     lease = Lease(gate, names.lease(gate), instance, f"{instance}:{secrets.token_hex(8)} {where}")
     answer = await server.run(LEASE, [lease.key], lease.value, instance, LEASE_MS)
-    left = LEASE_MS
+    left, looks = LEASE_MS, 0
     while answer != b"ok":
-        before, left = left, int(await server.ask("PTTL", lease.key))
-        if left > before:  # renewed meanwhile: it lives
+        before, left, looks = left, int(await server.ask("PTTL", lease.key)), looks + 1
+        if left > before or looks > _LOOKS:  # renewed meanwhile: it lives
             holder = answer.decode("utf-8", "replace").partition(" ")[2]
             raise Refused(
                 "gate_name_taken",
