@@ -84,7 +84,7 @@ async def test_attack_reading_outside(gate: Gatehouse, ann: Inside, reader: str,
     """No spelling of a place outside, hidden or linked out is read, through whichever address."""
     method, target = READERS[reader]
     reply = await ann.ask(method, target.replace("{place}", path))
-    if target.startswith(("lab/", "doc/")) and reply.status == 200:
+    if target.startswith(("lab/", "doc/", "tree/", "notebooks/", "edit/")) and reply.status == 200:
         # What has a page is a name inside, with nothing behind it.
         assert path.startswith("sub/shared/") and not any(secret in reply.body for secret in SECRETS)
         return
