@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sharegate.answers import Answers
 from sharegate.audit.announce import Announcing
@@ -26,6 +26,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
@@ -40,6 +41,7 @@ from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
@@ -89,6 +91,8 @@ class RunningGate:
     api: Api
     servers: OwnerServers
     gate: Gate
+    applied: list[str] = field(default_factory=list)
+    """What the rules changed at the start, in words."""
 
     @property
     def gate_url(self) -> str:
@@ -161,14 +165,16 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
+        in_force = InForce(policies.sharing)
+        history = StoredHistory(store, store)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
             store=store,
             upstreams=store,
-            history=StoredHistory(store, store),
+            history=history,
             trail=trail,
-            issuer=Issuer(store, tokens, roots, policies.sharing, now),
-            knocks=Knocks(store, policies.sharing, now),
+            issuer=Issuer(store, tokens, roots, in_force, now),
+            knocks=Knocks(store, in_force, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
             servers=servers,
@@ -176,6 +182,16 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             pages=presence.pages,
             views=views,
             versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
+            rules=Rules(
+                in_force=in_force,
+                read=lambda: _reading(config, policies),
+                store=store,
+                history=history,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                now=now,
+            ),
             ring=ring,
             facts=GateFacts(
                 gate_url=config.gate_url,
@@ -234,6 +250,10 @@ async def running(
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
+            # Before anybody is let in: what was given under other rules is brought under these.
+            applied = await house.api.rules.at_start()
+            for sentence in applied:
+                log.warning("by the rules: %s", sentence)
             names = Names(house.now)
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
@@ -250,7 +270,7 @@ async def running(
                 closing.push_async_callback(_drain, gate, house.channels, documents)
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
                 progress(f"gate at {config.gate_url}")
-                yield RunningGate(config, house.api, house.servers, gate)
+                yield RunningGate(config, house.api, house.servers, gate, applied)
                 with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
@@ -380,6 +400,18 @@ async def _keep(house: _House) -> None:
             await house.keeper.thin()
             await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
         await asyncio.sleep(3600)
+
+
+def _reading(config: Config, began: Policies) -> Reading:
+    """The policy files as they are now. Raises Faults."""
+    now = load_policies(extra=config.policy_dir)
+    parts = {
+        "roles.yaml": now.roles.same_as(began.roles),
+        "documents.yaml": now.documents == began.documents,
+        "files.yaml": now.files.groups == began.files.groups,
+        "routes": now.policy.rules == began.policy.rules,
+    }
+    return Reading(now.sharing, tuple(name for name, same in parts.items() if not same))
 
 
 def _limits(config: Config) -> Limits:

@@ -243,13 +243,16 @@ async def find(control: Control, ref: str, *kinds: str) -> Found:
 
 
 @contextlib.asynccontextmanager
-async def until_signalled() -> AsyncIterator[asyncio.Event]:
-    """An event that SIGINT, SIGTERM and SIGHUP set, in place of ending the process at once."""
+async def until_signalled(*, hangup: Callable[[], object] | None = None) -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT, SIGTERM and SIGHUP set, in place of ending the process at once; SIGHUP calls `hangup`
+    where that is given."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, stop.set)
+    if hangup is not None:
+        loop.add_signal_handler(signal.SIGHUP, hangup)
     try:
         yield stop
     finally:

@@ -27,6 +27,7 @@ from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody,
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
+from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
@@ -77,6 +78,7 @@ class Api:
         pages: Callable[[list[str]], int],
         views: Views,
         versions: Versions,
+        rules: Rules,
         ring: KeyRing,
         facts: GateFacts,
         describe: Reader,
@@ -95,6 +97,7 @@ class Api:
         self._pages = pages
         self._views = views
         self.versions = versions
+        self.rules = rules
         self._ring = ring
         self._facts = facts
         self._describe = describe
@@ -135,6 +138,7 @@ class Api:
             ("GET", "/api/v1/keys", self._keys),
             ("GET", "/api/v1/doctor", self._doctor),
             *self.versions.table(),
+            *self.rules.table(),
         ]
 
     async def call(
