@@ -25,6 +25,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
+from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.versions import Versions
@@ -166,6 +167,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
         in_force = InForce(policies.sharing)
+        issuer = Issuer(store, tokens, roots, in_force, now)
         history = StoredHistory(store, store)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         api = Api(
@@ -173,7 +175,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             upstreams=store,
             history=history,
             trail=trail,
-            issuer=Issuer(store, tokens, roots, in_force, now),
+            issuer=issuer,
             knocks=Knocks(store, in_force, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
@@ -192,7 +194,16 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
                 trail=trail,
                 now=now,
             ),
-            ring=ring,
+            keys=Keys(
+                ring=ring,
+                store=store,
+                issuer=issuer,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                address=lambda link: f"{config.gate_url}/join#{tokens.mint(link)}",
+                now=now,
+            ),
             facts=GateFacts(
                 gate_url=config.gate_url,
                 dashboard_url=config.dashboard_url,

@@ -191,6 +191,7 @@ TESTED_ELSEWHERE = {
     "cli/settings.py": "tests/cli/test_commands.py",
     "cli/sharing.py": "tests/cli/test_commands.py",
     "cli/up.py": "tests/cli/test_terminal.py",
+    "cli/signing.py": "tests/cli/test_commands.py, tests/dashboard/test_keys.py",
     "cli/words.py": "tests/cli/test_commands.py",
 }
 

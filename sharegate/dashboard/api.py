@@ -25,6 +25,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
+from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.rules import Rules
@@ -37,7 +38,6 @@ from sharegate.errors import (
 )
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
-from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
@@ -79,7 +79,7 @@ class Api:
         views: Views,
         versions: Versions,
         rules: Rules,
-        ring: KeyRing,
+        keys: Keys,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -98,7 +98,7 @@ class Api:
         self._views = views
         self.versions = versions
         self.rules = rules
-        self._ring = ring
+        self.keys = keys
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -135,10 +135,10 @@ class Api:
             ("GET", "/api/v1/servers", self._list_servers),
             ("POST", "/api/v1/servers", self._add_server),
             ("DELETE", "/api/v1/servers/{id}", self._remove_server),
-            ("GET", "/api/v1/keys", self._keys),
             ("GET", "/api/v1/doctor", self._doctor),
             *self.versions.table(),
             *self.rules.table(),
+            *self.keys.table(),
         ]
 
     async def call(
@@ -230,9 +230,6 @@ class Api:
     async def _resolve(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         found = await self._resolver.resolve(query.get("ref", ""))
         return {"kind": found.kind, "id": found.id, "label": found.label, "title": found.title}
-
-    async def _keys(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"keys": [{"kid": key.kid, "state": key.state, "created": key.created} for key in self._ring.listed()]}
 
     async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"findings": await self._facts.doctor()}
