@@ -27,6 +27,7 @@ from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.records import Records
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
@@ -47,7 +48,9 @@ from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
+from sharegate.stores.copies import Migrated
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from sharegate.upkeep import Upkeep
 from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
@@ -145,6 +148,8 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         trail = Announcing(Trail(store, writer="gate", clock=now, full_addresses=config.full_addresses))
         await trail.open()
         closing.push_async_callback(trail.close)
+        if store.migrated is not None:
+            await _tell_migrated(trail, store.migrated)
         forwarder = await closing.enter_async_context(AiohttpForwarder())
         directory = Directory(store, forwarder)
         servers = OwnerServers(store, forwarder, config.owner)
@@ -204,6 +209,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
                 address=lambda link: f"{config.gate_url}/join#{tokens.mint(link)}",
                 now=now,
             ),
+            records=Records(Upkeep(config), store, trail),
             facts=GateFacts(
                 gate_url=config.gate_url,
                 dashboard_url=config.dashboard_url,
@@ -411,6 +417,12 @@ async def _keep(house: _House) -> None:
             await house.keeper.thin()
             await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
         await asyncio.sleep(3600)
+
+
+async def _tell_migrated(trail: Announcing, migrated: Migrated) -> None:
+    said = f"from format {migrated.before} to {migrated.after}; the former is kept as {migrated.copy.name}"
+    log.warning("the records were brought %s in %s", said, migrated.copy.parent)
+    await trail.record(AuditEvent(action=Action.STORE_MIGRATED, actor="gate", detail=said))
 
 
 def _reading(config: Config, began: Policies) -> Reading:

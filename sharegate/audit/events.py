@@ -60,6 +60,7 @@ class Action(StrEnum):
     KEY_REFUSED = "key.refused"
     TRAIL_ERASED = "trail.erased"
     STORE_MIGRATED = "store.migrated"
+    STORE_RESTORED = "store.restored"
     GATE_STARTED = "gate.started"
     GATE_STOPPED = "gate.stopped"
     TRAIL_GAP = "trail.gap"

@@ -141,6 +141,7 @@ _SENTENCES: dict[Action, str] = {
     Action.KEY_RETIRED: "A signing key was retired{with_detail}",
     Action.KEY_REFUSED: "A signing key is not trusted any more; links that it signed stopped working{with_detail}",
     Action.TRAIL_ERASED: "{owner} erased what identifies somebody{with_detail}",
+    Action.STORE_RESTORED: "Older records were put in the place of newer ones",
     Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
     Action.GATE_STARTED: "sharegate started{with_detail}",
     Action.GATE_STOPPED: "sharegate stopped{with_detail}",

@@ -26,6 +26,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.rules import Rules
@@ -80,6 +81,7 @@ class Api:
         versions: Versions,
         rules: Rules,
         keys: Keys,
+        records: Records,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -99,6 +101,7 @@ class Api:
         self.versions = versions
         self.rules = rules
         self.keys = keys
+        self.records = records
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -139,6 +142,7 @@ class Api:
             *self.versions.table(),
             *self.rules.table(),
             *self.keys.table(),
+            *self.records.table(),
         ]
 
     async def call(

@@ -23,6 +23,7 @@ from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
 from sharegate.stores import records, trail_table
+from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
 from sharegate.stores.lock import ProcessLock
@@ -52,6 +53,7 @@ def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.A
             private(file)
             lock = ProcessLock.take(file.with_name(file.name + ".lock"))
             opened.callback(lock.release)
+            migrated = keep_before_migration(file)
             writing = connect(file)
             opened.callback(writing.close)
             mirror = load(writing, boxes[0])
@@ -59,7 +61,7 @@ def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.A
             opened.callback(reading.close)
         except (sqlite3.Error, OSError) as error:  # fails closed
             raise StoreUnavailable(f"the store {file} cannot be opened: {error}") from error
-        store = SqliteStore(file, boxes, lock, writing, reading, mirror, loop)
+        store = SqliteStore(file, boxes, lock, writing, reading, mirror, loop, migrated)
         opened.pop_all()
         return store
 
@@ -76,8 +78,10 @@ class SqliteStore(VersionTables):
         reading: sqlite3.Connection,
         mirror: Mirror,
         loop: asyncio.AbstractEventLoop,
+        migrated: Migrated | None = None,
     ) -> None:
         self.path = path
+        self.migrated = migrated
         self._box, self._content_box = boxes
         self._lock = lock
         self._reading = reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from sharegate.audit.interfaces import Query, Sealed
@@ -40,6 +41,13 @@ def read(connection: sqlite3.Connection, query: Query) -> list[Sealed]:
         sql += " LIMIT ?"
         values.append(query.limit)
     return [_sealed(row) for row in connection.execute(sql, values)]
+
+
+def each(connection: sqlite3.Connection) -> Iterator[Sealed]:
+    """All of it, without holding it in memory: each writer's events in order."""
+    columns = "writer, seq, previous, digest, CAST(body AS BLOB), CAST(personal AS BLOB)"
+    for row in connection.execute(f"SELECT {columns} FROM trail ORDER BY writer, seq"):  # noqa: S608 -- our own names
+        yield _sealed(row)
 
 
 def writers(connection: sqlite3.Connection) -> list[str]:
