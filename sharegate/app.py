@@ -13,22 +13,26 @@ from dataclasses import dataclass, field, replace
 
 from sharegate.answers import Answers
 from sharegate.audit.announce import Announcing
+from sharegate.audit.erasure import Erasure
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
 from sharegate.audit.history import StoredHistory
-from sharegate.audit.interfaces import Query
+from sharegate.audit.steady import Steady
 from sharegate.audit.trail import Trail
+from sharegate.audit.whole import WholeTrail
 from sharegate.channels.registry import Channels
 from sharegate.config import Config
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.documents import Documents
@@ -41,14 +45,13 @@ from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
-from sharegate.policy.load import Policies, load_policies
+from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
-from sharegate.stores.copies import Migrated
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.upkeep import Upkeep
 from sharegate.upstream.directory import Directory, StateChange
@@ -149,7 +152,9 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         await trail.open()
         closing.push_async_callback(trail.close)
         if store.migrated is not None:
-            await _tell_migrated(trail, store.migrated)
+            log.warning("the records were brought %s, in %s", store.migrated, store.migrated.copy.parent)
+            event = AuditEvent(action=Action.STORE_MIGRATED, actor="gate", detail=str(store.migrated))
+            await trail.record(event)
         forwarder = await closing.enter_async_context(AiohttpForwarder())
         directory = Directory(store, forwarder)
         servers = OwnerServers(store, forwarder, config.owner)
@@ -171,6 +176,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
         hands = Hands(now)
         views = Views(store, presence, lambda visit: channels.count(visit=visit), policies.roles.sentence, now)
         doctor = Doctor(config, store, servers, trail)
+        erasure = Erasure(store)
         in_force = InForce(policies.sharing)
         issuer = Issuer(store, tokens, roots, in_force, now)
         history = StoredHistory(store, store)
@@ -191,7 +197,7 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
             versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
             rules=Rules(
                 in_force=in_force,
-                read=lambda: _reading(config, policies),
+                read=lambda: Reading(*reread(config.policy_dir, policies)),
                 store=store,
                 history=history,
                 cutter=channels,
@@ -210,6 +216,16 @@ async def _house(config: Config, *, running: bool, now: Callable[[], float]) -> 
                 now=now,
             ),
             records=Records(Upkeep(config), store, trail),
+            trails=Trails(
+                history=WholeTrail(store, trail, ring, now),
+                erasure=erasure,
+                store=store,
+                retention_days=config.retention_days,
+                anchor_file=config.anchor_file,
+                anchor_minutes=config.anchor_minutes,
+                now=now,
+            ),
+            erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
             facts=GateFacts(
                 gate_url=config.gate_url,
                 dashboard_url=config.dashboard_url,
@@ -285,7 +301,8 @@ async def running(
                 tasks = [asyncio.create_task(work()) for work in background]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(_drain, gate, house.channels, documents)
-                await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
+                started = config.gate_url + await house.api.trails.clock_note()
+                await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
                 progress(f"gate at {config.gate_url}")
                 yield RunningGate(config, house.api, house.servers, gate, applied)
                 with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
@@ -406,35 +423,21 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
     house.hands.notebooks = documents
     asking = Asking(house.hands, now)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
-    return gate, documents, [*beside, lambda: _keep(house)]
+    return gate, documents, [*beside, lambda: _keep(house), house.api.trails.run]
 
 
 async def _keep(house: _House) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store."""
+    steady = Steady(house.now, await house.api.trails.newest())
     while True:
-        with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
-            await house.store.prune(house.now())
-            await house.keeper.thin()
-            await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
+        if steady.leapt():
+            log.warning("the clock leapt ahead; nothing is let go of for an hour")
+        else:
+            with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+                await house.store.prune(house.now())
+                await house.keeper.thin()
+                await house.api.trails.let_go()
         await asyncio.sleep(3600)
-
-
-async def _tell_migrated(trail: Announcing, migrated: Migrated) -> None:
-    said = f"from format {migrated.before} to {migrated.after}; the former is kept as {migrated.copy.name}"
-    log.warning("the records were brought %s in %s", said, migrated.copy.parent)
-    await trail.record(AuditEvent(action=Action.STORE_MIGRATED, actor="gate", detail=said))
-
-
-def _reading(config: Config, began: Policies) -> Reading:
-    """The policy files as they are now. Raises Faults."""
-    now = load_policies(extra=config.policy_dir)
-    parts = {
-        "roles.yaml": now.roles.same_as(began.roles),
-        "documents.yaml": now.documents == began.documents,
-        "files.yaml": now.files.groups == began.files.groups,
-        "routes": now.policy.rules == began.policy.rules,
-    }
-    return Reading(now.sharing, tuple(name for name, same in parts.items() if not same))
 
 
 def _limits(config: Config) -> Limits:

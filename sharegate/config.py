@@ -51,6 +51,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
+    Setting("anchor_file", "str", "", "A file, best on another disk, to which signed ends of the history are added."),
+    Setting("anchor_minutes", "int", 60, "Minutes between two anchors of the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
     Setting("requests_at_once", "int", 64, "Requests that one visit may have running (link 8×, share 16×)."),
     Setting("channels_per_visit", "int", 32, "Live connections that one visit may hold."),
@@ -100,6 +102,8 @@ class Config:
     policy_dir: Path | None
     full_addresses: bool
     retention_days: int
+    anchor_file: Path | None
+    anchor_minutes: int
     log_level: str
     requests_at_once: int
     channels_per_visit: int
@@ -207,6 +211,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "data_dir": Path(data_dir).expanduser().absolute(),
             "owner": values["owner"] or person(),
             "policy_dir": Path(values["policy_dir"]).expanduser().absolute() if values["policy_dir"] else None,
+            "anchor_file": Path(values["anchor_file"]).expanduser().absolute() if values["anchor_file"] else None,
         }
     )
 
@@ -271,9 +276,9 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
-    for name in ("data_dir", "policy_dir"):
+    for name in ("data_dir", "policy_dir", "anchor_file"):
         if values[name] and not values[name].strip():
-            faults.append(Invalid(name, "is blank", "Give a folder, or leave it out"))
+            faults.append(Invalid(name, "is blank", "Give a path, or leave it out"))
     if len(values["owner"]) > 60 or not values["owner"].isprintable():
         faults.append(Invalid("owner", "is not a name of up to 60 visible characters", "Shorten it"))
     _check_reach(values, faults)

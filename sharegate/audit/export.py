@@ -66,11 +66,13 @@ def json_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
         yield msgspec.json.encode(row).decode() + "\n"
 
 
-def csv_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
-    """RFC 4180 with a header. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+def csv_lines(sealed: Iterable[Sealed], *, header: bool = True) -> Iterator[str]:
+    """RFC 4180 with a header, but for later pages. A text that a spreadsheet would run as a formula gets an apostrophe
+    in front."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
+    if header:
+        writer.writerow(COLUMNS)
     for row in rows(sealed):
         yield _taken(buffer)
         writer.writerow([_harmless(value) for value in row.values()])

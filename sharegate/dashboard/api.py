@@ -24,12 +24,14 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
+from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.rules import Rules
+from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
@@ -82,6 +84,8 @@ class Api:
         rules: Rules,
         keys: Keys,
         records: Records,
+        trails: Trails,
+        erasing: Erasing,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -102,6 +106,8 @@ class Api:
         self.rules = rules
         self.keys = keys
         self.records = records
+        self.trails = trails
+        self.erasing = erasing
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -134,7 +140,6 @@ class Api:
             ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
             ("GET", "/api/v1/audit", self._audit),
             ("GET", "/api/v1/audit/passed-on", self._passed_on),
-            ("GET", "/api/v1/audit/verify", self._verify),
             ("GET", "/api/v1/servers", self._list_servers),
             ("POST", "/api/v1/servers", self._add_server),
             ("DELETE", "/api/v1/servers/{id}", self._remove_server),
@@ -143,6 +148,8 @@ class Api:
             *self.rules.table(),
             *self.keys.table(),
             *self.records.table(),
+            *self.trails.table(),
+            *self.erasing.table(),
         ]
 
     async def call(
@@ -426,9 +433,6 @@ class Api:
 
     async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"people": await self._history.passed_on(query.get("share", ""))}
-
-    async def _verify(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return await self._history.verify()
 
     # -- servers --------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,9 @@ class Migrated:
     after: int
     copy: Path
 
+    def __str__(self) -> str:
+        return f"from format {self.before} to {self.after}; the former is kept as {self.copy.name}"
+
 
 def copied(source: sqlite3.Connection, target: Path, progress: Progress | None = None) -> None:
     """Write the store behind `source` to the new file `target`. Raises StoreUnavailable, and nothing is left then.

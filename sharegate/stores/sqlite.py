@@ -28,7 +28,7 @@ from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.mirror import Mirror
-from sharegate.stores.retention import Pruned, prune
+from sharegate.stores.retention import Pruned, forget, prune
 from sharegate.stores.version_store import VersionTables
 from sharegate.stores.writer import Work, Writer, Written
 from sharegate.upstream.model import Credential, Upstream
@@ -191,6 +191,11 @@ class SqliteStore(VersionTables):
             lambda connection, _: records.put_overlay(connection, visit, kind, name, data, items, total_bytes)
         )
 
+    async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
+        await self._writer.run(
+            lambda connection, written: forget(connection, written, visits, links, knocks), scrub=True
+        )
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def upstreams(self) -> list[Upstream]:
@@ -238,6 +243,13 @@ class SqliteStore(VersionTables):
     async def erase(self, query: Query) -> int:
         """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
         return await self._writer.run(lambda connection, _: trail_table.erase(connection, query), scrub=True)
+
+    async def erase_events(self, writer: str, seqs: list[int]) -> int:
+        if not seqs:
+            return 0
+        return await self._writer.run(
+            lambda connection, _: trail_table.erase_events(connection, writer, seqs), scrub=True
+        )
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

@@ -62,6 +62,14 @@ def erase(connection: sqlite3.Connection, query: Query) -> int:
     ).rowcount
 
 
+def erase_events(connection: sqlite3.Connection, writer: str, seqs: list[int]) -> int:
+    erased = connection.executemany(
+        "UPDATE trail SET personal = x'' WHERE personal != x'' AND writer = ? AND seq = ?",
+        [(writer, seq) for seq in seqs],
+    )
+    return max(erased.rowcount, 0)
+
+
 def _where(query: Query) -> tuple[str, list[Any]]:
     parts: list[str] = ["1"]
     values: list[Any] = []
