@@ -194,14 +194,14 @@ TESTED_ELSEWHERE = {
     "cli/settings.py": "tests/cli/test_commands.py",
     "cli/sharing.py": "tests/cli/test_commands.py",
     "cli/up.py": "tests/cli/test_terminal.py",
-    "cli/trails.py": "tests/dashboard/test_trails.py, test_erasing.py",
+    "cli/trails.py": "tests/cli/test_operations.py",
     "cli/storing.py": "tests/test_upkeep.py",
     "stores/copies.py": "tests/test_upkeep.py, tests/stores/test_sqlite.py",
     "stores/inspect.py": "tests/test_upkeep.py",
     "dashboard/records.py": "tests/test_upkeep.py",
     "audit/erasure.py": "tests/dashboard/test_erasing.py",
     "audit/whole.py": "tests/dashboard/test_trails.py",
-    "cli/signing.py": "tests/cli/test_commands.py, tests/dashboard/test_keys.py",
+    "cli/signing.py": "tests/cli/test_operations.py",
     "cli/words.py": "tests/cli/test_commands.py",
 }
 
