@@ -62,19 +62,20 @@ class Erasure:
 
     async def count(self, whose: Whose) -> int:
         """How many entries `erase` would blank."""
-        return sum([len(found) for _, found in await self._found(whose)])
+        return sum([len(found) for _, found in await self._found(whose, {})])
 
-    async def erase(self, whose: Whose) -> int:
-        """Blank them, and return how many. What is recorded meanwhile may be missed: call it until it finds nothing."""
+    async def erase(self, whose: Whose, read: dict[str, int]) -> int:
+        """Blank them, and return how many. What is recorded meanwhile may be missed: call it until it finds nothing.
+        `read` says how far each writer's entries were read before, and is kept up to date."""
         erased = 0
-        for writer, found in await self._found(whose):
+        for writer, found in await self._found(whose, read):
             erased += await self._store.erase_events(writer, found)
         return erased
 
     async def held(self, moments: tuple[float, ...]) -> Held:
         entries, oldest, older = 0, None, [0] * len(moments)
         for writer in await self._store.writers():
-            async for sealed in self._personal(writer):
+            async for sealed in self._personal(writer, {}):
                 at = opened(sealed).at
                 entries += 1
                 oldest = at if oldest is None else min(oldest, at)
@@ -82,16 +83,15 @@ class Erasure:
                     older[place] += at < moment
         return Held(entries, oldest, tuple(older))
 
-    async def _found(self, whose: Whose) -> list[tuple[str, list[int]]]:
+    async def _found(self, whose: Whose, read: dict[str, int]) -> list[tuple[str, list[int]]]:
         return [
-            (writer, [one.seq async for one in self._personal(writer) if whose.concerns(opened(one))])
+            (writer, [one.seq async for one in self._personal(writer, read) if whose.concerns(opened(one))])
             for writer in await self._store.writers()
         ]
 
-    async def _personal(self, writer: str) -> AsyncIterator[Sealed]:
-        after = 0
-        while page := await self._store.read(Query(writer=writer, after_seq=after, limit=_PAGE)):
+    async def _personal(self, writer: str, read: dict[str, int]) -> AsyncIterator[Sealed]:
+        while page := await self._store.read(Query(writer=writer, after_seq=read.get(writer, 0), limit=_PAGE)):
             for sealed in page:
                 if sealed.personal:
                     yield sealed
-            after = page[-1].seq
+            read[writer] = page[-1].seq

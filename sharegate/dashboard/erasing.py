@@ -17,7 +17,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.dashboard.views import Views
-from sharegate.errors import Invalid, NotFound, StoreUnavailable
+from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
 
@@ -134,14 +134,15 @@ class Erasing:
         await asyncio.gather(*(self._cutter.drained(visit=visit.id) for visit in inside))
 
     async def _erase_entries(self, whose: Whose) -> int:
-        erased = 0
+        erased, late = 0, 0
+        read: dict[str, int] = {}
         for _ in range(_ROUNDS):
             await self._trail.flush()
-            erased += await self._erasure.erase(whose)
+            late = await self._erasure.erase(whose, read)
+            erased += late
             await asyncio.sleep(_PAUSE)
-        await self._trail.flush()
-        if await self._erasure.count(whose):
-            raise StoreUnavailable("new entries about them are being recorded: erase again")
+        if late:
+            raise Refused("still_recorded", "new entries about them are being recorded", "Erase again in a moment")
         return erased
 
     # -- who ------------------------------------------------------------------------------------------------------
