@@ -96,16 +96,20 @@ class Keys:
             if asked.dry_run:
                 return answer | {"key": None}
             before = [key for key in self._ring.listed() if key.refused is None]
+            fresh = self._ring.fresh()
+            if not asked.compromised:
+                # What cannot be recorded does not happen. Refusing a stolen key does not wait for that.
+                await self._record(Action.KEY_ADDED, fresh.kid)
             try:
-                key = self._ring.rotate(self._now(), compromised=asked.compromised)
+                key = self._ring.rotate(self._now(), compromised=asked.compromised, fresh=fresh)
             except OSError as error:  # nothing has changed
                 raise StoreUnavailable(f"the key cannot be written: {error.strerror}") from None
             if asked.compromised:
                 await self._end_suspects(asked)
                 await self._record(Action.KEY_REFUSED, ", ".join(each.kid for each in before))
+                await self._record(Action.KEY_ADDED, key.kid)
             else:
                 await self._record(Action.KEY_RETIRED, next(each.kid for each in before if each.retired is None))
-            await self._record(Action.KEY_ADDED, key.kid)
             if asked.replace:
                 answer["links"] = [await self._replaced(share, link) for share, link in standing]
         return answer | {"key": {"kid": key.kid, "state": key.state, "created": key.created}}

@@ -15,7 +15,7 @@ import os
 import re
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,14 @@ class Key:
         if self.refused is not None:
             return "refused"
         return "active" if self.retired is None else "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class FreshKey:
+    """A signing key before it is in a ring."""
+
+    kid: str
+    private: Ed25519PrivateKey = field(repr=False)
 
 
 def _b64(data: bytes) -> str:
@@ -163,15 +171,21 @@ class KeyRing:
             raise Invalid(str(path), "does not hold the key that its name says", "Restore it from a backup")
         return key
 
-    def rotate(self, now: float, *, compromised: bool = False) -> Key:
+    @staticmethod
+    def fresh() -> FreshKey:
+        """A key that is in no ring yet: what is to be recorded before has its id."""
+        private = Ed25519PrivateKey.generate()
+        return FreshKey(key_id(private.public_key()), private)
+
+    def rotate(self, now: float, *, compromised: bool = False, fresh: FreshKey | None = None) -> Key:
         """Make a new active key. Those before are retired and go on verifying; with `compromised` they are refused, all
         of them: they lay in one folder, and an address that is shown again is signed by the key of that day.
 
         Raises OSError when it cannot be written; nothing has changed then.
         """
         self._fresh()
-        key = Ed25519PrivateKey.generate()
-        kid = key_id(key.public_key())
+        fresh = fresh or self.fresh()
+        key, kid = fresh.private, fresh.kid
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )

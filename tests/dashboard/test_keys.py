@@ -15,6 +15,8 @@ import pytest
 import pytest_asyncio
 
 from sharegate import app
+from sharegate.audit.events import AuditEvent
+from sharegate.errors import StoreUnavailable
 from sharegate.shares.keys import KeyRing
 from sharegate.shares.tokens import ShareTokens
 from tests.conftest import Clock
@@ -163,6 +165,26 @@ async def test_what_makes_no_sense_changes_nothing(gate: Gatehouse, body: dict[s
     status, answer = await gate.running.api.call("POST", "/api/v1/keys/rotate", {}, body)
     assert status == 400, answer
     assert len((await gate.call("GET", "keys"))["keys"]) == 1
+
+
+class Full:
+    """A history that nothing can be added to."""
+
+    async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+        raise StoreUnavailable("full")
+
+
+async def test_what_cannot_be_recorded(gate: Gatehouse) -> None:
+    """A rotation does not happen; a stolen key is refused all the same, and whoever may be the thief is out."""
+    made = await gate.share(anyone=True, visits=5)
+    eve = await gate.visit(made, name="Eve")
+    gate.running.api.keys._trail = Full()
+    status, _ = await gate.running.api.call("POST", "/api/v1/keys/rotate", {}, {})
+    assert status == 503 and len((await gate.call("GET", "keys"))["keys"]) == 1
+    status, _ = await gate.running.api.call("POST", "/api/v1/keys/rotate", {}, {"compromised": True, "since": 0.0})
+    assert status == 503
+    assert [key["state"] for key in (await gate.call("GET", "keys"))["keys"]] == ["refused", "active"]
+    assert await opens(gate, token(made)) == 401 and await reads(eve) == 403
 
 
 async def test_without_a_gate_and_after_a_restart(tmp_path: Path, jupyter: JupyterServer) -> None:
