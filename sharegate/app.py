@@ -283,10 +283,9 @@ async def running(
         dashboard = sockets.enter_context(_bind("dashboard_port", config.dashboard_host, config.dashboard_port))
         config = replace(config, dashboard_port=dashboard.getsockname()[1])
         async with _house(config, running=True, now=now) as house:
+            await house.api.trails.begin()
             # Before anybody is let in: what was given under other rules is brought under these.
             applied = await house.api.rules.at_start()
-            for sentence in applied:
-                log.warning("by the rules: %s", sentence)
             names = Names(house.now)
             await names.open(house.store)
             gate, documents, background = _gate(house, names)
@@ -301,7 +300,7 @@ async def running(
                 tasks = [asyncio.create_task(work()) for work in background]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(_drain, gate, house.channels, documents)
-                started = config.gate_url + await house.api.trails.clock_note()
+                started = config.gate_url + house.api.trails.clock_note()
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
                 progress(f"gate at {config.gate_url}")
                 yield RunningGate(config, house.api, house.servers, gate, applied)
@@ -428,7 +427,7 @@ def _gate(house: _House, names: Names) -> tuple[Gate, Documents, list[Callable[[
 
 async def _keep(house: _House) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store."""
-    steady = Steady(house.now, await house.api.trails.newest())
+    steady = Steady(house.now, house.api.trails.last)
     while True:
         if steady.leapt():
             log.warning("the clock leapt ahead; nothing is let go of for an hour")

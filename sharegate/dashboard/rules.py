@@ -7,6 +7,7 @@ applied goes through the store, which tells the gate: open pages and channels en
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ from sharegate.dashboard.interfaces import Cutter, History
 from sharegate.dashboard.views import Views
 from sharegate.shares.fitting import Consequence, Given, InForce, fit
 from sharegate.shares.interfaces import HandOut, ShareStore
+
+log = logging.getLogger("sharegate.dashboard")
 
 Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 # Somebody may come in while it is applied. Who comes by a link that was not changed yet is seen by the next look.
@@ -71,6 +74,8 @@ class Rules:
             told = await self._apply("gate")
             if told:
                 await self._record_sum("gate", told)
+        for each in told:
+            log.info("by the rules: %s", _sentence(each))
         return [_sentence(each) for each in told]
 
     async def _reload(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

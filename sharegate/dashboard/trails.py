@@ -69,6 +69,7 @@ class Trails:
         self._anchor_file = anchor_file
         self._anchor_every = anchor_minutes * 60.0
         self._now = now
+        self.last: float | None = None
 
     def table(self) -> list[tuple[str, str, Handler]]:
         return [
@@ -79,14 +80,14 @@ class Trails:
             ("POST", "/api/v1/audit/retention", self._let_go),
         ]
 
-    async def newest(self) -> float | None:
-        """When the newest entry was recorded."""
-        return await self._history.newest()
+    async def begin(self) -> None:
+        """Look at what was recorded last, before anything else is."""
+        self.last = await self._history.newest()
 
-    async def clock_note(self) -> str:
+    def clock_note(self) -> str:
         """What a start says when the clock was set back since the last entry: its entries will look older than they
         are."""
-        behind = (await self.newest() or 0.0) - self._now()
+        behind = (self.last or 0.0) - self._now()
         return f"; the clock is {behind / 60:.0f} minutes behind the newest entry" if behind > 60 else ""
 
     async def let_go(self) -> int:
