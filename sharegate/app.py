@@ -9,16 +9,18 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sharegate import __version__
 from sharegate.answers import Answers
 from sharegate.audit.announce import Announcing
+from sharegate.audit.erasure import Erasure
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
 from sharegate.audit.history import StoredHistory
-from sharegate.audit.interfaces import Query
+from sharegate.audit.steady import Steady
 from sharegate.audit.trail import Trail
+from sharegate.audit.whole import WholeTrail
 from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock, Waking, Woke
 from sharegate.condition import Condition, checks
@@ -27,11 +29,16 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.interfaces import GateFacts
+from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.proofs import Proofs
+from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
+from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.descriptors import Accepting, Budget, budget, limit
@@ -49,15 +56,19 @@ from sharegate.listener.crowd import Crowd
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.metrics import Metrics, TimedHistory
-from sharegate.policy.load import Policies, load_policies
+from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.opening import Store, open_store
+from sharegate.stores.redis.store import RedisStore
+from sharegate.stores.sqlite import SqliteStore
+from sharegate.upkeep import Upkeep
 from sharegate.upstream.directory import Directory, StateChange
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
@@ -106,6 +117,8 @@ class RunningGate:
     gate: Gate
     draining: Draining
     secrets: Callable[[], Iterable[str]]
+    applied: list[str] = field(default_factory=list)
+    """What the rules changed at the start, in words."""
 
     @property
     def gate_url(self) -> str:
@@ -181,6 +194,10 @@ async def _house(
         trail.announce(metrics.happened)
         await trail.open()
         closing.push_async_callback(trail.close)
+        if isinstance(store, SqliteStore) and store.migrated is not None:
+            log.warning("the records were brought %s, in %s", store.migrated, store.migrated.copy.parent)
+            event = AuditEvent(action=Action.STORE_MIGRATED, actor="gate", detail=str(store.migrated))
+            await trail.record(event)
         times = Timeouts(first_byte=config.upstream_seconds, idle=config.upstream_seconds)
         forwarder = await closing.enter_async_context(AiohttpForwarder(timeouts=times, trust=trust(config.upstream_ca)))
         directory = Directory(store, forwarder)
@@ -223,6 +240,10 @@ async def _house(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
         doctor = Doctor(config, store, servers, trail, front, [resources.findings])
+        erasure = Erasure(store)
+        in_force = InForce(policies.sharing)
+        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
+        stored_history = StoredHistory(store, store)
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         facts = GateFacts(
             gate_url=config.gate_url,
@@ -235,7 +256,6 @@ async def _house(
             warnings=doctor.warnings,
             doctor=doctor.findings,
         )
-        issuer = Issuer(store, tokens, roots, policies.sharing, now, one_owner=config.one_owner)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -251,10 +271,10 @@ async def _house(
         api = Api(
             store=store,
             upstreams=store,
-            history=StoredHistory(store, store),
+            history=stored_history,
             trail=trail,
             issuer=issuer,
-            knocks=Knocks(store, policies.sharing, now),
+            knocks=Knocks(store, in_force, now),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
             servers=servers,
@@ -263,7 +283,37 @@ async def _house(
             views=views,
             versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
             proofs=proofs,
-            ring=ring,
+            rules=Rules(
+                in_force=in_force,
+                read=lambda: Reading(*reread(config.policy_dir, policies)),
+                store=store,
+                history=stored_history,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                now=now,
+            ),
+            keys=Keys(
+                ring=ring,
+                store=store,
+                issuer=issuer,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
+                now=now,
+            ),
+            records=Records(Upkeep(config), store, trail, store.check if isinstance(store, RedisStore) else None),
+            trails=Trails(
+                history=WholeTrail(store, trail, ring, now),
+                erasure=erasure,
+                store=store,
+                retention_days=config.retention_days,
+                anchor_file=config.anchor_file,
+                anchor_minutes=config.anchor_minutes,
+                now=now,
+            ),
+            erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
             facts=facts,
             describe=describe,
             now=now,
@@ -330,6 +380,9 @@ async def running(
         async with _house(config, running=True, day=now, front=entrance.front, forwards=trusts) as house:
             if config.one_owner:
                 check_one_owner(owners(await house.store.shares(), house.now()))
+            await house.api.trails.begin()
+            # Before anybody is let in: what was given under other rules is brought under these.
+            applied = await house.api.rules.at_start()
             names = Names(house.now)
             await names.open(house.store)
             gate, draining, condition, background = _gate(house, names, entrance, progress)
@@ -346,9 +399,10 @@ async def running(
                 tasks = [asyncio.create_task(work()) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(draining.run)
-                await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=config.gate_url))
+                started = config.gate_url + house.api.trails.clock_note()
+                await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
                 progress(f"gate at {config.gate_url}")
-                yield RunningGate(config, house.api, house.servers, gate, draining, house.secrets)
+                yield RunningGate(config, house.api, house.servers, gate, draining, house.secrets, applied)
                 with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
@@ -490,17 +544,22 @@ def _gate(
     health = Health(checks(store, trail, house.ring, lambda: draining.began))
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
-    return gate, draining, condition, [*beside, Waking([woke]).run, lambda: _keep(house, condition)]
+    more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
+    return gate, draining, condition, [*beside, *more]
 
 
 async def _keep(house: _House, condition: Condition) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store, and what stays is measured."""
+    steady = Steady(house.now, house.api.trails.last)
     while True:
-        with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
-            await house.store.prune(house.now())
-            await house.keeper.thin()
-            condition.versions_bytes = sum(each.stored for each in await house.store.versions())
-            await house.store.erase(Query(until=house.now() - house.config.retention_days * 86400.0))
+        if steady.leapt():
+            log.warning("the clock leapt ahead; nothing is let go of for an hour")
+        else:
+            with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+                await house.store.prune(house.now())
+                await house.keeper.thin()
+                condition.versions_bytes = sum(each.stored for each in await house.store.versions())
+                await house.api.trails.let_go()
         await asyncio.sleep(3600)
 
 

@@ -83,6 +83,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("policy_dir", "str", "", "A folder whose policy files replace the built-in ones of the same name."),
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
+    Setting("anchor_file", "str", "", "A file, best on another disk, to which signed ends of the history are added."),
+    Setting("anchor_minutes", "int", 60, "Minutes between two anchors of the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
     Setting("log_format", "str", "hub", "hub (lines as JupyterHub writes them) or json (an object on each line)."),
     Setting(
@@ -125,7 +127,10 @@ _NO_SETTINGS = (
     *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD"),
     *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
 )
-_FILES = ("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca")
+_FILES = (
+    *("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca"),
+    "anchor_file",
+)
 _PORTS = ("gate_port", "dashboard_port")
 _MAY_BE_NONE = ("connections",)
 _COUNTS = tuple(
@@ -161,6 +166,8 @@ class Config:
     policy_dir: Path | None
     full_addresses: bool
     retention_days: int
+    anchor_file: Path | None
+    anchor_minutes: int
     log_level: str
     log_format: str
     connections: int

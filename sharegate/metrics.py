@@ -213,3 +213,6 @@ class TimedHistory:
 
     async def erase(self, query: Query) -> int:
         return await self._store.erase(query)
+
+    async def erase_events(self, writer: str, seqs: list[int]) -> int:
+        return await self._store.erase_events(writer, seqs)

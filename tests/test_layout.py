@@ -78,20 +78,23 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        *("__version__", "config", "errors", "paths", "shares", "visits", "audit.events", "audit.interfaces"),
+        *("__version__", "config", "errors", "paths", "shares", "visits"),
+        *("audit.erasure", "audit.events", "audit.interfaces"),
         *("prove", "upstream.model", "upstream.interfaces", "versions"),
     },
     # The composition root knows everything below the command line.
     "app": {
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "keeping", "living", "metrics"),
-        *("limits", "listener", "policy", "shares", "stores", "upstream", "versions", "visits", "writing"),
+        *("limits", "listener", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits", "writing"),
     },
+    # The records on the disk, without a gate.
+    "upkeep": {"audit", "config", "errors", "shares", "stores"},
     # What connections come in by: values for the owner, and the listener's own parts.
     "entrance": {"config", "errors", "listener"},
     "cli": {
         *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "logs", "policy", "prove"),
-        *("shares", "upstream"),
+        *("shares", "upkeep", "upstream"),
     },
     # The demo is a command with a story: it uses the live screen.
     "demo": {"app", "cli", "config", "errors", "upstream"},
@@ -246,6 +249,14 @@ TESTED_ELSEWHERE = {
     "cli/settings.py": "tests/cli/test_commands.py",
     "cli/sharing.py": "tests/cli/test_commands.py",
     "cli/up.py": "tests/cli/test_terminal.py",
+    "cli/trails.py": "tests/cli/test_operations.py",
+    "cli/storing.py": "tests/test_upkeep.py",
+    "stores/copies.py": "tests/test_upkeep.py, tests/stores/test_sqlite.py",
+    "stores/inspect.py": "tests/test_upkeep.py",
+    "dashboard/records.py": "tests/test_upkeep.py",
+    "audit/erasure.py": "tests/dashboard/test_erasing.py",
+    "audit/whole.py": "tests/dashboard/test_trails.py",
+    "cli/signing.py": "tests/cli/test_operations.py",
     "cli/words.py": "tests/cli/test_commands.py",
 }
 

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from sharegate.policy.load import builtin_policies
 from tests.gatehouse import Gatehouse, Inside
 from tests.gateprocess import START_SECONDS, GateProcess
 from tests.plainsocket import PlainSocket, drop_all
@@ -108,6 +109,40 @@ async def test_everything_comes_back_after_a_restart(gate: GateProcess, server: 
     actions = [event["action"] for event in (await house.call("GET", "audit"))["events"]]
     assert actions.count("gate.started") == 2
     assert actions.count("gate.stopped") == (0 if number is signal.SIGKILL else 1)
+
+
+async def test_a_hangup_reads_the_rules_again(gate: GateProcess, server: str, tmp_path: Path) -> None:
+    """SIGHUP applies what may be handed out to whoever is inside, and neither a faulty file nor the signal ends the
+    gate."""
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    gate.environment["SHAREGATE_POLICY_DIR"] = str(policies)
+    rules = policies / "sharing.yaml"
+    usual = (builtin_policies() / "sharing.yaml").read_text()
+    rules.write_text(usual)
+    house = await gate.start()
+    await house.call("POST", "servers", {"url": server, "token": "t"})
+    ann = await house.visit(await shared(house, anyone=True, visits=3))
+    live = await PlainSocket.open(ann, "-/live")
+    assert gate.process is not None and gate.process.stderr is not None
+    rules.write_text(usual.replace("anyone: true", "anyone: perhaps").replace("365d", "always"))
+    gate.process.send_signal(signal.SIGHUP)
+    told = b""
+    async with asyncio.timeout(30):
+        while told.count(b"Rules not read") < 3:
+            told += await gate.process.stderr.readline()
+    assert b"anyone" in told and b"always" in told, told
+    assert await reads(ann) == 200
+
+    rules.write_text(usual.replace("anyone: true", "anyone: false"))
+    gate.process.send_signal(signal.SIGHUP)
+    assert (await live.closed())[0] == 4403
+    assert await reads(ann) == 403
+    async with asyncio.timeout(30):
+        while b"1 stopped" not in told:
+            told += await gate.process.stderr.readline()
+    code, _ = await gate.end(signal.SIGTERM)
+    assert code == 0
 
 
 @dataclass

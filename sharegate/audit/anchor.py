@@ -8,6 +8,8 @@ whoever could alter the store.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -90,6 +92,82 @@ def restore(path: Path, key: Ed25519PublicKey) -> Checkpoint:
     found = from_json(data)
     check(found, key)
     return found
+
+
+@dataclass(slots=True)
+class Anchors:
+    """What a file of anchors says. `ends`: the farthest end of each chain; `seen`: every digest that any of them saw;
+    `faults`: lines that no key of this gate signed; `unreadable`: lines that are none, as a crash leaves one."""
+
+    count: int = 0
+    newest: float | None = None
+    ends: dict[str, tuple[int, str]] = field(default_factory=dict)
+    seen: dict[tuple[str, int], str] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    unreadable: int = 0
+
+    def add(self, found: Checkpoint) -> None:
+        self.count += 1
+        self.newest = max(self.newest or 0.0, found.at)
+        for writer, (seq, digest) in found.heads.items():
+            self.seen.setdefault((writer, seq), digest)
+            if seq >= self.ends.get(writer, (0, ""))[0]:
+                self.ends[writer] = (seq, digest)
+
+
+def append(found: Checkpoint, path: Path) -> None:
+    """Add one line to a file of anchors (0600), synced. Raises OSError."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        torn = False
+        if size:
+            file.seek(size - 1)
+            torn = file.read(1) != b"\n"  # a line that a crash cut off must not spoil this one
+        file.write((b"\n" if torn else b"") + msgspec.json.encode(found, order="sorted") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_all(path: Path, keys: Sequence[Ed25519PublicKey]) -> Anchors:
+    """Read a file of one anchor, or of one on each line. Raises Invalid(`anchors`) when there is none in it."""
+    found = Anchors()
+    try:
+        with path.open("rb") as file:
+            if path.stat().st_size <= _MAX_BYTES and (one := _readable(file.read())) is not None:
+                _take(found, one, keys, "the anchor")
+            else:
+                file.seek(0)
+                for number, line in enumerate(file, 1):
+                    one = _readable(line) if len(line) <= _MAX_BYTES else None
+                    if one is not None:
+                        _take(found, one, keys, f"line {number}")
+                    elif line.strip():
+                        found.unreadable += 1
+    except OSError as error:
+        raise Invalid("anchors", f"{path} cannot be read: {error.strerror}", "Check the file") from None
+    if not found.count and not found.faults:
+        raise Invalid("anchors", f"there is no anchor in {path}", "Name a file that `audit anchor --to` wrote")
+    return found
+
+
+def _take(found: Anchors, one: Checkpoint, keys: Sequence[Ed25519PublicKey], where: str) -> None:
+    key = next((each for each in keys if _hex(each) == one.key), None)
+    try:
+        if key is None:
+            raise Invalid("anchor", "another gate signed it")
+        check(one, key)
+    except Invalid:  # fails closed: what is not ours proves nothing, and is told
+        found.faults.append(f"{where} of the anchors was altered, or another gate signed it")
+        return
+    found.add(one)
+
+
+def _readable(data: bytes) -> Checkpoint | None:
+    try:
+        return from_json(data)
+    except Invalid:
+        return None
 
 
 def _signed(at: float, ends: dict[str, tuple[int, str]]) -> bytes:

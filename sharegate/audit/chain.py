@@ -153,6 +153,8 @@ class Verifier:
 
     anchor: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     anchored: float | None = None
+    # Digests that older anchors saw, by writer and seq.
+    seen: Mapping[tuple[str, int], str] = field(default_factory=dict)
     _chains: dict[str, _Chain] = field(default_factory=dict)
     _events: int = 0
     _erased: int = 0
@@ -186,7 +188,8 @@ class Verifier:
             # This event still tells what stood before it, so the one before is no longer what it was.
             return Broken(sealed.writer, max(1, chain.seq), Fault.ALTERED)
         anchor_seq, anchor_digest = self.anchor.get(sealed.writer, (0, ""))
-        if sealed.seq == anchor_seq and sealed.digest != anchor_digest:
+        older = self.seen.get((sealed.writer, sealed.seq), sealed.digest)
+        if (sealed.seq == anchor_seq and sealed.digest != anchor_digest) or sealed.digest != older:
             return Broken(sealed.writer, sealed.seq, Fault.REWRITTEN)
         try:
             personal = _personal(sealed)
@@ -230,10 +233,15 @@ def verify(
 
 
 async def verify_store(
-    store: AuditStore, *, anchor: Mapping[str, tuple[int, str]] | None = None, anchored: float | None = None
+    store: AuditStore,
+    *,
+    anchor: Mapping[str, tuple[int, str]] | None = None,
+    anchored: float | None = None,
+    seen: Mapping[tuple[str, int], str] | None = None,
 ) -> Verdict:
-    """Verify everything in a store, in pages. Events appended meanwhile may or may not be included."""
-    verifier = Verifier(anchor or {}, anchored)
+    """Verify everything in a store, in pages. Events appended meanwhile may or may not be included. `seen` are digests
+    that older anchors hold."""
+    verifier = Verifier(anchor or {}, anchored, seen or {})
     for writer in await store.writers():
         after = 0
         while page := await store.read(Query(writer=writer, after_seq=after, limit=_PAGE)):

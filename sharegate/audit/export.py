@@ -66,11 +66,13 @@ def json_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
         yield msgspec.json.encode(row).decode() + "\n"
 
 
-def csv_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
-    """RFC 4180 with a header. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+def csv_lines(sealed: Iterable[Sealed], *, header: bool = True) -> Iterator[str]:
+    """RFC 4180 with a header, but for later pages. A text that a spreadsheet would run as a formula gets an apostrophe
+    in front."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
+    if header:
+        writer.writerow(COLUMNS)
     for row in rows(sealed):
         yield _taken(buffer)
         writer.writerow([_harmless(value) for value in row.values()])
@@ -139,8 +141,13 @@ _SENTENCES: dict[Action, str] = {
     Action.UPSTREAM_REMOVED: "{owner} removed a Jupyter server{with_detail}",
     Action.UPSTREAM_LOST: "The Jupyter server stopped answering{with_detail}",
     Action.UPSTREAM_BACK: "The Jupyter server answers again{with_detail}",
+    Action.RULES_APPLIED: "The rules were applied to what is shared{with_detail}",
     Action.KEY_ADDED: "A signing key was added{with_detail}",
     Action.KEY_RETIRED: "A signing key was retired{with_detail}",
+    Action.KEY_REFUSED: "A signing key is not trusted any more; links that it signed stopped working{with_detail}",
+    Action.TRAIL_ERASED: "{owner} erased what identifies somebody{with_detail}",
+    Action.STORE_RESTORED: "Older records were put in the place of newer ones",
+    Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
     Action.GATE_STARTED: "sharegate started{with_detail}",
     Action.GATE_STOPPED: "sharegate stopped{with_detail}",
     Action.TRAIL_GAP: "{count} acts could not be recorded and were refused",

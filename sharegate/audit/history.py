@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sharegate.audit.chain import opened, verify_store
+from sharegate.audit.chain import opened
 from sharegate.audit.events import AuditEvent
 from sharegate.audit.interfaces import AuditStore, Query
 from sharegate.audit.report import passed_on, plain
@@ -12,7 +12,7 @@ from sharegate.shares.interfaces import ShareStore
 
 
 class StoredHistory:
-    """Events in clear, the picture of passing on, and verification."""
+    """Events in clear, and the picture of passing on."""
 
     def __init__(self, store: AuditStore, shares: ShareStore) -> None:
         self._store = store
@@ -30,15 +30,3 @@ class StoredHistory:
                 found += [opened(sealed) for sealed in page]
                 after = page[-1].seq
         return plain(passed_on(found))
-
-    async def verify(self) -> dict[str, Any]:
-        verdict = await verify_store(self._store)
-        return {
-            "intact": verdict.intact,
-            "events": verdict.events,
-            "erased": verdict.erased,
-            "text": str(verdict),
-            "faults": [str(broken) for broken in verdict.broken],
-            "limits": verdict.limits,
-            "heads": {writer: {"seq": seq, "digest": digest} for writer, (seq, digest) in verdict.heads.items()},
-        }

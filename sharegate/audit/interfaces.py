@@ -56,6 +56,9 @@ class AuditStore(Protocol):
     async def erase(self, query: Query) -> int:
         """Blank `personal` of those that fit (`limit` does not apply); returns how many held something."""
 
+    async def erase_events(self, writer: str, seqs: list[int]) -> int:
+        """Blank `personal` of exactly these events of a writer; returns how many held something."""
+
 
 class Recorder(Protocol):
     """What the rest of the gate sees of the trail."""

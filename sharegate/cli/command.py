@@ -257,9 +257,11 @@ def _nothing() -> None:
 
 
 @contextlib.asynccontextmanager
-async def until_signalled(again: Callable[[], object] = _nothing) -> AsyncIterator[asyncio.Event]:
+async def until_signalled(
+    again: Callable[[], object] = _nothing, *, hangup: Callable[[], object] | None = None
+) -> AsyncIterator[asyncio.Event]:
     """An event that SIGINT, SIGTERM and SIGHUP set, in place of ending the process at once. `again` is called by those
-    that come when it is set already."""
+    that come when it is set already. SIGHUP calls `hangup` where that is given, and nothing else."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -271,6 +273,8 @@ async def until_signalled(again: Callable[[], object] = _nothing) -> AsyncIterat
 
     for number in numbers:
         loop.add_signal_handler(number, signalled)
+    if hangup is not None:
+        loop.add_signal_handler(signal.SIGHUP, hangup)
     try:
         yield stop
     finally:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
-from sharegate.cli import moments
+from sharegate.cli import moments, trails
 from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import Control, Json, api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import FAILED
 from sharegate.errors import Invalid
 
-_PAGE = 1000
-# The order is a promise to programs that read the file; it is that of sharegate.audit.export without the chain's own.
-COLUMNS = (
-    "seq", "time", "action", "outcome", "actor", "name", "share", "link", "visit", "came_from", "reason", "rule",
-    "method", "path", "status", "bytes_in", "bytes_out", "duration_ms", "count", "detail", "address", "agent", "at",
-)  # fmt: skip
-_NUMBERS = frozenset({"seq", "status", "bytes_in", "bytes_out", "duration_ms", "count", "at"})
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_TOLD = 10_000
 
 
 class Format(StrEnum):
@@ -75,7 +64,12 @@ def add(app: typer.Typer) -> None:
             "sharegate audit export --since 7d > history.jsonl",
         ),
     )(export)
-    command(audit, "verify", examples=("sharegate audit verify", "sharegate audit verify --json"))(verify)
+    command(
+        audit,
+        "verify",
+        examples=("sharegate audit verify", "sharegate audit verify --anchors /mnt/safe/anchors.jsonl"),
+    )(verify)
+    trails.add(audit)
     app.add_typer(audit, name="audit", rich_help_panel="Look")
 
 
@@ -182,7 +176,7 @@ async def export(
 ) -> None:
     """The history for other programs, oldest first. It holds names and addresses of visitors."""
     path = typed_path(path, "--path") if path is not None else ""
-    written = 0
+    written, cursor = 0, ""
     with ExitStack() as closing:
         file: TextIO = sys.stdout
         if output is not None:
@@ -191,14 +185,17 @@ async def export(
             raise Invalid("--output", "is needed with --json, whose one document goes to stdout", "Name a file")
         async with cli.control() as control:
             query = await _filters(cli, control, share, link, visit, path, reason, since, until)
-            if form is Format.CSV:
-                file.write(_csv(COLUMNS))
-            async for event in _pages(control, query):
-                row = _row(event)
-                file.write(
-                    _csv(_harmless(row[name]) for name in COLUMNS) if form is Format.CSV else json.dumps(row) + "\n"
-                )
-                written += 1
+            while True:
+                page = {**query, "format": form.value, "cursor": cursor}
+                answer = await control.call("GET", api_path("audit", "export"), query=page)
+                for line in answer["lines"]:
+                    file.write(line)
+                written += int(answer["events"])
+                cursor = str(answer.get("next") or "")
+                if not cursor:
+                    break
+                if output is not None and written % _TOLD == 0:
+                    cli.output.note(f"{written} events …")
     if cli.as_json:
         cli.output.document({"events": written, "file": str(output), "format": form.value})
     else:
@@ -217,40 +214,21 @@ def _new_file(path: Path) -> TextIO:
     return os.fdopen(handle, "w", encoding="utf-8", newline="")
 
 
-async def _pages(control: Control, query: Json) -> AsyncIterator[Json]:
-    after = None
-    while True:
-        answer = await control.call("GET", api_path("audit"), query={**query, "limit": _PAGE, "after_seq": after})
-        for event in answer["events"]:
-            yield event
-        after = answer.get("next_after")
-        if not after:
-            return
+async def verify(
+    cli: Cli,
+    anchors: Annotated[
+        str | None,
+        typer.Option("--anchors", metavar="FILE", help="Compare with anchors that were kept (`audit anchor`)."),
+    ] = None,
+) -> None:
+    """Check that nothing in the history was changed or left out. Exit code 1 when something was.
 
-
-def _row(event: Json) -> Json:
-    at = float(event.get("at") or 0)
-    time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    default: dict[str, Any] = {"outcome": "allowed", "count": 1}
-    row = {name: event.get(name, default.get(name, 0 if name in _NUMBERS else "")) for name in COLUMNS}
-    return row | {"time": time}
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-def _csv(cells: Any) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue()
-
-
-async def verify(cli: Cli) -> None:
-    """Check that nothing in the history was changed or left out. Exit code 1 when something was."""
+    Without anchors it cannot show that the newest entries were not cut off, or all of it written anew. It compares with
+    the file of the setting anchor_file by itself.
+    """
+    file = str(Path(typed_path(anchors, "--anchors")).expanduser().absolute()) if anchors is not None else ""
     async with cli.control() as control:
-        answer = await control.call("GET", api_path("audit", "verify"))
+        answer = await control.call("GET", api_path("audit", "verify"), query={"anchors": file})
     if cli.as_json:
         cli.output.document(answer)
     else:
@@ -259,5 +237,7 @@ async def verify(cli: Cli) -> None:
             cli.output.say(f"  {shown(fault)}")
         if answer.get("limits") and answer["limits"] not in answer.get("text", ""):
             cli.output.note(shown(answer["limits"], 1000))
+        if answer.get("who"):
+            cli.output.note(shown(answer["who"], 1000))
     if not answer["intact"]:
         raise typer.Exit(FAILED)

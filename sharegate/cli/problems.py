@@ -62,7 +62,14 @@ def problems(error: SharegateError) -> list[Problem]:
     """What to tell about an error: one problem, or several for Faults."""
     if isinstance(error, Faults):
         return [problem for fault in error.faults for problem in problems(fault)]
+    if isinstance(error, ApiError) and isinstance(faults := error.error.get("faults"), list) and faults:
+        return [_fault(fault) for fault in faults]
     return [_problem(error)]
+
+
+def _fault(fault: dict[str, Any]) -> Problem:
+    message, field, remedy = (str(fault.get(name, "")) for name in ("message", "field", "remedy"))
+    return Problem(USAGE, "invalid", message, field, remedy)
 
 
 def _problem(error: SharegateError) -> Problem:

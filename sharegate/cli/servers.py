@@ -1,4 +1,4 @@
-"""`server …`, `key list`, `doctor`: what the gate stands in front of and whether all is well."""
+"""`server …`, `doctor`: what the gate stands in front of and whether all is well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sharegate.cli import moments, words
+from sharegate.cli import words
 from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
@@ -42,9 +42,6 @@ def add(app: typer.Typer) -> None:
     )(add_server)
     command(server, "remove", examples=("sharegate server remove project",))(remove_server)
     app.add_typer(server, name="server", rich_help_panel="Run")
-    key = typer.Typer(help="The keys that sign links.")
-    command(key, "list", examples=("sharegate key list",))(list_keys)
-    app.add_typer(key, name="key", rich_help_panel="Look")
     command(app, "doctor", panel="Look", examples=("sharegate doctor", "sharegate doctor --json"))(doctor)
 
 
@@ -154,20 +151,6 @@ async def remove_server(
         cli.output.document(answer)
     else:
         cli.output.say(f"Removed {found.words}. The server itself runs on.")
-
-
-async def list_keys(cli: Cli) -> None:
-    """The keys that sign links: one is active, retired ones still verify links that they signed."""
-    async with cli.control() as control:
-        answer = await control.call("GET", api_path("keys"))
-    if cli.as_json:
-        cli.output.document(answer)
-        return
-    rows = [
-        (shown(key["kid"]), shown(key["state"]), moments.shown(float(key["created"]), cli.zone))
-        for key in answer["keys"]
-    ]
-    cli.output.table(("KEY", "STATE", "SINCE"), rows)
 
 
 async def doctor(cli: Cli) -> None:

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sharegate.cli import words
 from sharegate.cli.command import Cli, command
+from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import USAGE
 from sharegate.config import SETTINGS
@@ -40,6 +42,11 @@ def add(app: typer.Typer) -> None:
             "sharegate policy explain WEBSOCKET /api/collaboration/room/json:notebook:abc",
         ),
     )(explain)
+    command(
+        policy,
+        "reload",
+        examples=("sharegate policy reload --dry-run", "sharegate policy reload", "sharegate policy reload --yes"),
+    )(reload)
     command(policy, "docs", examples=("sharegate policy docs > policy.md",))(docs)
     app.add_typer(policy, name="policy", rich_help_panel="Look")
 
@@ -147,6 +154,46 @@ def explain(
             cli.output.say(f"  {name:7} {shown(value, 500)}")
     for other in found.others:
         cli.output.say(f"  {'also':7} {shown(other)}")
+
+
+async def reload(
+    cli: Cli,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would end or shrink.")] = False,
+) -> None:
+    """Read again what may be handed out (sharing.yaml), and apply it to every link and to whoever is inside.
+
+    First it shows what would end or shrink, and asks. A faulty file changes nothing. `sharegate serve` does the same
+    when it gets SIGHUP, and every start does it too.
+    """
+    async with cli.control() as control:
+        answer = await control.call("POST", api_path("rules", "reload"), body={"dry_run": True})
+        if not dry_run:
+            if answer["consequences"]:
+                _tell_consequences(cli, answer)
+                cli.confirm(f"{words.count(len(answer['consequences']), 'thing')} would change, as listed.")
+            answer = await control.call("POST", api_path("rules", "reload"), body={})
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    if dry_run:
+        _tell_consequences(cli, answer)
+    if not answer["consequences"]:
+        cli.output.say("Everything that is shared fits the rules." + ("" if dry_run else " They are in force."))
+    elif not dry_run:
+        cli.output.say(f"The rules are in force: {answer['stops']} stopped, {answer['shrinks']} changed.")
+    for name in answer["waiting"]:
+        cli.output.warn(f"{name} changed too, which counts from the next start on.")
+
+
+def _tell_consequences(cli: Cli, answer: dict[str, Any]) -> None:
+    if cli.as_json:
+        return
+    rows = [
+        (shown(each["label"]), shown(each["person"], 60) or "-", "stops" if each["stops"] else "", shown(each["what"]))
+        for each in answer["consequences"]
+    ]
+    if rows:
+        cli.output.table(("ID", "PERSON", "", "WHAT HAPPENS"), rows)
 
 
 def docs(cli: Cli, policy_dir: PolicyDir = None) -> None:

@@ -18,10 +18,11 @@ from sharegate.cli.command import Cli, command, typed_path, until_signalled
 from sharegate.cli.control import Control, DirectControl, api_path, control_for
 from sharegate.cli.live import LiveScreen
 from sharegate.cli.output import shown
+from sharegate.cli.problems import problems
 from sharegate.cli.screen import leaving
 from sharegate.config import Config
 from sharegate.descriptors import raise_limit
-from sharegate.errors import Invalid, Refused, Unreachable
+from sharegate.errors import Invalid, Refused, SharegateError, Unreachable
 from sharegate.logs import configure
 from sharegate.upstream.discover import FoundServer, runtime_directories
 
@@ -169,8 +170,11 @@ async def up(
 
 
 @contextlib.asynccontextmanager
-async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[RunningGate, asyncio.Event]]:
-    """A running gate, and the event that says to stop. Refused when one runs already with these records."""
+async def _open_gate(
+    cli: Cli, config: Config, hangup: asyncio.Event | None = None
+) -> AsyncIterator[tuple[RunningGate, asyncio.Event]]:
+    """A running gate, and the event that says to stop. Refused when one runs already with these records. SIGHUP sets
+    `hangup`, where there is one, and ends the gate elsewhere."""
     from sharegate.app import running
 
     with contextlib.suppress(Unreachable):
@@ -195,10 +199,13 @@ async def _open_gate(cli: Cli, config: Config) -> AsyncIterator[tuple[RunningGat
         for gate in opened:
             gate.hurry()
 
-    async with until_signalled(hurry) as stop, running(config, progress=progress) as gate:
+    signalled = until_signalled(hurry, hangup=hangup.set if hangup is not None else None)
+    async with signalled as stop, running(config, progress=progress) as gate:
         opened.append(gate)
         log.known = gate.secrets
         told = True
+        for each in gate.applied:
+            cli.output.warn(f"By the rules: {shown(each, 300)}")
         try:
             yield gate, stop
         finally:
@@ -269,7 +276,10 @@ async def serve(
     host: Host = None,
     port: Port = None,
 ) -> None:
-    """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded."""
+    """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded.
+
+    SIGHUP has it read again what may be handed out, as `policy reload` does, unless a terminal sent it.
+    """
     config = _settings(
         cli,
         lan=lan,
@@ -283,10 +293,32 @@ async def serve(
         gate_host=host,
         gate_port=port,
     )
-    async with _open_gate(cli, config) as (gate, stop):
-        await _introduce(cli, DirectControl(gate.api, live=True), None)
+    hangup = None if sys.stdin is not None and sys.stdin.isatty() else asyncio.Event()
+    async with _open_gate(cli, config, hangup) as (gate, stop):
+        control = DirectControl(gate.api, live=True)
+        await _introduce(cli, control, None)
+        reloading = asyncio.create_task(_reload_on(cli, hangup, control)) if hangup is not None else None
         await stop.wait()
+        if reloading is not None:
+            reloading.cancel()
+            await asyncio.gather(reloading, return_exceptions=True)
     cli.output.note(CLOSED)
+
+
+async def _reload_on(cli: Cli, hangup: asyncio.Event, control: Control) -> None:
+    """What may be handed out, each time that SIGHUP comes. A faulty file is told and changes nothing."""
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        try:
+            answer = await control.call("POST", api_path("rules", "reload"), body={})
+        except SharegateError as error:  # fails closed: the rules before stay in force
+            for problem in problems(error):
+                cli.output.note(f"Rules not read: {shown(f'{problem.field}: {problem.message}', 500)}", "")
+            continue
+        for each in answer["consequences"]:
+            cli.output.note(f"By the rules: {shown(each['label'])} {shown(each['what'], 300)}")
+        cli.output.note(f"The rules are in force: {answer['stops']} stopped, {answer['shrinks']} changed.")
 
 
 async def watch(cli: Cli) -> None:

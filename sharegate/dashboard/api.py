@@ -24,10 +24,15 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewLinkBody, NewServerBody, NewShareBody, check_text, read_query
+from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
+from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.proofs import Proofs
+from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
+from sharegate.dashboard.rules import Rules
+from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.errors import (
@@ -37,7 +42,6 @@ from sharegate.errors import (
 )
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
-from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, LinkKind, Share, Visit, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
@@ -79,7 +83,11 @@ class Api:
         views: Views,
         versions: Versions,
         proofs: Proofs,
-        ring: KeyRing,
+        rules: Rules,
+        keys: Keys,
+        records: Records,
+        trails: Trails,
+        erasing: Erasing,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -99,7 +107,11 @@ class Api:
         self.versions = versions
         self.proofs = proofs
         proofs.address = self._address
-        self._ring = ring
+        self.rules = rules
+        self.keys = keys
+        self.records = records
+        self.trails = trails
+        self.erasing = erasing
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -132,14 +144,17 @@ class Api:
             ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
             ("GET", "/api/v1/audit", self._audit),
             ("GET", "/api/v1/audit/passed-on", self._passed_on),
-            ("GET", "/api/v1/audit/verify", self._verify),
             ("GET", "/api/v1/servers", self._list_servers),
             ("POST", "/api/v1/servers", self._add_server),
             ("DELETE", "/api/v1/servers/{id}", self._remove_server),
-            ("GET", "/api/v1/keys", self._keys),
             ("GET", "/api/v1/doctor", self._doctor),
             *self.versions.table(),
             *self.proofs.table(),
+            *self.rules.table(),
+            *self.keys.table(),
+            *self.records.table(),
+            *self.trails.table(),
+            *self.erasing.table(),
         ]
 
     async def call(
@@ -235,9 +250,6 @@ class Api:
     async def _resolve(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         found = await self._resolver.resolve(query.get("ref", ""))
         return {"kind": found.kind, "id": found.id, "label": found.label, "title": found.title}
-
-    async def _keys(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"keys": [{"kid": key.kid, "state": key.state, "created": key.created} for key in self._ring.listed()]}
 
     async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"findings": await self._facts.doctor()}
@@ -431,9 +443,6 @@ class Api:
 
     async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"people": await self._history.passed_on(query.get("share", ""))}
-
-    async def _verify(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return await self._history.verify()
 
     # -- servers --------------------------------------------------------------------------------------------------
 

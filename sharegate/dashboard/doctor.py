@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -92,7 +93,9 @@ class Doctor:
 
     async def findings(self) -> list[Finding]:
         """Everything, worst last."""
-        own: list[Callable[[], Awaitable[list[Finding]]]] = [self._reach, self._records, self._servers_known]
+        own: list[Callable[[], Awaitable[list[Finding]]]] = [
+            *(self._reach, self._records, self._anchors, self._servers_known)
+        ]
         checks = [*own, *self._more]
         found = [finding for check in checks for finding in await check()]
         order = {"ok": 0, "note": 1, "warn": 2, "fail": 3}
@@ -188,6 +191,20 @@ class Doctor:
                 )
             ]
         return [_finding("ok", f"Records are written to {self._store.place}")]
+
+    async def _anchors(self) -> list[Finding]:
+        file, minutes = self._config.anchor_file, self._config.anchor_minutes
+        if file is None:
+            return []
+        if file.is_relative_to(self._config.data_dir):
+            return [_finding("warn", f"Anchors lie beside the records, in {file}", "Name a file on another disk")]
+        try:
+            age = time.time() - file.stat().st_mtime
+        except OSError:
+            return [_finding("warn", f"The history is not anchored: there is no {file}", "Check the folder")]
+        if age > 2 * minutes * 60:
+            return [_finding("warn", f"The history was anchored {age / 3600:.1f} hours ago", f"Check {file}")]
+        return [_finding("ok", f"The history is anchored in {file}")]
 
     async def _servers_known(self) -> list[Finding]:
         found = []

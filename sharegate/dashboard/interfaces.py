@@ -34,13 +34,11 @@ class Servers(Protocol):
 
 
 class History(Protocol):
-    """What audit/ offers for reading: events, the report of passing on, verification."""
+    """What audit/ offers for reading: events, the report of passing on."""
 
     async def events(self, query: Query) -> list[AuditEvent]: ...
 
     async def passed_on(self, share: str) -> list[dict[str, Any]]: ...
-
-    async def verify(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)

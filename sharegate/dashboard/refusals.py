@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from sharegate.errors import Ambiguous, Denied, Invalid, NotFound, Refused, StoreUnavailable, Unreachable
+from sharegate.errors import Ambiguous, Denied, Faults, Invalid, NotFound, Refused, StoreUnavailable, Unreachable
 
 
 def error_body(code: str, message: str, **more: Any) -> dict[str, Any]:
@@ -17,6 +17,9 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and body of an error. None of these carries a secret: they are made of names and rules."""
     if isinstance(error, msgspec.ValidationError):
         return 400, error_body("invalid", str(error))
+    if isinstance(error, Faults):
+        faults = [{"field": each.field, "message": each.problem, "remedy": each.remedy} for each in error.faults]
+        return 400, error_body("invalid", str(error), faults=faults)
     if isinstance(error, Invalid):
         return 400, error_body("invalid", error.problem, field=error.field, remedy=error.remedy)
     if isinstance(error, NotFound):

@@ -7,7 +7,7 @@ To the page
     {"type":"beat"}                               every 20 s: a page that hears nothing for 50 s connects anew
     {"type":"server","state":"away"}              here | away | restarting
     {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
-    {"type":"role","role":"view"}                 the page loads itself again
+    {"type":"role","role":"view"}                 the page loads itself again (with "again":true in any case)
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
     {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
                                                   declined, changed (another source), moved (another name),
@@ -69,8 +69,11 @@ class Expiring(msgspec.Struct, frozen=True, tag="expiring", kw_only=True):
     now: float
 
 
-class RoleChanged(msgspec.Struct, frozen=True, tag="role"):
+class RoleChanged(msgspec.Struct, frozen=True, tag="role", omit_defaults=True):
+    """With `again` the page loads itself again also as the same role: what it was made of may not be used any more."""
+
     role: str
+    again: bool = False
 
 
 class Changed(msgspec.Struct, frozen=True, tag="changed"):

@@ -89,6 +89,21 @@ def load_policies(directory: Path | None = None, extra: Path | None = None) -> P
     return Policies(policy, roles, sharing, editing, file_rules)
 
 
+def reread(extra: Path | None, before: Policies) -> tuple[Sharing, tuple[str, ...]]:
+    """What may be handed out by the files as they are now, and which other files say something else than `before`.
+
+    Raises Faults.
+    """
+    now = load_policies(extra=extra)
+    same = {
+        "roles.yaml": now.roles.same_as(before.roles),
+        "documents.yaml": now.documents == before.documents,
+        "files.yaml": now.files.groups == before.files.groups,
+        "routes": now.policy.rules == before.policy.rules,
+    }
+    return now.sharing, tuple(name for name, equal in same.items() if not equal)
+
+
 def _files(base: Path, extra: Path | None, faults: FaultList) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for directory in (base, extra):

@@ -132,6 +132,11 @@ class ShareStore(Protocol):
     ) -> None:
         """Keep, replace or (None) delete; Denied(`overlay_limit`) past `items` entries or `total_bytes`."""
 
+    async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
+        """Blank what identifies people in these records, all or nothing: names, addresses, agents, the hashes of their
+        cookies; a waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are
+        ignored."""
+
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each commit; returns how to stop that."""
 

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from sharegate.errors import Denied, Invalid, NotFound, Refused
 from sharegate.names import MAX_MESSAGE, MAX_NAME, clean_message, clean_name
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import check_share
+from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
@@ -235,11 +238,16 @@ class Issuer:
     async def pause_share(self, share_id: str, *, paused: bool) -> Share:
         share = await self._share(share_id)
         self._not_ended(share)
+        if not paused:
+            _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
         return await self._store.change_share(share.id, paused=paused)
 
     async def pause_link(self, link_id: str, *, paused: bool) -> Link:
         link = await self._link_record(link_id)
         self._not_ended(link)
+        if not paused:
+            share, resumed = await self._share(link.share), msgspec.structs.replace(link, paused=False)
+            _check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
         return await self._store.change_link(link.id, paused=paused)
 
     async def revoke_share(self, share_id: str) -> Share:
@@ -441,6 +449,13 @@ class Issuer:
         for visit in await self._store.visits(share, link=link.id, open_only=True):
             if visit.expires == link.expires or visit.expires > expires:
                 await self._store.change_visit(visit.id, expires=expires)
+
+
+def _check_fits(found: list[Consequence]) -> None:
+    """What the rules had paused stays paused while they say so."""
+    for each in found:
+        if each.stops:
+            raise Refused("rules", f"the rules here do not permit it ({each.what})", "Give another link in its place")
 
 
 def _check_count(links: int) -> None:

@@ -1,7 +1,9 @@
 """The key ring: Ed25519 keys that sign share tokens, and the key that encrypts what the store keeps at rest.
 
-Keys are files of mode 0600 in a 0700 directory. One key is active (it signs), others are retired (they only verify).
-A key id is the start of the key's RFC 7638 thumbprint, so it cannot be chosen.
+Keys are files of mode 0600 in a 0700 directory. One key is active (it signs); others are retired (they only verify, and
+of them only the public half is kept) or refused (given up as stolen: they do not even verify). A key id is the start of
+the key's RFC 7638 thumbprint, so it cannot be chosen. Several processes may have one ring: each look finds what another
+one rotated.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import os
 import re
 import secrets
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,10 @@ from sharegate.errors import Invalid
 KID = re.compile(r"[A-Za-z0-9_-]{12}\Z")
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+class _Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     created: float
     retired: float | None = None
+    refused: float | None = None
 
 
 class _Ring(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,10 +47,21 @@ class Key:
     kid: str
     created: float
     retired: float | None
+    refused: float | None = None
 
     @property
     def state(self) -> str:
+        if self.refused is not None:
+            return "refused"
         return "active" if self.retired is None else "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class FreshKey:
+    """A signing key before it is in a ring."""
+
+    kid: str
+    private: Ed25519PrivateKey = field(repr=False)
 
 
 def _b64(data: bytes) -> str:
@@ -101,11 +115,15 @@ def private_directory(path: Path) -> Path:
 class KeyRing:
     """Signing keys by key id, and which of them is active."""
 
-    def __init__(self, folder: Path, ring: _Ring, private: dict[str, Ed25519PrivateKey]) -> None:
+    def __init__(self, folder: Path, ring: _Ring, keys: dict[str, Ed25519PrivateKey | Ed25519PublicKey]) -> None:
         self._folder = folder
+        self._stamp = _stamp(folder / "ring.json")
+        self._hold(ring, keys)
+
+    def _hold(self, ring: _Ring, keys: dict[str, Ed25519PrivateKey | Ed25519PublicKey]) -> None:
         self._ring = ring
-        self._private = private
-        self._public = {kid: key.public_key() for kid, key in private.items()}
+        self._keys = keys
+        self._public = {kid: _public_half(key) for kid, key in keys.items()}
 
     @classmethod
     def open(cls, folder: Path, now: float) -> KeyRing:
@@ -118,72 +136,145 @@ class KeyRing:
             ring = cls(folder, _Ring(active="", keys={}), {})
             ring.rotate(now)
             return ring
+        ring = cls(folder, *cls._read(folder))
+        ring._drop_private()
+        return ring
+
+    @classmethod
+    def _read(cls, folder: Path) -> tuple[_Ring, dict[str, Ed25519PrivateKey | Ed25519PublicKey]]:
+        index = folder / "ring.json"
         try:
             read = msgspec.json.decode(index.read_bytes(), type=_Ring)
         except (msgspec.MsgspecError, OSError) as error:  # fails closed: no ring, no gate
             raise Invalid(str(index), f"cannot be read ({error})", "Restore it from a backup") from None
-        private: dict[str, Ed25519PrivateKey] = {}
+        keys: dict[str, Ed25519PrivateKey | Ed25519PublicKey] = {}
         for kid in read.keys:
             if not KID.match(kid):
                 raise Invalid(str(index), f"names a key {kid!r}", "Restore it from a backup")
-            private[kid] = cls._load(folder / f"{kid}.pem", kid)
-        if read.active not in private or read.keys[read.active].retired is not None:
+            keys[kid] = cls._load(folder / f"{kid}.pem", kid)
+        if not isinstance(keys.get(read.active), Ed25519PrivateKey) or read.keys[read.active].retired is not None:
             raise Invalid(str(index), "has no active key", "Restore it from a backup")
-        return cls(folder, read, private)
+        return read, keys
 
     @staticmethod
-    def _load(path: Path, kid: str) -> Ed25519PrivateKey:
+    def _load(path: Path, kid: str) -> Ed25519PrivateKey | Ed25519PublicKey:
+        key: object
         try:
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+            data = path.read_bytes()
+            if b"PUBLIC KEY" in data:
+                key = serialization.load_pem_public_key(data)
+            else:
+                key = serialization.load_pem_private_key(data, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm, OSError):  # fails closed
-            raise Invalid(str(path), "is not a readable private key", "Restore it from a backup") from None
-        if not isinstance(key, Ed25519PrivateKey) or key_id(key.public_key()) != kid:
+            raise Invalid(str(path), "is not a readable key", "Restore it from a backup") from None
+        if not isinstance(key, Ed25519PrivateKey | Ed25519PublicKey) or key_id(_public_half(key)) != kid:
             raise Invalid(str(path), "does not hold the key that its name says", "Restore it from a backup")
         return key
 
-    def rotate(self, now: float) -> Key:
-        """Make a new active key; the former one is retired and goes on verifying."""
-        key = Ed25519PrivateKey.generate()
-        kid = key_id(key.public_key())
+    @staticmethod
+    def fresh() -> FreshKey:
+        """A key that is in no ring yet: what is to be recorded before has its id."""
+        private = Ed25519PrivateKey.generate()
+        return FreshKey(key_id(private.public_key()), private)
+
+    def rotate(self, now: float, *, compromised: bool = False, fresh: FreshKey | None = None) -> Key:
+        """Make a new active key. Those before are retired and go on verifying; with `compromised` they are refused, all
+        of them: they lay in one folder, and an address that is shown again is signed by the key of that day.
+
+        Raises OSError when it cannot be written; nothing has changed then.
+        """
+        self._fresh()
+        fresh = fresh or self.fresh()
+        key, kid = fresh.private, fresh.kid
         pem = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         write_private(self._folder / f"{kid}.pem", pem)
         keys = {
-            name: _Entry(entry.created, entry.retired if entry.retired is not None else now)
+            name: _Entry(
+                entry.created,
+                entry.retired if entry.retired is not None else now,
+                now if compromised and entry.refused is None else entry.refused,
+            )
             for name, entry in self._ring.keys.items()
         }
         ring = _Ring(active=kid, keys={**keys, kid: _Entry(now)})
         write_private(self._folder / "ring.json", msgspec.json.encode(ring))
-        self._ring = ring
-        self._private[kid] = key
-        self._public[kid] = key.public_key()
+        self._stamp = _stamp(self._folder / "ring.json")
+        self._hold(ring, {**self._keys, kid: key})
+        self._drop_private()
         return Key(kid, now, None)
+
+    def _drop_private(self) -> None:
+        """A key that signs nothing any more needs no private half that could be stolen. Made good at the next opening
+        when it does not work now."""
+        for kid, key in self._keys.items():
+            if kid == self._ring.active or not isinstance(key, Ed25519PrivateKey):
+                continue
+            pem = key.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+            try:
+                write_private(self._folder / f"{kid}.pem", pem)
+            except OSError:
+                continue  # fails open: it is retired all the same
+            self._keys = {**self._keys, kid: key.public_key()}
+
+    def _fresh(self) -> None:
+        """Read the ring again when another process wrote it. Raises Invalid when it cannot be read: a key that was
+        refused there must not be trusted here."""
+        stamp = _stamp(self._folder / "ring.json")
+        if stamp != self._stamp and stamp is not None:
+            self._hold(*self._read(self._folder))
+            self._stamp = stamp
 
     @property
     def active(self) -> str:
         return self._ring.active
 
     def signing_key(self) -> Ed25519PrivateKey:
-        return self._private[self._ring.active]
+        self._fresh()
+        key = self._keys[self._ring.active]
+        assert isinstance(key, Ed25519PrivateKey)  # `_read` and `rotate` see to it
+        return key
 
     def public(self, kid: str) -> Ed25519PublicKey | None:
-        return self._public.get(kid)
+        """What verifies tokens of that key; None for an unknown or refused one."""
+        self._fresh()
+        entry = self._ring.keys.get(kid)
+        return self._public[kid] if entry is not None and entry.refused is None else None
+
+    def every_public(self) -> list[Ed25519PublicKey]:
+        """All there ever were, the refused ones too: for what was signed and taken away before."""
+        self._fresh()
+        return list(self._public.values())
 
     def listed(self) -> list[Key]:
         """All keys as people may see them, oldest first."""
-        return [Key(kid, entry.created, entry.retired) for kid, entry in self._ring.keys.items()]
+        self._fresh()
+        return [Key(kid, entry.created, entry.retired, entry.refused) for kid, entry in self._ring.keys.items()]
 
     def jwks(self) -> dict[str, Any]:
-        """The public keys as a JWK set (RFC 7517), for `/.well-known/jwks.json`."""
-        return {
-            "keys": [
-                {**_jwk(self._public[kid]), "kid": kid, "use": "sig", "alg": "EdDSA"} for kid in sorted(self._public)
-            ]
-        }
+        """The public keys that tokens are accepted of as a JWK set (RFC 7517), for `/.well-known/jwks.json`."""
+        self._fresh()
+        accepted = sorted(kid for kid, entry in self._ring.keys.items() if entry.refused is None)
+        return {"keys": [{**_jwk(self._public[kid]), "kid": kid, "use": "sig", "alg": "EdDSA"} for kid in accepted]}
 
     def __repr__(self) -> str:
         return f"<KeyRing {len(self._public)} keys, active {self._ring.active}>"
+
+
+def _public_half(key: Ed25519PrivateKey | Ed25519PublicKey) -> Ed25519PublicKey:
+    return key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What differs when a file was written anew; None when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None  # fails open: keys in memory go on when their folder is away
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def store_key(folder: Path) -> bytes:

@@ -42,6 +42,9 @@ class RoleTable:
     def confined(self, role: Role) -> bool:
         return self._entries[role].confined
 
+    def same_as(self, other: RoleTable) -> bool:
+        return dict(self._entries) == dict(other._entries)
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{role.value}: {len(entry.capabilities)}" for role, entry in self._entries.items())
         return f"<RoleTable {shown}>"

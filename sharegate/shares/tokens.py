@@ -70,7 +70,7 @@ class ShareTokens:
     def __init__(self, ring: KeyRing, now: Callable[[], float]) -> None:
         self._ring = ring
         self._now = now
-        self._seen: OrderedDict[bytes, Claims] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[str, Claims]] = OrderedDict()
 
     def mint(self, link: Link) -> str:
         """The token of a link: the same record and key always give the same text."""
@@ -88,17 +88,20 @@ class ShareTokens:
     def verify(self, token: str) -> Claims:
         """Denied(`bad_credential`) for whatever we did not sign, Denied(`link_expired`) past the outer limit."""
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        claims = self._seen.get(digest)
-        if claims is None:
-            claims = self._check(token)
-            self._seen[digest] = claims
+        known = self._seen.get(digest)
+        if known is None:
+            known = self._seen[digest] = self._check(token)
             if len(self._seen) > _REMEMBERED:
                 self._seen.popitem(last=False)
+        kid, claims = known
+        if self._ring.public(kid) is None:
+            # Its key was refused since.
+            raise Denied(Reason.BAD_CREDENTIAL, "refused key")
         if claims.expires <= self._now():
             raise Denied(Reason.LINK_EXPIRED, "outer limit")
         return claims
 
-    def _check(self, token: str) -> Claims:
+    def _check(self, token: str) -> tuple[str, Claims]:
         if len(token) > MAX_LENGTH or not _SHAPE.match(token):
             raise Denied(Reason.BAD_CREDENTIAL, "not a token")
         head, body, signature = token.split(".")
@@ -112,7 +115,7 @@ class ShareTokens:
         kid = header["kid"]
         key = self._ring.public(kid) if isinstance(kid, str) and KID.match(kid) else None
         if key is None:
-            raise Denied(Reason.BAD_CREDENTIAL, "unknown key")
+            raise Denied(Reason.BAD_CREDENTIAL, "unknown or refused key")
         try:
             jwt.decode(
                 token,
@@ -128,4 +131,4 @@ class ShareTokens:
             raise Denied(Reason.BAD_CREDENTIAL, "claims")
         if not _ID.match(payload["sub"]) or not _ID.match(payload["jti"]):
             raise Denied(Reason.BAD_CREDENTIAL, "ids")
-        return Claims(payload["sub"], payload["jti"], payload["ser"], float(payload["exp"]))
+        return kid, Claims(payload["sub"], payload["jti"], payload["ser"], float(payload["exp"]))

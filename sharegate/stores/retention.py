@@ -6,9 +6,11 @@ The trail has a retention of its own (AuditStore.erase).
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sharegate.shares.model import Visit
+from sharegate.errors import NotFound
+from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores import records
 from sharegate.stores.writer import Written
 
@@ -52,3 +54,23 @@ def prune(connection: sqlite3.Connection, written: list[Written], now: float) ->
     for id in visits:
         records.change(connection, written, Visit, id, {"address": "", "agent": ""})
     return Pruned(codes, overlays, len(knocks), len(visits))
+
+
+def forget(
+    connection: sqlite3.Connection, written: list[Written], visits: list[str], links: list[str], knocks: list[str]
+) -> None:
+    """Blank what identifies people. Nobody has a cookie whose hash is empty."""
+    nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
+    for id in visits:
+        with suppress(NotFound):
+            records.change(connection, written, Visit, id, {**nobody, "cookie_hash": ""})
+        connection.execute("DELETE FROM overlays WHERE visit = ?", (id,))
+        connection.execute("DELETE FROM device_codes WHERE json_extract(body, '$.visit') = ?", (id,))
+    for id in links:
+        with suppress(NotFound):
+            records.change(connection, written, Link, id, {"name": ""})
+    for id in knocks:
+        with suppress(NotFound):
+            waits = records.find(connection, Knock, id).state is KnockState.WAITING
+            gone = {"state": KnockState.GONE} if waits else {}
+            records.change(connection, written, Knock, id, {**nobody, **gone})

@@ -23,11 +23,12 @@ from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
 from sharegate.stores import records, trail_table
+from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.mirror import Mirror
-from sharegate.stores.retention import Pruned, prune
+from sharegate.stores.retention import Pruned, forget, prune
 from sharegate.stores.version_store import VersionTables
 from sharegate.stores.writer import Work, Writer, Written
 from sharegate.upstream.model import Credential, Upstream
@@ -52,6 +53,7 @@ def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.A
             private(file)
             lock = ProcessLock.take(file.with_name(file.name + ".lock"))
             opened.callback(lock.release)
+            migrated = keep_before_migration(file)
             writing = connect(file)
             opened.callback(writing.close)
             mirror = load(writing, boxes[0])
@@ -59,7 +61,7 @@ def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.A
             opened.callback(reading.close)
         except (sqlite3.Error, OSError) as error:  # fails closed
             raise StoreUnavailable(f"the store {file} cannot be opened: {error}") from error
-        store = SqliteStore(file, boxes, lock, writing, reading, mirror, loop)
+        store = SqliteStore(file, boxes, lock, writing, reading, mirror, loop, migrated)
         opened.pop_all()
         return store
 
@@ -76,8 +78,10 @@ class SqliteStore(VersionTables):
         reading: sqlite3.Connection,
         mirror: Mirror,
         loop: asyncio.AbstractEventLoop,
+        migrated: Migrated | None = None,
     ) -> None:
         self.path = path
+        self.migrated = migrated
         self._box, self._content_box = boxes
         self._lock = lock
         self._reading = reading
@@ -197,6 +201,11 @@ class SqliteStore(VersionTables):
             lambda connection, _: records.put_overlay(connection, visit, kind, name, data, items, total_bytes)
         )
 
+    async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
+        await self._writer.run(
+            lambda connection, written: forget(connection, written, visits, links, knocks), scrub=True
+        )
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def upstreams(self) -> list[Upstream]:
@@ -244,6 +253,13 @@ class SqliteStore(VersionTables):
     async def erase(self, query: Query) -> int:
         """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
         return await self._writer.run(lambda connection, _: trail_table.erase(connection, query), scrub=True)
+
+    async def erase_events(self, writer: str, seqs: list[int]) -> int:
+        if not seqs:
+            return 0
+        return await self._writer.run(
+            lambda connection, _: trail_table.erase_events(connection, writer, seqs), scrub=True
+        )
 
     # -- keeping --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from sharegate.audit.interfaces import Query, Sealed
@@ -42,6 +43,13 @@ def read(connection: sqlite3.Connection, query: Query) -> list[Sealed]:
     return [_sealed(row) for row in connection.execute(sql, values)]
 
 
+def each(connection: sqlite3.Connection) -> Iterator[Sealed]:
+    """All of it, without holding it in memory: each writer's events in order."""
+    columns = "writer, seq, previous, digest, CAST(body AS BLOB), CAST(personal AS BLOB)"
+    for row in connection.execute(f"SELECT {columns} FROM trail ORDER BY writer, seq"):  # noqa: S608 -- our own names
+        yield _sealed(row)
+
+
 def writers(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT DISTINCT writer FROM trail ORDER BY writer")]
 
@@ -52,6 +60,14 @@ def erase(connection: sqlite3.Connection, query: Query) -> int:
         f"UPDATE trail SET personal = x'' WHERE personal != x'' AND {where}",  # noqa: S608 -- our own names
         values,
     ).rowcount
+
+
+def erase_events(connection: sqlite3.Connection, writer: str, seqs: list[int]) -> int:
+    erased = connection.executemany(
+        "UPDATE trail SET personal = x'' WHERE personal != x'' AND writer = ? AND seq = ?",
+        [(writer, seq) for seq in seqs],
+    )
+    return max(erased.rowcount, 0)
 
 
 def _where(query: Query) -> tuple[str, list[Any]]:

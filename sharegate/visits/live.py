@@ -137,7 +137,7 @@ class LivePages:
     ) -> None:
         grant = page.grant
         state = self._server_state(grant.share.upstream)
-        role, expires = grant.role, grant.expires
+        role, expires, extensions = grant.role, grant.expires, grant.share.own_extensions
         await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
         while True:
             while page.words:
@@ -165,9 +165,11 @@ class LivePages:
             if grant.expires != expires:
                 expires = grant.expires
                 await socket.send(live.to_page(live.Expiring(expires=expires, now=self._now())))
-            if grant.role is not role:
+            again = extensions and not grant.share.own_extensions
+            extensions = grant.share.own_extensions
+            if grant.role is not role or again:
                 role = grant.role
-                await socket.send(live.to_page(live.RoleChanged(role.value)))
+                await socket.send(live.to_page(live.RoleChanged(role.value, again)))
 
     async def _hear(self, page: _Page, socket: Socket) -> None:
         pace = Buckets(WORDS, self._pace, remembered=1)

@@ -389,14 +389,13 @@ def test_audit_show_filters_and_prints(scripted: ScriptedGate) -> None:
 
 def test_export_writes_a_new_private_file(scripted: ScriptedGate, home: Path) -> None:
     """CSV has a fixed header and defuses formulas, JSON lines are one object each; no file is overwritten."""
-    scripted.say("GET audit", {"events": [EVENT], "next_after": None})
+    scripted.say("GET audit/export", {"lines": ["writer,seq\r\n", "gate,1,'=Eve\r\n"], "next": "", "events": 1})
     file = home / "history.csv"
     assert run("audit", "export", "--format", "csv", "--output", str(file)).code == 0
-    head, row = file.read_text().splitlines()
-    assert head.startswith("seq,time,action,outcome,")
-    assert ",'=Eve," in row
+    assert file.read_bytes() == b"writer,seq\r\ngate,1,'=Eve\r\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert run("audit", "export", "--output", str(file)).code == 2
+    scripted.say("GET audit/export", {"lines": ['{"path": "etc/passwd"}\n'], "next": "", "events": 1})
     assert run("audit", "export").document["path"] == "etc/passwd"
     assert run("audit", "export", "--json").code == 2
 

@@ -81,3 +81,56 @@ def test_the_store_key_is_made_once(tmp_path: Path) -> None:
     (tmp_path / "store.key").write_bytes(b"short")
     with pytest.raises(Invalid):
         store_key(tmp_path)
+
+
+def test_a_retired_key_keeps_no_private_half(tmp_path: Path) -> None:
+    """What signs nothing any more cannot be stolen; it verifies as before, also after a crash in between."""
+    ring = KeyRing.open(tmp_path, 1.0)
+    old = ring.active
+    pem = (tmp_path / f"{old}.pem").read_bytes()
+    ring.rotate(2.0)
+    assert b"PRIVATE" not in (tmp_path / f"{old}.pem").read_bytes()
+    (tmp_path / f"{old}.pem").write_bytes(pem)
+    again = KeyRing.open(tmp_path, 3.0)
+    assert b"PRIVATE" not in (tmp_path / f"{old}.pem").read_bytes()
+    assert again.public(old) is not None
+
+
+def test_a_ring_whose_active_key_has_no_private_half_is_refused(tmp_path: Path) -> None:
+    """Such a gate could sign nothing."""
+    ring = KeyRing.open(tmp_path, 1.0)
+    old = ring.active
+    new = ring.rotate(2.0)
+    index = (tmp_path / "ring.json").read_text()
+    (tmp_path / "ring.json").write_text(index.replace(f'"active":"{new.kid}"', f'"active":"{old}"'))
+    with pytest.raises(Invalid):
+        KeyRing.open(tmp_path, 3.0)
+
+
+def test_a_refused_key_verifies_nothing(tmp_path: Path) -> None:
+    """All that were there before are refused, and stay so when the ring is read again."""
+    ring = KeyRing.open(tmp_path, 1.0)
+    first = ring.active
+    second = ring.rotate(2.0).kid
+    third = ring.rotate(3.0, compromised=True).kid
+    fourth = ring.rotate(4.0).kid
+    for each in (ring, KeyRing.open(tmp_path, 5.0)):
+        assert [each.public(kid) is None for kid in (first, second, third, fourth)] == [True, True, False, False]
+        assert [key.state for key in each.listed()] == ["refused", "refused", "retired", "active"]
+        assert {key["kid"] for key in each.jwks()["keys"]} == {third, fourth}
+        assert len(each.every_public()) == 4
+
+
+def test_another_process_learns_of_a_refused_key(tmp_path: Path) -> None:
+    """Two gates on one folder: what one rotated the other sees at its next look, and a ring that it cannot read is
+    trusted for nothing."""
+    one, other = KeyRing.open(tmp_path, 1.0), KeyRing.open(tmp_path, 1.0)
+    old = one.active
+    assert other.public(old) is not None
+    new = one.rotate(2.0, compromised=True).kid
+    assert other.public(old) is None and other.public(new) is not None
+    other.signing_key()
+    assert other.active == new
+    (tmp_path / "ring.json").write_text("{")
+    with pytest.raises(Invalid):
+        other.public(new)

@@ -122,6 +122,33 @@ class ShareContract:
             with pytest.raises(NotFound):
                 await change("nowhere", name="x")
 
+    # -- forgetting
+
+    async def test_forgetting_blanks_people_and_nothing_else(self, store: Store, reopened: Reopen) -> None:
+        """Names, addresses, agents and cookies go, with layouts and codes; a waiting knock is gone; all else stays."""
+        await store.change_link("l1", name="Ann")
+        visit = await store.open_visit(
+            a_visit(name="Ann", address="192.0.2.0", agent="Firefox", cookie_hash="c", browser_hash="b"), seats=1
+        )
+        other = await store.open_visit(a_visit("v2", name="Bo", cookie_hash="d", kind=VisitKind.KNOCK), seats=None)
+        await store.add_knock(a_knock(name="Ann", address="192.0.2.0", agent="Firefox", browser_hash="b"), limit=5)
+        await store.put_overlay("v1", "workspace", "default", b"x", items=1, total_bytes=9)
+        await store.put_overlay("v2", "workspace", "default", b"y", items=1, total_bytes=9)
+        await store.add_device_code(a_code())
+        (knock,) = await store.knocks()
+        await store.forget(visits=["v1", "nowhere"], links=["l1", "nowhere"], knocks=[knock.id, "nowhere"])
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            blank = msgspec.structs.replace(visit, name="", address="", agent="", cookie_hash="", browser_hash="")
+            assert (await store.visit("v1"), await store.visit("v2")) == (blank, other)
+            assert (await store.link("l1")) == a_link(name="")
+            (gone,) = await store.knocks(waiting_only=False)
+            assert gone.state is KnockState.GONE
+            assert (gone.name, gone.address, gone.agent, gone.browser_hash) == ("", "", "", "")
+            assert await store.overlay("v1", "workspace") == {}
+            assert await store.overlay("v2", "workspace") == {"default": b"y"}
+            assert await store.device_code("h1") is None
+
     # -- visits and seats
 
     async def test_race_for_seats(self, store: Store) -> None:
@@ -484,6 +511,7 @@ class AuditContract:
         assert await store.erase(Query(visit="v1", until=START + 4)) == 0
         sealed = await store.read(Query())
         assert [erased(one) for one in sealed] == [False, True, False, True, False, False]
+        assert await store.erase_events("gate", []) == await store.erase_events("nobody", [1, 2]) == 0
         assert [opened(one).name for one in sealed][:2] == ["Ann", ""]
         verdict = await verify_store(store)
         assert verdict.intact and verdict.erased == 2

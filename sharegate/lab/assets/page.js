@@ -70,7 +70,7 @@ const live = connect(visit.base, {
       case "expiring":
         return banner.expires(word.expires, word.now);
       case "role":
-        return word.role === visit.role ? undefined : loadAgain();
+        return word.role === visit.role && !word.again ? undefined : loadAgain();
       case "changed":
         return place.changed?.(word.path, word.stamp);
       case "asked":

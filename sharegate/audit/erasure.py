@@ -1,0 +1,97 @@
+"""Erasing what identifies somebody: which entries are about them, and blanking those.
+
+Names are kept beside the chain and are no column, so all entries are read. Only `personal` goes: the chain holds.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sharegate.audit.chain import opened
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import AuditStore, Query, Sealed
+
+_PAGE = 2000
+_KNOCKS = frozenset({Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED})
+
+
+def folded(name: str) -> str:
+    """One spelling for names that people take for the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Who is to be forgotten. `names` are folded; `signs` are (link, folded name) of those who knocked: what was seen
+    of them before they knocked has no other handle. `share`: everybody of it."""
+
+    visits: frozenset[str] = frozenset()
+    knocks: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    signs: frozenset[tuple[str, str]] = frozenset()
+    share: str = ""
+
+    def concerns(self, event: AuditEvent) -> bool:
+        name = folded(event.name)
+        return (
+            event.visit in self.visits
+            or (bool(self.share) and event.share == self.share)
+            or name in self.names
+            or (event.action in _KNOCKS and event.detail in self.knocks)
+            or (event.action is Action.LINK_PASSED_ON and (event.link, name) in self.signs)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What identifies people in the trail: how many entries hold it, since when, and how many of them are older than
+    each of the moments that were asked for."""
+
+    entries: int
+    oldest: float | None
+    older: tuple[int, ...]
+
+
+class Erasure:
+    """Reads and blanks the trail of a store."""
+
+    def __init__(self, store: AuditStore) -> None:
+        self._store = store
+
+    async def count(self, whose: Whose) -> int:
+        """How many entries `erase` would blank."""
+        return sum([len(found) for _, found in await self._found(whose, {})])
+
+    async def erase(self, whose: Whose, read: dict[str, int]) -> int:
+        """Blank them, and return how many. What is recorded meanwhile may be missed: call it until it finds nothing.
+        `read` says how far each writer's entries were read before, and is kept up to date."""
+        erased = 0
+        for writer, found in await self._found(whose, read):
+            erased += await self._store.erase_events(writer, found)
+        return erased
+
+    async def held(self, moments: tuple[float, ...]) -> Held:
+        entries, oldest, older = 0, None, [0] * len(moments)
+        for writer in await self._store.writers():
+            async for sealed in self._personal(writer, {}):
+                at = opened(sealed).at
+                entries += 1
+                oldest = at if oldest is None else min(oldest, at)
+                for place, moment in enumerate(moments):
+                    older[place] += at < moment
+        return Held(entries, oldest, tuple(older))
+
+    async def _found(self, whose: Whose, read: dict[str, int]) -> list[tuple[str, list[int]]]:
+        return [
+            (writer, [one.seq async for one in self._personal(writer, read) if whose.concerns(opened(one))])
+            for writer in await self._store.writers()
+        ]
+
+    async def _personal(self, writer: str, read: dict[str, int]) -> AsyncIterator[Sealed]:
+        while page := await self._store.read(Query(writer=writer, after_seq=read.get(writer, 0), limit=_PAGE)):
+            for sealed in page:
+                if sealed.personal:
+                    yield sealed
+            read[writer] = page[-1].seq

@@ -1,0 +1,218 @@
+"""Forgetting a person: who they are leaves the records and the history, and they leave if they are inside.
+
+Ended first, then erased: whoever is inside would leave new traces. What they wrote in files is the owner's, and stays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from sharegate.audit.erasure import Erasure, Whose, folded
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.interfaces import Cutter
+from sharegate.dashboard.views import Views
+from sharegate.errors import Invalid, NotFound, Refused
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
+
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+REASON = "erased"
+STAYS = (
+    "what they wrote, and versions of it, stay in the files and their history, under a visit without a name",
+    "folders, files, messages and remarks that contain a name stay as they are",
+    "copies, backups, exports and logs that were made before are yours to erase",
+)
+# What a closing page still records is erased by the next round.
+_ROUNDS = 6
+_PAUSE = 0.05
+
+
+class EraseBody(msgspec.Struct, forbid_unknown_fields=True):
+    """One of `person` (a name), `visit` and `share` (ids)."""
+
+    person: str = ""
+    visit: str = ""
+    share: str = ""
+    dry_run: bool = False
+
+
+class FlushedTrail(Recorder, Protocol):
+    async def flush(self) -> None:
+        """Write what is pending. StoreUnavailable."""
+
+
+@dataclass(slots=True)
+class _Found:
+    share: Share | None
+    visits: list[Visit]
+    links: list[Link]
+    knocks: list[Knock]
+    whose: Whose
+
+
+class Erasing:
+    """`POST audit/erase`."""
+
+    def __init__(
+        self,
+        *,
+        store: ShareStore,
+        erasure: Erasure,
+        cutter: Cutter,
+        views: Views,
+        trail: FlushedTrail,
+        now: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._erasure = erasure
+        self._cutter = cutter
+        self._views = views
+        self._trail = trail
+        self._now = now
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [("POST", "/api/v1/audit/erase", self._erase)]
+
+    async def _erase(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, EraseBody)
+        if sum(map(bool, (asked.person.strip(), asked.visit, asked.share))) != 1:
+            raise Invalid("person", "is not the one thing to erase", "Name a person, a visit or a share")
+        found = await self._find(asked)
+        await self._trail.flush()
+        entries = await self._erasure.count(found.whose)
+        if not (found.visits or found.links or found.knocks or entries or found.share):
+            raise NotFound("person", asked.person)
+        inside = [visit for visit in found.visits if visit.ended is None]
+        answer: dict[str, Any] = {
+            "dry_run": asked.dry_run,
+            "visits": len(found.visits),
+            "ends": [await self._views.visit(visit) for visit in inside],
+            "links": [await self._views.link(link) for link in found.links],
+            "share": await self._views.share(found.share) if found.share else None,
+            "knocks": len(found.knocks),
+            "entries": entries,
+            "stays": list(STAYS),
+        }
+        if asked.dry_run:
+            return answer
+        await self._end(found, inside)
+        await self._store.forget(
+            visits=[visit.id for visit in found.visits],
+            links=[link.id for link in found.links],
+            knocks=[knock.id for knock in found.knocks],
+        )
+        answer["entries"] = await self._erase_entries(found.whose)
+        await self._trail.record(
+            AuditEvent(
+                action=Action.TRAIL_ERASED,
+                actor="owner",
+                share=found.share.id if found.share else "",
+                detail=f"{len(found.visits)} visits, {answer['entries']} entries",
+            )
+        )
+        return answer
+
+    async def _end(self, found: _Found, inside: list[Visit]) -> None:
+        """Nobody comes in by what is erased any more, and whoever is in is out. Recorded without a name."""
+        now = self._now()
+        if found.share is not None and found.share.revoked is None:
+            await self._store.change_share(found.share.id, revoked=now)
+            await self._record(Action.SHARE_REVOKED, share=found.share.id)
+        for link in found.links:
+            if link.revoked is None:
+                await self._store.change_link(link.id, revoked=now)
+                await self._record(Action.LINK_REVOKED, share=link.share, link=link.id)
+        await self._store.end_visits([visit.id for visit in inside], at=now, reason=REASON)
+        for visit in inside:
+            await self._record(Action.VISIT_ENDED, share=visit.share, link=visit.link, visit=visit.id)
+        await asyncio.gather(*(self._cutter.drained(visit=visit.id) for visit in inside))
+
+    async def _erase_entries(self, whose: Whose) -> int:
+        erased, late = 0, 0
+        read: dict[str, int] = {}
+        for _ in range(_ROUNDS):
+            await self._trail.flush()
+            late = await self._erasure.erase(whose, read)
+            erased += late
+            await asyncio.sleep(_PAUSE)
+        if late:
+            raise Refused("still_recorded", "new entries about them are being recorded", "Erase again in a moment")
+        return erased
+
+    # -- who ------------------------------------------------------------------------------------------------------
+
+    async def _find(self, asked: EraseBody) -> _Found:
+        if asked.share:
+            share = await self._store.share(asked.share)
+            if share is None:
+                raise NotFound("share", asked.share)
+            links, visits, knocks = await self._of(share)
+            whose = Whose(visits=_ids(visits), knocks=_ids(knocks), share=share.id)
+            return _Found(share, visits, links, knocks, whose)
+        if asked.visit:
+            visit = await self._store.visit(asked.visit)
+            if visit is None:
+                raise NotFound("visit", asked.visit)
+            all_visits = await self._store.visits(visit.share)
+            knocks = [knock for knock in await self._every_knock(visit.share) if knock.visit == visit.id]
+            return self._found(_with_devices([visit], all_visits), [], knocks, frozenset())
+        return await self._person(folded(asked.person))
+
+    async def _person(self, name: str) -> _Found:
+        links: list[Link] = []
+        visits: list[Visit] = []
+        knocks: list[Knock] = []
+        for share in await self._store.shares():
+            of_links, of_visits, of_knocks = await self._of(share)
+            own = [link for link in of_links if link.kind is LinkKind.PERSON and folded(link.name) == name]
+            by_own = {link.id for link in own}
+            # Who knocked at their link is somebody else, unless they said the same name.
+            theirs = [
+                visit
+                for visit in of_visits
+                if folded(visit.name) == name or (visit.link in by_own and visit.kind is not VisitKind.KNOCK)
+            ]
+            links += own
+            visits += _with_devices(theirs, of_visits)
+            knocks += [knock for knock in of_knocks if folded(knock.name) == name]
+        return self._found(visits, links, knocks, frozenset({name}))
+
+    @staticmethod
+    def _found(visits: list[Visit], links: list[Link], knocks: list[Knock], names: frozenset[str]) -> _Found:
+        signs = frozenset((knock.link, folded(knock.name)) for knock in knocks if knock.name)
+        whose = Whose(visits=_ids(visits), knocks=_ids(knocks), names=names, signs=signs)
+        return _Found(None, visits, links, knocks, whose)
+
+    async def _of(self, share: Share) -> tuple[list[Link], list[Visit], list[Knock]]:
+        return (
+            await self._store.links(share.id),
+            await self._store.visits(share.id),
+            await self._every_knock(share.id),
+        )
+
+    async def _every_knock(self, share: str) -> list[Knock]:
+        return await self._store.knocks(share=share, waiting_only=False)
+
+    async def _record(self, action: Action, *, share: str, link: str = "", visit: str = "") -> None:
+        event = AuditEvent(action=action, actor="owner", share=share, link=link, visit=visit, detail=REASON)
+        await self._trail.record(event)
+
+
+def _ids(records: list[Visit] | list[Knock]) -> frozenset[str]:
+    return frozenset(record.id for record in records)
+
+
+def _with_devices(visits: list[Visit], others: list[Visit]) -> list[Visit]:
+    known = {visit.id for visit in visits}
+    devices = [
+        other
+        for other in others
+        if other.kind is VisitKind.DEVICE and other.came_from in known and other.id not in known
+    ]
+    return visits + devices

@@ -1,0 +1,148 @@
+"""The history as a whole: verify it, anchor it, write it out, and let go of what identifies people when it is time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from sharegate.audit.erasure import Erasure
+from sharegate.audit.interfaces import Query
+from sharegate.dashboard.bodies import number, read_query
+from sharegate.errors import Invalid, SharegateError
+
+log = logging.getLogger("sharegate.dashboard")
+
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+DAY = 86400.0
+_AHEAD = (0.0, 1.0, 7.0, 30.0)
+_FORMATS = ("jsonl", "csv")
+
+
+class AnchorBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`to`: a file to append to, absolute; "" only answers."""
+
+    to: str = ""
+
+
+class WholeHistory(Protocol):
+    """What audit/ offers for the trail as a whole."""
+
+    async def newest(self) -> float | None: ...
+
+    async def verify(self, anchors: Path | None) -> dict[str, Any]:
+        """Raises Invalid for a file that holds no anchor."""
+
+    async def anchor(self, to: Path | None) -> dict[str, Any]:
+        """A signed checkpoint of all heads, appended to a file. Raises Invalid when that cannot be written."""
+
+    async def export(self, query: Query, form: str, cursor: str) -> tuple[list[str], str, int]:
+        """A page of lines, the cursor of the next ("" at the end), and how many events that was."""
+
+
+class Forgetting(Protocol):
+    async def erase(self, query: Query) -> int: ...
+
+
+class Trails:
+    """`audit/verify`, `audit/anchor`, `audit/export`, `audit/retention`."""
+
+    def __init__(
+        self,
+        *,
+        history: WholeHistory,
+        erasure: Erasure,
+        store: Forgetting,
+        retention_days: int,
+        anchor_file: Path | None,
+        anchor_minutes: int,
+        now: Callable[[], float],
+    ) -> None:
+        self._history = history
+        self._erasure = erasure
+        self._store = store
+        self._days = retention_days
+        self._anchor_file = anchor_file
+        self._anchor_every = anchor_minutes * 60.0
+        self._now = now
+        self.last: float | None = None
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/api/v1/audit/verify", self._verify),
+            ("POST", "/api/v1/audit/anchor", self._anchor),
+            ("GET", "/api/v1/audit/export", self._export),
+            ("GET", "/api/v1/audit/retention", self._retention),
+            ("POST", "/api/v1/audit/retention", self._let_go),
+        ]
+
+    async def begin(self) -> None:
+        """Look at what was recorded last, before anything else is."""
+        self.last = await self._history.newest()
+
+    def clock_note(self) -> str:
+        """What a start says when the clock was set back since the last entry: its entries will look older than they
+        are."""
+        behind = (self.last or 0.0) - self._now()
+        return f"; the clock is {behind / 60:.0f} minutes behind the newest entry" if behind > 60 else ""
+
+    async def let_go(self) -> int:
+        """Erase what is older than the retention. Once an hour while a gate runs."""
+        return await self._store.erase(Query(until=self._now() - self._days * DAY))
+
+    async def run(self) -> None:
+        """Where the settings name a file: an anchor at the start and every so often, until cancelled."""
+        while self._anchor_file is not None:
+            try:
+                await self._history.anchor(self._anchor_file)
+            except SharegateError as error:  # fails open: visitors are not kept out; `doctor` says that anchors are old
+                log.warning("the history could not be anchored: %s", error)
+            await asyncio.sleep(self._anchor_every)
+
+    async def _verify(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        named = query.get("anchors", "")
+        configured = self._anchor_file if self._anchor_file is not None and self._anchor_file.exists() else None
+        return await self._history.verify(_absolute("anchors", named) if named else configured)
+
+    async def _anchor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, AnchorBody)
+        return await self._history.anchor(_absolute("to", asked.to) if asked.to else None)
+
+    async def _export(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        form = query.get("format", "jsonl")
+        if form not in _FORMATS:
+            raise Invalid("format", f"{form!r} is no format", "Choose jsonl or csv")
+        lines, cursor, events = await self._history.export(read_query(query), form, query.get("cursor", ""))
+        return {"lines": lines, "next": cursor, "events": events}
+
+    async def _retention(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        days = number(query, "days", "Give a number of days") or self._days
+        now = self._now()
+        held = await self._erasure.held(tuple(now - days * DAY + ahead * DAY for ahead in _AHEAD))
+        due, day, week, month = held.older
+        return {
+            "retention_days": days,
+            "entries": held.entries,
+            "oldest": held.oldest,
+            "first_leaves": held.oldest + days * DAY if held.oldest is not None else None,
+            "due": due,
+            "within_a_day": day,
+            "within_a_week": week,
+            "within_a_month": month,
+        }
+
+    async def _let_go(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        if body:
+            raise Invalid(next(iter(body)), "is not asked for here", "Set retention_days")
+        return {"retention_days": self._days, "erased": await asyncio.shield(self.let_go())}
+
+
+def _absolute(field: str, text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise Invalid(field, "is not an absolute path", "Begin it with /")
+    return path

@@ -1,0 +1,140 @@
+"""Whole copies of the file: before its format changes, for a backup, and put back from one.
+
+A copy is taken in one read transaction (SQLite's backup API): it is the store of one moment, while others go on
+writing. It is one file of mode 0600 that was synced before it has its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sharegate.errors import StoreUnavailable
+from sharegate.stores.schema import APPLICATION_ID, VERSION, format_of
+
+Progress = Callable[[int, int], None]
+_STEP_PAGES = 2048
+_BESIDE = ("-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What opening did: from which format to which, and where the copy of the former lies."""
+
+    before: int
+    after: int
+    copy: Path
+
+    def __str__(self) -> str:
+        return f"from format {self.before} to {self.after}; the former is kept as {self.copy.name}"
+
+
+def copied(source: sqlite3.Connection, target: Path, progress: Progress | None = None) -> None:
+    """Write the store behind `source` to the new file `target`. Raises StoreUnavailable, and nothing is left then.
+    `progress` is told pages done and pages in all."""
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+
+    def told(_: int, remaining: int, total: int) -> None:
+        if progress is not None:
+            progress(total - remaining, total)
+
+    try:
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = FULL")
+            # What others write is not seen meanwhile: otherwise the copy would begin anew each time.
+            source.execute("BEGIN")
+            try:
+                source.execute("SELECT count FROM beat").fetchone()
+                source.backup(copy, pages=_STEP_PAGES, progress=told)
+            finally:
+                source.execute("ROLLBACK")
+            copy.execute("PRAGMA journal_mode = DELETE").fetchone()  # one file, without a log beside it
+        _synced(part)
+        os.link(part, target)  # unlike a renaming, this never takes the place of another file
+        part.unlink()
+        _synced(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        part.unlink(missing_ok=True)
+        raise StoreUnavailable(f"no copy could be written to {target}: {error}") from error
+
+
+def keep_before_migration(file: Path) -> Migrated | None:
+    """Copy a store of an older format beside itself; None when there is nothing to copy. Raises sqlite3.Error, OSError,
+    and StoreUnavailable when it cannot be copied: then nothing is migrated either."""
+    if not file.exists() or file.stat().st_size == 0:
+        return None
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        version = format_of(connection)
+        (owner,) = connection.execute("PRAGMA application_id").fetchone()
+        # Another program's file is refused by who migrates.
+        if owner != APPLICATION_ID or not 0 < version < VERSION:
+            return None
+        moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        target = file.with_name(f"{file.name}.format{version}-{moment}")
+        number = 1
+        while target.exists():
+            number += 1
+            target = file.with_name(f"{file.name}.format{version}-{moment}-{number}")
+        copied(connection, target)
+    return Migrated(version, VERSION, target)
+
+
+def older_copies(file: Path) -> list[Path]:
+    """The copies that migrations and restoring left beside the store, oldest first."""
+    found = [*file.parent.glob(f"{file.name}.format*"), *file.parent.glob(f"{file.name}.before-restore-*")]
+    return sorted(found, key=lambda path: path.name)
+
+
+def put_in_place(source: Path, file: Path) -> Path | None:
+    """Put a copy of `source` where the store is; the former store is kept beside it, and its path returned.
+
+    The caller holds the store's lock. There is no moment without a store at `file`: a gate that started then would make
+    an empty one. Raises StoreUnavailable.
+    """
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    part = file.with_name(f".{file.name}.part")
+    kept = file.with_name(f"{file.name}.before-restore-{moment}")
+    try:
+        part.unlink(missing_ok=True)
+        made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(made, "wb") as out, source.open("rb") as data:
+            shutil.copyfileobj(data, out, 1 << 20)
+            out.flush()
+            os.fsync(out.fileno())
+        if not file.exists():
+            part.replace(file)
+            return None
+        _fold(file)
+        for suffix in _BESIDE:
+            beside = file.with_name(file.name + suffix)
+            if beside.exists():  # a damaged store: its log goes with it, never with what comes in its place
+                beside.replace(kept.with_name(kept.name + suffix))
+        os.link(file, kept)
+        part.replace(file)
+        _synced(file.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
+    return kept
+
+
+def _fold(file: Path) -> None:
+    """Bring what is in the log into the file, where that works."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(file, isolation_level=None)) as old:
+        old.execute("PRAGMA journal_mode = DELETE").fetchone()
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
