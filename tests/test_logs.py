@@ -20,7 +20,6 @@ RAW = "2629b9d4d7c9475bc4516caae25eacd115c75f86d819ec92"
         f"'Authorization': 'Bearer {JWT}'",
         f"headers={{'Cookie': 'sharegate-visit={RAW}; sharegate-browser={RAW}'}}",
         f"Set-Cookie: sharegate-visit={RAW}; Path=/s/x/",
-        f"a=b; __Host-sharegate-visit-k7f2v9v9v9={RAW}; __Host-sharegate-browser={RAW}",
         f"b'cookie: {RAW}'",
         f'{{"token": "{RAW}"}}',
         "code=ABCD2345",
