@@ -451,6 +451,8 @@ def _share_hosts_faults(values: dict[str, Any], base: str) -> Iterator[Invalid]:
     except ValueError:  # told with public_url
         return
     only_here = loopback(base)
+    # The gate's own certificate counts where nothing stands in front.
+    secure = url.scheme == "https" if values["public_url"] else bool(values.get("tls_certificate"))
     if own.endswith("." + base):
         yield Invalid("share_hosts", f"the gate's own host {own} lies below it, among the shares'", "Use another name")
     elif only_here and (values["lan"] or not loopback(own)):
@@ -459,7 +461,7 @@ def _share_hosts_faults(values: dict[str, Any], base: str) -> Iterator[Invalid]:
         )
     elif values["public_url"] and not (only_here or base == own or base.endswith("." + own)):
         yield Invalid("share_hosts", f"is neither public_url's host {own} nor a name below it", f"Example: share.{own}")
-    elif url.scheme != "https" and not only_here and not values["insecure"]:
+    elif not (secure or only_here or values["insecure"]):
         yield Invalid(
             "share_hosts",
             "would be plain http off this computer",
