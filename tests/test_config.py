@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.client import address
-from sharegate.config import SETTINGS, Config, load
+from sharegate.config import Config, load
 from sharegate.errors import Faults
+from sharegate.settings import SETTINGS
 
 
 def faults(path: Path | None = None, environ: dict[str, str] | None = None, **overrides: Any) -> dict[str, str]:

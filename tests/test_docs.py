@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.config import SETTINGS, documentation
+from sharegate.settings import SETTINGS, documentation
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 def test_the_settings_page_is_up_to_date() -> None:
-    """Write it anew with: python -c 'from sharegate.config import documentation as d; print(d(), end="")'."""
+    """Write it anew with: python -c 'from sharegate.settings import documentation as d; print(d(), end="")'."""
     assert (ROOT / "docs" / "reference" / "settings.md").read_text() == documentation()
 
 

@@ -21,7 +21,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
-    "config": {"errors", "store_url"},
+    "settings": set(),
+    "config": {"errors", "settings", "store_url"},
+    # Where the gate listens.
+    "ports": {"config", "errors"},
     "store_url": {"errors"},
     "websocket": set(),
     "logs": set(),
@@ -82,8 +85,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("audit.erasure", "audit.events", "audit.interfaces"),
         *("prove", "upstream.model", "upstream.interfaces", "versions"),
     },
-    # The composition root knows everything below the command line.
+    # The composition root knows everything below the command line: what stands without a gate, and the gate.
+    "assembly": {
+        *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
+        *("lab", "limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions"),
+        *("visits", "writing"),
+    },
     "app": {
+        *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "keeping", "living", "metrics"),
         *("limits", "listener", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits", "writing"),
@@ -94,7 +103,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "entrance": {"config", "errors", "listener"},
     "cli": {
         *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "logs", "policy", "prove"),
-        *("shares", "upkeep", "upstream"),
+        *("ports", "settings", "shares", "upkeep", "upstream"),
     },
     # The demo is a command with a story: it uses the live screen.
     "demo": {"app", "cli", "config", "errors", "upstream"},
@@ -117,7 +126,7 @@ MAY_USE: dict[str, set[str]] = {
     "cryptography": {"listener", "prove", "shares", "stores", "audit"},
     "segno": {"cli", "lab"},
     "prometheus_client": {"metrics"},
-    "socket": {"app", "listener", "dashboard", "upstream"},
+    "socket": {"app", "listener", "ports", "dashboard", "upstream"},
     "subprocess": {"upstream", "demo"},
 }
 DECIDING = {"paths", "shares", "policy", "confine", "channels", "audit", "versions"}
@@ -127,6 +136,8 @@ TESTED_ELSEWHERE = {
     "__main__.py": "tests/cli/test_terminal.py runs the program",
     "answers.py": "tests/test_matrix.py, tests/attacks, tests/test_revocation.py",
     "app.py": "tests/test_restart.py and every test with a real gate",
+    "assembly.py": "tests/test_restart.py and every test with a real gate",
+    "settings.py": "tests/test_config.py, tests/test_docs.py",
     "documents.py": "tests/attacks/test_rooms.py, tests/test_revocation.py",
     "keeping.py": "tests/test_editing.py, tests/attacks/test_undoing.py",
     "living.py": "tests/attacks/test_undoing.py",

@@ -13,7 +13,7 @@ from sharegate.cli.command import Cli, command
 from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import USAGE
-from sharegate.config import SETTINGS
+from sharegate.settings import SETTINGS
 from sharegate.shares.model import Role
 
 PolicyDir = Annotated[

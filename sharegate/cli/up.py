@@ -105,7 +105,7 @@ def _settings(cli: Cli, **given: Any) -> Config:
 
 
 def _network_address() -> str:
-    from sharegate.app import network_address
+    from sharegate.ports import network_address
 
     return network_address()
 

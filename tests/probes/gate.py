@@ -14,7 +14,7 @@ from typing import cast
 
 import pytest
 
-from sharegate import __version__, app
+from sharegate import __version__, assembly
 from sharegate.listener import http
 from sharegate.upstream.forward import Timeouts
 from tests.gatehouse import Gatehouse, Inside, gatehouse
@@ -63,7 +63,7 @@ def _sooner() -> Iterator[None]:
     """Either end of a WebSocket is asked whether it is there every second or two, not every half minute."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(http, "PING_SECONDS", HEARTBEAT)
-        patch.setattr(app, "Timeouts", functools.partial(Timeouts, silent=HEARTBEAT))
+        patch.setattr(assembly, "Timeouts", functools.partial(Timeouts, silent=HEARTBEAT))
         yield
 
 

@@ -1,0 +1,294 @@
+"""What a gate and an offline command have in common, assembled: keys, store, trail, servers, the owner's API."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from sharegate import __version__
+from sharegate.audit.announce import Announcing
+from sharegate.audit.erasure import Erasure
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.export import describe
+from sharegate.audit.history import StoredHistory
+from sharegate.audit.trail import Trail
+from sharegate.audit.whole import WholeTrail
+from sharegate.channels.registry import KINDS, Channels
+from sharegate.clock import DayClock
+from sharegate.config import Config, loopback
+from sharegate.dashboard.alarms import Alarms
+from sharegate.dashboard.api import Api
+from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.doctor import Doctor
+from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.interfaces import GateFacts
+from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.proofs import Proofs
+from sharegate.dashboard.records import Records
+from sharegate.dashboard.resources import Resources
+from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.trails import Trails
+from sharegate.dashboard.versions import Versions
+from sharegate.dashboard.views import Views
+from sharegate.descriptors import Budget, budget, limit
+from sharegate.entrance import Front
+from sharegate.listener.crowd import Crowd
+from sharegate.metrics import Metrics, TimedHistory
+from sharegate.policy.load import Policies, load_policies, reread
+from sharegate.shares.addresses import GateAddresses
+from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.fitting import InForce
+from sharegate.shares.issue import Issuer
+from sharegate.shares.keys import KeyRing, private_directory, store_key
+from sharegate.shares.model import new_id
+from sharegate.shares.tokens import ShareTokens
+from sharegate.stores.opening import Store, open_store
+from sharegate.stores.redis.store import RedisStore
+from sharegate.stores.sqlite import SqliteStore
+from sharegate.upkeep import Upkeep
+from sharegate.upstream.directory import Directory
+from sharegate.upstream.discover import runtime_directories
+from sharegate.upstream.disk import DiskByUpstream
+from sharegate.upstream.forward import AiohttpForwarder, Timeouts
+from sharegate.upstream.roots import Roots
+from sharegate.upstream.servers import OwnerServers
+from sharegate.upstream.tokens import KnownTokens
+from sharegate.upstream.trust import trust
+from sharegate.versions.model import Limits
+from sharegate.versions.snapshots import Keeper
+from sharegate.visits.hands import Hands
+from sharegate.visits.knocks import Knocks
+from sharegate.visits.presence import Presence
+from sharegate.visits.programs import Programs
+from sharegate.writing.uploads import Uploads
+
+log = logging.getLogger("sharegate")
+
+
+@dataclass(frozen=True)
+class House:
+    """What a gate and an offline command have in common, assembled."""
+
+    config: Config
+    now: DayClock
+    pace: Callable[[], float]
+    store: Store
+    trail: Announcing
+    ring: KeyRing
+    policies: Policies
+    forwarder: AiohttpForwarder
+    directory: Directory
+    servers: OwnerServers
+    disk: DiskByUpstream
+    roots: Roots
+    tokens: ShareTokens
+    addresses: GateAddresses
+    authenticator: Authenticator
+    channels: Channels
+    presence: Presence
+    programs: Programs
+    uploads: Uploads
+    hands: Hands
+    keeper: Keeper
+    api: Api
+    secrets: KnownTokens
+    metrics: Metrics
+    crowd: Crowd
+    room: Budget
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    config: Config,
+    *,
+    running: bool,
+    day: Callable[[], float],
+    front: Callable[[], Front],
+    forwards: Callable[[str], bool] = lambda address: False,
+) -> AsyncIterator[House]:
+    """Open keys, store and trail; assemble; close in the opposite order. Raises Invalid, Faults, Refused."""
+    now = DayClock(day)
+    # Limits go on where the time of day has to stand still.
+    pace = time.monotonic if day is time.time else day
+    private_directory(config.data_dir)
+    policies = load_policies(extra=config.policy_dir)
+    async with contextlib.AsyncExitStack() as closing:
+        store = await open_store(config, key=store_key(config.keys_dir))
+        closing.push_async_callback(store.close)
+        ring = KeyRing.open(config.keys_dir, now())
+        metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
+        history = TimedHistory(store, metrics.committed)
+        trail = Announcing(Trail(history, writer=store.writer, clock=now, full_addresses=config.full_addresses))
+        trail.announce(metrics.happened)
+        await trail.open()
+        closing.push_async_callback(trail.close)
+        if isinstance(store, SqliteStore) and store.migrated is not None:
+            log.warning("the records were brought %s, in %s", store.migrated, store.migrated.copy.parent)
+            event = AuditEvent(action=Action.STORE_MIGRATED, actor="gate", detail=str(store.migrated))
+            await trail.record(event)
+        times = Timeouts(first_byte=config.upstream_seconds, idle=config.upstream_seconds)
+        forwarder = await closing.enter_async_context(AiohttpForwarder(timeouts=times, trust=trust(config.upstream_ca)))
+        directory = Directory(store, forwarder)
+        servers = OwnerServers(store, forwarder, config.owner)
+        disk = DiskByUpstream()
+        # Where Jupyter's servers note how they run, the token is written too.
+        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
+        protected += [path for path in (config.store_password_file, config.store_socket) if path is not None]
+        roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
+        tokens = ShareTokens(ring, now)
+        addresses = GateAddresses.at(config.gate_url, config.share_hosts)
+        authenticator = Authenticator(store, tokens, policies.roles, addresses, now)
+        channels = Channels(
+            per_visit=config.channels_per_visit,
+            per_link=config.channels_per_link,
+            per_share=config.channels_per_share,
+            rooms_per_visit=config.rooms_per_visit,
+        )
+        presence = Presence(now)
+        programs = Programs(store, authenticator, trail, now, full_addresses=config.full_addresses)
+        uploads = Uploads(config.data_dir / "uploads")
+        closing.callback(uploads.close)
+        hands = Hands(now, pace)
+        views = Views(
+            store,
+            presence,
+            lambda visit: channels.count(visit=visit),
+            policies.roles.sentence,
+            now,
+            places_of=programs.places,
+        )
+        room = budget(limit(), config.connections)
+        # A proxy has everybody's connections.
+        crowd = Crowd(
+            room.connections,
+            config.connections_per_address,
+            shared=lambda address: forwards(address) or (bool(config.public_url) and loopback(address)),
+        )
+        resources = Resources(
+            room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
+        )
+        doctor = Doctor(config, store, servers, trail, front, [resources.findings])
+        erasure = Erasure(store)
+        in_force = InForce(policies.sharing)
+        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
+        stored_history = StoredHistory(store, store)
+        keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
+        facts = GateFacts(
+            gate_url=config.gate_url,
+            addresses=addresses,
+            dashboard_url=config.dashboard_url,
+            reach=config.reach,
+            owner=config.owner,
+            started=now(),
+            running=running,
+            warnings=doctor.warnings,
+            doctor=doctor.findings,
+        )
+        proofs = Proofs(
+            store=store,
+            issuer=issuer,
+            trail=trail,
+            ring=ring,
+            directory=directory,
+            forwarder=forwarder,
+            disk=disk,
+            facts=facts,
+            now=now,
+        )
+        closing.push_async_callback(proofs.close)
+        api = Api(
+            store=store,
+            upstreams=store,
+            history=stored_history,
+            trail=trail,
+            issuer=issuer,
+            knocks=Knocks(store, in_force, now),
+            asks=Asks(hands, store, views, trail),
+            alarms=Alarms(keeper, store, views),
+            servers=servers,
+            cutter=channels,
+            pages=presence.pages,
+            views=views,
+            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
+            proofs=proofs,
+            rules=Rules(
+                in_force=in_force,
+                read=lambda: Reading(*reread(config.policy_dir, policies)),
+                store=store,
+                history=stored_history,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                now=now,
+            ),
+            keys=Keys(
+                ring=ring,
+                store=store,
+                issuer=issuer,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
+                now=now,
+            ),
+            records=Records(Upkeep(config), store, trail, store.check if isinstance(store, RedisStore) else None),
+            trails=Trails(
+                history=WholeTrail(store, trail, ring, now),
+                erasure=erasure,
+                store=store,
+                retention_days=config.retention_days,
+                anchor_file=config.anchor_file,
+                anchor_minutes=config.anchor_minutes,
+                now=now,
+            ),
+            erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
+            facts=facts,
+            describe=describe,
+            now=now,
+        )
+        trail.announce(api.happened)
+        secrets = KnownTokens(store)
+        await secrets.read()
+        closing.callback(store.subscribe(lambda change: secrets.changed() if change.kind == "upstream" else None))
+        closing.callback(store.subscribe(api.changed))
+        hands.subscribe(api.asked)
+        yield House(
+            config,
+            now,
+            pace,
+            store,
+            trail,
+            ring,
+            policies,
+            forwarder,
+            directory,
+            servers,
+            disk,
+            roots,
+            tokens,
+            addresses,
+            authenticator,
+            channels,
+            presence,
+            programs,
+            uploads,
+            hands,
+            keeper,
+            api,
+            secrets,
+            metrics,
+            crowd,
+            room,
+        )
+
+
+def limits(config: Config) -> Limits:
+    return Limits(
+        bytes=config.versions_megabytes << 20,
+        per_document=config.versions_per_document,
+        days=config.versions_days,
+        undo_bytes=config.undo_megabytes << 20,
+    )
