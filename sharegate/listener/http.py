@@ -28,6 +28,8 @@ FAREWELL_SECONDS = 2.0
 # A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute. Whoever has not
 # answered after half of that is gone.
 PING_SECONDS = 30.0
+# For reading what somebody had sent who hung up.
+LAST_WORDS_SECONDS = 10.0
 # For the first head of a connection.
 HEAD_SECONDS = 20.0
 # Between two requests, between two pieces of a body, and while a visitor does not take what is sent.
@@ -408,12 +410,31 @@ class Listener:
                 if isinstance(error, web.HTTPException):  # a handshake that is none
                     return _refused(400)
                 raise
-            await answer.serve(mine)
+            await _heard_out(request, asyncio.ensure_future(answer.serve(mine)))
         finally:
             if socket.prepared and not socket.closed:
                 with contextlib.suppress(Exception):  # fails closed: the connection is dropped either way
                     await mine.close(WSCloseCode.GOING_AWAY)
         return socket
+
+
+async def _heard_out(request: web.BaseRequest, serving: asyncio.Future[None]) -> None:
+    """Until a channel is over. Whoever hung up without a word, as a page does whose window is closed, may have written
+    something just before: what came is still read, though nobody is there any more to be answered."""
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        if request.transport is None or request.transport.is_closing():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS_SECONDS):
+                    await asyncio.shield(serving)
+        raise
+    finally:
+        if not serving.done():
+            serving.cancel()
+            await asyncio.wait({serving})
+            if not serving.cancelled():
+                serving.exception()  # heard of by nobody: the visitor is gone
 
 
 def _peer(request: web.BaseRequest) -> str:

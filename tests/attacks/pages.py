@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -98,6 +100,11 @@ class Page:
     @property
     def words(self) -> bytes:
         return b"\n".join(self.heard)
+
+    def hang_up(self) -> None:
+        """End the connection without a word, behind what was sent."""
+        with socket.socket(fileno=os.dup(self.socket.get_extra_info("socket").fileno())) as line:
+            line.shutdown(socket.SHUT_WR)
 
     async def leave(self) -> None:
         self._reading.cancel()

@@ -53,6 +53,19 @@ async def test_three_people_write_one_text(ann: Visitor, bo: Visitor, owner: Own
     assert all(page.closed is None for page in (mine, hers, his))
 
 
+async def test_what_an_editor_wrote_just_before_hanging_up_is_kept(ann: Visitor, workshop: JupyterServer) -> None:
+    """A window is closed, a laptop shut: the connection ends without a word, and what came over it before is in the
+    file."""
+    for number in range(5):
+        path = make(workshop, f"hangs_up_{number}.md")
+        page = await ann.open(path)
+        for word in range(20):
+            page.type(f"word{word} ")
+        await page.sent()
+        page.hang_up()
+        await until(lambda file=workshop.root / path: "word19" in file.read_text())  # type: ignore[misc]
+
+
 @pytest.mark.parametrize("viewer_first", [True, False], ids=["viewer first", "editor first"])
 async def test_attack_a_viewer_in_an_editors_room(
     ann: Visitor, owner: Owner, gate: Gatehouse, workshop: JupyterServer, viewer_first: bool
