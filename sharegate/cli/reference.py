@@ -91,4 +91,4 @@ def _choices(param: Any) -> str:
 if __name__ == "__main__":
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE}\n")
+    sys.stderr.write(f"{PAGE.name} is written\n")
