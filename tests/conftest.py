@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 import uvloop
 
+from sharegate.logs import ScrubbingFormatter
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 
@@ -16,6 +18,16 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that the product runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _log_of_its_own() -> Iterator[None]:
+    """What a command of one test set up to write its log to is closed by the next one."""
+    yield
+    logging.captureWarnings(False)
+    for handler in logging.root.handlers[:]:
+        if isinstance(handler.formatter, ScrubbingFormatter):
+            logging.root.removeHandler(handler)
 
 
 class Clock:

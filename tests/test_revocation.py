@@ -514,7 +514,7 @@ async def inside(gate: Gatehouse, reply: Reply) -> bool:
     if "sharegate-visit" not in cookies:
         return False
     base = "/".join(reply.json["location"].split("/")[:4]) + "/"
-    who = Inside(gate, {}, {}, base, cookies["sharegate-visit"])
+    who = Inside(gate, {"id": base.split("/")[2]}, {}, base, cookies["sharegate-visit"])
     return (await who.ask("GET", "api/me")).status == 200
 
 

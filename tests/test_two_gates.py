@@ -185,7 +185,6 @@ async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:
     assert (await bo.get("files/sub/shared/notes.md"))[0] == 200
     pair.to(pair.b)
     assert (await ann.get("files/sub/shared/notes.md"))[0] == 503
-    later = 0.0
     pair.line.mend()
 
     async def back() -> bool:

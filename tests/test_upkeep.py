@@ -285,7 +285,7 @@ async def test_a_damaged_copy_is_not_put_in_place(filled: Config, tmp_path: Path
     """Nor one that other keys sealed, unless they come with it."""
     upkeep.backup(filled, tmp_path / "copy", with_keys=True)
     before = filled.database.read_bytes()
-    elsewhere = replace(filled, data_dir=tmp_path / "other")
+    elsewhere = replace(filled, data_dir=tmp_path / "other", keys_dir=tmp_path / "other" / "keys")
     async with app.offline(elsewhere):
         pass
     with pytest.raises(Invalid, match="--with-keys"):

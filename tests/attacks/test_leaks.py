@@ -438,6 +438,7 @@ FIELDS = {
     "cross-origin-resource-policy",
     "date",
     "last-modified",
+    "origin-agent-cluster",
     "permissions-policy",
     "referrer-policy",
     "server",

@@ -176,7 +176,7 @@ async def test_the_dashboards_address_tells_health_and_keys(office: Office) -> N
                 assert answer.status == 200 and key in await answer.json()
         for method, path, status in (
             *(("GET", "/api/v1/gate", 404), ("POST", "/api/v1/shares", 404), ("POST", "/health", 405)),
-            *(("GET", "/", 404), ("GET", "/metrics", 404)),
+            ("GET", "/", 404),
         ):
             async with http.request(method, path) as answer:
                 assert answer.status == status and set((await answer.json())["error"]) == SHAPE

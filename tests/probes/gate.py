@@ -110,6 +110,8 @@ class GatePeer(Peer):
 
 async def peer_of(house: Gatehouse, back: Back) -> Peer:
     inside = await house.visit(await house.share(role="edit", **{"for": ["Ed"]}), name="Ed")
+    # The Host is for each probe to say.
+    manners = {name: value for name, value in inside.manners("GET").items() if name != "Host"}
     return GatePeer(
         "sharegate",
         house.running.config.gate_port,
@@ -117,7 +119,7 @@ async def peer_of(house: Gatehouse, back: Back) -> Peer:
         reading=f"{inside.base}files/sub/shared/",
         writing=f"{inside.base}api/contents/sub/shared/",
         channel=f"{inside.base}api/collaboration/room/JupyterLab:globalAwareness",
-        manners=(*(f"{name}: {value}" for name, value in inside.manners("GET").items()), f"Origin: {house.origin}"),
+        manners=(*(f"{name}: {value}" for name, value in manners.items()), f"Origin: {house.origin}"),
         upload=UPLOAD,
         content_type="application/json",
         version=__version__,

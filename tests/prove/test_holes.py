@@ -52,10 +52,10 @@ def as_its_owner(patch: Patch, server: JupyterServer, when: Callable[[Request], 
     """What `when` names is answered as the server answers its owner: status, kind and body."""
     honest = gates.Gate._handle
 
-    async def holed(self: gates.Gate, request: Request) -> Answer:
+    async def holed(self: gates.Gate, request: Request, act: gates.Act) -> Answer:
         asked = when(request)
         if asked is None:
-            return await honest(self, request)
+            return await honest(self, request, act)
         body = await request.body.read(1 << 20)
         reply = await raw(server.port, request.method, f"/{asked}", {"Authorization": f"token {server.token}"}, body)
         return Response(reply.status, (("Content-Type", reply.header("Content-Type")),), reply.body)

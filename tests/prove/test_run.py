@@ -198,7 +198,7 @@ async def test_a_server_whose_disk_is_not_seen(tmp_path: Path, ground: JupyterSe
 async def test_the_receipt_is_signed_and_names_no_path(prover: Prover, ground: JupyterServer) -> None:
     """By the key ring's active key, so that the gate's own key set verifies it; changed in any way it is no receipt."""
     receipt = await prover.prove(Check.HOSTS)
-    jwks = prover.house.running.api._ring.jwks()
+    jwks = prover.house.running.api.proofs._ring.jwks()
     key = receipts.key_from(json.dumps(jwks).encode(), receipt.kid)
     receipts.check(receipt, key)
     with pytest.raises(Invalid, match="altered"):

@@ -408,7 +408,7 @@ async def test_several_owners_at_one_address_are_told(tab: Tab, door: ScriptedGa
     door.about = about(shared_origin=True)
     await tab.page.reload()
     await tab.join(section="offer")
-    assert "Several owners share from this address" in await tab.text()
+    assert "Several owners may share from this address" in await tab.text()
 
 
 async def test_an_address_of_somebody_elses_visit_offers_to_knock(tab: Tab, door: ScriptedGate) -> None:
