@@ -35,7 +35,7 @@ from sharegate.stores.redis.store import RedisStore, open_redis
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.versions.model import Authorship, EditKind, Snapshot
 from tests.conftest import Clock
-from tests.real.certificate import certificate
+from tests.real.certificates import Authority
 from tests.real.jupyter import free_port
 from tests.real.redis import RedisServer, running_redis
 from tests.real.relay import relay
@@ -685,17 +685,20 @@ async def test_passwords_and_names(user: str, password: str, said: str, tmp_path
 
 async def test_tls_is_checked(tmp_path: Path) -> None:
     """By the authority that is named and by the host's name; nothing is sent to a server that fails."""
-    ours, key = certificate(tmp_path / "ours", "localhost")
-    theirs, _ = certificate(tmp_path / "theirs", "localhost")
-    wrong, wrong_key = certificate(tmp_path / "wrong", "redis.example.org")
-    for shown, shown_key, checked_by, works in (
-        (ours, key, ours, True),
-        (ours, key, theirs, False),
-        (ours, key, None, False),
-        (wrong, wrong_key, wrong, False),
+    authority, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs").ca
+    ours, wrong = authority.leaf("ours", ("localhost",)), authority.leaf("wrong", ("redis.example.org",))
+    for shown, checked_by, works in (
+        (ours, ours.ca, True),
+        (ours, theirs, False),
+        (ours, None, False),
+        (wrong, wrong.ca, False),
     ):
         port = free_port()
-        files = {"tls_cert_file": str(shown), "tls_key_file": str(shown_key), "tls_ca_cert_file": str(shown)}
+        files = {
+            "tls_cert_file": str(shown.certificate),
+            "tls_key_file": str(shown.key),
+            "tls_ca_cert_file": str(shown.ca),
+        }
         with running_redis(tls_port=str(port), tls_auth_clients="no", **files):
             url = StoreUrl.parse(f"rediss://localhost:{port}")
             if works:
