@@ -14,6 +14,7 @@ from tests.story.people import Project, Tab, until
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
 
 
+@pytest.mark.ways
 async def test_the_owner_types_and_the_visitor_follows(
     gate: Gatehouse, project: Project, owner: Tab, visitor: Tab
 ) -> None:

@@ -135,6 +135,7 @@ async def undisturbed(*tabs: Tab) -> None:
         assert tab.console == []
 
 
+@pytest.mark.ways
 @pytest.mark.timeout(180)
 async def test_a_wiped_notebook_comes_back_in_open_tabs(
     gate: Gatehouse, project: Project, made: dict[str, Any], owner: Tab, bo: Tab, eve: Notebook
