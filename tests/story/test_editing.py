@@ -277,9 +277,9 @@ class Hostile:
             await self.page.send(frames.write(Awareness((AwarenessState(client, 99, said),))).data)
 
     async def steal(self) -> None:
-        """What the owner types next would count as known already, and vanish. It is longer than what the owner may have
-        typed since the ids were read: else it were known already itself, and harmless."""
-        await self.bytes(update({self.ids["owner"]: (self.ids["clock"], [string("zqstolen" * 100, parent="cells")])}))
+        """What the owner types next would count as known already, and vanish. It is more than is typed meanwhile: else
+        all of it might be known by the time it comes, and no attack."""
+        await self.bytes(update({self.ids["owner"]: (self.ids["clock"], [string("zqstolen" * 20, parent="cells")])}))
 
     async def leave_for_the_owner(self) -> None:
         """Awareness says that the owner is gone, at a clock that the owner's page never reaches."""
