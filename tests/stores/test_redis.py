@@ -687,18 +687,14 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
     """By the authority that is named and by the host's name; nothing is sent to a server that fails."""
     authority, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs").ca
     ours, wrong = authority.leaf("ours", ("localhost",)), authority.leaf("wrong", ("redis.example.org",))
-    for shown, checked_by, works in (
-        (ours, ours.ca, True),
-        (ours, theirs, False),
-        (ours, None, False),
-        (wrong, wrong.ca, False),
+    for shown, shown_key, checked_by, works in (
+        (ours.certificate, ours.key, ours.ca, True),
+        (ours.certificate, ours.key, theirs, False),
+        (ours.certificate, ours.key, None, False),
+        (wrong.certificate, wrong.key, wrong.ca, False),
     ):
         port = free_port()
-        files = {
-            "tls_cert_file": str(shown.certificate),
-            "tls_key_file": str(shown.key),
-            "tls_ca_cert_file": str(shown.ca),
-        }
+        files = {"tls_cert_file": str(shown), "tls_key_file": str(shown_key), "tls_ca_cert_file": str(shown)}
         with running_redis(tls_port=str(port), tls_auth_clients="no", **files):
             url = StoreUrl.parse(f"rediss://localhost:{port}")
             if works:
