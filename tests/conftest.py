@@ -13,6 +13,15 @@ from sharegate.logs import ScrubbingFormatter
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--ways",
+        default="",
+        metavar="all|WAY,…",
+        help="tell each story in all of these ways to reach a gate (tests/story/ways.py)",
+    )
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

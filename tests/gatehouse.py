@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -124,12 +125,23 @@ HANDSHAKE = {
 }
 
 
+@dataclass(frozen=True)
+class Front:
+    """What stands in front of a gate and speaks TLS: its port of the loopback address, and what a client trusts."""
+
+    port: int
+    trusted: ssl.SSLContext
+
+
 @dataclass
 class Gatehouse:
+    """`front`: where visitors come to; without it, to the gate itself."""
+
     running: app.RunningGate
     jupyter: JupyterServer
     data_dir: Path
     robots: list[RobotVisitor] = field(default_factory=list)
+    front: Front | None = None
 
     @property
     def origin(self) -> str:
@@ -190,8 +202,15 @@ class Gatehouse:
         manners = {"Origin": self.origin, "Content-Type": "application/json", **(headers or {})}
         return await self.raw("POST", path, manners, json.dumps(body).encode())
 
+    @property
+    def nearest(self) -> str:
+        """Where a visitor's connection leads, without any name: to be used with the Host of the gate or of a share."""
+        return f"https://127.0.0.1:{self.front.port}" if self.front is not None else self.origin
+
     async def raw(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
         """One request to the gate on a connection of its own, the target sent as it is."""
+        if self.front is not None:
+            return await raw(self.front.port, method, target, headers, body, self.front.trusted)
         return await raw(self.running.config.gate_port, method, target, headers, body)
 
     async def events(self, **query: str) -> list[dict[str, Any]]:
@@ -202,9 +221,16 @@ class Gatehouse:
         return [event["reason"] for event in await self.events(outcome="denied", share=share, **query)]
 
 
-async def raw(port: int, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
+async def raw(
+    port: int,
+    method: str,
+    target: str,
+    headers: dict[str, str] | None = None,
+    body: bytes = b"",
+    trusted: ssl.SSLContext | None = None,
+) -> Reply:
     """One request to whoever listens on this port of the loopback address, the target sent as it is."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 26, ssl=trusted)
     try:
         fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **(headers or {})}
         if body or method in ("POST", "PUT", "PATCH"):
@@ -215,7 +241,7 @@ async def raw(port: int, method: str, target: str, headers: dict[str, str] | Non
             return await _read(reader, method)
     finally:
         writer.close()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             await writer.wait_closed()
 
 
@@ -240,7 +266,12 @@ async def _read(reader: asyncio.StreamReader, method: str) -> Reply:
 
 @contextlib.asynccontextmanager
 async def gatehouse(
-    folder: Path, jupyter: JupyterServer, *, now: Callable[[], float] = time.time, **settings: Any
+    folder: Path,
+    jupyter: JupyterServer,
+    *,
+    now: Callable[[], float] = time.time,
+    front: Front | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Gatehouse]:
     """A gate on free ports with its data below `folder`, which knows `jupyter`."""
     values = {"data_dir": str(folder / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga", **settings}
@@ -251,7 +282,7 @@ async def gatehouse(
                 jupyter.url, Credential(jupyter.token), str(jupyter.root.resolve()), jupyter.process.pid, os.getuid()
             )
         )
-        house = Gatehouse(running, jupyter, folder / "gate")
+        house = Gatehouse(running, jupyter, folder / "gate", front=front)
         try:
             yield house
         finally:

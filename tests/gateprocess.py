@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from sharegate import config
-from tests.gatehouse import Gatehouse
+from tests.gatehouse import Front, Gatehouse
 from tests.real.jupyter import free_port
 
 START_SECONDS = 60.0
@@ -49,19 +49,21 @@ class GateProcess:
     process: asyncio.subprocess.Process | None = None
     # Beside the process's own environment and what every such gate is given.
     environment: dict[str, str] = field(default_factory=dict)
+    front: Front | None = None
     # Soft and hard limit of open files; None: those of the tests.
     descriptors: tuple[int, int] | None = None
 
     @property
     def config(self) -> config.Config:
         values = {"data_dir": str(self.folder), "gate_port": self.port, "dashboard_port": self.dashboard}
-        return config.load(None, {}, values)
+        settings = {name: value for name, value in self.environment.items() if name.startswith("SHAREGATE_")}
+        return config.load(None, settings, values)
 
     @property
     def house(self) -> Gatehouse:
         loaded = self.config
         running = SimpleNamespace(config=loaded, gate_url=loaded.gate_url, api=SocketApi(loaded.socket_path))
-        return Gatehouse(running, None, self.folder)  # type: ignore[arg-type]
+        return Gatehouse(running, None, self.folder, front=self.front)  # type: ignore[arg-type]
 
     async def spawn(self, *arguments: str) -> asyncio.subprocess.Process:
         environment = {

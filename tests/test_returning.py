@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
 import re
@@ -13,21 +12,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.pages import Page, Visitor, owning, until, visiting
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.gateprocess import GateProcess
+from tests.real.certificates import Authority
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
@@ -282,43 +277,16 @@ async def test_attack_somebody_takes_the_port_that_the_server_left(
 # -- https --------------------------------------------------------------------------------------------------------
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A key and a certificate for 127.0.0.1 that signs itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, secret = folder / "server.pem", folder / "server.key"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    secret.chmod(0o600)
-    return pem, secret
-
-
 @pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "not trusted"])
 async def test_a_server_that_comes_back_with_https(desk: Desk, tmp_path: Path, trusted: bool) -> None:
     """With a certificate that Python's authorities vouch for it is the same server; with another it is asked nothing
     beyond the handshake, though it is the owner's own."""
     first = await desk.alone()
-    pem, secret = certificate(tmp_path)
+    pair = Authority(tmp_path / "authority").leaf()
     gate = GateProcess(tmp_path / "data")
     gate.environment = {"JUPYTER_RUNTIME_DIR": str(desk.home / "runtime")}
     if trusted:
-        gate.environment["SSL_CERT_FILE"] = str(pem)
+        gate.environment["SSL_CERT_FILE"] = str(pair.ca)
     try:
         house = await gate.start()
         root = str((desk.home / "root").resolve())
@@ -326,7 +294,7 @@ async def test_a_server_that_comes_back_with_https(desk: Desk, tmp_path: Path, t
         inside = await house.visit(await house.call("POST", "shares", {"path": "sub/shared", "for": ["Ann"]}))
         await settled(inside, 200)
         await desk.stop(first)
-        again = await desk.start(certificate=(pem, secret))
+        again = await desk.start(certificate=pair)
         assert again.url.startswith("https:")
         if trusted:
             await settled(inside, 200)

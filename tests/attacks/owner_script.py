@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import json
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import nbformat
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from nbformat.sign import NotebookNotary
+
+from tests.real.certificates import Pair
 
 SCRIPT = (Path(__file__).parent / "evil.js").read_text()
 # Each carrier's own name for the script, in the window that it runs in.
@@ -56,31 +53,8 @@ def plant_files(home: Path, folder: Path) -> None:
     notary.store.close()
 
 
-def certificate(folder: Path, *names: str) -> ssl.SSLContext:
-    """A certificate that nobody signed, for a server of these names."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(who)
-        .issuer_name(who)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    (folder / "both.txt").write_bytes(made.public_bytes(serialization.Encoding.PEM) + key.private_bytes(*private))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "both.txt")
-    return context
-
-
 @contextlib.asynccontextmanager
-async def tls_in_front(port: int, context: ssl.SSLContext, gate_port: int) -> AsyncIterator[None]:
+async def tls_in_front(port: int, pair: Pair, gate_port: int) -> AsyncIterator[None]:
     """Passes bytes between TLS on `port` and the gate, and nothing else."""
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -94,6 +68,8 @@ async def tls_in_front(port: int, context: ssl.SSLContext, gate_port: int) -> As
         behind, before = await asyncio.open_connection("127.0.0.1", gate_port)
         await asyncio.gather(carry(reader, before), carry(behind, writer))
 
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
     server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=context)
     try:
         yield

@@ -178,8 +178,9 @@ class Visitor:
     async def connect(self, address: str) -> Page:
         page = Page(
             await self._session.ws_connect(
-                URL(self.inside.gate.origin + self.inside.base + address, encoded=True),
+                URL(self.inside.gate.nearest + self.inside.base + address, encoded=True),
                 headers={**self.inside.manners("GET"), "Origin": self.inside.origin},
+                ssl=front.trusted if (front := self.inside.gate.front) is not None else True,
             )
         )
         self.pages.append(page)

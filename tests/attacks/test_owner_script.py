@@ -19,7 +19,6 @@ from tests.attacks.owner_script import (
     FILE,
     OUTPUT,
     PAGE,
-    certificate,
     plant_extension,
     plant_files,
     script,
@@ -27,6 +26,7 @@ from tests.attacks.owner_script import (
 )
 from tests.browser.chromium import FLAGS, executable
 from tests.gatehouse import Gatehouse, gatehouse
+from tests.real.certificates import Authority
 from tests.real.jupyter import JupyterServer, free_port, plant, running_jupyter
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser, pytest.mark.real]
@@ -159,8 +159,8 @@ async def scene(
     }
     async with gatehouse(tmp_path, evil, **settings[mode], **SETTINGS) as house:
         context = await browser.new_context(bypass_csp=without_csp, ignore_https_errors=True)
-        tls = tls_in_front(port, certificate(tmp_path, "share.test", "*.share.test"), house.running.config.gate_port)
-        async with tls:
+        pair = Authority(tmp_path).leaf(names=("share.test", "*.share.test"))
+        async with tls_in_front(port, pair, house.running.config.gate_port):
             own = await house.share(own_extensions=True, **{"for": ["Vi"]})
             other = await house.share("sub/shared2", role="edit", **{"for": ["Vi"]})
             yield Scene(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -11,15 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sharegate.prove.model import Check
 from tests.gatehouse import gatehouse
 from tests.prove.conftest import Prover
 from tests.prove.test_holes import any_origin_passes, cookies_pass, everywhere_is_inside
+from tests.real.certificates import Authority
 from tests.real.jupyter import JupyterServer, free_port
 
 pytestmark = [
@@ -40,7 +36,7 @@ http {{
   map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
   server {{
     listen 127.0.0.1:{front} ssl; server_name {name};
-    ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem;
+    ssl_certificate {pair.certificate}; ssl_certificate_key {pair.key};
     add_header Strict-Transport-Security "max-age=1" always;
     location / {{
       proxy_pass http://127.0.0.1:{port}; proxy_http_version 1.1;
@@ -52,33 +48,13 @@ http {{
 """
 
 
-def certificate(folder: Path) -> None:
-    """Of its own making, for NAME."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
 @pytest.fixture
 def nginx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     """Its port, and that of the gate behind it."""
     front, port = free_port(), free_port()
-    certificate(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
-    text = CONFIGURATION.format(folder=tmp_path, front=front, port=port, name=NAME)
+    pair = Authority(tmp_path).leaf(names=(NAME,))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pair.ca))
+    text = CONFIGURATION.format(folder=tmp_path, front=front, port=port, name=NAME, pair=pair)
     (tmp_path / "nginx.conf").write_text(text)
     process = subprocess.Popen(["nginx", "-c", str(tmp_path / "nginx.conf")], stderr=subprocess.DEVNULL)
     try:

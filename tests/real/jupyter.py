@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+
+from tests.real.certificates import Pair
 
 
 @dataclass
@@ -31,12 +32,12 @@ class JupyterServer:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
-    certificate: Path | None = None
+    certificate: Pair | None = None
 
     def get(self, path: str) -> bytes:
         """Ask the server directly, with its token."""
         request = urllib.request.Request(self.url + path, headers={"Authorization": f"token {self.token}"})
-        trust = ssl.create_default_context(cafile=str(self.certificate)) if self.certificate is not None else None
+        trust = self.certificate.trusted() if self.certificate is not None else None
         with urllib.request.urlopen(request, timeout=30, context=trust) as answer:
             return answer.read()
 
@@ -101,10 +102,10 @@ def running_jupyter(
     base_url: str = "/",
     collaboration: bool = True,
     lab: bool = True,
-    certificate: tuple[Path, Path] | None = None,
+    certificate: Pair | None = None,
 ) -> Iterator[JupyterServer]:
     """Start a server whose HOME, configuration and data lie under `home`; its root is `home/root`. Stops it by pid.
-    With a certificate and its key it speaks https."""
+    With a certificate it speaks https."""
     root = home / "root"
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -132,7 +133,7 @@ def running_jupyter(
         f"--ServerApp.root_dir={root}",
     ]
     if certificate is not None:
-        command += [f"--ServerApp.certfile={certificate[0]}", f"--ServerApp.keyfile={certificate[1]}"]
+        command += [f"--ServerApp.certfile={certificate.certificate}", f"--ServerApp.keyfile={certificate.key}"]
     if not collaboration:
         command.append("--LabApp.collaborative=False")
         off = {"ServerApp": {"jpserver_extensions": {"jupyter_server_ydoc": False, "jupyter_server_fileid": False}}}
@@ -145,8 +146,8 @@ def running_jupyter(
         (home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page))
     with log.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=root, start_new_session=True)
-    scheme, shown = ("https", certificate[0]) if certificate is not None else ("http", None)
-    server = JupyterServer(f"{scheme}://127.0.0.1:{port}{base_url}", token, root, port, process, log, shown)
+    scheme = "https" if certificate is not None else "http"
+    server = JupyterServer(f"{scheme}://127.0.0.1:{port}{base_url}", token, root, port, process, log, certificate)
     try:
         for _ in range(600):
             if process.poll() is not None:

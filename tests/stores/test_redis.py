@@ -36,7 +36,7 @@ from sharegate.stores.redis.store import RedisStore, open_redis
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.versions.model import Authorship, EditKind, Snapshot
 from tests.conftest import Clock
-from tests.real.certificate import certificate
+from tests.real.certificates import Authority
 from tests.real.jupyter import free_port
 from tests.real.redis import RedisServer, running_redis
 from tests.real.relay import relay
@@ -754,14 +754,13 @@ def _with_tls(**how: str) -> Iterator[RedisServer]:
 
 async def test_tls_is_checked(tmp_path: Path) -> None:
     """By the authority that is named and by the host's name; nothing is sent to a server that fails."""
-    ours, key = certificate(tmp_path / "ours", "localhost")
-    theirs, _ = certificate(tmp_path / "theirs", "localhost")
-    wrong, wrong_key = certificate(tmp_path / "wrong", "redis.example.org")
+    authority, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs").ca
+    ours, wrong = authority.leaf("ours", ("localhost",)), authority.leaf("wrong", ("redis.example.org",))
     for shown, shown_key, checked_by, works in (
-        (ours, key, ours, True),
-        (ours, key, theirs, False),
-        (ours, key, None, False),
-        (wrong, wrong_key, wrong, False),
+        (ours.certificate, ours.key, ours.ca, True),
+        (ours.certificate, ours.key, theirs, False),
+        (ours.certificate, ours.key, None, False),
+        (wrong.certificate, wrong.key, wrong.ca, False),
     ):
         port = free_port()
         files = {"tls_cert_file": str(shown), "tls_key_file": str(shown_key), "tls_ca_cert_file": str(shown)}

@@ -1,10 +1,12 @@
-"""One JupyterLab, one gate and one Chromium for the whole story; a folder and browser profiles for each test."""
+"""One JupyterLab and one Chromium for the whole story, and a gate for each way to reach one; a folder and browser
+profiles for each test."""
 
 from __future__ import annotations
 
-import os
+import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +15,52 @@ from playwright.async_api import Browser, BrowserContext, async_playwright
 
 from tests.browser.chromium import FLAGS, executable
 from tests.gatehouse import Gatehouse, gatehouse
+from tests.real import nginx
+from tests.real.certificates import Authority, Pair
 from tests.real.jupyter import JupyterServer, running_jupyter
 from tests.story.people import Project, Tab, expose_app, owner_tab
+from tests.story.ways import NAME, Reach, chosen, reached
 
-# The name of an environment variable: with `localhost` the whole story is told with a host for each share.
-SHARE_HOSTS = "STORY_SHARE_HOSTS"
 People = Callable[..., Awaitable[BrowserContext]]
+# Chromium trusts authorities of the system only; what is checked of certificates, tests/peers and tests/listener check.
+PROFILE = {"viewport": {"width": 1280, "height": 800}, "ignore_https_errors": True}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each story once for each way to reach a gate that is asked for, or that its marker `ways` names."""
+    if "way" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("ways")
+        try:
+            ways = chosen(metafunc.config.getoption("--ways"), marker.args if marker is not None else None)
+        except ValueError as error:
+            raise pytest.UsageError(f"--ways: {error}") from None
+        metafunc.parametrize("way", ways, scope="package")
+
+
+@pytest.fixture(scope="package")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return Authority(tmp_path_factory.mktemp("authority")).leaf()
+
+
+def _able(way: str) -> None:
+    if "nginx" in way and nginx.executable() is None:
+        pytest.skip("nginx is not installed")
+
+
+@pytest.fixture(scope="package")
+def reach(way: str, tmp_path_factory: pytest.TempPathFactory, pair: Pair) -> Iterator[Reach]:
+    """How the gate of the whole story is reached."""
+    _able(way)
+    with reached(way, tmp_path_factory.mktemp(way), pair) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_reach(way: str, tmp_path: Path, pair: Pair) -> Iterator[Reach]:
+    """The same for a gate of the test's own."""
+    _able(way)
+    with reached(way, tmp_path / "front", pair) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="package")
@@ -31,9 +73,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
-async def gate(tmp_path_factory: pytest.TempPathFactory, lab: JupyterServer) -> AsyncIterator[Gatehouse]:
-    settings = {"share_hosts": os.environ.get(SHARE_HOSTS, "")}
-    async with gatehouse(tmp_path_factory.mktemp("gate"), lab, **settings) as house:
+async def gate(tmp_path_factory: pytest.TempPathFactory, lab: JupyterServer, reach: Reach) -> AsyncIterator[Gatehouse]:
+    async with gatehouse(tmp_path_factory.mktemp("gate"), lab, front=reach.front, **reach.settings) as house:
         yield house
 
 
@@ -43,7 +84,8 @@ async def browser() -> AsyncIterator[Browser]:
     if path is None:
         pytest.skip("Chromium is not installed")
     async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        names = f"--host-resolver-rules=MAP *.{NAME} 127.0.0.1, MAP {NAME} 127.0.0.1"
+        running = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, names])
         yield running
         await running.close()
 
@@ -54,7 +96,7 @@ async def person(browser: Browser) -> AsyncIterator[People]:
     made: list[BrowserContext] = []
 
     async def make(**options: Any) -> BrowserContext:
-        context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context = await browser.new_context(**{**PROFILE, **options})
         made.append(context)
         return context
 
@@ -63,10 +105,13 @@ async def person(browser: Browser) -> AsyncIterator[People]:
         await context.close()
 
 
+_numbers = itertools.count(1)
+
+
 @pytest.fixture
 def project(lab: JupyterServer, request: pytest.FixtureRequest) -> Project:
-    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_"))[:40]
-    return Project(lab, name).plant()
+    name = re.sub(r"\W+", "-", request.node.name.removeprefix("test_"))[:36]
+    return Project(lab, f"{name}-{next(_numbers)}").plant()
 
 
 @pytest_asyncio.fixture(loop_scope="package")

@@ -468,6 +468,7 @@ async def _first(found: Any) -> Any:
     return next(iter(found), None)
 
 
+@pytest.mark.ways
 @pytest.mark.timeout(180)
 async def test_a_change_that_is_taken_back(gate: Gatehouse, project: Project, owner: Tab, visitor: Tab) -> None:
     """The editor's page loads again by itself, without a dialog, and offers what was typed meanwhile."""
@@ -494,6 +495,7 @@ async def test_a_change_that_is_taken_back(gate: Gatehouse, project: Project, ow
     await owner.shows("# kept  # lost")
 
 
+@pytest.mark.ways
 @pytest.mark.timeout(180)
 async def test_attack_three_changes_that_are_taken_back(gate: Gatehouse, project: Project, visitor: Tab) -> None:
     """The visit goes on reading: its page says so, loads itself again without a dialog, and takes no key any more."""

@@ -26,6 +26,7 @@ async def _waiting(gate: Gatehouse, share: str) -> str:
     return await until(look, what="a knock")
 
 
+@pytest.mark.ways
 async def test_a_link_is_for_one_browser_and_others_knock(
     gate: Gatehouse, project: Project, owner: Tab, visitor: Tab, person: People
 ) -> None:
@@ -65,6 +66,36 @@ async def test_a_link_is_for_one_browser_and_others_knock(
     assert [each["how"] for each in passed[0]["onward"]] == ["admitted", "refused"]
 
 
+@pytest.mark.ways
+async def test_the_address_of_a_page_admits_nobody(
+    gate: Gatehouse, project: Project, visitor: Tab, person: People
+) -> None:
+    """Pasted into another browser it shows nothing of the share and offers to knock; the owner sees what was done, and
+    may let in."""
+    made = await gate.share(project.path, open_file="nb.ipynb", **{"for": ["Ann"]})
+    share = made["share"]["id"]
+    await visitor.enter(made["links"][0]["url"])
+    await visitor.notebook()
+    bo = await Tab.open(await person())
+    await bo.page.goto(visitor.page.url)
+    await bo.reads("This address belongs to somebody")
+    assert "nb.ipynb" not in await bo.page.locator("body").inner_text()
+    assert (await gate.call("GET", "knocks"))["knocks"] == []
+
+    await bo.page.get_by_text("Or knock").click()
+    await bo.page.get_by_label("Somebody sent me this address").check()
+    await bo.page.get_by_label("Your name").fill("Bo")
+    await bo.page.get_by_role("button", name="Knock", exact=True).click()
+    await bo.reads("Waiting for")
+    await gate.call("POST", f"knocks/{await _waiting(gate, share)}/admit", {})
+    await bo.notebook()
+    assert _visit(bo) != _visit(visitor)
+    passed = (await gate.call("GET", "audit/passed-on", None, share=share))["people"]
+    assert [(each["name"], each["how"]) for each in passed[0]["onward"]] == [("Bo", "admitted")]
+    assert "shared by Olga" in await visitor.banner()
+
+
+@pytest.mark.ways
 async def test_revoking_takes_the_page_away_while_the_owner_types_on(
     gate: Gatehouse, project: Project, owner: Tab, visitor: Tab
 ) -> None:
@@ -131,6 +162,7 @@ async def test_try_again_on_the_page_of_a_pause_comes_back(gate: Gatehouse, proj
     await visitor.notebook()
 
 
+@pytest.mark.ways
 async def test_another_device_of_the_same_person(
     gate: Gatehouse, project: Project, visitor: Tab, person: People
 ) -> None:

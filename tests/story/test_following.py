@@ -14,11 +14,16 @@ from tests.story.people import Project, Tab, until
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
 
 
+@pytest.mark.ways
 async def test_the_owner_types_and_the_visitor_follows(
     gate: Gatehouse, project: Project, owner: Tab, visitor: Tab
 ) -> None:
-    """A click on Open shows the notebook, and what the owner types appears in it by itself."""
+    """A click on Open shows the notebook, and what the owner types appears in it by itself. Door and page ask nobody
+    but the share's own origin."""
     made = await gate.share(project.path, open_file="nb.ipynb", **{"for": ["Ann"]})
+    asked: set[str] = set()
+    visitor.page.on("request", lambda request: asked.add(request.url))
+    visitor.page.on("websocket", lambda socket: asked.add(socket.url))
     await visitor.follow(made["links"][0]["url"])
     await visitor.reads("Olga shares")
     assert (await gate.call("GET", "visits", None, share=made["share"]["id"]))["visits"] == []
@@ -35,6 +40,10 @@ async def test_the_owner_types_and_the_visitor_follows(
         await visitor.shows(words)
         delays.append((time.perf_counter() - typed) * 1000)
         await owner.page.keyboard.press("Enter")
+    origin = gate.addresses.of(made["share"]["id"]).origin
+    own = (f"{origin}/", f"{origin.replace('http', 'ws', 1)}/", "data:", "blob:", "about:")
+    assert [url for url in asked if not url.startswith(own)] == []
+    assert any(url.startswith(own[1]) for url in asked)
     print(f"\nowner's key to visitor's page: {', '.join(f'{each:.0f}' for each in delays)} ms")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 from pycrdt import Text
 
 from tests.attacks.pages import visiting
@@ -135,6 +136,7 @@ async def undisturbed(*tabs: Tab) -> None:
         assert tab.console == []
 
 
+@pytest.mark.ways
 @pytest.mark.timeout(180)
 async def test_a_wiped_notebook_comes_back_in_open_tabs(
     gate: Gatehouse, project: Project, made: dict[str, Any], owner: Tab, bo: Tab, eve: Notebook
@@ -207,7 +209,10 @@ async def test_what_cannot_be_taken_back_is_named_cell_by_cell(
         eve.type("cell-second", "  # hers")
         del eve.cells[3]  # print(6*7)
     await all_see((owner, bo), "alone = 1", "hers = 1", TITLE, f"{SECOND}  # hers", PICTURE)
+    # What the document says is shown a moment later.
+    await expect(bo.code(1)).to_have_text("hers = 1", timeout=30_000)
     await bo.type_at_the_end("  # Bo's", 1)
+    await expect(owner.code(2)).to_have_text(f"{SECOND}  # hers", timeout=30_000)
     await owner.type_at_the_end("  # mine", 2)
     left = f"{SECOND}  # hers  # mine"
     await all_see((owner, bo), "alone = 1", "hers = 1  # Bo's", TITLE, left, PICTURE)

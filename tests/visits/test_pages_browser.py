@@ -328,7 +328,10 @@ async def test_the_gates_own_door_takes_links_to_send_them_on_and_no_codes(tab: 
     there = door.url.replace("127.0.0.1", "k7f2k7f2k7.localhost")
     await tab.join("", section="start")
     field = tab.page.locator('[data-form="start"] input')
+    # It does not ask for what it would refuse.
+    assert "code" not in await tab.text()
     for typed, words in (
+        ("hello", "This is not a whole link."),
         ("ABCD2345", "A code works at the address that is shown beside it."),
         (f"{there.replace('localhost', 'localhost.evil.example')}/join#{token}", "not here"),
         (f"https://k7f2k7f2k7.localhost/join#{token}", "not here"),
@@ -345,6 +348,10 @@ async def test_the_gates_own_door_takes_links_to_send_them_on_and_no_codes(tab: 
     await tab.see("device")
     await tab.page.goto(f"{door.url}/join#code=ABCD2345")
     await tab.see("unknown")
+    assert "code" not in await tab.text()
+    await tab.page.goto(f"{there}/join")
+    await tab.see("start")
+    assert "or type the 8‑character code shown on your other device" in await tab.text()
 
 
 async def test_a_link_taken_by_another_browser_meanwhile_is_shown_as_such(tab: Tab, door: ScriptedGate) -> None:

@@ -2,6 +2,8 @@
 "use strict";
 
 const SILENCE = 50_000;
+// How long a new connection may take: one to a computer that sleeps may hang for minutes, also after it woke.
+const ANSWER = 12_000;
 // Words for an end that passes by itself (live.passes): the connection ended, the visit did not.
 const PASSING = new Set(["gate_restarting", "gate_fault", "too_many", "server_away", "server_slow", "server_fault"]);
 const ENDED = { 4403: "closed", 4408: "share_expired", 4410: "visit_ended" };
@@ -35,9 +37,15 @@ export function connect(base, { hear, link }) {
     link(next);
   }
 
-  function listen() {
+  function listen(patience = SILENCE) {
     clearTimeout(silence);
-    silence = setTimeout(() => socket?.close(), SILENCE);
+    silence = setTimeout(() => {
+      const dead = socket;
+      socket = null;
+      // Whoever is silent does not answer a close either, for which the browser would wait.
+      dead?.close();
+      again(true);
+    }, patience);
   }
 
   function open() {
@@ -59,20 +67,22 @@ export function connect(base, { hear, link }) {
       if (ENDED[event.code]) return hear({ type: "ended", reason: ENDED[event.code] });
       again();
     };
-    listen();
+    listen(ANSWER);
   }
 
-  async function again() {
+  async function again(silent = false) {
     tries += 1;
-    // The first break is often a blip: nothing is said about it until a second try has failed as well.
+    // The first break is often a blip: nothing is said about it until a second try has failed as well. A silence after
+    // which nobody answers is none.
     const answer = await ask();
     if (answer) return hear(answer);
-    if (tries > 1) become(navigator.onLine ? "unreachable" : "offline");
+    if (tries > 1 || (silent && answer === undefined)) become(navigator.onLine ? "unreachable" : "offline");
     const pause = Math.min(15_000, 400 * 2 ** Math.min(tries, 6));
     waiting = setTimeout(open, pause * (0.75 + Math.random() / 2));
   }
 
-  // A refused upgrade tells a script nothing, so the gate is asked in plain HTTP whether the visit still stands.
+  // A refused upgrade tells a script nothing, so the gate is asked in plain HTTP whether the visit still stands: a word
+  // when it does not, null when it may, undefined when nobody answers.
   async function ask() {
     try {
       const answer = await fetch(base + "api/me", { cache: "no-store", signal: AbortSignal.timeout(5000) });
@@ -80,7 +90,7 @@ export function connect(base, { hear, link }) {
       const { error } = await answer.json().catch(() => ({}));
       return { type: "ended", reason: error?.code ?? "closed", sentence: error?.message ?? "" };
     } catch {
-      return null; // no answer is no verdict: the page goes on waiting
+      return undefined; // no answer is no verdict: the page goes on waiting
     }
   }
 

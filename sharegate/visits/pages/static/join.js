@@ -175,7 +175,7 @@ onSend(form("device"), "Opening…", async () => {
 onSend(form("start"), "Looking…", async (element) => {
   const field = element.querySelector("input");
   const typed = field.value.trim();
-  if (!typed) throw new Problem("input", "Paste a link or type a code first.");
+  if (!typed) throw new Problem("input", NO_DOOR ? "Paste a link first." : "Paste a link or type a code first.");
   let found = read(typed);
   if (/^https?:\/\//i.test(typed)) {
     const address = URL.canParse(typed) ? new URL(typed) : null;
@@ -187,7 +187,9 @@ onSend(form("start"), "Looking…", async (element) => {
     found = read(address.hash.slice(1));
   }
   if (found.code && NO_DOOR) throw new Problem("input", "A code works at the address that is shown beside it.");
-  if (!found.token && !found.code) throw new Problem("input", "This is neither a whole link nor an 8-character code.");
+  if (!found.token && !found.code) {
+    throw new Problem("input", NO_DOOR ? "This is not a whole link." : "This is neither a whole link nor an 8-character code.");
+  }
   field.value = "";
   await begin(found, true);
 });
@@ -215,6 +217,7 @@ addEventListener("hashchange", () => {
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 setInterval(times, 30000);
 
+tell({ codes: NO_DOOR ? "no" : "yes" });
 const fragment = take();
 if (fragment) begin(read(fragment));
 else page("start", "a link");
