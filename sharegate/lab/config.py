@@ -191,6 +191,8 @@ def build_config(
     }
     if view.notebook:
         config |= view.facts
+        if view.name != "tree":
+            config["treePath"] = ""  # else the page would look for a file browser, which only /tree has
     if grant.share.kind is RootKind.DIRECTORY:
         config["preferredPath"] = grant.share.root
     for key, shape in (("appVersion", _VERSION), ("notebookVersion", _NOTEBOOK_VERSION)):

@@ -34,9 +34,12 @@ _DIGEST = re.compile(r"[0-9a-f]{20}\Z")
 
 
 class Fetch(Protocol):
-    """GET of an encoded path below the upstream's base; with or without the upstream's credential."""
+    """GET of an encoded path below the upstream's base; with or without the upstream's credential. `query` is decoded
+    pairs."""
 
-    async def __call__(self, upstream: Upstream, path: str, *, credential: bool) -> Incoming: ...
+    async def __call__(
+        self, upstream: Upstream, path: str, *, credential: bool, query: tuple[tuple[str, str], ...] = ()
+    ) -> Incoming: ...
 
 
 class LabServer:
@@ -123,7 +126,7 @@ class LabServer:
 
     async def _elsewhere(self, grant: Grant, upstream: Upstream, view: View, path: CanonicalPath) -> str:
         """Where an address of Notebook's leads, "" for a page; Denied(`not_found`) when there is nothing at it."""
-        answer = await self._fetch(upstream, f"api/contents/{path.encoded}?content=0", credential=True)
+        answer = await self._fetch(upstream, f"api/contents/{path.encoded}", credential=True, query=(("content", "0"),))
         body = await answer.read(_MAX_MODEL)
         if answer.status in (400, 403, 404):
             raise Denied(Reason.NOT_FOUND, f"contents answered {answer.status}")
