@@ -211,8 +211,8 @@ async def test_attack_made_up_digests_ask_for_pages_once() -> None:
         return UPSTREAM
 
     for number in range(5):
+        segments = (f"{number:020x}", "static", "lab", "x.js")
         with pytest.raises(Denied):
-            segments = (f"{number:020x}", "static", "lab", "x.js")
             await lab.static(grant().share, known, segments, Request("GET", "/x", Headers(), "::1"))
     assert server.asked.count("lab") == 1
     assert server.asked.count("tree") == 1
