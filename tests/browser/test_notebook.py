@@ -176,9 +176,7 @@ def test_the_owner_types_and_the_visitor_sees_it(
 
 
 @pytest.mark.parametrize("role", ["edit"], indirect=True)
-def test_an_editor_works_in_notebook(
-    browser: Browser, visitor: Watched, house: RealHouse, lab: JupyterServer
-) -> None:
+def test_an_editor_works_in_notebook(browser: Browser, visitor: Watched, house: RealHouse, lab: JupyterServer) -> None:
     """Typing is saved and said, seen by the owner and taken back; a run becomes an ask; nothing is refused."""
     base, page = house.enter(visitor.page.context), visitor.page
     page.goto(f"{base}notebooks/{NOTEBOOK}")
@@ -221,9 +219,7 @@ def test_an_editor_makes_files_in_the_tree(visitor: Watched, house: RealHouse, l
     nothing_bad(visitor, house)
 
 
-def test_one_shared_notebook_opens_in_notebook(
-    browser: Browser, lab: JupyterServer, tmp_path: Path, role: str
-) -> None:
+def test_one_shared_notebook_opens_in_notebook(browser: Browser, lab: JupyterServer, tmp_path: Path, role: str) -> None:
     """Of a share of one file every address of Notebook leads to that file's page."""
     plant(lab.root)
     with open_house(lab, folder=tmp_path, file=NOTEBOOK, role=role) as house:
