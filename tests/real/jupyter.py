@@ -20,6 +20,10 @@ from pathlib import Path
 import nbformat
 
 
+# The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it.
+OTHER_PYTHON = "SHAREGATE_TEST_JUPYTER"
+
+
 @dataclass
 class JupyterServer:
     """A running server. `root` is its root directory, `url` its base URL (ends in a slash). `certificate` is
@@ -120,7 +124,7 @@ def running_jupyter(
     }
     log = home / "jupyter.log"
     command = [
-        sys.executable,
+        os.environ.get(OTHER_PYTHON) or sys.executable,
         "-m",
         "jupyterlab" if lab else "jupyter_server",
         "--no-browser",
