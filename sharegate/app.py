@@ -23,6 +23,7 @@ from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock, Waking, Woke
 from sharegate.condition import Condition, checks
 from sharegate.config import Config, loopback
+from sharegate.dashboard.advisories import Advisories
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -63,6 +64,7 @@ from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.file_ids import UpstreamFileIds
 from sharegate.upstream.forward import AiohttpForwarder, Timeouts
+from sharegate.upstream.installed import installed
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.roots import Roots
@@ -222,7 +224,8 @@ async def _house(
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
-        doctor = Doctor(config, store, servers, trail, front, [resources.findings])
+        advisories = Advisories(store, lambda upstream: installed(forwarder, upstream))
+        doctor = Doctor(config, store, servers, trail, front, [resources.findings, advisories.findings])
         keeper = Keeper(store, _limits(config), new_id, now, config.versions_minutes * 60.0)
         facts = GateFacts(
             gate_url=config.gate_url,

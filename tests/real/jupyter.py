@@ -19,7 +19,6 @@ from pathlib import Path
 
 import nbformat
 
-
 # The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it.
 OTHER_PYTHON = "SHAREGATE_TEST_JUPYTER"
 
