@@ -119,6 +119,8 @@ def test_a_reader_is_offered_nothing_that_changes(visitor: Watched, house: RealH
         page.keyboard.type("more")
         assert document_of(page) == before
     expect(page.locator("#sharegate-toast")).to_be_visible()
+    # Keys of commands that are off are answered so by the page's own command registry.
+    visitor.console[:] = [line for line in visitor.console if "Cannot execute key binding" not in line]
     title = page.locator("#jp-title").bounding_box()
     assert title is not None
     page.mouse.click(title["x"] + 5, title["y"] + 5)
