@@ -150,8 +150,10 @@ def _gate(
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site(house.addresses)
 
-    async def fetch(upstream: Upstream, path: str, *, credential: bool) -> Incoming:
-        return await house.forwarder.forward(upstream, Outgoing("GET", path, credential=credential))
+    async def fetch(
+        upstream: Upstream, path: str, *, credential: bool, query: tuple[tuple[str, str], ...] = ()
+    ) -> Incoming:
+        return await house.forwarder.forward(upstream, Outgoing("GET", path, query, credential=credential))
 
     live_pages = LivePages(
         house.authenticator,

@@ -19,6 +19,7 @@ from sharegate.audit.whole import WholeTrail
 from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock
 from sharegate.config import Config, loopback
+from sharegate.dashboard.advisories import Advisories
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -53,6 +54,7 @@ from sharegate.upstream.directory import Directory
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.forward import AiohttpForwarder, Timeouts
+from sharegate.upstream.installed import installed
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.upstream.tokens import KnownTokens
@@ -170,7 +172,8 @@ async def opened(
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
-        doctor = Doctor(config, store, servers, trail, front, [resources.findings])
+        advisories = Advisories(store, lambda upstream: installed(forwarder, upstream))
+        doctor = Doctor(config, store, servers, trail, front, [resources.findings, advisories.findings])
         erasure = Erasure(store)
         in_force = InForce(policies.sharing)
         issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)

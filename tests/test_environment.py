@@ -47,8 +47,8 @@ async def refused(who: Inside) -> None:
 
 
 async def test_a_clock_that_leaps_ahead_and_back(gate: Gatehouse, moving: Clock) -> None:
-    """Everything that would have expired by then ends within a second, and stays so when the clock is set back while the
-    gate runs. The history stays in order and intact; its times never go back."""
+    """Everything that would have expired by then ends within a second, and stays so when the clock is set back while
+    the gate runs. The history stays in order and intact; its times never go back."""
     ann = await gate.visit()
     live = await PlainSocket.open(ann, "-/live")
     moving.forward(YEAR)

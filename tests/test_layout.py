@@ -83,7 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dashboard": {
         *("__version__", "config", "errors", "paths", "shares", "visits"),
         *("audit.erasure", "audit.events", "audit.interfaces"),
-        *("prove", "upstream.model", "upstream.interfaces", "versions"),
+        *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed", "versions"),
     },
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {
@@ -165,6 +165,7 @@ TESTED_ELSEWHERE = {
     "dashboard/bodies.py": "tests/dashboard/test_api.py",
     "dashboard/interfaces.py": "protocols",
     "dashboard/refusals.py": "tests/dashboard/test_api.py, test_listener.py",
+    "dashboard/advisories.py": "tests/upstream/test_installed.py",
     "dashboard/doctor.py": "tests/cli/test_commands.py, tests/dashboard/test_api.py",
     "dashboard/views.py": "tests/dashboard/test_api.py",
     "lab/config.py": "tests/lab/test_page.py",

@@ -230,7 +230,11 @@ class Awarenesses:
             return False
         if who.client is not None:
             raise Denied(Reason.UPDATE_REFUSED, "awareness of a second client id")
-        if said.client == 0 or self._taken(who.visit, said.client):
+        taken = said.client == 0 or self._taken(who.visit, said.client)
+        if mine and taken:
+            # Another tab of the same person, whose page repeats what it heard before it says anything of its own.
+            return False
+        if taken:
             raise Denied(Reason.UPDATE_REFUSED, "awareness of somebody else's client id")
         for other in self._members.values():
             if other.client == said.client:

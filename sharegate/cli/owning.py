@@ -83,7 +83,7 @@ def _rows(share: Json, cli: Cli) -> list[list[str]]:
         [
             share["label"],
             words.folder(share),
-            words.may(share),
+            words.may(share) + (", in Notebook" if share.get("page") == "notebook" else ""),
             words.until(share, now, cli.zone),
             inside + knocks,
             shown(share["state"]),
@@ -145,6 +145,10 @@ async def change(
             "--runnable-files/--no-runnable-files", help="Whether a share's visitors may make files like *.py."
         ),
     ] = None,
+    page: Annotated[
+        str | None,
+        typer.Option("--page", metavar="lab|notebook", help="Whose pages a share's visitors begin with."),
+    ] = None,
 ) -> None:
     """Change a share or a link. Its address stays the same, and those inside notice at once."""
     refuse_role(role)
@@ -157,6 +161,7 @@ async def change(
         "devices": devices,
         "clients": clients,
         "runnable_files": runnable_files,
+        "page": page,
     }
     body = {field: value for field, value in asked.items() if value is not None}
     if not body:
@@ -164,7 +169,8 @@ async def change(
     async with cli.control() as control:
         found = await find(control, ref, "share", "link")
         wrong = sorted(
-            set(body) & ({"visits", "devices"} if found.kind == "share" else {"message", "clients", "runnable_files"})
+            set(body)
+            & ({"visits", "devices"} if found.kind == "share" else {"message", "clients", "runnable_files", "page"})
         )
         if wrong:
             other = "link" if found.kind == "share" else "share"

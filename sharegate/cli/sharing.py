@@ -30,6 +30,7 @@ def add(app: typer.Typer) -> None:
             "sharegate share analysis.ipynb --anyone --visits 20 --expires 2h",
             "sharegate share lectures/week3 --edit --for Ann",
             "sharegate share lectures/week3 --edit --for Ann --clients",
+            "sharegate share lectures/week3 --page notebook --for Ann",
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
         ),
     )(share)
@@ -87,6 +88,9 @@ async def share(
         bool,
         typer.Option("--runnable-files", help="Visitors who edit may make files that run by themselves, like *.py."),
     ] = False,
+    page: Annotated[
+        str, typer.Option("--page", metavar="lab|notebook", help="Whose pages visitors begin with.")
+    ] = "lab",
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -118,6 +122,7 @@ async def share(
         "clients": clients,
         "own_extensions": own_extensions,
         "runnable_files": runnable_files,
+        "page": page,
     }
     async with cli.control() as control:
         if server:

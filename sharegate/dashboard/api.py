@@ -283,6 +283,7 @@ class Api:
                 clients=asked.clients,
                 own_extensions=asked.own_extensions,
                 runnable_files=asked.runnable_files,
+                page=asked.page,
                 links=tuple(links),
             )
         )

@@ -27,6 +27,7 @@ class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people":
     clients: bool = False
     own_extensions: bool = False
     runnable_files: bool = False
+    page: str = "lab"
 
 
 class NewLinkBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -89,6 +89,7 @@ class Views:
             "clients": share.clients,
             "own_extensions": share.own_extensions,
             "runnable_files": share.runnable_files,
+            "page": share.page.value,
             "links": [link for link in links if link["kind"] != LinkKind.PREVIEW.value],
             "visits_open": sum(1 for visit in visits if visit.kind not in (VisitKind.PREVIEW, VisitKind.CLIENT)),
             "programs": sum(1 for visit in visits if visit.kind is VisitKind.CLIENT),

@@ -1,4 +1,4 @@
-"""JupyterLab's page configuration for a visitor: an allow-list with checked values.
+"""JupyterLab's and Notebook's page configuration for a visitor: an allow-list with checked values.
 
 The owner's page configuration carries the raw token and a dozen absolute paths (`token`, `rootUri`, `schemasDir`, ...),
 and every extension may add more. So nothing is copied that is not named here, and what is copied must look the way
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sharegate.lab import notebook
+from sharegate.lab.notebook import LAB, View
 from sharegate.shares.model import Grant, Role, RootKind
 
 # No second slash and none at the start: an absolute path has no place in a name.
@@ -134,6 +136,7 @@ def build_config(
     tree_path: str,
     workspace: str,
     mode: str,
+    view: View = LAB,
 ) -> dict[str, Any]:
     """The whole page configuration of one visitor's page, keys sorted as written here, no value unchecked."""
     may_run = grant.role is Role.RUN
@@ -158,7 +161,7 @@ def build_config(
         "fullSettingsUrl": base + "lab/api/settings",
         "fullWorkspacesApiUrl": base + "lab/api/workspaces",
         "fullTranslationsApiUrl": base + "lab/api/translations",
-        "fullStaticUrl": static + "static/lab",
+        "fullStaticUrl": f"{static}static/{view.app}",
         "fullLabextensionsUrl": static + "lab/extensions",
         "fullThemesUrl": static + "lab/api/themes",
         "mode": "single-document" if mode == "single-document" else "multiple-document",
@@ -186,6 +189,10 @@ def build_config(
         # Without it JupyterLab would take every absolute path in an output for one inside its (unknown) root.
         "rootUri": "file:///-",
     }
+    if view.notebook:
+        config |= view.facts
+        if view.name != "tree":
+            config["treePath"] = ""  # else the page would look for a file browser, which only /tree has
     if grant.share.kind is RootKind.DIRECTORY:
         config["preferredPath"] = grant.share.root
     for key, shape in (("appVersion", _VERSION), ("notebookVersion", _NOTEBOOK_VERSION)):
@@ -203,13 +210,13 @@ def build_config(
 def disabled_extensions(upstream: Any, grant: Grant) -> list[str]:
     """What the owner has switched off stays off; what the role cannot use is added."""
     off = _matching(upstream, _PLUGIN)[:200] if isinstance(upstream, list) else []
-    off += NEVER
+    off += (*NEVER, *notebook.NEVER)
     if grant.role is not Role.RUN:
-        off += WITHOUT_KERNEL
+        off += (*WITHOUT_KERNEL, *notebook.WITHOUT_KERNEL)
     if grant.role is Role.VIEW:
-        off += WITHOUT_WRITING
+        off += (*WITHOUT_WRITING, *notebook.WITHOUT_WRITING)
     if grant.role is Role.EDIT:
-        off += WITHOUT_PROGRAMS
+        off += (*WITHOUT_PROGRAMS, *notebook.WITHOUT_PROGRAMS)
     if not grant.share.own_extensions:
         off.append(JAVASCRIPT_OUTPUT)
     return list(dict.fromkeys(off))

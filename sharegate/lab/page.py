@@ -19,10 +19,14 @@ from typing import Any
 
 from sharegate.errors import Denied, Reason
 from sharegate.lab.config import COLLABORATION_EXTENSIONS, Addresses, build_config
+from sharegate.lab.notebook import LAB, View
 from sharegate.shares.model import Grant, RootKind
 
 MAX_PAGE = 1 << 20
-_BUNDLE = re.compile(r"static/lab/main\.[0-9a-f]{8,64}\.js(?:\?v=[0-9a-f]{8,64})?\Z")
+_BUNDLES = {
+    app: re.compile(rf"static/{app}/main\.[0-9a-f]{{8,64}}\.js(?:\?v=[0-9a-f]{{8,64}})?\Z")
+    for app in ("lab", "notebook")
+}
 _ICON = re.compile(r"static/favicons/[a-z0-9-]{1,60}\.(?:ico|png|svg)\Z")
 _HOST = re.compile(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?\Z")
 
@@ -73,11 +77,12 @@ class Page:
     nonce: str
 
 
-def read_page(html: bytes, upstream_base: str) -> PageSource:
-    """Read an upstream's /lab or /doc page. `upstream_base` is the path of its base URL, with both slashes.
+def read_page(html: bytes, upstream_base: str, app: str = "lab") -> PageSource:
+    """Read an upstream's /lab, /doc or (`app` is `notebook`) /tree page. `upstream_base` is the path of its base URL,
+    with both slashes.
 
     Raises Denied(`upstream_bad_answer`) unless there is exactly one configuration and one main script, and both lie
-    where JupyterLab puts them.
+    where JupyterLab and Notebook put them.
     """
     if len(html) > MAX_PAGE:
         raise _unusable("page too large")
@@ -96,7 +101,7 @@ def read_page(html: bytes, upstream_base: str) -> PageSource:
         raise _unusable("page configuration is no JSON") from None
     if not isinstance(config, dict):
         raise _unusable("page configuration is no object")
-    bundles = [found for found in (_below(upstream_base, src, _BUNDLE) for src in reader.scripts) if found]
+    bundles = [found for found in (_below(upstream_base, src, _BUNDLES[app]) for src in reader.scripts) if found]
     if len(bundles) != 1:
         raise _unusable(f"{len(bundles)} main scripts")
     icons = [found for found in (_below(upstream_base, href, _ICON) for href in reader.icons) if found]
@@ -115,7 +120,7 @@ def render_page(
     page_style: str,
     tree_path: str,
     workspace: str = "default",
-    mode: str = "multiple-document",
+    view: View = LAB,
     secrets_of_upstream: tuple[str, ...] = (),
     nonce: str = "",
 ) -> Page:
@@ -125,14 +130,17 @@ def render_page(
     assets; `tree_path` is confined already. Raises Denied(`upstream_bad_answer`) when one of `secrets_of_upstream` (the
     raw token) is in what was written: the last check, which nothing should ever reach.
     """
-    if grant.share.kind is RootKind.FILE:
-        mode = "single-document"
+    single = view.single or view.notebook or grant.share.kind is RootKind.FILE
+    mode = "single-document" if single else "multiple-document"
     nonce = nonce or base64.b64encode(secrets.token_bytes(18)).decode()
     config = build_config(
-        source.config, grant=grant, addresses=addresses, tree_path=tree_path, workspace=workspace, mode=mode
+        source.config, grant=grant, addresses=addresses, tree_path=tree_path, workspace=workspace, mode=mode, view=view
     )
     visit = visit_facts(grant, base=addresses.base, collaboration=source.collaboration, mode=mode)
     static = addresses.static
+    # Notebook's own style sheets go by it.
+    page_kind = f' data-notebook="{view.name}"' if view.notebook else ""
+    classes = f"jp-ThemedContainer sharegate-{grant.role.value} sharegate-{grant.share.kind.value}"
     title = escape(f"{grant.share.name or grant.share.root_path.name} · shared by {grant.share.owner}")
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -145,7 +153,7 @@ def render_page(
 <link rel="stylesheet" href="{escape(page_style)}">
 <script nonce="{nonce}" type="module" src="{escape(page_script)}"></script>
 <script nonce="{nonce}" defer src="{escape(static + source.bundle)}"></script>
-</head><body class="jp-ThemedContainer sharegate-{grant.role.value} sharegate-{grant.share.kind.value}"></body></html>
+</head><body class="{classes}"{page_kind}></body></html>
 """
     for secret in secrets_of_upstream:
         if secret and secret in html:

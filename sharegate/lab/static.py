@@ -37,7 +37,10 @@ _TYPES = {
     "txt": "text/plain; charset=utf-8",
 }
 # What an upstream serves without authentication (measured: traversal below these ends in 404).
-_ROOTS = (("static", "lab"), ("static", "favicons"), ("lab", "extensions"), ("lab", "api", "themes"))
+_ROOTS = (
+    *(("static", "lab"), ("static", "notebook"), ("static", "favicons")),
+    *(("lab", "extensions"), ("lab", "api", "themes")),
+)
 
 _COMMON = (
     ("X-Content-Type-Options", "nosniff"),

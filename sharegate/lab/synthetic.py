@@ -94,7 +94,17 @@ def status(grant: Grant) -> Response:
 
 def root_redirect(grant: Grant) -> Response:
     """The visit's base, `/lab` and `/doc` lead to where it starts."""
-    return Response(302, (("Location", grant.base + grant.share.landing), ("Cache-Control", "no-store")))
+    return redirect(grant, grant.share.landing)
+
+
+def redirect(grant: Grant, to: str) -> Response:
+    """To another address of the same visit: percent-encoded and relative to its base."""
+    return Response(302, (("Location", grant.base + to), ("Cache-Control", "no-store")))
+
+
+def style_sheet(grant: Grant | None = None) -> Response:
+    """An empty style sheet: Notebook's own page asks for the owner's."""
+    return Response(200, (("Content-Type", "text/css; charset=utf-8"), ("Cache-Control", "no-store")))
 
 
 def robots(grant: Grant | None = None) -> Response:
@@ -114,4 +124,5 @@ LOCAL: dict[str, Callable[[Grant], Response]] = {
     "robots": robots,
     "root-redirect": root_redirect,
     "status": status,
+    "style-sheet": style_sheet,
 }

@@ -23,7 +23,8 @@ FILTERS = frozenset(
 # JupyterLab goes on without a word); `global-awareness` and `events` are WebSockets.
 LOCALS = frozenset(
     {"absent", "empty-list", "empty-object", "events", "global-awareness", "me", "nbconvert-list", "no-content"}
-    | {"robots", "root-redirect", "settings-write", "status", "workspace", "workspace-list", "workspace-write"}
+    | {"robots", "root-redirect", "settings-write", "status", "style-sheet"}
+    | {"workspace", "workspace-list", "workspace-write"}
 )
 # Answers that are open WebSockets; every other answer is HTTP.
 CHANNELS = frozenset({"filter:kernel", "filter:room", "local:events", "local:global-awareness"})

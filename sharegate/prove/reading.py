@@ -93,9 +93,9 @@ OTHER_READERS = {
     "view": ("GET", "view/{place}"),
     "page": ("GET", "lab/tree/{place}"),
     "single document": ("GET", "doc/tree/{place}"),
-    "Notebook 7's list": ("GET", "tree/{place}"),
-    "Notebook 7": ("GET", "notebooks/{place}"),
-    "Notebook 7's editor": ("GET", "edit/{place}"),
+    "Notebook, folder": ("GET", "tree/{place}"),
+    "Notebook, notebook": ("GET", "notebooks/{place}"),
+    "Notebook, text": ("GET", "edit/{place}"),
 }
 QUICK_READERS = ("contents", "files")
 

@@ -18,12 +18,12 @@ from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
-from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
+from sharegate.shares.model import FrontEnd, Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
-_CHANGEABLE = "role, expires, name, message, clients or runnable_files"
+_CHANGEABLE = "role, expires, name, message, clients, runnable_files or page"
 MAX_LINKS = 500
 
 
@@ -72,6 +72,7 @@ class NewShare:
     clients: bool = False
     own_extensions: bool = False
     runnable_files: bool = False
+    page: str = "lab"
     links: tuple[NewLink, ...] = (NewLink(),)
 
 
@@ -110,6 +111,7 @@ class Issuer:
         if new.own_extensions and not self._rules.own_extensions:
             raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
         runnable_files = self._runnable_files(new.runnable_files)
+        page = self._page(new.page)
         if not new.links:
             raise Invalid("links", "a share needs a link", "Name a person or use --anyone")
         _check_count(len(new.links))
@@ -128,6 +130,7 @@ class Issuer:
             clients=clients,
             own_extensions=new.own_extensions,
             runnable_files=runnable_files,
+            page=page,
             identity=facts.identity,
         )
         links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
@@ -175,7 +178,7 @@ class Issuer:
         return await self._store.change_link(link.id, serial=link.serial + 1)
 
     async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
-        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`; the URL stays."""
+        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays."""
         share = await self._share(share_id)
         self._not_ended(share)
         fields: dict[str, Any] = {}
@@ -192,6 +195,8 @@ class Issuer:
                 fields["clients"] = self._clients(value)
             elif field == "runnable_files":
                 fields["runnable_files"] = self._runnable_files(value)
+            elif field == "page":
+                fields["page"] = self._page(value)
             else:
                 raise Invalid(field, "cannot be changed", f"Change {_CHANGEABLE}")
         if not fields:
@@ -311,6 +316,14 @@ class Issuer:
                 "runnable_files", "the rules here do not permit visitors to make files that run by themselves"
             )
         return value
+
+    @staticmethod
+    def _page(value: object) -> FrontEnd:
+        try:
+            return FrontEnd(str(value))
+        except ValueError:
+            names = " or ".join(FrontEnd)
+            raise Invalid("page", f"{str(value)[:40]!r} is no front end of visitors", f"Choose {names}") from None
 
     def _role(self, value: object) -> Role:
         try:

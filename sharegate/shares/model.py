@@ -77,6 +77,13 @@ class KnockState(StrEnum):
     GONE = "gone"
 
 
+class FrontEnd(StrEnum):
+    """Whose pages a visit begins with; both are there in every visit."""
+
+    LAB = "lab"
+    NOTEBOOK = "notebook"
+
+
 class RootIdentity(msgspec.Struct, frozen=True):
     """Device and inode of a share's root, where the gate can see the disk."""
 
@@ -104,6 +111,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     clients: bool = False
     own_extensions: bool = False
     runnable_files: bool = False
+    page: FrontEnd = FrontEnd.LAB
     identity: RootIdentity | None = None
 
     @property
@@ -114,10 +122,27 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     def landing(self) -> str:
         """Where a visit begins, percent-encoded and relative to its base: the one file, the file to open, or the
         file browser at the root."""
+        return self.notebook_landing if self.page is FrontEnd.NOTEBOOK else self.lab_landing
+
+    @property
+    def lab_landing(self) -> str:
+        """`landing` in JupyterLab."""
         if self.kind is RootKind.FILE:
             return "doc/tree/" + self.root_path.encoded
-        shown = CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
-        return "lab/tree/" + shown.encoded
+        return "lab/tree/" + self._shown.encoded
+
+    @property
+    def notebook_landing(self) -> str:
+        """`landing` in Notebook 7, which shows a notebook, another file or a folder at an address each."""
+        if self.kind is RootKind.FILE or self.open_file:
+            # What is shared was looked at when it was shared; the name says which of the two pages is for it.
+            page = "notebooks/" if self._shown.name.lower().endswith(".ipynb") else "edit/"
+            return page + self._shown.encoded
+        return "tree/" + self._shown.encoded
+
+    @property
+    def _shown(self) -> CanonicalPath:
+        return CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

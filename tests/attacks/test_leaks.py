@@ -355,6 +355,24 @@ async def test_leak_page_configuration(anna: Inside, workshop: JupyterServer) ->
         assert not value.startswith(("/home", "/root", "/tmp", "/usr", "/zq", str(Path.home()), sys.prefix)), value
 
 
+@pytest.mark.usefixtures("behind_a_hub")
+@pytest.mark.parametrize(
+    "target", ["tree", "tree/sub/shared", "tree/sub", "notebooks/sub/shared/nb.ipynb", "edit/sub/shared/notes.md"]
+)
+async def test_leak_page_configuration_of_notebook(anna: Inside, workshop: JupyterServer, target: str) -> None:
+    """What Notebook's own page tells of token, paths and hub, the visitor's does not, at each of its addresses."""
+    reply = await anna.ask("GET", target)
+    told, config = page_config(await bare(workshop, "GET", target)), page_config(reply)
+
+    assert told["token"] == workshop.token and config["token"] == ""
+    assert str(workshop.root) in told["rootUri"] and config["rootUri"] == "file:///-"
+    assert not (CONFIG_KEYS | HUB_KEYS | {"anything"}) & set(config)
+    assert config["notebookPage"] == target.partition("/")[0]
+    assert b"custom.css" not in reply.body and workshop.token.encode() not in reply.body
+    for value in _strings(config):
+        assert not value.startswith(("/home", "/root", "/tmp", "/usr", "/zq", str(Path.home()), sys.prefix)), value
+
+
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -536,6 +554,9 @@ PAGE_ROUTES = {
     "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{place}"),
     "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{place}"),
     "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={place}"),
+    "tree": ("GET", "tree/{place}"),
+    "notebooks": ("GET", "notebooks/{place}"),
+    "edit": ("GET", "edit/{place}"),
 }
 # What a viewer cannot tell apart. Pages and a viewer's empty list are made by the gate without asking for a file.
 GONE = {

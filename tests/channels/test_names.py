@@ -154,6 +154,18 @@ def test_attack_an_id_that_only_the_document_knows(clock: Clock) -> None:
     assert asked == [("sharegate-ann", 33), ("sharegate-ann", 7)]
 
 
+def test_a_second_tab_that_repeats_the_first_is_not_refused(clock: Clock) -> None:
+    """A page that says nothing of its own yet repeats what it heard of another tab of the same person, whose id has
+    written: nothing is sent on, the id stays the first tab's, and the second has its own."""
+    written: set[int] = set()
+    room = Awarenesses("u1", clock, taken=lambda visit, client: client in written)
+    (first,) = room.from_visitor("m", ANN, said(7, 1, {}))
+    written.add(7)
+    assert room.from_visitor("n", ANN, Awareness((first,))) == ()
+    assert [each.client for each in room.from_visitor("n", ANN, said(8, 1, {}))] == [8]
+    assert [each.client for each in room.left("m")] == [7]
+
+
 def test_a_page_that_reconnects_keeps_its_id(room: Awarenesses) -> None:
     """With the clock it had, before or after its broken connection was noticed; others hear rising clocks."""
     (one,) = room.from_visitor("m1", ANN, said(7, 5, {}))

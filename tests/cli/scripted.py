@@ -52,6 +52,7 @@ def share(label: str = "k7f2", **more: Any) -> Json:
         "clients": False,
         "own_extensions": False,
         "runnable_files": False,
+        "page": "lab",
         "links": [link(f"{label}.a")],
         "visits_open": 1,
         "knocks": 0,

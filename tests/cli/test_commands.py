@@ -37,7 +37,7 @@ def test_share_sends_what_was_asked(scripted: ScriptedGate, home: Path) -> None:
     ran = run(
         "share", "week3", "--for", "Ann", "--for", "Bo", "--expires", "2099-12-24 18:00", "--name", "Week 3",
         "--message", "Hello", "--open", "intro.ipynb", "--clients", "--own-extensions", "--devices", "2",
-        "--runnable-files",
+        "--runnable-files", "--page", "notebook",
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert scripted.sent("POST shares") == [
@@ -46,6 +46,7 @@ def test_share_sends_what_was_asked(scripted: ScriptedGate, home: Path) -> None:
             "expires": datetime(2099, 12, 24, 17, tzinfo=UTC).timestamp(), "name": "Week 3", "message": "Hello",
             "for": ["Ann", "Bo"], "anyone": False, "visits": None, "devices": 2, "open_file": "intro.ipynb",
             "clients": True, "own_extensions": True, "runnable_files": True,
+            "page": "notebook",
         }
     ]  # fmt: skip
 

@@ -183,7 +183,7 @@ HOSTILE: list[Any] = [
 ]
 FIELDS = (
     *("path", "server", "role", "expires", "name", "message", "for", "anyone", "visits", "devices", "open_file"),
-    *("clients", "own_extensions", "runnable_files", "url", "token", "root_dir", "nothing"),
+    *("clients", "own_extensions", "runnable_files", "page", "url", "token", "root_dir", "nothing"),
 )
 QUERIES = ("ref", "share", "open", "all", "since", "until", "after_seq", "limit", "newest", "reason", "path", "action")
 

@@ -18,6 +18,7 @@ SHARE = GateAddresses("http://127.0.0.1:8870").of("k7f2")
     "path",
     [
         "static/lab/main.1f2e.js",
+        "static/notebook/main.1f2e.js",
         "static/favicons/favicon.ico",
         "lab/extensions/@jupyter/docprovider-extension/static/remoteEntry.1.js",
         "lab/api/themes/@jupyterlab/theme-light-extension/index.css",

@@ -99,6 +99,7 @@ def test_the_walk_fails_on_a_route_nobody_named(policies: Policies) -> None:
 
 DENIED_HANDLERS = [
     "BuildHandler:POST",
+    "ConsoleHandler",
     "DocForkHandler",
     "EventHandler",
     "ExtensionHandler",
@@ -113,7 +114,6 @@ DENIED_HANDLERS = [
     "NbconvertFileHandler",
     "NbconvertPostHandler",
     "NotFoundHandler",
-    "NotebookHandler",
     "PathResolverHandler",
     "PluginHandler",
     "PrometheusMetricsHandler",
@@ -122,7 +122,6 @@ DENIED_HANDLERS = [
     "TerminalHandler",
     "TerminalRootHandler:POST",
     "TimelineHandler",
-    "TreeHandler",
     "TrustNotebooksHandler",
     "UndoRedoHandler",
     "ViewHandler",
@@ -147,6 +146,21 @@ def test_attack_dangerous_handlers_are_out_of_reach_for_every_role(
                     rule = deciding(policies.policy, path, call, role)
                     assert rule is not None, path
                     assert rule.answer is AnswerKind.DENY, f"{call} {path} is answered by {rule.id}"
+
+
+@pytest.mark.parametrize("handler", ["TreeHandler", "NotebookHandler"])
+def test_pages_of_notebook_are_never_passed_through(routes: list[Route], policies: Policies, handler: str) -> None:
+    """Notebook's pages, which carry the owner's token, are answered by the gate's own and by nothing else."""
+    chosen = [route for route in routes if route.handler == f"notebook.app.{handler}"]
+    assert chosen
+    for path in (path for route in chosen for path in readable(route)):
+        for role in Role:
+            rule = deciding(policies.policy, path, "GET", role)
+            assert rule is not None, path
+            assert (rule.answer, rule.answer_name) in {
+                (AnswerKind.FILTER, "page"),
+                (AnswerKind.LOCAL, "root-redirect"),
+            }, path
 
 
 def test_no_write_is_allowed_to_a_viewer_but_his_own(routes: list[Route], policies: Policies) -> None:

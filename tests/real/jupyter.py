@@ -20,6 +20,9 @@ import nbformat
 
 from tests.real.certificates import Pair
 
+# The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it.
+OTHER_PYTHON = "SHAREGATE_TEST_JUPYTER"
+
 
 @dataclass
 class JupyterServer:
@@ -121,7 +124,7 @@ def running_jupyter(
     }
     log = home / "jupyter.log"
     command = [
-        sys.executable,
+        os.environ.get(OTHER_PYTHON) or sys.executable,
         "-m",
         "jupyterlab" if lab else "jupyter_server",
         "--no-browser",

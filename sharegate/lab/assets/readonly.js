@@ -43,7 +43,7 @@ const READING = `
 const exact = new Set(READING.filter((name) => !name.endsWith("*")));
 const beginnings = READING.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1));
 // Listed by a beginning above, and not for readers all the same.
-const NOT_READING = new Set(["filebrowser:toggle-hidden-files"]);
+const NOT_READING = new Set(["filebrowser:toggle-hidden-files", "application:rename", "application:duplicate"]);
 
 const RUNNING = /^(notebook:(run-|restart|interrupt)|runmenu:|kernelmenu:(restart|interrupt)|fileeditor:run-|toc:run-cells)/;
 const DOCUMENT_EDITOR = ".jp-Notebook .cm-content, .jp-FileEditor .cm-content";
