@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Reason
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab.synthetic import json_answer
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.messages import Headers, Request, Response
@@ -182,19 +182,25 @@ class Programs:
         if place not in use.networks and len(use.networks) >= room_for(grant.link):
             raise Denied(Reason.PLACES_TAKEN, f"used from {len(use.networks)} networks within the hour")
         key = (place, agent)
-        known = use.seen.get(key)
+        known, came = use.seen.get(key), place not in use.networks
+        # Taken before anything is waited for: who asks meanwhile finds the room that is left.
+        use.networks[place] = now
+        use.networks.move_to_end(place)
         if known is None:
-            told = place not in use.networks or len(use.seen) < ONE_BY_ONE
-            count = 1 if told else self._folding.due(visit.id)
+            count = 1 if came or len(use.seen) < ONE_BY_ONE else self._folding.due(visit.id)
             if count:
-                await self._elsewhere(visit, request, use, key, count)
+                try:
+                    await self._elsewhere(visit, request, use, key, count)
+                except StoreUnavailable:  # fails closed, and took no room
+                    if came:
+                        use.networks.pop(place, None)
+                    raise
             known = use.seen[key] = Seen(self._kept(request.peer), agent, now, now)
             if len(use.seen) > PLACES:
                 use.seen.popitem(last=False)
         known.last = now
-        use.seen.move_to_end(key)
-        use.networks[place] = now
-        use.networks.move_to_end(place)
+        if key in use.seen:
+            use.seen.move_to_end(key)
 
     @staticmethod
     def about(grant: Grant) -> Response:
