@@ -8,6 +8,7 @@ Nothing is allowed that no rule names. Each step returns what the next one needs
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -58,8 +59,6 @@ FOLD_SECONDS = 10.0
 # Answers that only a browser has use for.
 _PAGES = frozenset({"page", "root-redirect"})
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
-
-
 # Bytes; what is longer is sent in pieces, and stops between two of them when the visit ends.
 LONG = 64 * 1024
 
@@ -152,6 +151,10 @@ class Gate:
     def refuse_newcomers(self) -> None:
         """Answer nothing any more that was not asked before: the gate is stopping."""
         self.draining = True
+
+    async def finished(self) -> None:
+        """When nobody can ask any more: wait for what those began who hung up meanwhile. It is recorded, too."""
+        await asyncio.gather(self._doorstep.finished(), self._own.finished(), self._programs.finished())
 
     async def handle(self, request: Request) -> Answer:
         """Answer anything. Raises nothing but cancellation."""

@@ -202,6 +202,10 @@ class Programs:
         if key in use.seen:
             use.seen.move_to_end(key)
 
+    async def finished(self) -> None:
+        """Wait for what programs that hung up began."""
+        await self._unrecorded.finished()
+
     @staticmethod
     def about(grant: Grant) -> Response:
         """`-/share`: what a program has joined. `root` is its place on the owner's server, which paths begin with."""
@@ -249,6 +253,9 @@ class Programs:
         found = await self._known(link)
         if found is not None:
             return found
+        return await self._unrecorded.whole(self._opened(share, link, request))
+
+    async def _opened(self, share: Share, link: Link, request: Request) -> Visit:
         async with self._opening:
             found = await self._known(link)
             if found is None:
