@@ -36,7 +36,7 @@ from sharegate.shares.model import (
 )
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.passed_on import doubts
-from sharegate.visits.unrecorded import Unrecorded
+from sharegate.visits.unrecorded import KEY_REFUSED, Unrecorded
 
 DEVICE_CODE_SECONDS = 300.0
 WAITING_AT_A_LINK = 8
@@ -145,10 +145,12 @@ class Door:
             visit_name = link.name or clean_name(name)
             kind, seats = VisitKind.BROWSER, link.visits
         visit, cookie, browser = self._new_visit(share, link, comer, kind, visit_name)
-        visit = await self._unrecorded.whole(self._opened(share, link, comer, visit, seats))
+        visit = await self._unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
         return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
 
-    async def _opened(self, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None) -> Visit:
+    async def _opened(
+        self, token: str, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None
+    ) -> Visit:
         await self._unrecorded.settle()
         try:
             opened = await self._store.open_visit(visit, seats=seats)
@@ -158,6 +160,12 @@ class Door:
             raise Denied(reason) from None
         async with self._unrecorded.taken_back(lambda: self._give_back(opened)):
             await self._record(Action.LINK_JOINED, share, link, comer, visit=opened)
+        try:
+            await self._authenticator.by_link(token)
+        except Denied:  # its key was refused since it was verified, and all that came by it were ended but this one
+            await self._store.end_visits([opened.id], at=self._now(), reason=KEY_REFUSED)
+            await self._record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=KEY_REFUSED)
+            raise
         return opened
 
     async def finished(self) -> None:

@@ -24,7 +24,7 @@ from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.pages import negotiate
 from sharegate.visits.site import check_handshake
-from sharegate.visits.unrecorded import Unrecorded
+from sharegate.visits.unrecorded import KEY_REFUSED, Unrecorded
 
 # Each visit is a record that is kept; one of a program is new only when the owner ended the last one.
 NEW_VISITS = Rate(per=200, seconds=86400, burst=200)
@@ -164,7 +164,9 @@ class Programs:
         self._authenticator.check_standing(share, link)
         if not share.clients or link.kind is LinkKind.PREVIEW:
             raise Denied(Reason.CLIENTS_OFF)
-        return await self._authenticator.program(await self._visit(share, link, asked.request))
+        visit = await self._visit(share, link, asked)
+        await self._authenticator.by_link(asked.token)
+        return await self._authenticator.program(visit)
 
     async def come_from(self, grant: Grant, request: Request) -> None:
         """Note where the token is used from: a new address or agent is recorded before it is answered.
@@ -248,18 +250,19 @@ class Programs:
         detail = f"new {' and '.join(new)}" if new else ""
         await self._record(Action.PROGRAM_ELSEWHERE, visit, request, detail, count)
 
-    async def _visit(self, share: Share, link: Link, request: Request) -> Visit:
+    async def _visit(self, share: Share, link: Link, asked: Asked) -> Visit:
         """The open visit of the link's programs. A replaced link begins a new one: what the old token opened ends."""
         found = await self._known(link)
         if found is not None:
             return found
-        return await self._unrecorded.whole(self._opened(share, link, request))
+        return await self._unrecorded.whole(self._opened(share, link, asked))
 
-    async def _opened(self, share: Share, link: Link, request: Request) -> Visit:
+    async def _opened(self, share: Share, link: Link, asked: Asked) -> Visit:
         async with self._opening:
             found = await self._known(link)
             if found is None:
-                found = await self._open(share, link, request)
+                found = await self._open(share, link, asked.request)
+                await self._check_still(found, asked)
             self._visits[link.id] = found.id
             self._visits.move_to_end(link.id)
             if len(self._visits) > REMEMBERED:
@@ -299,6 +302,15 @@ class Programs:
         ):
             await self._record(Action.PROGRAM_JOINED, opened, request)
         return opened
+
+    async def _check_still(self, opened: Visit, asked: Asked) -> None:
+        """The token's key may have been refused since it was verified, and all visits ended but this one."""
+        try:
+            await self._authenticator.by_link(asked.token)
+        except Denied:
+            await self._store.end_visits([opened.id], at=self._now(), reason=KEY_REFUSED)
+            await self._record(Action.VISIT_ENDED, opened, asked.request, KEY_REFUSED)
+            raise
 
     async def _record(self, action: Action, visit: Visit, request: Request, detail: str = "", count: int = 1) -> None:
         await self._trail.record(

@@ -12,6 +12,8 @@ from sharegate.errors import NotFound, SharegateError, StoreUnavailable
 
 log = logging.getLogger("sharegate.visits")
 
+# Why a visit ends at once whose token stopped to count while it was opened.
+KEY_REFUSED = "its link's signing key was refused"
 T = TypeVar("T")
 Back = Callable[[], Awaitable[object]]
 
