@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from sharegate.channels.registry import Channels, Cut
@@ -12,8 +13,9 @@ from sharegate.confine.contents import Setting
 from sharegate.confine.headers import request_headers, response_headers, rewritten
 from sharegate.confine.request import Confined
 from sharegate.confine.response import ANSWER_LIMITS, answer_locally, filter_answer
+from sharegate.deeds import METHODS, Beginning
 from sharegate.documents import Documents, channel
-from sharegate.errors import Denied, Reason
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab import synthetic
 from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overlays
 from sharegate.lab.serve import LabServer
@@ -74,9 +76,16 @@ class Answers:
         }
 
     async def answer(
-        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream | None
+        self,
+        request: Request,
+        grant: Grant,
+        match: Match,
+        confined: Confined,
+        upstream: Upstream | None,
+        begin: Callable[[], None],
     ) -> Answer:
-        """Answer what was decided. `upstream` is None for local answers."""
+        """Answer what was decided. `upstream` is None for local answers. `begin` is called before the server gets what
+        changes something; what it raises stops that."""
         rule = match.rule
         if rule.answer is AnswerKind.LOCAL:
             return await self._local(request, grant, match, confined)
@@ -89,10 +98,16 @@ class Answers:
             tree = confined.path or grant.root
             self._presence.touch(grant.visit.id, str(tree))
             return await self._lab.page(grant, upstream, confined.segments, tree)
-        return await self._forward(request, grant, match, confined, upstream)
+        return await self._forward(request, grant, match, confined, upstream, begin)
 
     async def _forward(
-        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream
+        self,
+        request: Request,
+        grant: Grant,
+        match: Match,
+        confined: Confined,
+        upstream: Upstream,
+        begin: Callable[[], None],
     ) -> Response:
         rule = match.rule
 
@@ -110,18 +125,31 @@ class Answers:
                 step = await self._writing.judge(request.method, grant, upstream, confined)
                 if step.model is not None:
                     return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))
-                answer = await self._send(request, grant, match, step.confined, upstream, setting)
+                answer = await self._send(request, grant, match, step.confined, upstream, setting, begin)
                 if step.done is not None:
-                    await step.done()
+                    await _noted(step.done, answer)
                 return answer
-        return await self._send(request, grant, match, confined, upstream, setting)
+        return await self._send(request, grant, match, confined, upstream, setting, begin)
 
     async def _send(
-        self, request: Request, grant: Grant, match: Match, confined: Confined, upstream: Upstream, setting: Setting
+        self,
+        request: Request,
+        grant: Grant,
+        match: Match,
+        confined: Confined,
+        upstream: Upstream,
+        setting: Setting,
+        begin: Callable[[], None],
     ) -> Response:
         rule = match.rule
         sent = request_headers(request.headers, rule, rewritten_body=confined.body is not None)
-        incoming = await self._forwarder.forward(upstream, _outgoing(request, rule, confined, sent))
+        outgoing = _outgoing(request, rule, confined, sent)
+        if request.method in METHODS:
+            if confined.stream is not None:
+                outgoing = replace(outgoing, body=Beginning(confined.stream, begin))
+            else:
+                begin()
+        incoming = await self._forwarder.forward(upstream, outgoing)
         try:
             if request.method == "DELETE" and incoming.status == 400:
                 raise Denied(Reason.CONFLICT, "the server does not delete it: a folder that is not empty, or no trash")
@@ -224,6 +252,16 @@ class Answers:
 
     async def _global_awareness(self, request: Request, grant: Grant, match: Match, confined: Confined) -> Upgrade:
         return await self._documents.private(grant)
+
+
+async def _noted(done: Callable[[], Awaitable[None]], answer: Response) -> None:
+    """What the server has taken stands there, also where that cannot be noted."""
+    try:
+        await done()
+    except StoreUnavailable:  # fails closed: nothing further is written before it can be
+        if answer.done is not None:
+            await answer.done()
+        raise Denied(Reason.STORE_UNAVAILABLE, "the server took it; it could not be noted") from None
 
 
 async def _whole(confined: Confined, limit: int) -> bytes:

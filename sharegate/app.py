@@ -125,6 +125,7 @@ async def running(
             house.metrics.look = condition.now
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
+                closing.push_async_callback(gate.finished)
                 closing.push_async_callback(listener.stop)
                 ready, metrics = condition.health.look, house.metrics.text
                 owner = OwnerListener(house.api, house.ring, ready, metrics, share_hosts=config.share_hosts)

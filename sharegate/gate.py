@@ -8,12 +8,13 @@ Nothing is allowed that no rule names. Each step returns what the next one needs
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from sharegate.answers import Answers
@@ -21,6 +22,7 @@ from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.registry import Cut, unless_cut
 from sharegate.confine.request import Confined, confine_request
+from sharegate.deeds import METHODS, Deed, Deeds, made, outcome, size
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Folding, network
@@ -29,6 +31,7 @@ from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
+from sharegate.sending import FLOOR, LASTING_TLS, LONG, let_go, pieces, with_floor
 from sharegate.shares.authenticate import Authenticator, check_share
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, VisitKind, new_id
@@ -58,10 +61,6 @@ FOLD_SECONDS = 10.0
 # Answers that only a browser has use for.
 _PAGES = frozenset({"page", "root-redirect"})
 _WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
-
-
-# Bytes; what is longer is sent in pieces, and stops between two of them when the visit ends.
-LONG = 64 * 1024
 
 
 class GateTrail(Recorder, Protocol):
@@ -96,6 +95,12 @@ class Act:
     path: str = ""
     detail: str = ""
     inside: bool = False
+    deed: Deed | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether a server may have it: then what became of it is recorded by whoever waits for the server."""
+        return self.deed is not None and self.deed.sent
 
 
 class Gate:
@@ -128,7 +133,7 @@ class Gate:
         """`visitor` says who asks behind a forwarder, or raises Denied. With `lasting_tls` browsers are told to come by
         TLS only. `pace` is the clock of the limits, where that is another than the time of day."""
         self._visitor = visitor
-        self._floor = (*_FLOOR, _LASTING_TLS) if lasting_tls else _FLOOR
+        self._floor = (*FLOOR, LASTING_TLS) if lasting_tls else FLOOR
         self._site = site
         self._store = store
         self._authenticator = authenticator
@@ -147,11 +152,17 @@ class Gate:
         self._folding = Folding(FOLD_SECONDS, pace or now)
         self._now = now
         self._measures = measures or Uncounted()
+        self._deeds = Deeds()
         self.draining = False
 
     def refuse_newcomers(self) -> None:
         """Answer nothing any more that was not asked before: the gate is stopping."""
         self.draining = True
+
+    async def finished(self) -> None:
+        """When nobody can ask any more: wait for what those began who hung up meanwhile. It is recorded, too."""
+        await self._deeds.finish()
+        await asyncio.gather(self._doorstep.finished(), self._own.finished(), self._programs.finished())
 
     async def handle(self, request: Request) -> Answer:
         """Answer anything. Raises nothing but cancellation."""
@@ -159,7 +170,7 @@ class Gate:
         answer = await self._handle(request, act)
         status = 101 if isinstance(answer, Upgrade) else answer.status
         self._measures.answered(act.rule or beside(request.target), status, time.perf_counter() - act.began)
-        return answer if isinstance(answer, Upgrade) else _with_floor(answer, self._floor)
+        return answer if isinstance(answer, Upgrade) else with_floor(answer, self._floor)
 
     async def _handle(self, request: Request, act: Act) -> Answer:
         try:
@@ -250,9 +261,36 @@ class Gate:
         async with contextlib.AsyncExitStack() as held:
             held.callback(self._allowance.leave, grant)
             cut = await held.enter_async_context(self._answers.in_flight(grant))
-            answering = self._answers.answer(request, grant, match, confined, upstream)
-            answer = await unless_cut(cut, answering, _let_go)
+            deed = Deed(cut)
+
+            def answering() -> Coroutine[Any, Any, Answer]:
+                return self._answers.answer(request, grant, match, confined, upstream, deed.begin)
+
+            if request.method in METHODS:
+                act.deed = deed
+                answer = await self._deeds.do(deed, self._do(request, grant, act, deed, answering), held, let_go)
+            else:
+                answer = await unless_cut(cut, answering(), let_go)
             return await self._close(request, grant, answer, act, held, cut)
+
+    async def _do(
+        self, request: Request, grant: Grant, act: Act, deed: Deed, answering: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """What changes something. Once it was sent, what became of it is recorded here, whoever is left to be told."""
+        try:
+            answer = await answering()
+        except BaseException as error:  # of what was not sent the request tells
+            if deed.sent:
+                deed.told = await self._record_refusal(request, outcome(error), act)
+            raise
+        if deed.sent and isinstance(answer, Response):
+            act.detail = " ".join(filter(None, (act.detail, made(request, grant, act.path, answer))))
+            try:
+                await self._record_answer(request, grant, act, answer.status, size(answer))
+            except StoreUnavailable:  # fails closed
+                await let_go(answer)
+                raise
+        return answer
 
     async def _authenticate(self, request: Request, path: CanonicalPath, raw_query: str) -> Grant:
         """The visit's own cookie, and no other credential beside it."""
@@ -335,12 +373,11 @@ class Gate:
             if len(answer.body) > LONG:
                 # A visitor who reads slowly would go on reading it after the end of the visit.
                 sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
-                return self._in_flight(request, grant, sized, _pieces(answer.body), act, held.pop_all(), cut)
-            act.detail = " ".join(filter(None, (act.detail, _made(request, grant, act, answer))))
+                return self._in_flight(request, grant, sized, pieces(answer.body), act, held.pop_all(), cut)
             await self._answered(request, act, answer.status, len(answer.body))
             return answer
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
-            await _let_go(answer)
+            await let_go(answer)
             raise
 
     def _in_flight(
@@ -380,34 +417,40 @@ class Gate:
             return
         if not spent:
             self._allowance.sent(grant, size)
+        if act.sent:
+            return
         try:
-            await self._trail.record(
-                AuditEvent(
-                    action=Action.REQUEST_ANSWERED,
-                    actor="visitor",
-                    share=grant.share.id,
-                    link=grant.link.id,
-                    visit=grant.visit.id,
-                    rule=act.rule,
-                    method=request.method,
-                    path=act.path,
-                    status=status,
-                    bytes_out=size,
-                    duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
-                    detail=act.detail,
-                    name=grant.visit.name,
-                    address=request.peer,
-                ),
-                durable=request.method not in ("GET", "HEAD"),
-            )
+            await self._record_answer(request, grant, act, status, size)
         except StoreUnavailable:
             if not spent:  # fails closed; a stream that is over cannot be taken back, and the trail is unhealthy now
                 raise
 
+    async def _record_answer(self, request: Request, grant: Grant, act: Act, status: int, size: int) -> None:
+        await self._trail.record(
+            AuditEvent(
+                action=Action.REQUEST_ANSWERED,
+                actor="visitor",
+                share=grant.share.id,
+                link=grant.link.id,
+                visit=grant.visit.id,
+                rule=act.rule,
+                method=request.method,
+                path=act.path,
+                status=status,
+                bytes_out=size,
+                duration_ms=round((time.perf_counter() - act.began) * 1000, 2),
+                detail=act.detail,
+                name=grant.visit.name,
+                address=request.peer,
+            ),
+            durable=request.method not in ("GET", "HEAD"),
+        )
+
     # -- refusing -------------------------------------------------------------------------------------------------
 
     async def _refuse(self, request: Request, denied: Denied, act: Act) -> Response:
-        reason = await self._record_refusal(request, denied, act)
+        told = act.deed.told if act.deed is not None else None
+        reason = told or (denied.reason if act.sent else await self._record_refusal(request, denied, act))
         self._measures.refused(reason)
         meaning = MEANINGS[reason]
         html = negotiate(request.headers) == "html"
@@ -473,45 +516,3 @@ def _refused(request: Request, reason: Reason, act: Act) -> Action:
         return Action.CHANNEL_REFUSED
     looking = act.inside and request.method in ("GET", "HEAD") and reason is Reason.NOT_FOUND
     return Action.REQUEST_ANSWERED if looking else Action.REQUEST_DENIED
-
-
-def _made(request: Request, grant: Grant, act: Act, answer: Response) -> str:
-    """What the server called something new in the folder that was asked for; "" for every other answer."""
-    location = next((value for name, value in answer.headers if name.lower() == "location"), "")
-    base = f"{grant.base}api/contents/"
-    if request.method != "POST" or answer.status != 201 or not location.startswith(base):
-        return ""
-    folder, _, name = unquote(location.removeprefix(base)).rpartition("/")
-    return f"made {name}" if folder == act.path else ""
-
-
-async def _let_go(answer: Answer) -> None:
-    """An answer that is not given."""
-    behind = answer.abandon if isinstance(answer, Upgrade) else answer.done
-    if behind is not None:
-        await behind()
-
-
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(body), LONG):
-        yield body[start : start + LONG]
-
-
-# What every answer says that does not say otherwise: it is no page, for nobody else, and kept by nobody.
-_FLOOR = (
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
-)
-
-
-# Half a year, for this very name: an owner may have other things below it, and may move (RFC 6797).
-_LASTING_TLS = ("Strict-Transport-Security", "max-age=15552000")
-
-
-def _with_floor(answer: Response, floor: tuple[tuple[str, str], ...]) -> Response:
-    said = {name.lower() for name, _ in answer.headers}
-    missing = tuple(field for field in floor if field[0].lower() not in said)
-    return replace(answer, headers=(*answer.headers, *missing)) if missing else answer

@@ -108,6 +108,10 @@ class Doorstep:
             return self._enter(await self._door.open_device((await _read(request, _Device)).code, comer))
         raise Denied(Reason.NOT_FOUND)
 
+    async def finished(self) -> None:
+        """Wait for what those who hung up began."""
+        await self._door.finished()
+
     async def _knock(self, asked: _Knock, comer: Comer) -> Response:
         if bool(asked.token) == bool(asked.address):
             raise Denied(Reason.BAD_BODY, "either token or address")

@@ -36,7 +36,7 @@ from sharegate.shares.model import (
 )
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.passed_on import doubts
-from sharegate.visits.unrecorded import Unrecorded
+from sharegate.visits.unrecorded import KEY_REFUSED, Unrecorded
 
 DEVICE_CODE_SECONDS = 300.0
 WAITING_AT_A_LINK = 8
@@ -145,16 +145,32 @@ class Door:
             visit_name = link.name or clean_name(name)
             kind, seats = VisitKind.BROWSER, link.visits
         visit, cookie, browser = self._new_visit(share, link, comer, kind, visit_name)
+        visit = await self._unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
+        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
+
+    async def _opened(
+        self, token: str, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None
+    ) -> Visit:
         await self._unrecorded.settle()
         try:
-            visit = await self._store.open_visit(visit, seats=seats)
+            opened = await self._store.open_visit(visit, seats=seats)
         except Denied as denied:
             reason = Reason.LINK_IN_USE if link.kind is LinkKind.PERSON else denied.reason
             await self._record(Action.LINK_REFUSED, share, link, comer, reason=reason)
             raise Denied(reason) from None
-        async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
-            await self._record(Action.LINK_JOINED, share, link, comer, visit=visit)
-        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
+        async with self._unrecorded.taken_back(lambda: self._give_back(opened)):
+            await self._record(Action.LINK_JOINED, share, link, comer, visit=opened)
+        try:
+            await self._authenticator.by_link(token)
+        except Denied:  # its key was refused since it was verified, and all that came by it were ended but this one
+            await self._store.end_visits([opened.id], at=self._now(), reason=KEY_REFUSED)
+            await self._record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=KEY_REFUSED)
+            raise
+        return opened
+
+    async def finished(self) -> None:
+        """Wait for what those who hung up began."""
+        await self._unrecorded.finished()
 
     # -- knocking -------------------------------------------------------------------------------------------------
 
@@ -262,12 +278,16 @@ class Door:
             address=self._kept(comer.address),
             agent=comer.agent[:200],
         )
-        await self._unrecorded.settle()
-        await self._store.add_knock(knock, limit=WAITING_AT_A_LINK)
         signs = doubts(origin, address=truncated(comer.address), agent=comer.agent, returning=bool(comer.browser))
         how = "address opened elsewhere" if by_address else "link opened elsewhere"
         if same_person:
             how += ", says to be the same person"
+        await self._unrecorded.whole(self._knocked(share, link, comer, knock, "; ".join((how, *signs))))
+        return Waiting(knock.id, KnockState.WAITING, browser)
+
+    async def _knocked(self, share: Share, link: Link, comer: Comer, knock: Knock, signs: str) -> None:
+        await self._unrecorded.settle()
+        await self._store.add_knock(knock, limit=WAITING_AT_A_LINK)
         async with self._unrecorded.taken_back(
             lambda: self._store.decide_knock(knock.id, state=KnockState.GONE.value, at=self._now())
         ):
@@ -276,20 +296,19 @@ class Door:
                 share,
                 link,
                 comer,
-                came_from=origin.id if origin else "",
-                name=shown,
-                detail="; ".join((how, *signs)),
+                came_from=knock.came_from,
+                name=knock.name,
+                detail=signs,
             )
             await self._record(
                 Action.KNOCK_MADE,
                 share,
                 link,
                 comer,
-                came_from=origin.id if origin else "",
-                name=shown,
+                came_from=knock.came_from,
+                name=knock.name,
                 detail=knock.id,
             )
-        return Waiting(knock.id, KnockState.WAITING, browser)
 
     # -- own devices ----------------------------------------------------------------------------------------------
 
@@ -301,7 +320,12 @@ class Door:
         owner_visit = grant.visit.came_from if grant.visit.kind is VisitKind.DEVICE else grant.visit.id
         code = new_id(8).upper()
         expires = min(self._now() + DEVICE_CODE_SECONDS, grant.expires)
-        await self._store.add_device_code(DeviceCode(code_hash=secret_hash(code), visit=owner_visit, expires=expires))
+        made = DeviceCode(code_hash=secret_hash(code), visit=owner_visit, expires=expires)
+        await self._unrecorded.whole(self._code_made(grant, made))
+        return code, expires
+
+    async def _code_made(self, grant: Grant, code: DeviceCode) -> None:
+        await self._store.add_device_code(code)
         await self._trail.record(
             AuditEvent(
                 action=Action.DEVICE_CODE_MADE,
@@ -312,7 +336,6 @@ class Door:
                 name=grant.visit.name,
             )
         )
-        return code, expires
 
     async def open_device(self, code: str, comer: Comer) -> Entry:
         """Enter with a device code: one use, five minutes."""
@@ -333,15 +356,21 @@ class Door:
         check_visit(origin, self._now())
         # Name, role, origin and end are those of the code's visit: the store sets them.
         visit, cookie, browser = self._new_visit(share, link, comer, VisitKind.DEVICE, origin.name)
+        visit = await self._unrecorded.whole(self._device_added(share, link, comer, visit, code, origin))
+        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
+
+    async def _device_added(
+        self, share: Share, link: Link, comer: Comer, visit: Visit, code: str, origin: Visit
+    ) -> Visit:
         await self._unrecorded.settle()
         try:
-            visit = await self._store.spend_device_code(secret_hash(code), visit, at=self._now(), devices=link.devices)
+            added = await self._store.spend_device_code(secret_hash(code), visit, at=self._now(), devices=link.devices)
         except Denied:
-            self._failures.spend(place, 2)
+            self._failures.spend(network(comer.address), 2)
             raise
-        async with self._unrecorded.taken_back(lambda: self._give_back(visit)):
-            await self._record(Action.DEVICE_ADDED, share, link, comer, visit=visit, came_from=origin.id)
-        return Entry(visit, share, cookie, browser, self._addresses.of(share.id))
+        async with self._unrecorded.taken_back(lambda: self._give_back(added)):
+            await self._record(Action.DEVICE_ADDED, share, link, comer, visit=added, came_from=origin.id)
+        return added
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
@@ -422,15 +451,20 @@ class Door:
 
     async def _reenter(self, share: Share, visit: Visit, comer: Comer, action: Action = Action.LINK_REENTERED) -> Entry:
         """A new cookie for the same visit: what was stolen before stops to work."""
+        cookie = new_secret()
+        visit = await self._unrecorded.whole(self._reentered(share, visit, comer, action, cookie))
+        return Entry(visit, share, cookie, comer.browser, self._addresses.of(share.id))
+
+    async def _reentered(self, share: Share, visit: Visit, comer: Comer, action: Action, cookie: str) -> Visit:
         await self._unrecorded.settle()
-        cookie, before = new_secret(), visit.cookie_hash
-        visit = await self._store.change_visit(visit.id, cookie_hash=secret_hash(cookie))
+        before = visit.cookie_hash
         link = await self._store.link(visit.link)
         if link is None:
             raise Invalid("link", "is gone")
+        changed = await self._store.change_visit(visit.id, cookie_hash=secret_hash(cookie))
         async with self._unrecorded.taken_back(lambda: self._store.change_visit(visit.id, cookie_hash=before)):
-            await self._record(action, share, link, comer, visit=visit)
-        return Entry(visit, share, cookie, comer.browser, self._addresses.of(share.id))
+            await self._record(action, share, link, comer, visit=changed)
+        return changed
 
     async def _give_back(self, visit: Visit) -> None:
         """Nobody learnt its cookie; the seat is free again."""

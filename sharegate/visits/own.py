@@ -16,6 +16,7 @@ from sharegate.shares.model import Grant
 from sharegate.visits import cookies
 from sharegate.visits.join import Door
 from sharegate.visits.pages import Ended, Ending, ended_page
+from sharegate.visits.unrecorded import Unrecorded
 
 
 class OwnAddresses:
@@ -36,21 +37,12 @@ class OwnAddresses:
         self._trail = trail
         self._addresses = addresses
         self._now = now
+        self._unrecorded = Unrecorded()
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
         """`segments` are those below `-`. Origin and Fetch Metadata were judged."""
         if request.method == "POST" and segments == ("leave",):
-            await self._store.end_visits([grant.visit.id], at=self._now(), reason="left")
-            await self._trail.record(
-                AuditEvent(
-                    action=Action.VISIT_LEFT,
-                    actor="visitor",
-                    share=grant.share.id,
-                    link=grant.link.id,
-                    visit=grant.visit.id,
-                    name=grant.visit.name,
-                )
-            )
+            await self._unrecorded.whole(self._left(grant))
             # The cookie stays: it opens nothing any more, and proves to the page that follows whose visit it was.
             return Response(204, (("Cache-Control", "no-store"),))
         if request.method == "POST" and segments == ("device",):
@@ -58,6 +50,23 @@ class OwnAddresses:
             addresses = grant.addresses
             return device_answer(code=code, address=addresses.join, url=addresses.link(f"code={code}"), expires=expires)
         raise Denied(Reason.NOT_FOUND, "no address of the gate")
+
+    async def _left(self, grant: Grant) -> None:
+        await self._store.end_visits([grant.visit.id], at=self._now(), reason="left")
+        await self._trail.record(
+            AuditEvent(
+                action=Action.VISIT_LEFT,
+                actor="visitor",
+                share=grant.share.id,
+                link=grant.link.id,
+                visit=grant.visit.id,
+                name=grant.visit.name,
+            )
+        )
+
+    async def finished(self) -> None:
+        """Wait for what pages that hung up began."""
+        await self._unrecorded.finished()
 
     async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
         """What happened to a visit, for the browser that held it; anybody else reads that it is over."""

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Reason
+from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab.synthetic import json_answer
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.messages import Headers, Request, Response
@@ -24,7 +24,7 @@ from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.pages import negotiate
 from sharegate.visits.site import check_handshake
-from sharegate.visits.unrecorded import Unrecorded
+from sharegate.visits.unrecorded import KEY_REFUSED, Unrecorded
 
 # Each visit is a record that is kept; one of a program is new only when the owner ended the last one.
 NEW_VISITS = Rate(per=200, seconds=86400, burst=200)
@@ -164,7 +164,9 @@ class Programs:
         self._authenticator.check_standing(share, link)
         if not share.clients or link.kind is LinkKind.PREVIEW:
             raise Denied(Reason.CLIENTS_OFF)
-        return await self._authenticator.program(await self._visit(share, link, asked.request))
+        visit = await self._visit(share, link, asked)
+        await self._authenticator.by_link(asked.token)
+        return await self._authenticator.program(visit)
 
     async def come_from(self, grant: Grant, request: Request) -> None:
         """Note where the token is used from: a new address or agent is recorded before it is answered.
@@ -182,19 +184,29 @@ class Programs:
         if place not in use.networks and len(use.networks) >= room_for(grant.link):
             raise Denied(Reason.PLACES_TAKEN, f"used from {len(use.networks)} networks within the hour")
         key = (place, agent)
-        known = use.seen.get(key)
+        known, came = use.seen.get(key), place not in use.networks
+        # Taken before anything is waited for: who asks meanwhile finds the room that is left.
+        use.networks[place] = now
+        use.networks.move_to_end(place)
         if known is None:
-            told = place not in use.networks or len(use.seen) < ONE_BY_ONE
-            count = 1 if told else self._folding.due(visit.id)
+            count = 1 if came or len(use.seen) < ONE_BY_ONE else self._folding.due(visit.id)
             if count:
-                await self._elsewhere(visit, request, use, key, count)
+                try:
+                    await self._elsewhere(visit, request, use, key, count)
+                except StoreUnavailable:  # fails closed, and took no room
+                    if came:
+                        use.networks.pop(place, None)
+                    raise
             known = use.seen[key] = Seen(self._kept(request.peer), agent, now, now)
             if len(use.seen) > PLACES:
                 use.seen.popitem(last=False)
         known.last = now
-        use.seen.move_to_end(key)
-        use.networks[place] = now
-        use.networks.move_to_end(place)
+        if key in use.seen:
+            use.seen.move_to_end(key)
+
+    async def finished(self) -> None:
+        """Wait for what programs that hung up began."""
+        await self._unrecorded.finished()
 
     @staticmethod
     def about(grant: Grant) -> Response:
@@ -238,15 +250,19 @@ class Programs:
         detail = f"new {' and '.join(new)}" if new else ""
         await self._record(Action.PROGRAM_ELSEWHERE, visit, request, detail, count)
 
-    async def _visit(self, share: Share, link: Link, request: Request) -> Visit:
+    async def _visit(self, share: Share, link: Link, asked: Asked) -> Visit:
         """The open visit of the link's programs. A replaced link begins a new one: what the old token opened ends."""
         found = await self._known(link)
         if found is not None:
             return found
+        return await self._unrecorded.whole(self._opened(share, link, asked))
+
+    async def _opened(self, share: Share, link: Link, asked: Asked) -> Visit:
         async with self._opening:
             found = await self._known(link)
             if found is None:
-                found = await self._open(share, link, request)
+                found = await self._open(share, link, asked.request)
+                await self._check_still(found, asked)
             self._visits[link.id] = found.id
             self._visits.move_to_end(link.id)
             if len(self._visits) > REMEMBERED:
@@ -286,6 +302,15 @@ class Programs:
         ):
             await self._record(Action.PROGRAM_JOINED, opened, request)
         return opened
+
+    async def _check_still(self, opened: Visit, asked: Asked) -> None:
+        """The token's key may have been refused since it was verified, and all visits ended but this one."""
+        try:
+            await self._authenticator.by_link(asked.token)
+        except Denied:
+            await self._store.end_visits([opened.id], at=self._now(), reason=KEY_REFUSED)
+            await self._record(Action.VISIT_ENDED, opened, asked.request, KEY_REFUSED)
+            raise
 
     async def _record(self, action: Action, visit: Visit, request: Request, detail: str = "", count: int = 1) -> None:
         await self._trail.record(

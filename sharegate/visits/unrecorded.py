@@ -1,12 +1,20 @@
-"""What was stored and could then not be recorded did not happen: it is taken back, now or before the next act."""
+"""What was stored is recorded. Where it cannot be, it did not happen: it is taken back, now or before the next act."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
-from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.errors import NotFound, SharegateError, StoreUnavailable
 
+log = logging.getLogger("sharegate.visits")
+
+# Why a visit ends at once whose token stopped to count while it was opened.
+KEY_REFUSED = "its link's signing key was refused"
+T = TypeVar("T")
 Back = Callable[[], Awaitable[object]]
 
 
@@ -16,6 +24,24 @@ class Unrecorded:
 
     def __init__(self) -> None:
         self._owed: list[Back] = []
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def whole(self, act: Coroutine[Any, Any, T]) -> T:
+        """What `act` returns or raises. It stores and records in a task of its own: whoever asked may hang up and
+        is cancelled then; the act is not."""
+        task = asyncio.create_task(act)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_nobody_heard)
+            raise
+
+    async def finished(self) -> None:
+        """Wait for the acts of those who hung up."""
+        while self._running:
+            await asyncio.wait(self._running)
 
     @contextlib.asynccontextmanager
     async def taken_back(self, back: Back) -> AsyncIterator[None]:
@@ -39,3 +65,9 @@ class Unrecorded:
                 raise
             except (NotFound, ValueError):  # somebody decided it meanwhile: nothing is owed any more
                 pass
+
+
+def _nobody_heard(task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, SharegateError):
+        log.error("fault in an act whose asker hung up", exc_info=error)

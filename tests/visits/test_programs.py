@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from sharegate.audit.events import AuditEvent
 from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.limits import Rate
 from sharegate.messages import Headers, Request, Response
@@ -16,7 +17,7 @@ from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.visits.entry import badge
 from sharegate.visits.programs import ONE_BY_ONE, PLACE_SECONDS, PLACES, Programs, read_token, room_for
 from tests.conftest import Clock
-from tests.house import ANN, House, house
+from tests.house import ANN, House, Notes, house
 
 HERE, THERE = "192.0.2.7", "198.51.100.9"
 HERE_KEPT, THERE_KEPT = "192.0.2.0/24", "198.51.100.0/24"
@@ -382,6 +383,46 @@ async def test_a_token_is_used_from_a_few_networks_at_a_time(home: House, progra
     clock.forward(PLACE_SECONDS / 2 + 1)
     await enter(programs, share, with_token(token, peer=THERE))
     await enter(programs, share, with_token(token, peer="203.0.113.1"))
+
+
+class SlowNotes(Notes):
+    """A recorder that others get ahead of; `broken` is looked at when it writes."""
+
+    async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await super().record(event, durable=durable)
+
+
+async def test_attack_many_networks_at_once_are_no_more_than_one_by_one(home: House) -> None:
+    """A place is taken before it is recorded; who asks while that goes on finds none, and none afterwards."""
+    notes = SlowNotes()
+    programs = Programs(home.store, home.authenticator, notes, home.clock)
+    share, (link,) = await for_programs(home)
+    token = home.token(link)
+    await enter(programs, share, with_token(token))
+    others = [with_token(token, peer=f"203.0.113.{number}") for number in range(30)]
+    burst = await asyncio.gather(*(enter(programs, share, each) for each in others), return_exceptions=True)
+    later = [await asyncio.gather(enter(programs, share, each), return_exceptions=True) for each in others]
+
+    assert sum(not isinstance(each, BaseException) for each in burst) == room_for(link) - 1
+    assert sum(not isinstance(each, BaseException) for (each,) in later) == room_for(link) - 1
+    assert notes.actions() == ["program.joined"] + ["program.elsewhere"] * (room_for(link) - 1)
+
+
+async def test_a_place_that_cannot_be_recorded_is_not_taken(home: House, programs: Programs) -> None:
+    """Refused for the store's fault, it keeps out nobody afterwards."""
+    share, (link,) = await for_programs(home)
+    token = home.token(link)
+    await enter(programs, share, with_token(token))
+    home.notes.broken = True
+    for number in range(10):
+        with pytest.raises(StoreUnavailable):
+            await enter(programs, share, with_token(token, peer=f"203.0.113.{number}"))
+    home.notes.broken = False
+    for number in range(20, 19 + room_for(link)):
+        await enter(programs, share, with_token(token, peer=f"203.0.113.{number}"))
+    assert await refused(enter(programs, share, with_token(token, peer=THERE))) is Reason.PLACES_TAKEN
 
 
 async def test_an_open_link_has_room_for_the_programs_of_all_its_people(home: House) -> None:

@@ -1,0 +1,43 @@
+"""How answers leave the gate: what all of them say, in which pieces, and what lies behind one that is not given."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from sharegate.messages import Answer, Response, Upgrade
+
+# Bytes; what is longer is sent in pieces, and stops between two of them when the visit ends.
+LONG = 64 * 1024
+
+
+async def let_go(answer: Answer) -> None:
+    """An answer that is not given."""
+    behind = answer.abandon if isinstance(answer, Upgrade) else answer.done
+    if behind is not None:
+        await behind()
+
+
+async def pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), LONG):
+        yield body[start : start + LONG]
+
+
+# What every answer says that does not say otherwise: it is no page, for nobody else, and kept by nobody.
+FLOOR = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cache-Control", "no-store"),
+)
+
+
+# Half a year, for this very name: an owner may have other things below it, and may move (RFC 6797).
+LASTING_TLS = ("Strict-Transport-Security", "max-age=15552000")
+
+
+def with_floor(answer: Response, floor: tuple[tuple[str, str], ...]) -> Response:
+    said = {name.lower() for name, _ in answer.headers}
+    missing = tuple(field for field in floor if field[0].lower() not in said)
+    return replace(answer, headers=(*answer.headers, *missing)) if missing else answer
