@@ -243,6 +243,7 @@ async def opened(
                 anchor_file=config.anchor_file,
                 anchor_minutes=config.anchor_minutes,
                 now=now,
+                apart=roots.apart,
             ),
             erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
             facts=facts,

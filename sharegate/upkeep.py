@@ -20,6 +20,7 @@ from sharegate.stores.copies import copied, older_copies, put_in_place
 from sharegate.stores.inspect import Inspection, copy_of
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.schema import VERSION
+from sharegate.upstream.inside import around
 
 # (what, done, of how many)
 Progress = Callable[[str, int, int], None]
@@ -49,13 +50,16 @@ def check(config: Config, *, progress: Progress = _quiet) -> dict[str, Any]:
 
 def backup(config: Config, to: Path, *, with_keys: bool, progress: Progress = _quiet) -> dict[str, Any]:
     """Write the store of this moment into the new folder `to` (0700), and check the copy. Raises Invalid for a folder
-    that exists, NotFound, StoreUnavailable, Refused(`store_elsewhere`); nothing is left then."""
+    that exists or lies inside a share, NotFound, StoreUnavailable, Refused(`store_elsewhere`); nothing is left then."""
     _on_disk(config)
     to = to.absolute()
     if to.exists() or to.is_symlink():
         raise Invalid("to", f"{to} exists already", "Name a new folder")
     if not to.parent.is_dir():
         raise Invalid("to", f"there is no folder {to.parent}", "Make it first, or name another place")
+    with Inspection(config.database) as store:
+        if share := around(to, store.roots()):
+            raise Invalid("to", f"{to} lies inside the share {share}", "Name a place that is not shared")
     key, faults = _key(config.keys_dir)
     if faults:
         raise Refused("store_unsound", faults[0], "See `sharegate store check`")

@@ -61,7 +61,9 @@ class Trails:
         anchor_file: Path | None,
         anchor_minutes: int,
         now: Callable[[], float],
+        apart: Callable[[str, Path], Awaitable[None]],
     ) -> None:
+        """`apart` raises Invalid for a field's file that visitors would read."""
         self._history = history
         self._erasure = erasure
         self._store = store
@@ -69,6 +71,7 @@ class Trails:
         self._anchor_file = anchor_file
         self._anchor_every = anchor_minutes * 60.0
         self._now = now
+        self._apart = apart
         self.last: float | None = None
 
     def table(self) -> list[tuple[str, str, Handler]]:
@@ -110,7 +113,10 @@ class Trails:
 
     async def _anchor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, AnchorBody)
-        return await self._history.anchor(_absolute("to", asked.to) if asked.to else None)
+        to = _absolute("to", asked.to) if asked.to else None
+        if to is not None:
+            await self._apart("to", to)
+        return await self._history.anchor(to)
 
     async def _export(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         form = query.get("format", "jsonl")
