@@ -135,8 +135,7 @@ async def opened(
         servers = OwnerServers(store, forwarder, config.owner)
         disk = DiskByUpstream()
         # Where Jupyter's servers note how they run, the token is written too.
-        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
-        protected += [path for path in (config.store_password_file, config.store_socket) if path is not None]
+        protected = [*config.own_files, *runtime_directories()]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
         addresses = GateAddresses.at(config.gate_url, config.share_hosts)

@@ -10,12 +10,14 @@ _COPY_LEVELS = 2
 
 
 def held(root: Path, paths: Iterable[Path]) -> Path | None:
-    """The first of `paths` that lies at or below `root`, or above it."""
+    """The first of `paths` that lies at or below `root`, or above it. A symbolic link counts where it lies and where it
+    leads: who can replace it says what is read."""
     mine, above = _identities(_real(root))
     for path in paths:
-        its, around = _identities(_real(path))
-        if mine in (its, *around) or its in above:
-            return path
+        for place in (_real(path), _real(path.parent) / path.name):
+            its, around = _identities(place)
+            if mine in (its, *around) or its in above:
+                return path
     return None
 
 

@@ -14,7 +14,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.paths import CanonicalPath
 from sharegate.shares.interfaces import RootFacts, ShareStore
-from sharegate.shares.model import Grant, RootIdentity, RootKind
+from sharegate.shares.model import Grant, RootIdentity, RootKind, Share
 from sharegate.upstream.inside import around, copy_with_keys, held
 from sharegate.upstream.interfaces import Disk, Forwarder, Outgoing, UpstreamDirectory, UpstreamStore
 from sharegate.upstream.model import Upstream
@@ -79,18 +79,40 @@ class Roots:
         same = found is not None and (found == (known.device, known.inode, True) if directory else found[2] is False)
         if same:
             return
-        await self._store.change_share(grant.share.id, suspended=True)
+        await self._suspend(grant.share.id, "nothing is there" if found is None else "something else is there")
+        raise Denied(Reason.ROOT_CHANGED)
+
+    async def at_start(self) -> list[str]:
+        """Suspend the shares in which something of the gate lies by now (a setting names another file, say); a sentence
+        for each."""
+        told = []
+        for share, root in await self._shown():
+            if not share.suspended and (path := await asyncio.to_thread(held, root, self._protected())):
+                await self._suspend(share.id, f"{path} lies inside or around it")
+                told.append(f"the share {share.id} is suspended: {path} lies inside or around it")
+        return told
+
+    async def _suspend(self, share: str, why: str) -> None:
+        await self._store.change_share(share, suspended=True)
         await self._trail.record(
             AuditEvent(
                 action=Action.SHARE_SUSPENDED,
                 outcome=Outcome.DENIED,
                 actor="gate",
-                share=grant.share.id,
+                share=share,
                 reason=Reason.ROOT_CHANGED.value,
-                detail="nothing is there" if found is None else "something else is there",
+                detail=why[:300],
             )
         )
-        raise Denied(Reason.ROOT_CHANGED)
+
+    async def _shown(self) -> list[tuple[Share, Path]]:
+        """Unrevoked shares of what the gate can look at, each with its path."""
+        servers = {each.id: each for each in await self._store.upstreams() if each.local}
+        return [
+            (share, Path(servers[share.upstream].root_dir, *share.root_path.segments))
+            for share in await self._store.shares()
+            if share.revoked is None and share.upstream in servers
+        ]
 
     async def check_share_root(self, grant: Grant) -> None:
         """The same for something that is open; a server that is away cannot be looked at, and answers nobody anyway."""
@@ -124,12 +146,7 @@ class Roots:
 
     async def apart(self, field: str, path: Path) -> None:
         """Raise Invalid for a file to write that visitors of a share would read."""
-        servers = {each.id: each for each in await self._store.upstreams() if each.local}
-        roots = [
-            (share.id, Path(servers[share.upstream].root_dir, *share.root_path.segments))
-            for share in await self._store.shares()
-            if share.revoked is None and share.upstream in servers
-        ]
+        roots = [(share.id, root) for share, root in await self._shown()]
         if share := await asyncio.to_thread(around, path, roots):
             raise Invalid(field, f"{path} lies inside the share {share}", "Name a place that is not shared")
 
