@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sharegate import __version__
 from sharegate.audit.announce import Announcing
+from sharegate.audit.believed import Believed
 from sharegate.audit.erasure import Erasure
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
@@ -243,6 +244,7 @@ async def opened(
                 anchor_minutes=config.anchor_minutes,
                 now=now,
                 apart=roots.apart,
+                clock=Believed(store, trail, now),
             ),
             erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
             facts=facts,

@@ -149,6 +149,7 @@ _SENTENCES: dict[Action, str] = {
     Action.STORE_RESTORED: "Older records were put in the place of newer ones",
     Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
     Action.GATE_STARTED: "sharegate started{with_detail}",
+    Action.CLOCK_BELIEVED: "The clock is believed again after an hour",
     Action.GATE_STOPPED: "sharegate stopped{with_detail}",
     Action.TRAIL_GAP: "{count} acts could not be recorded and were refused",
 }
