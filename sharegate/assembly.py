@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sharegate import __version__
 from sharegate.audit.announce import Announcing
@@ -36,6 +37,7 @@ from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.descriptors import Budget, budget, limit
 from sharegate.entrance import Front
+from sharegate.errors import Invalid, Refused
 from sharegate.listener.crowd import Crowd
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
@@ -117,8 +119,10 @@ async def opened(
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
-        store = await open_store(config, key=store_key(config.keys_dir))
+        store = await _store(config)
         closing.push_async_callback(store.close)
+        if not (config.keys_dir / "ring.json").exists() and (await store.writers() or await store.shares()):
+            raise _keys_missing(config.keys_dir / "ring.json")
         ring = KeyRing.open(config.keys_dir, now())
         metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
         history = TimedHistory(store, metrics.committed)
@@ -285,6 +289,30 @@ async def opened(
             crowd,
             room,
         )
+
+
+async def _store(config: Config) -> Store:
+    """With a key of its own only where nothing was sealed with another one."""
+    file = config.keys_dir / "store.key"
+    fresh = not file.exists()
+    if fresh and not config.store and config.database.exists():
+        raise _keys_missing(file)
+    key = store_key(config.keys_dir)
+    try:
+        return await open_store(config, key=key)
+    except Refused as refused:
+        if fresh and refused.code == "store_other_key":
+            file.unlink(missing_ok=True)
+            raise _keys_missing(file) from None
+        raise
+
+
+def _keys_missing(file: Path) -> Invalid:
+    return Invalid(
+        str(file),
+        "is missing, though there are records that were made with it",
+        "Bring the folder of the keys back (is it mounted?), or put a backup in place: store restore --with-keys",
+    )
 
 
 def limits(config: Config) -> Limits:

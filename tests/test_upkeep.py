@@ -24,7 +24,7 @@ import pytest_asyncio
 from sharegate import app, upkeep
 from sharegate.config import Config, load
 from sharegate.errors import Invalid, NotFound, Refused, StoreUnavailable
-from sharegate.shares.keys import store_key
+from sharegate.shares.keys import KeyRing, store_key
 from sharegate.stores.schema import MIGRATIONS, VERSION
 from sharegate.stores.sqlite import open_sqlite
 from sharegate.upstream.model import Credential, Upstream
@@ -318,12 +318,34 @@ async def test_the_commands_as_a_procedure(home: Path) -> None:  # noqa: F811
     assert (await asyncio.to_thread(run, "store", "check")).code == 0
 
 
+@pytest.mark.parametrize("missing", ["folder", "store.key", "ring.json"])
+async def test_attack_keys_that_are_away_are_not_made_anew(filled: Config, tmp_path: Path, missing: str) -> None:
+    """Neither a gate nor an offline command starts with other keys than those of its records; nothing is made in their
+    place, and all works again when they are back."""
+    away, lost = tmp_path / "away", filled.keys_dir / ("" if missing == "folder" else missing)
+    for each in filled.keys_dir.glob("*.pem"):
+        if missing == "ring.json":  # beside which a key would be found out
+            each.unlink()
+    lost.rename(away)
+    for start in (app.offline, app.running):
+        with pytest.raises(Invalid, match="mounted") as told:
+            async with start(replace(filled, gate_port=0, dashboard_port=0)):
+                pass
+        assert told.value.field == str(filled.keys_dir / (missing if missing != "folder" else "store.key"))
+        assert not lost.exists()
+    if missing != "ring.json":
+        away.rename(lost)
+        async with app.offline(filled):
+            pass
+
+
 # -- formats --------------------------------------------------------------------------------------------------------
 
 
 def first_format(config: Config) -> None:
     """Records as the first version wrote them."""
     store_key(config.keys_dir)
+    KeyRing.open(config.keys_dir, 1.0)
     config.database.parent.mkdir(mode=0o700, parents=True)
     with other(config) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -385,7 +407,7 @@ async def test_attack_killed_in_the_middle_of_a_migration(config: Config, statem
         import asyncio, os, signal, sys
         from pathlib import Path
         from sharegate.config import load
-        from sharegate.shares.keys import store_key
+        from sharegate.shares.keys import KeyRing, store_key
         from sharegate.stores import files, schema, sqlite
         config = load(None, {}, {"data_dir": sys.argv[1], "owner": "Olga"})
         steps = list(schema.MIGRATIONS[1])
