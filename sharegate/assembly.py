@@ -45,7 +45,7 @@ from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
-from sharegate.shares.keys import KeyRing, private_directory, store_key
+from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.opening import Store, open_store
@@ -295,7 +295,7 @@ async def _store(config: Config) -> Store:
     """With a key of its own only where nothing was sealed with another one."""
     file = config.keys_dir / "store.key"
     fresh = not file.exists()
-    if fresh and not config.store and config.database.exists():
+    if fresh and (keys_part(config.keys_dir).exists() or (not config.store and config.database.exists())):
         raise _keys_missing(file)
     key = store_key(config.keys_dir)
     try:

@@ -222,7 +222,7 @@ async def test_a_copy_holds_no_key_and_replaces_nothing(gate: Gatehouse, tmp_pat
     assert (to / "sharegate.db").stat().st_mtime_ns == before
     await gate.call("POST", "store/backup", {"to": str(tmp_path / "whole"), "with_keys": True})
     keys = tmp_path / "whole" / "keys"
-    assert {file.name for file in keys.iterdir()} == {file.name for file in gate.running.config.keys_dir.iterdir()}
+    assert {file.name for file in keys.iterdir()} == {file.name for file in gate.running.config.keys_dir.glob("[!.]*")}
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in keys.iterdir())
     assert [path.name for path in tmp_path.iterdir() if ".part" in path.name] == []
 
@@ -285,7 +285,7 @@ async def test_a_damaged_copy_is_not_put_in_place(filled: Config, tmp_path: Path
     """Nor one that other keys sealed, unless they come with it."""
     upkeep.backup(filled, tmp_path / "copy", with_keys=True)
     before = filled.database.read_bytes()
-    elsewhere = replace(filled, data_dir=tmp_path / "other")
+    elsewhere = replace(filled, data_dir=tmp_path / "other", keys_dir=tmp_path / "other" / "keys")
     async with app.offline(elsewhere):
         pass
     with pytest.raises(Invalid, match="--with-keys"):
@@ -316,6 +316,61 @@ async def test_the_commands_as_a_procedure(home: Path) -> None:  # noqa: F811
     told = await asyncio.to_thread(run, "store", "restore", str(copy), "--with-keys", "--yes")
     assert told.code == 0, told.err
     assert (await asyncio.to_thread(run, "store", "check")).code == 0
+
+
+@pytest.mark.parametrize("fault", ["copying", "keys", "store", "no former keys"])
+async def test_attack_putting_back_that_breaks_off(
+    filled: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Store and keys change together or not at all: what was there works as before, and nothing is left beside it."""
+    other = load(None, {}, {"data_dir": str(tmp_path / "other"), "owner": "Olga"})
+    async with app.offline(other) as api:
+        await api.call("POST", "/api/v1/rules/reload", {}, {})
+    upkeep.backup(other, tmp_path / "copy", with_keys=True)
+    if fault == "no former keys":
+        filled.keys_dir.rename(tmp_path / "lost")
+
+    def files() -> dict[str, bytes]:
+        """Of the store its name: folding its log changes it and not what is in it."""
+        found = [path for path in filled.data_dir.rglob("*") if path.is_file()]
+        return {str(path): b"" if path == filled.database else path.read_bytes() for path in found}
+
+    with contextlib.closing(sqlite3.connect(filled.database)) as folded:
+        folded.execute("PRAGMA journal_mode = DELETE").fetchone()
+    before = files()
+    real = os.replace
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def replaced(self: Path, target: Path) -> None:
+        full() if self.name == ".sharegate.db.part" else real(self, target)
+
+    if fault == "copying":
+        monkeypatch.setattr("sharegate.stores.copies.shutil.copyfileobj", full)
+    elif fault == "keys":
+        monkeypatch.setattr("sharegate.upkeep.write_private", full)
+    else:
+        monkeypatch.setattr(Path, "replace", replaced)
+    with pytest.raises(StoreUnavailable, match="No space"):
+        upkeep.restore(filled, tmp_path / "copy", with_keys=True)
+    monkeypatch.undo()
+    assert files() == before
+    assert not (filled.data_dir / ".keys.part").exists()
+    if fault == "no former keys":
+        (tmp_path / "lost").rename(filled.keys_dir)
+    assert upkeep.check(filled)["sound"]
+    assert upkeep.restore(filled, tmp_path / "copy", with_keys=True)["kept_keys"]
+    assert upkeep.check(filled)["sound"]
+
+
+async def test_attack_a_start_while_keys_are_exchanged(config: Config) -> None:
+    """In the moment without them it makes none."""
+    config.keys_dir.with_name(f".{config.keys_dir.name}.part").mkdir(parents=True)
+    with pytest.raises(Invalid, match="store restore"):
+        async with app.offline(config):
+            pass
+    assert not config.keys_dir.exists()
 
 
 @pytest.mark.parametrize("missing", ["folder", "store.key", "ring.json"])

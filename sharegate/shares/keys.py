@@ -309,6 +309,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
+def keys_part(folder: Path) -> Path:
+    """Where other keys lie while they are put in the place of `folder`."""
+    return folder.with_name(f".{folder.name}.part")
+
+
 def store_key(folder: Path) -> bytes:
     """The 32 bytes that encrypt what the store keeps at rest; made on first use."""
     path = private_directory(folder) / "store.key"
