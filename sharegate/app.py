@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from sharegate.answers import Answers
 from sharegate.assembly import House, limits, opened
 from sharegate.audit.events import Action, AuditEvent
-from sharegate.audit.steady import Steady
 from sharegate.clock import Waking, Woke
 from sharegate.condition import Condition, checks
 from sharegate.config import Config
@@ -118,7 +117,7 @@ async def running(
                 check_one_owner(owners(await house.store.shares(), house.now()))
             await house.api.trails.begin()
             # Before anybody is let in: what was given under other rules is brought under these.
-            applied = await house.api.rules.at_start()
+            applied = [*await house.roots.at_start(), *await house.api.rules.at_start()]
             names = Names(house.now)
             await names.open(house.store)
             gate, draining, condition, background = _gate(house, names, entrance, progress)
@@ -289,16 +288,15 @@ def _gate(
 
 async def _keep(house: House, condition: Condition) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store, and what stays is measured."""
-    steady = Steady(house.now, house.api.trails.last)
     while True:
-        if steady.leapt():
-            log.warning("the clock leapt ahead; nothing is let go of for an hour")
-        else:
-            with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+        with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+            if await house.api.trails.clock.settled():
                 await house.store.prune(house.now())
                 await house.keeper.thin()
                 condition.versions_bytes = sum(each.stored for each in await house.store.versions())
                 await house.api.trails.let_go()
+            else:
+                log.warning("the clock leapt ahead; nothing is let go of for an hour")
         await asyncio.sleep(3600)
 
 

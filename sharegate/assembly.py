@@ -7,9 +7,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sharegate import __version__
 from sharegate.audit.announce import Announcing
+from sharegate.audit.believed import Believed
 from sharegate.audit.erasure import Erasure
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.export import describe
@@ -36,6 +38,7 @@ from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.descriptors import Budget, budget, limit
 from sharegate.entrance import Front
+from sharegate.errors import Invalid, Refused
 from sharegate.listener.crowd import Crowd
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
@@ -43,7 +46,7 @@ from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
-from sharegate.shares.keys import KeyRing, private_directory, store_key
+from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.opening import Store, open_store
@@ -118,8 +121,10 @@ async def opened(
     private_directory(config.data_dir)
     policies = load_policies(extra=config.policy_dir)
     async with contextlib.AsyncExitStack() as closing:
-        store = await open_store(config, key=store_key(config.keys_dir))
+        store = await _store(config)
         closing.push_async_callback(store.close)
+        if not (config.keys_dir / "ring.json").exists() and (await store.writers() or await store.shares()):
+            raise _keys_missing(config.keys_dir / "ring.json")
         ring = KeyRing.open(config.keys_dir, now())
         metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
         history = TimedHistory(store, metrics.committed)
@@ -137,8 +142,7 @@ async def opened(
         servers = OwnerServers(store, forwarder, config.owner)
         disk = DiskByUpstream()
         # Where Jupyter's servers note how they run, the token is written too.
-        protected = [config.data_dir, config.keys_dir, config.database, config.socket_path, *runtime_directories()]
-        protected += [path for path in (config.store_password_file, config.store_socket) if path is not None]
+        protected = [*config.own_files, *runtime_directories()]
         roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
         tokens = ShareTokens(ring, now)
         addresses = GateAddresses.at(config.gate_url, config.share_hosts)
@@ -246,6 +250,8 @@ async def opened(
                 anchor_file=config.anchor_file,
                 anchor_minutes=config.anchor_minutes,
                 now=now,
+                apart=roots.apart,
+                clock=Believed(store, trail, now),
             ),
             erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
             facts=facts,
@@ -286,6 +292,30 @@ async def opened(
             crowd,
             room,
         )
+
+
+async def _store(config: Config) -> Store:
+    """With a key of its own only where nothing was sealed with another one."""
+    file = config.keys_dir / "store.key"
+    fresh = not file.exists()
+    if fresh and (keys_part(config.keys_dir).exists() or (not config.store and config.database.exists())):
+        raise _keys_missing(file)
+    key = store_key(config.keys_dir)
+    try:
+        return await open_store(config, key=key)
+    except Refused as refused:
+        if fresh and refused.code == "store_other_key":
+            file.unlink(missing_ok=True)
+            raise _keys_missing(file) from None
+        raise
+
+
+def _keys_missing(file: Path) -> Invalid:
+    return Invalid(
+        str(file),
+        "is missing, though there are records that were made with it",
+        "Bring the folder of the keys back (is it mounted?), or put a backup in place: store restore --with-keys",
+    )
 
 
 def limits(config: Config) -> Limits:

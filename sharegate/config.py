@@ -105,6 +105,8 @@ class Config:
     versions_minutes: int
     undo_megabytes: int
     store_password: str = dataclasses.field(default="", repr=False)
+    file: Path | None = None
+    """The file that settings were read from."""
 
     @property
     def database(self) -> Path:
@@ -115,6 +117,12 @@ class Config:
         """The Unix socket of the store, where it has one."""
         url = StoreUrl.parse(self.store) if self.store else None
         return Path(url.path) if url is not None and url.path else None
+
+    @property
+    def own_files(self) -> list[Path]:
+        """What the gate lives by: it must never lie where visitors read or write."""
+        named = (self.file, self.store_socket, *(getattr(self, name) for name in _FILES))
+        return [self.data_dir, self.keys_dir, self.database, self.socket_path, *(each for each in named if each)]
 
     @property
     def socket_path(self) -> Path:
@@ -216,6 +224,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "keys_dir": _path(values["keys_dir"]) if values["keys_dir"] else data_dir / "keys",
             "store": str(StoreUrl.parse(values["store"])) if values["store"] else "",
             "store_password": password,
+            "file": path.absolute() if path else None,
         }
     )
 

@@ -15,11 +15,12 @@ from typing import Any
 from sharegate.audit.chain import Verifier
 from sharegate.config import Config
 from sharegate.errors import Invalid, Refused, StoreUnavailable
-from sharegate.shares.keys import private_directory, store_key, write_private
-from sharegate.stores.copies import copied, older_copies, put_in_place
+from sharegate.shares.keys import keys_part, private_directory, store_key, write_private
+from sharegate.stores.copies import copied, laid_beside, older_copies, put_in_place
 from sharegate.stores.inspect import Inspection, copy_of
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.schema import VERSION
+from sharegate.upstream.inside import around
 
 # (what, done, of how many)
 Progress = Callable[[str, int, int], None]
@@ -49,13 +50,16 @@ def check(config: Config, *, progress: Progress = _quiet) -> dict[str, Any]:
 
 def backup(config: Config, to: Path, *, with_keys: bool, progress: Progress = _quiet) -> dict[str, Any]:
     """Write the store of this moment into the new folder `to` (0700), and check the copy. Raises Invalid for a folder
-    that exists, NotFound, StoreUnavailable, Refused(`store_elsewhere`); nothing is left then."""
+    that exists or lies inside a share, NotFound, StoreUnavailable, Refused(`store_elsewhere`); nothing is left then."""
     _on_disk(config)
     to = to.absolute()
     if to.exists() or to.is_symlink():
         raise Invalid("to", f"{to} exists already", "Name a new folder")
     if not to.parent.is_dir():
         raise Invalid("to", f"there is no folder {to.parent}", "Make it first, or name another place")
+    with Inspection(config.database) as store:
+        if share := around(to, store.roots()):
+            raise Invalid("to", f"{to} lies inside the share {share}", "Name a place that is not shared")
     key, faults = _key(config.keys_dir)
     if faults:
         raise Refused("store_unsound", faults[0], "See `sharegate store check`")
@@ -108,8 +112,7 @@ def restore(config: Config, source: Path, *, with_keys: bool, progress: Progress
         if faults:
             remedy = "If it was made under other keys, say --with-keys" if not with_keys else "Use another backup"
             raise Invalid("from", f"the backup is not sound: {faults[0]}", remedy)
-        kept_keys = _put_keys(config.keys_dir, keys) if with_keys else None
-        kept = put_in_place(source / _DATABASE, config.database)
+        kept, kept_keys = _exchange(config, source, with_keys=with_keys)
     finally:
         lock.release()
     return {
@@ -201,19 +204,42 @@ def _key(folder: Path) -> tuple[bytes | None, list[str]]:
         return None, [str(error)]
 
 
-def _put_keys(folder: Path, source: Path) -> Path | None:
-    kept: Path | None = None
-    fresh = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    private_directory(fresh)
-    for file in sorted(source.iterdir()):
-        if file.is_file():
-            write_private(fresh / file.name, file.read_bytes())
-    if folder.exists():
-        number = 1
-        while (place := folder.with_name(f"{folder.name}.before-restore-{number}")).exists():
-            number += 1
-        folder.rename(place)
-        kept = place
-    fresh.rename(folder)
-    return kept
+def _exchange(config: Config, source: Path, *, with_keys: bool) -> tuple[Path | None, Path | None]:
+    """Store and keys change together or not at all: whatever takes time or room comes before."""
+    folder = config.keys_dir
+    fresh = keys_part(folder)
+    part = laid_beside(source / _DATABASE, config.database)
+    try:
+        if not with_keys:
+            return put_in_place(part, config.database), None
+        shutil.rmtree(fresh, ignore_errors=True)
+        private_directory(fresh)
+        for file in sorted((source / "keys").iterdir()):
+            if file.is_file():
+                write_private(fresh / file.name, file.read_bytes())
+        kept_keys = _aside(folder)
+        try:
+            fresh.rename(folder)
+            return put_in_place(part, config.database), kept_keys
+        except BaseException:
+            if folder.exists():
+                folder.rename(fresh)
+            if kept_keys is not None:
+                kept_keys.rename(folder)
+            raise
+    except OSError as error:
+        raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _aside(folder: Path) -> Path | None:
+    """Rename the folder of the keys; None when there is none. A gate that starts in this moment makes no other keys."""
+    if not folder.exists():
+        return None
+    number = 1
+    while (place := folder.with_name(f"{folder.name}.before-restore-{number}")).exists():
+        number += 1
+    folder.rename(place)
+    return place

@@ -101,7 +101,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("limits", "listener", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits", "writing"),
     },
     # The records on the disk, without a gate.
-    "upkeep": {"audit", "config", "errors", "shares", "stores"},
+    "upkeep": {"audit", "config", "errors", "shares", "stores", "upstream.inside"},
     # What connections come in by: values for the owner, and the listener's own parts.
     "entrance": {"config", "errors", "listener"},
     "cli": {
@@ -224,6 +224,7 @@ TESTED_ELSEWHERE = {
     "stores/version_tables.py": "tests/stores/test_sqlite.py",
     "stores/writer.py": "tests/stores/test_sqlite.py",
     "upstream/directory.py": "tests/upstream/test_discover.py, tests/story/test_restart.py",
+    "upstream/inside.py": "tests/attacks/test_beside.py",
     "upstream/interfaces.py": "protocols",
     "upstream/model.py": "values",
     "upstream/probe.py": "tests/upstream/test_start.py",

@@ -24,7 +24,7 @@ import pytest_asyncio
 from sharegate import app, upkeep
 from sharegate.config import Config, load
 from sharegate.errors import Invalid, NotFound, Refused, StoreUnavailable
-from sharegate.shares.keys import store_key
+from sharegate.shares.keys import KeyRing, store_key
 from sharegate.stores.schema import MIGRATIONS, VERSION
 from sharegate.stores.sqlite import open_sqlite
 from sharegate.upstream.model import Credential, Upstream
@@ -222,7 +222,7 @@ async def test_a_copy_holds_no_key_and_replaces_nothing(gate: Gatehouse, tmp_pat
     assert (to / "sharegate.db").stat().st_mtime_ns == before
     await gate.call("POST", "store/backup", {"to": str(tmp_path / "whole"), "with_keys": True})
     keys = tmp_path / "whole" / "keys"
-    assert {file.name for file in keys.iterdir()} == {file.name for file in gate.running.config.keys_dir.iterdir()}
+    assert {file.name for file in keys.iterdir()} == {file.name for file in gate.running.config.keys_dir.glob("[!.]*")}
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in keys.iterdir())
     assert [path.name for path in tmp_path.iterdir() if ".part" in path.name] == []
 
@@ -318,12 +318,89 @@ async def test_the_commands_as_a_procedure(home: Path) -> None:  # noqa: F811
     assert (await asyncio.to_thread(run, "store", "check")).code == 0
 
 
+@pytest.mark.parametrize("fault", ["copying", "keys", "store", "no former keys"])
+async def test_attack_putting_back_that_breaks_off(
+    filled: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Store and keys change together or not at all: what was there works as before, and nothing is left beside it."""
+    other = load(None, {}, {"data_dir": str(tmp_path / "other"), "owner": "Olga"})
+    async with app.offline(other) as api:
+        await api.call("POST", "/api/v1/rules/reload", {}, {})
+    upkeep.backup(other, tmp_path / "copy", with_keys=True)
+    if fault == "no former keys":
+        filled.keys_dir.rename(tmp_path / "lost")
+
+    def files() -> dict[str, bytes]:
+        """Of the store its name: folding its log changes it and not what is in it."""
+        found = [path for path in filled.data_dir.rglob("*") if path.is_file()]
+        return {str(path): b"" if path == filled.database else path.read_bytes() for path in found}
+
+    with contextlib.closing(sqlite3.connect(filled.database)) as folded:
+        folded.execute("PRAGMA journal_mode = DELETE").fetchone()
+    before = files()
+    real = os.replace
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def replaced(self: Path, target: Path) -> None:
+        full() if self.name == ".sharegate.db.part" else real(self, target)
+
+    if fault == "copying":
+        monkeypatch.setattr("sharegate.stores.copies.shutil.copyfileobj", full)
+    elif fault == "keys":
+        monkeypatch.setattr("sharegate.upkeep.write_private", full)
+    else:
+        monkeypatch.setattr(Path, "replace", replaced)
+    with pytest.raises(StoreUnavailable, match="No space"):
+        upkeep.restore(filled, tmp_path / "copy", with_keys=True)
+    monkeypatch.undo()
+    assert files() == before
+    assert not (filled.data_dir / ".keys.part").exists()
+    if fault == "no former keys":
+        (tmp_path / "lost").rename(filled.keys_dir)
+    assert upkeep.check(filled)["sound"]
+    assert upkeep.restore(filled, tmp_path / "copy", with_keys=True)["kept_keys"]
+    assert upkeep.check(filled)["sound"]
+
+
+async def test_attack_a_start_while_keys_are_exchanged(config: Config) -> None:
+    """In the moment without them it makes none."""
+    config.keys_dir.with_name(f".{config.keys_dir.name}.part").mkdir(parents=True)
+    with pytest.raises(Invalid, match="store restore"):
+        async with app.offline(config):
+            pass
+    assert not config.keys_dir.exists()
+
+
+@pytest.mark.parametrize("missing", ["folder", "store.key", "ring.json"])
+async def test_attack_keys_that_are_away_are_not_made_anew(filled: Config, tmp_path: Path, missing: str) -> None:
+    """Neither a gate nor an offline command starts with other keys than those of its records; nothing is made in their
+    place, and all works again when they are back."""
+    away, lost = tmp_path / "away", filled.keys_dir / ("" if missing == "folder" else missing)
+    for each in filled.keys_dir.glob("*.pem"):
+        if missing == "ring.json":  # beside which a key would be found out
+            each.unlink()
+    lost.rename(away)
+    for start in (app.offline, app.running):
+        with pytest.raises(Invalid, match="mounted") as told:
+            async with start(replace(filled, gate_port=0, dashboard_port=0)):
+                pass
+        assert told.value.field == str(filled.keys_dir / (missing if missing != "folder" else "store.key"))
+        assert not lost.exists()
+    if missing != "ring.json":
+        away.rename(lost)
+        async with app.offline(filled):
+            pass
+
+
 # -- formats --------------------------------------------------------------------------------------------------------
 
 
 def first_format(config: Config) -> None:
     """Records as the first version wrote them."""
     store_key(config.keys_dir)
+    KeyRing.open(config.keys_dir, 1.0)
     config.database.parent.mkdir(mode=0o700, parents=True)
     with other(config) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -385,7 +462,7 @@ async def test_attack_killed_in_the_middle_of_a_migration(config: Config, statem
         import asyncio, os, signal, sys
         from pathlib import Path
         from sharegate.config import load
-        from sharegate.shares.keys import store_key
+        from sharegate.shares.keys import KeyRing, store_key
         from sharegate.stores import files, schema, sqlite
         config = load(None, {}, {"data_dir": sys.argv[1], "owner": "Olga"})
         steps = list(schema.MIGRATIONS[1])

@@ -65,6 +65,7 @@ class Action(StrEnum):
     STORE_MIGRATED = "store.migrated"
     STORE_RESTORED = "store.restored"
     GATE_STARTED = "gate.started"
+    CLOCK_BELIEVED = "clock.believed"
     GATE_STOPPED = "gate.stopped"
     TRAIL_GAP = "trail.gap"
 

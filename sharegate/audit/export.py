@@ -98,7 +98,7 @@ _SENTENCES: dict[Action, str] = {
     Action.SHARE_CHANGED: "{owner} changed what is shared{with_detail}",
     Action.SHARE_PAUSED: "{owner} paused sharing; everybody is out",
     Action.SHARE_RESUMED: "{owner} resumed sharing",
-    Action.SHARE_SUSPENDED: "Sharing was suspended: the folder is not the one that was shared",
+    Action.SHARE_SUSPENDED: "Sharing was suspended: the folder is another one, or holds something of the gate",
     Action.SHARE_CONFIRMED: "{owner} confirmed the folder; sharing goes on",
     Action.SHARE_REVOKED: "{owner} ended sharing for good",
     Action.SHARE_PROVED: "{owner} had the share attacked by its own gate{with_detail}",
@@ -149,6 +149,7 @@ _SENTENCES: dict[Action, str] = {
     Action.STORE_RESTORED: "Older records were put in the place of newer ones",
     Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
     Action.GATE_STARTED: "sharegate started{with_detail}",
+    Action.CLOCK_BELIEVED: "The clock is believed again after an hour",
     Action.GATE_STOPPED: "sharegate stopped{with_detail}",
     Action.TRAIL_GAP: "{count} acts could not be recorded and were refused",
 }

@@ -19,10 +19,14 @@ class Steady:
         self._ticking = ticking
         self._seen = (now() if last is None else last, ticking())
 
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the clock went further than time did since the last question."""
+        return self._now() - self._seen[0] - (self._ticking() - self._seen[1])
+
     def leapt(self) -> bool:
         """Whether the clock is further ahead than the time that passed since the last question. The next question
         begins from here: a clock that stays where it leapt to is believed then."""
-        wall, ticks = self._now(), self._ticking()
-        ahead = wall - self._seen[0] - (ticks - self._seen[1])
-        self._seen = (wall, ticks)
+        ahead = self.ahead
+        self._seen = (self._now(), self._ticking())
         return ahead > LEAP_SECONDS

@@ -70,6 +70,9 @@ async def retention(
     cli: Cli,
     days: Annotated[int | None, typer.Option("--days", metavar="N", min=1, help="As if this were the period.")] = None,
     at_once: Annotated[bool, typer.Option("--now", help="Let go of what is due now, not within the hour.")] = False,
+    right: Annotated[
+        bool, typer.Option("--clock-is-right", help="With --now: the date is right, though the clock leapt ahead.")
+    ] = False,
 ) -> None:
     """What identifies visitors in the history, and when it leaves: names, addresses, agents. The entries stay."""
     if at_once and days is not None:
@@ -79,7 +82,7 @@ async def retention(
         if at_once:
             if answer["due"]:
                 cli.confirm(f"{words.count(int(answer['due']), 'entry', 'entries')} lose names, addresses and agents.")
-            answer |= await control.call("POST", api_path("audit", "retention"), body={})
+            answer |= await control.call("POST", api_path("audit", "retention"), body={"clock_is_right": right})
     if cli.as_json:
         cli.output.document(answer)
         return

@@ -29,6 +29,12 @@ class AnchorBody(msgspec.Struct, forbid_unknown_fields=True):
     to: str = ""
 
 
+class RetentionBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`clock_is_right`: the owner has looked, though the clock leapt."""
+
+    clock_is_right: bool = False
+
+
 class WholeHistory(Protocol):
     """What audit/ offers for the trail as a whole."""
 
@@ -48,6 +54,20 @@ class Forgetting(Protocol):
     async def erase(self, query: Query) -> int: ...
 
 
+class Clock(Protocol):
+    """What audit/ offers to tell a right clock from a wrong one."""
+
+    @property
+    def note(self) -> str: ...
+
+    async def begin(self) -> None: ...
+
+    async def settled(self) -> bool: ...
+
+    async def check(self) -> None:
+        """Raises Refused while it is not believed."""
+
+
 class Trails:
     """`audit/verify`, `audit/anchor`, `audit/export`, `audit/retention`."""
 
@@ -61,7 +81,10 @@ class Trails:
         anchor_file: Path | None,
         anchor_minutes: int,
         now: Callable[[], float],
+        apart: Callable[[str, Path], Awaitable[None]],
+        clock: Clock,
     ) -> None:
+        """`apart` raises Invalid for a field's file that visitors would read."""
         self._history = history
         self._erasure = erasure
         self._store = store
@@ -69,7 +92,9 @@ class Trails:
         self._anchor_file = anchor_file
         self._anchor_every = anchor_minutes * 60.0
         self._now = now
-        self.last: float | None = None
+        self._apart = apart
+        self.clock = clock
+        self._last: float | None = None
 
     def table(self) -> list[tuple[str, str, Handler]]:
         return [
@@ -82,13 +107,18 @@ class Trails:
 
     async def begin(self) -> None:
         """Look at what was recorded last, before anything else is."""
-        self.last = await self._history.newest()
+        self._last = await self._history.newest()
+        await self.clock.begin()
 
     def clock_note(self) -> str:
-        """What a start says when the clock was set back since the last entry: its entries will look older than they
-        are."""
-        behind = (self.last or 0.0) - self._now()
-        return f"; the clock is {behind / 60:.0f} minutes behind the newest entry" if behind > 60 else ""
+        """What a start says when the clock was set back since the last entry (its entries will look older than they
+        are), or is too far ahead to be believed."""
+        behind = (self._last or 0.0) - self._now()
+        return (
+            self.clock.note or f"; the clock is {behind / 60:.0f} minutes behind the newest entry"
+            if behind > 60
+            else ""
+        )
 
     async def let_go(self) -> int:
         """Erase what is older than the retention. Once an hour while a gate runs."""
@@ -110,7 +140,10 @@ class Trails:
 
     async def _anchor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, AnchorBody)
-        return await self._history.anchor(_absolute("to", asked.to) if asked.to else None)
+        to = _absolute("to", asked.to) if asked.to else None
+        if to is not None:
+            await self._apart("to", to)
+        return await self._history.anchor(to)
 
     async def _export(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         form = query.get("format", "jsonl")
@@ -136,8 +169,8 @@ class Trails:
         }
 
     async def _let_go(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        if body:
-            raise Invalid(next(iter(body)), "is not asked for here", "Set retention_days")
+        if not msgspec.convert(body, RetentionBody).clock_is_right:
+            await self.clock.check()
         return {"retention_days": self._days, "erased": await asyncio.shield(self.let_go())}
 
 

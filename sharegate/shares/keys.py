@@ -9,12 +9,15 @@ one rotated.
 from __future__ import annotations
 
 import base64
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import re
 import secrets
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,10 +134,8 @@ class KeyRing:
         private_directory(folder)
         index = folder / "ring.json"
         if not index.exists():
-            if list(folder.glob("*.pem")):
-                raise Invalid(str(index), "is missing though keys lie beside it", "Restore it from a backup")
             ring = cls(folder, _Ring(active="", keys={}), {})
-            ring.rotate(now)
+            ring._first(now)
             return ring
         ring = cls(folder, *cls._read(folder))
         ring._drop_private()
@@ -183,7 +184,21 @@ class KeyRing:
 
         Raises OSError when it cannot be written; nothing has changed then.
         """
-        self._fresh()
+        with _alone(self._folder):
+            return self._rotate(now, compromised, fresh)
+
+    def _first(self, now: float) -> None:
+        with _alone(self._folder):
+            self._again()
+            if self._ring.keys:  # another process made it meanwhile
+                return
+            if list(self._folder.glob("*.pem")):
+                index = str(self._folder / "ring.json")
+                raise Invalid(index, "is missing though keys lie beside it", "Restore it from a backup")
+            self._rotate(now, False, None)
+
+    def _rotate(self, now: float, compromised: bool, fresh: FreshKey | None) -> Key:
+        self._again()
         fresh = fresh or self.fresh()
         key, kid = fresh.private, fresh.kid
         pem = key.private_bytes(
@@ -223,8 +238,12 @@ class KeyRing:
     def _fresh(self) -> None:
         """Read the ring again when another process wrote it. Raises Invalid when it cannot be read: a key that was
         refused there must not be trusted here."""
+        if _stamp(self._folder / "ring.json") != self._stamp:
+            self._again()
+
+    def _again(self) -> None:
         stamp = _stamp(self._folder / "ring.json")
-        if stamp != self._stamp and stamp is not None:
+        if stamp is not None:
             self._hold(*self._read(self._folder))
             self._stamp = stamp
 
@@ -264,6 +283,19 @@ class KeyRing:
         return f"<KeyRing {len(self._public)} keys, active {self._ring.active}>"
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time: of two that read and write, the later would undo what the other one refused. Raises
+    OSError."""
+    # Begins with a dot: no part of a copy of the keys.
+    lock = os.open(folder / ".ring.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
 def _public_half(key: Ed25519PrivateKey | Ed25519PublicKey) -> Ed25519PublicKey:
     return key.public_key() if isinstance(key, Ed25519PrivateKey) else key
 
@@ -275,6 +307,11 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None  # fails open: keys in memory go on when their folder is away
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def keys_part(folder: Path) -> Path:
+    """Where other keys lie while they are put in the place of `folder`."""
+    return folder.with_name(f".{folder.name}.part")
 
 
 def store_key(folder: Path) -> bytes:

@@ -93,15 +93,9 @@ def older_copies(file: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
-def put_in_place(source: Path, file: Path) -> Path | None:
-    """Put a copy of `source` where the store is; the former store is kept beside it, and its path returned.
-
-    The caller holds the store's lock. There is no moment without a store at `file`: a gate that started then would make
-    an empty one. Raises StoreUnavailable.
-    """
-    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+def laid_beside(source: Path, file: Path) -> Path:
+    """A synced copy of `source` beside `file`, for `put_in_place`. Raises StoreUnavailable; nothing is left then."""
     part = file.with_name(f".{file.name}.part")
-    kept = file.with_name(f"{file.name}.before-restore-{moment}")
     try:
         part.unlink(missing_ok=True)
         made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -109,20 +103,43 @@ def put_in_place(source: Path, file: Path) -> Path | None:
             shutil.copyfileobj(data, out, 1 << 20)
             out.flush()
             os.fsync(out.fileno())
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
+    return part
+
+
+def put_in_place(part: Path, file: Path) -> Path | None:
+    """Put what was laid beside it where the store is; the former store is kept beside it, and its path returned.
+
+    The caller holds the store's lock. There is no moment without a store at `file`: a gate that started then would make
+    an empty one. Raises StoreUnavailable; the former store stands there then.
+    """
+    moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    kept = file.with_name(f"{file.name}.before-restore-{moment}")
+    moved: list[tuple[Path, Path]] = []
+    try:
         if not file.exists():
             part.replace(file)
             return None
         _fold(file)
-        for suffix in _BESIDE:
-            beside = file.with_name(file.name + suffix)
-            if beside.exists():  # a damaged store: its log goes with it, never with what comes in its place
-                beside.replace(kept.with_name(kept.name + suffix))
         os.link(file, kept)
+        for suffix in _BESIDE:
+            beside, away = file.with_name(file.name + suffix), kept.with_name(kept.name + suffix)
+            if beside.exists():  # a damaged store: its log goes with it, never with what comes in its place
+                beside.replace(away)
+                moved.append((away, beside))
         part.replace(file)
-        _synced(file.parent)
     except OSError as error:
+        with contextlib.suppress(OSError):  # what cannot be put back is kept under the other name
+            for away, beside in moved:
+                away.replace(beside)
+            if file.samefile(kept):
+                kept.unlink()
         part.unlink(missing_ok=True)
         raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
+    with contextlib.suppress(OSError):  # it stands there, and is found at the next start or not
+        _synced(file.parent)
     return kept
 
 

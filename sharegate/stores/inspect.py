@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -25,6 +25,7 @@ from sharegate.stores.version_store import entry_place, place_of
 from sharegate.upstream.model import Upstream
 from sharegate.versions.model import Edit, EditKind, Place, Snapshot
 
+S = TypeVar("S", bound=msgspec.Struct)
 Step = Callable[[str, int, int], None]
 _MOST_FAULTS = 20
 _RECORDS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
@@ -116,6 +117,23 @@ class Inspection:
             yield from trail_table.each(self._connection)
         except sqlite3.Error as error:
             raise StoreUnavailable(f"the history cannot be read: {error}") from error
+
+    def roots(self) -> list[tuple[str, Path]]:
+        """What unrevoked shares show of this computer's disk: (share, path). A damaged record shows nothing."""
+        shares, servers = self._whole("shares", Share), {each.id: each for each in self._whole("upstreams", Upstream)}
+        return [
+            (share.id, Path(servers[share.upstream].root_dir, *share.root_path.segments))
+            for share in shares
+            if share.revoked is None and share.upstream in servers and servers[share.upstream].local
+        ]
+
+    def _whole(self, table: str, type: type[S]) -> list[S]:
+        found: list[S] = []
+        with contextlib.suppress(sqlite3.Error):
+            for (body,) in self._connection.execute(f"SELECT body FROM {table}"):  # noqa: S608 -- our own names
+                with contextlib.suppress(msgspec.DecodeError, TypeError):  # fails open: who reads it has it checked too
+                    found.append(msgspec.json.decode(body, type=type))
+        return found
 
     def counts(self) -> dict[str, int]:
         names = ("shares", "links", "visits", "knocks", "upstreams", "trail", "versions", "edits")

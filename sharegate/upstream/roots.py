@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.errors import Denied, Reason
+from sharegate.errors import Denied, Invalid, Reason
 from sharegate.paths import CanonicalPath
 from sharegate.shares.interfaces import RootFacts, ShareStore
-from sharegate.shares.model import Grant, RootIdentity, RootKind
-from sharegate.upstream.interfaces import Disk, Forwarder, Outgoing, UpstreamDirectory
+from sharegate.shares.model import Grant, RootIdentity, RootKind, Share
+from sharegate.upstream.inside import around, copy_with_keys, held
+from sharegate.upstream.interfaces import Disk, Forwarder, Outgoing, UpstreamDirectory, UpstreamStore
 from sharegate.upstream.model import Upstream
 
 _MODEL_LIMIT = 1 << 20
@@ -21,6 +24,10 @@ _MODEL_LIMIT = 1 << 20
 
 class _Model(msgspec.Struct):
     type: str
+
+
+class Records(ShareStore, UpstreamStore, Protocol):
+    """Shares and servers in one store."""
 
 
 class Roots:
@@ -31,7 +38,7 @@ class Roots:
 
     def __init__(
         self,
-        store: ShareStore,
+        store: Records,
         directory: UpstreamDirectory,
         forwarder: Forwarder,
         disk: Disk,
@@ -58,7 +65,7 @@ class Roots:
         return RootFacts(
             kind=RootKind.DIRECTORY if directory else RootKind.FILE,
             identity=RootIdentity(device, inode),
-            protected=self._held(Path(upstream.root_dir, *root.segments)),
+            protected=await asyncio.to_thread(self._held, Path(upstream.root_dir, *root.segments)),
         )
 
     async def check(self, grant: Grant, upstream: Upstream) -> None:
@@ -72,18 +79,40 @@ class Roots:
         same = found is not None and (found == (known.device, known.inode, True) if directory else found[2] is False)
         if same:
             return
-        await self._store.change_share(grant.share.id, suspended=True)
+        await self._suspend(grant.share.id, "nothing is there" if found is None else "something else is there")
+        raise Denied(Reason.ROOT_CHANGED)
+
+    async def at_start(self) -> list[str]:
+        """Suspend the shares in which something of the gate lies by now (a setting names another file, say); a sentence
+        for each."""
+        told = []
+        for share, root in await self._shown():
+            if not share.suspended and (path := await asyncio.to_thread(held, root, self._protected())):
+                await self._suspend(share.id, f"{path} lies inside or around it")
+                told.append(f"the share {share.id} is suspended: {path} lies inside or around it")
+        return told
+
+    async def _suspend(self, share: str, why: str) -> None:
+        await self._store.change_share(share, suspended=True)
         await self._trail.record(
             AuditEvent(
                 action=Action.SHARE_SUSPENDED,
                 outcome=Outcome.DENIED,
                 actor="gate",
-                share=grant.share.id,
+                share=share,
                 reason=Reason.ROOT_CHANGED.value,
-                detail="nothing is there" if found is None else "something else is there",
+                detail=why[:300],
             )
         )
-        raise Denied(Reason.ROOT_CHANGED)
+
+    async def _shown(self) -> list[tuple[Share, Path]]:
+        """Unrevoked shares of what the gate can look at, each with its path."""
+        servers = {each.id: each for each in await self._store.upstreams() if each.local}
+        return [
+            (share, Path(servers[share.upstream].root_dir, *share.root_path.segments))
+            for share in await self._store.shares()
+            if share.revoked is None and share.upstream in servers
+        ]
 
     async def check_share_root(self, grant: Grant) -> None:
         """The same for something that is open; a server that is away cannot be looked at, and answers nobody anyway."""
@@ -115,16 +144,15 @@ class Roots:
     def _root_of(grant: Grant) -> tuple[str, ...]:
         return grant.root.segments
 
+    async def apart(self, field: str, path: Path) -> None:
+        """Raise Invalid for a file to write that visitors of a share would read."""
+        roots = [(share.id, root) for share, root in await self._shown()]
+        if share := await asyncio.to_thread(around, path, roots):
+            raise Invalid(field, f"{path} lies inside the share {share}", "Name a place that is not shared")
+
     def _held(self, root: Path) -> str:
-        """What is protected and lies at or below `root`, or above it. Compared as what it is, not as it is spelled: a
-        disk may ignore case."""
-        real = root.resolve()
-        mine, above = _identities(real)
-        for path in self._protected():
-            its, around = _identities(path.resolve())
-            if mine in (its, *around) or its in above:
-                return str(path)
-        return ""
+        """What is protected and lies at or below `root`, or above it."""
+        return str(held(root, self._protected()) or copy_with_keys(root.resolve()) or "")
 
     async def _kind(self, upstream: Upstream, root: CanonicalPath) -> RootKind | None:
         answer = await self._forwarder.forward(
@@ -138,16 +166,3 @@ class Roots:
         except msgspec.MsgspecError:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "contents model") from None
         return RootKind.DIRECTORY if model.type == "directory" else RootKind.FILE
-
-
-def _identities(path: Path) -> tuple[object, list[object]]:
-    """What stands at a path, and the folders above it. What does not exist yet is known by its name."""
-
-    def of(each: Path) -> object:
-        try:
-            found = each.stat()
-        except OSError:
-            return each
-        return found.st_dev, found.st_ino
-
-    return of(path), [of(each) for each in path.parents]

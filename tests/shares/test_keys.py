@@ -1,5 +1,6 @@
 """The key ring on disk."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,44 @@ def test_another_process_learns_of_a_refused_key(tmp_path: Path) -> None:
     (tmp_path / "ring.json").write_text("{")
     with pytest.raises(Invalid):
         other.public(new)
+
+
+def test_attack_a_key_is_refused_while_another_process_rotates(tmp_path: Path) -> None:
+    """Whatever comes between: every key that was ever made is known, and those refused stay refused."""
+    old = KeyRing.open(tmp_path, 1.0).active
+    start, faults = threading.Barrier(3), []
+
+    def rotate(compromised: bool) -> None:
+        ring = KeyRing.open(tmp_path, 1.0)
+        start.wait()
+        try:
+            for number in range(20):
+                ring.rotate(2.0 + number, compromised=compromised)
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=rotate, args=(compromised,)) for compromised in (True, False, False)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert faults == []
+    found = {key.kid: key.state for key in KeyRing.open(tmp_path, 1.0).listed()}
+    assert len(found) == 61 and found[old] == "refused"
+    assert list(found.values()).count("active") == 1
+
+
+def test_two_processes_that_make_the_first_key_have_one(tmp_path: Path) -> None:
+    """Neither signs with a key that the other one does not know."""
+    start, rings = threading.Barrier(4), []
+
+    def make() -> None:
+        start.wait()
+        rings.append(KeyRing.open(tmp_path, 1.0))
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(rings) == 4 and len({ring.active for ring in rings}) == 1
