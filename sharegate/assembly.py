@@ -19,6 +19,7 @@ from sharegate.audit.whole import WholeTrail
 from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock
 from sharegate.config import Config, loopback
+from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -170,9 +171,11 @@ async def opened(
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
-        doctor = Doctor(config, store, servers, trail, front, [resources.findings])
-        erasure = Erasure(store)
         in_force = InForce(policies.sharing)
+        agreement = Agreement(in_force, store, store.writer, now)
+        closing.callback(store.subscribe(agreement.changed))
+        doctor = Doctor(config, store, servers, trail, front, [resources.findings, agreement.findings])
+        erasure = Erasure(store)
         issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
         stored_history = StoredHistory(store, store)
         keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
@@ -216,6 +219,7 @@ async def opened(
             proofs=proofs,
             rules=Rules(
                 in_force=in_force,
+                agreement=agreement,
                 read=lambda: Reading(*reread(config.policy_dir, policies)),
                 store=store,
                 history=stored_history,

@@ -167,6 +167,7 @@ async def reload(
     """
     async with cli.control() as control:
         answer = await control.call("POST", api_path("rules", "reload"), body={"dry_run": True})
+        differed = answer["differed"]
         if not dry_run:
             if answer["consequences"]:
                 _tell_consequences(cli, answer)
@@ -181,6 +182,10 @@ async def reload(
         cli.output.say("Everything that is shared fits the rules." + ("" if dry_run else " They are in force."))
     elif not dry_run:
         cli.output.say(f"The rules are in force: {answer['stops']} stopped, {answer['shrinks']} changed.")
+    if differed and dry_run:
+        cli.output.warn("Another gate has other rules in force. Without --dry-run those of this gate take their place.")
+    elif differed:
+        cli.output.say("They are in force at every gate of this store that has the same; others give nothing new.")
     for name in answer["waiting"]:
         cli.output.warn(f"{name} changed too, which counts from the next start on.")
 
