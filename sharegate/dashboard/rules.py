@@ -99,7 +99,7 @@ class Rules:
                 "dry_run": asked.dry_run,
             }
             if asked.dry_run:
-                found = fit(reading.sharing, await self._given(), await self._moment())
+                found = fit(reading.sharing, await self._given(), self._now(), moment=await self._moment())
                 told = [await self._told(each) for each in found]
             else:
                 self._in_force.rules = reading.sharing
@@ -117,7 +117,7 @@ class Rules:
         told: list[dict[str, Any]] = []
         stopped: list[Consequence] = []
         for _ in range(_LOOKS):
-            found = fit(self._in_force, await self._given(), await self._moment())
+            found = fit(self._in_force, await self._given(), self._now(), moment=await self._moment())
             if not found:
                 break
             for each in found:
@@ -150,7 +150,8 @@ class Rules:
         ]
 
     async def _moment(self) -> float:
-        """Now, and never before what was recorded last: a clock that was set back must not shorten what was given."""
+        """What ends are counted from: now, and never before what was recorded last. A clock that was set back must not
+        shorten what was given. Who is inside is judged by now: one event dated ahead must not hide anybody."""
         newest = await self._history.events(Query(newest_first=True, limit=1))
         return max(self._now(), newest[0].at if newest else 0.0)
 
