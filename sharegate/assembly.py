@@ -199,6 +199,7 @@ async def opened(
             forwarder=forwarder,
             disk=disk,
             facts=facts,
+            gate=store.writer,
             now=now,
         )
         closing.push_async_callback(proofs.close)

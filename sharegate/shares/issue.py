@@ -150,7 +150,7 @@ class Issuer:
         await check_still_agreed(self._rules, self._store, lambda: self.revoke_link(link.id))
         return link
 
-    async def preview(self, share_id: str) -> Link:
+    async def preview(self, share_id: str, name: str = "Preview") -> Link:
         """A link for the owner's own eyes: five minutes, counted nowhere."""
         share = await self._share(share_id)
         self._not_ended(share)
@@ -161,7 +161,7 @@ class Issuer:
             share=share.id,
             letter=letters(len(existing)),
             kind=LinkKind.PREVIEW,
-            name="Preview",
+            name=name,
             visits=None,
             devices=0,
             created=now,
