@@ -30,9 +30,11 @@ def add(app: typer.Typer) -> None:
     command(config, "check", examples=("sharegate config check --config gate.toml",))(check)
     app.add_typer(config, name="config", rich_help_panel="Look")
     policy = typer.Typer(help="The rules: what a visitor's request may do.")
-    command(policy, "check", examples=("sharegate policy check", "sharegate policy check --policy-dir policies"))(
-        check_policy
-    )
+    command(
+        policy,
+        "check",
+        examples=("sharegate policy check", "sharegate policy check --policy-dir /etc/sharegate/policies"),
+    )(check_policy)
     command(
         policy,
         "explain",
