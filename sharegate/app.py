@@ -118,6 +118,7 @@ async def running(
             await house.api.trails.begin()
             # Before anybody is let in: what was given under other rules is brought under these.
             applied = [*await house.roots.at_start(), *await house.api.rules.at_start()]
+            await house.api.proofs.at_start()
             names = Names(house.now)
             await names.open(house.store)
             gate, draining, condition, background = _gate(house, names, entrance, progress)

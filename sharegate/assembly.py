@@ -22,6 +22,7 @@ from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock
 from sharegate.config import Config, loopback
 from sharegate.dashboard.advisories import Advisories
+from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
@@ -177,9 +178,12 @@ async def opened(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
         advisories = Advisories(store, lambda upstream: installed(forwarder, upstream))
-        doctor = Doctor(config, store, servers, trail, front, [resources.findings, advisories.findings])
-        erasure = Erasure(store)
         in_force = InForce(policies.sharing)
+        agreement = Agreement(in_force, store, store.writer, now)
+        closing.callback(store.subscribe(agreement.changed))
+        found_by = [resources.findings, advisories.findings, agreement.findings]
+        doctor = Doctor(config, store, servers, trail, front, found_by)
+        erasure = Erasure(store)
         issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
         stored_history = StoredHistory(store, store)
         keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
@@ -203,6 +207,7 @@ async def opened(
             forwarder=forwarder,
             disk=disk,
             facts=facts,
+            gate=store.writer,
             now=now,
         )
         closing.push_async_callback(proofs.close)
@@ -223,6 +228,7 @@ async def opened(
             proofs=proofs,
             rules=Rules(
                 in_force=in_force,
+                agreement=agreement,
                 read=lambda: Reading(*reread(config.policy_dir, policies)),
                 store=store,
                 history=stored_history,

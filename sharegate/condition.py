@@ -27,14 +27,28 @@ class Ready(Protocol):
         """StoreUnavailable unless a write would be durable."""
 
 
+class Holding(Ready, Protocol):
+    """The store, with this gate's own chain of the history."""
+
+    @property
+    def writer(self) -> str: ...
+
+    async def head(self, writer: str) -> tuple[int, str]: ...
+
+
 class Signing(Protocol):
     def signing_key(self) -> Any: ...
 
 
 def checks(
-    store: Ready, history: Ready, ring: Signing, draining: Callable[[], bool]
+    store: Holding, history: Ready, ring: Signing, draining: Callable[[], bool]
 ) -> dict[str, Callable[[], Awaitable[None]]]:
     """Those of `/ready`; each raises what it will."""
+
+    async def written() -> None:
+        await history.ready()
+        # Nothing may have been recorded for long: that its end is read tells whether the next event would find one.
+        await store.head(store.writer)
 
     async def keys() -> None:
         ring.signing_key().sign(b"ready")
@@ -43,7 +57,7 @@ def checks(
         if draining():
             raise StoreUnavailable("draining")
 
-    return {"store": store.ready, "history": history.ready, "keys": keys, "open": is_open}
+    return {"store": store.ready, "history": written, "keys": keys, "open": is_open}
 
 
 class OpenThings(Protocol):

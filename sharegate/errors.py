@@ -271,7 +271,12 @@ class Unreachable(SharegateError):
 
 
 class StoreUnavailable(SharegateError):
-    """The store cannot promise durability (full disk, lock, corruption). Callers fail closed."""
+    """The store cannot promise durability (full disk, lock, corruption). Callers fail closed. `remedy` is there where a
+    better one is known than to look at the disk."""
+
+    def __init__(self, *words: object, remedy: str = "") -> None:
+        super().__init__(*words)
+        self.remedy = remedy
 
 
 class AccountFull(StoreUnavailable):

@@ -13,9 +13,12 @@ import aiohttp
 import pytest
 
 from sharegate import app, config
+from sharegate.dashboard.rules import Reading
 from sharegate.demo.visitor import RobotVisitor
 from sharegate.errors import Refused
+from sharegate.policy.load import load_policies
 from tests.attacks.pages import make, owning, visiting
+from tests.dashboard.test_rules import write
 from tests.gatehouse import Gatehouse, Reply, gatehouse
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 from tests.real.redis import RedisServer, running_redis
@@ -224,6 +227,34 @@ async def test_editors_at_two_gates_and_the_owner_write_one_text(pair: Pair, ser
         assert str(mine.source).count("owner") == str(mine.source).count("bo") == 10
     denied = [event for event in await pair.a.events(outcome="denied", share=made["share"]["id"])]
     assert denied == []
+
+
+async def test_rules_that_were_reloaded_at_one_hold_at_the_other(pair: Pair, tmp_path: Path) -> None:
+    """The other gate neither gives out nor gives back what was just forbidden, says so with the remedy, and goes on
+    when it has the rules too. It can take away meanwhile."""
+    open_link = await pair.a.share(anyone=True, visits=5)
+    link = open_link["links"][0]["id"]
+    for gate in (pair.a, pair.b):
+        gate.running.api.rules._read = lambda: Reading(load_policies(extra=tmp_path / "policies").sharing)
+    write(tmp_path / "policies", anyone="false")
+    await pair.a.call("POST", "rules/reload", {})
+    await until(lambda: pair.b.running.api.rules._agreement.difference())
+
+    async def asked(path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+        status, answer = await pair.b.running.api.call("POST", "/api/v1/" + path, {}, body)
+        return status, answer.get("error", {}).get("code", "")
+
+    anyone = {"path": str(pair.b.jupyter.root / "sub/shared"), "anyone": True}
+    assert await asked("shares", anyone) == (403, "rules_differ")
+    assert await asked(f"links/{link}/resume") == (403, "rules_differ")
+    doctor = (await pair.b.call("GET", "doctor"))["findings"]
+    assert [one["level"] for one in doctor if "other rules" in one["what"].lower()] == ["fail"]
+
+    assert (await pair.b.call("POST", "rules/reload", {"dry_run": True}))["differed"]
+    await pair.b.call("POST", "rules/reload", {})
+    assert await asked("shares", anyone) == (403, "anyone_off")
+    assert await asked(f"links/{link}/resume") == (403, "rules")
+    await pair.b.share(**{"for": ["Ann"]})
 
 
 async def test_one_history_of_two_chains(pair: Pair) -> None:

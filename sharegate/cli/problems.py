@@ -100,7 +100,7 @@ def _problem(error: SharegateError) -> Problem:
             NOT_REACHABLE,
             "store_unavailable",
             f"the records cannot be used: {error}",
-            remedy="Check disk space and locks, or the server that `store` names",
+            remedy=error.remedy or "Check disk space and locks, or the server that `store` names",
         )
     if isinstance(error, Unreachable):
         return Problem(NOT_REACHABLE, "unreachable", str(error) or "nobody answers")

@@ -30,9 +30,11 @@ def add(app: typer.Typer) -> None:
     command(config, "check", examples=("sharegate config check --config gate.toml",))(check)
     app.add_typer(config, name="config", rich_help_panel="Look")
     policy = typer.Typer(help="The rules: what a visitor's request may do.")
-    command(policy, "check", examples=("sharegate policy check", "sharegate policy check --policy-dir policies"))(
-        check_policy
-    )
+    command(
+        policy,
+        "check",
+        examples=("sharegate policy check", "sharegate policy check --policy-dir /etc/sharegate/policies"),
+    )(check_policy)
     command(
         policy,
         "explain",
@@ -167,6 +169,7 @@ async def reload(
     """
     async with cli.control() as control:
         answer = await control.call("POST", api_path("rules", "reload"), body={"dry_run": True})
+        differed = answer["differed"]
         if not dry_run:
             if answer["consequences"]:
                 _tell_consequences(cli, answer)
@@ -181,6 +184,10 @@ async def reload(
         cli.output.say("Everything that is shared fits the rules." + ("" if dry_run else " They are in force."))
     elif not dry_run:
         cli.output.say(f"The rules are in force: {answer['stops']} stopped, {answer['shrinks']} changed.")
+    if differed and dry_run:
+        cli.output.warn("Another gate has other rules in force. Without --dry-run those of this gate take their place.")
+    elif differed:
+        cli.output.say("They are in force at every gate of this store that has the same; others give nothing new.")
     for name in answer["waiting"]:
         cli.output.warn(f"{name} changed too, which counts from the next start on.")
 

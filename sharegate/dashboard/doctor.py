@@ -187,7 +187,7 @@ class Doctor:
                 _finding(
                     "fail",
                     f"Records cannot be written: {error}",
-                    "Check disk space and permissions, or the server that `store` names",
+                    error.remedy or "Check disk space and permissions, or the server that `store` names",
                 )
             ]
         return [_finding("ok", f"Records are written to {self._store.place}")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
 import stat
@@ -25,8 +26,10 @@ from sharegate.config import loopback
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.health import OK
 from sharegate.dashboard.refusals import error_body
-from sharegate.errors import Refused
+from sharegate.errors import Invalid, Refused
 from sharegate.shares.keys import KeyRing, private_directory
+
+log = logging.getLogger("sharegate.dashboard")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 1 << 20
@@ -199,4 +202,9 @@ class OwnerListener:
         return web.Response(body=await self._metrics(), headers={**_HEADERS, "Content-Type": METRICS_TYPE})
 
     async def _jwks(self, request: web.Request) -> web.Response:
-        return web.json_response(self._ring.jwks(), headers=_HEADERS)
+        try:
+            keys = self._ring.jwks()
+        except Invalid:  # fails closed; what is wrong with which file is for the log and `doctor`
+            log.exception("the keys cannot be read")
+            return _refused(503, "keys_unreadable", "the keys cannot be read now")
+        return web.json_response(keys, headers=_HEADERS)

@@ -24,7 +24,7 @@ from sharegate.shares.authenticate import check_share
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing
-from sharegate.shares.model import Link, Role, Share, new_id
+from sharegate.shares.model import Link, LinkKind, Role, Share, new_id
 from sharegate.upstream.interfaces import Forwarder, UpstreamDirectory
 
 log = logging.getLogger("sharegate.dashboard")
@@ -72,8 +72,10 @@ class Proofs:
         forwarder: Forwarder,
         disk: Looks,
         facts: GateFacts,
+        gate: str,
         now: Callable[[], float],
     ) -> None:
+        """`gate` is this gate's name: a proof that runs at another gate of the same store is that one's."""
         self._store = store
         self._issuer = issuer
         self._trail = trail
@@ -82,6 +84,7 @@ class Proofs:
         self._forwarder = forwarder
         self._disk = disk
         self._facts = facts
+        self._name = f"Proof ({gate})"
         self._now = now
         self._proofs: dict[str, _Proof] = {}
         # A link's address, as the owner's API gives it out.
@@ -94,6 +97,20 @@ class Proofs:
             ("POST", "/api/v1/proofs/{id}/stop", self._stop),
             ("POST", "/api/v1/receipts/check", self._check),
         ]
+
+    async def at_start(self) -> int:
+        """End what proofs of this gate left open when it was killed. Returns how many links."""
+        left = 0
+        for share in await self._store.shares():
+            opened = {visit.link for visit in await self._store.visits(share.id, open_only=True)}
+            for link in await self._store.links(share.id):
+                mine = link.kind is LinkKind.PREVIEW and link.name == self._name
+                if mine and (link.revoked is None or link.id in opened):
+                    await self._end_link(share.id, link.id, "gate")
+                    left += 1
+        if left:
+            log.warning("%s links of proofs that were broken off are revoked", left)
+        return left
 
     async def close(self) -> None:
         """Stop what runs."""
@@ -207,15 +224,35 @@ class Proofs:
             task.cancel()
 
     async def _link(self, proof: _Proof) -> str:
-        link = await self._issuer.preview(proof.share.id)
+        link = await self._issuer.preview(proof.share.id, self._name)
         proof.links.append(link.id)
         await self._record_link(proof, link.id)
         return self.address(link)
 
     async def _end(self, proof: _Proof) -> None:
-        """End the visits and links that this run made."""
+        """End the visits and links that this run made, each whatever becomes of the others; then raise what went wrong,
+        so that there is no receipt."""
+        failed: Exception | None = None
         for id in proof.links:
-            await self._issuer.revoke_link(id)
+            try:
+                await self._end_link(proof.share.id, id, "owner")
+            except Exception as error:  # the others are ended all the same; fails closed by the raise below
+                log.warning("a link of the proof of %s is not ended in order: %s", proof.share.id, error)
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def _end_link(self, share: str, id: str, actor: str) -> None:
+        await self._issuer.revoke_link(id)
+        why = "the share was proved"
+        opened = await self._store.visits(share, link=id, open_only=True)
+        ended = await self._store.end_visits([visit.id for visit in opened], at=self._now(), reason=why)
+        revoked = AuditEvent(action=Action.LINK_REVOKED, actor=actor, share=share, link=id, detail=why)
+        await self._trail.record(revoked)
+        for visit in ended:
+            await self._trail.record(
+                AuditEvent(action=Action.VISIT_ENDED, actor=actor, share=share, link=id, visit=visit.id, detail=why)
+            )
 
     async def _record(self, proof: _Proof, outcome: Outcome, detail: str) -> None:
         action = Action.SHARE_PROVED

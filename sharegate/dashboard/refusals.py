@@ -36,6 +36,6 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
         return 503, error_body(
             "store_unavailable",
             "the records cannot be written",
-            remedy="Check disk space and locks, or the server that `store` names",
+            remedy=error.remedy or "Check disk space and locks, or the server that `store` names",
         )
     return 500, error_body("failed", type(error).__name__)

@@ -16,8 +16,10 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
+from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.interfaces import Cutter, History
 from sharegate.dashboard.views import Views
+from sharegate.shares.agreed import REMEDY, plain
 from sharegate.shares.fitting import Consequence, Given, InForce, fit
 from sharegate.shares.interfaces import HandOut, ShareStore
 
@@ -47,6 +49,7 @@ class Rules:
         self,
         *,
         in_force: InForce,
+        agreement: Agreement,
         read: Callable[[], Reading],
         store: ShareStore,
         history: History,
@@ -56,6 +59,7 @@ class Rules:
         now: Callable[[], float],
     ) -> None:
         self._in_force = in_force
+        self._agreement = agreement
         self._read = read
         self._store = store
         self._history = history
@@ -71,12 +75,15 @@ class Rules:
     async def at_start(self) -> list[str]:
         """Apply the rules to what was given before; a sentence for each thing that had to change."""
         async with self._one:
+            differs = await self._agreement.begin()
             told = await self._apply("gate")
             if told:
                 await self._record_sum("gate", told)
         for each in told:
             log.info("by the rules: %s", _sentence(each))
-        return [_sentence(each) for each in told]
+        if differs:
+            log.warning("%s. %s", differs, REMEDY)
+        return [*([f"{differs}. {REMEDY}"] if differs else []), *(_sentence(each) for each in told)]
 
     async def _reload(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, ReloadBody)
@@ -84,16 +91,20 @@ class Rules:
             # Faults are raised here, all together, and nothing has changed then.
             reading = await asyncio.to_thread(self._read)
             answer = {
-                "rules": _shown(reading.sharing),
-                "changed": _shown(reading.sharing) != _shown(self._in_force),
+                "rules": plain(reading.sharing),
+                "changed": plain(reading.sharing) != plain(self._in_force),
                 "waiting": list(reading.waiting),
+                # What this gate has had until now, beside what holds for all gates.
+                "differed": await self._agreement.difference(),
                 "dry_run": asked.dry_run,
             }
             if asked.dry_run:
-                found = fit(reading.sharing, await self._given(), await self._moment())
+                found = fit(reading.sharing, await self._given(), self._now(), moment=await self._moment())
                 told = [await self._told(each) for each in found]
             else:
                 self._in_force.rules = reading.sharing
+                # Before it is applied: no other gate gives anything by older rules from here on.
+                await self._agreement.say()
                 told = await self._apply("owner")
                 await self._record_sum("owner", told)
         return answer | {
@@ -106,7 +117,7 @@ class Rules:
         told: list[dict[str, Any]] = []
         stopped: list[Consequence] = []
         for _ in range(_LOOKS):
-            found = fit(self._in_force, await self._given(), await self._moment())
+            found = fit(self._in_force, await self._given(), self._now(), moment=await self._moment())
             if not found:
                 break
             for each in found:
@@ -139,7 +150,8 @@ class Rules:
         ]
 
     async def _moment(self) -> float:
-        """Now, and never before what was recorded last: a clock that was set back must not shorten what was given."""
+        """What ends are counted from: now, and never before what was recorded last. A clock that was set back must not
+        shorten what was given. Who is inside is judged by now: one event dated ahead must not hide anybody."""
         newest = await self._history.events(Query(newest_first=True, limit=1))
         return max(self._now(), newest[0].at if newest else 0.0)
 
@@ -191,17 +203,3 @@ class Rules:
 def _sentence(each: dict[str, Any]) -> str:
     who = f" ({each['person']})" if each["person"] else ""
     return f"{each['kind']} {each['label']}{who}: {each['what']}"
-
-
-def _shown(rules: HandOut) -> dict[str, Any]:
-    return {
-        "default_expires_seconds": rules.default_expires_seconds,
-        "max_expires_seconds": rules.max_expires_seconds,
-        "roles": [role.value for role in rules.roles],
-        "anyone": rules.anyone,
-        "max_visits": rules.max_visits,
-        "max_devices": rules.max_devices,
-        "clients": rules.clients,
-        "own_extensions": rules.own_extensions,
-        "runnable_files": rules.runnable_files,
-    }

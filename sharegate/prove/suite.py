@@ -13,6 +13,7 @@ NEVER_TRIED = (
     f"{', '.join(addresses.NOT_TRIED)}: a hole would stop the server, install into it or start programs on it",
     "deleting, moving and overwriting what exists, and checkpoints: a hole would cost the owner a file",
     "well-formed changes of a document, floods, and documents moved while open: others would see them",
+    "the ids of kernels that run, at kernel addresses, and another share's host: made-up ids stand for them",
     "malformed HTTP: whatever stands in front of the gate serves others too",
 )
 

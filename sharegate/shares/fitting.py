@@ -83,16 +83,20 @@ class Consequence:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-def fit(rules: HandOut, given: Iterable[Given], now: float) -> list[Consequence]:
-    """Everything that has to change. Nothing for what fits, so that doing it twice changes nothing the second time."""
+def fit(rules: HandOut, given: Iterable[Given], now: float, *, moment: float | None = None) -> list[Consequence]:
+    """Everything that has to change. Nothing for what fits, so that doing it twice changes nothing the second time.
+
+    Who is inside is judged at `now`; `moment` (None: the same) is what the longest end is counted from. It may lie
+    ahead, and nobody may be overlooked for that.
+    """
     found: list[Consequence] = []
     for one in given:
         if one.share.revoked is None:
-            found += _share(rules, one, now)
+            found += _share(rules, one, now, now if moment is None else moment)
     return found
 
 
-def _share(rules: HandOut, one: Given, now: float) -> list[Consequence]:
+def _share(rules: HandOut, one: Given, now: float, moment: float) -> list[Consequence]:
     share = one.share
     change = _Change()
     role = _lowered(share.role, rules.roles)
@@ -101,7 +105,7 @@ def _share(rules: HandOut, one: Given, now: float) -> list[Consequence]:
         role = share.role
     elif role is not share.role:
         change.add("role", role, f"{_CAN[role]} instead of {_CAN[share.role].removeprefix('can ')}")
-    latest = now + rules.max_expires_seconds
+    latest = moment + rules.max_expires_seconds
     if share.expires > latest:
         change.add("expires", latest, f"ends on {_day(latest)} instead of {_day(share.expires)}")
     for flag, words in (
@@ -143,7 +147,7 @@ def _link(
     if not change.pauses and not link.paused:
         ended = _visits(rules, link, own, visits, programs_out=programs_out)
     out = [Consequence("visit", id, share.id, link.id, True, words) for id, words in ended.items()]
-    # Visits first: a crash in between finds them again, because the link still has its number.
+    # Visits first; after a crash in between they are found again, because whoever is inside is counted.
     return out + change.consequences("link", link.id, share.id, link.id)
 
 
@@ -154,8 +158,9 @@ def _visits(rules: HandOut, link: Link, role: Role, visits: list[Visit], *, prog
             ended[visit.id] = "a program, which links no longer let in"
         elif visit.role is not None and _least(visit.role, role) not in rules.roles and role in rules.roles:
             ended[visit.id] = f"{_CAN[_least(visit.role, role)]}, which may not be given any more"
-    if link.kind is LinkKind.OPEN and (link.visits is None or link.visits > rules.max_visits):
-        # Whom the owner let in by hand is not counted: they came in beyond the link's number.
+    if link.kind is LinkKind.OPEN:
+        # By who is inside and not by the link's number, which may fit already while they are still in. Whom the owner
+        # let in by hand is not counted: they came in beyond the link's number.
         seated = [visit for visit in visits if visit.kind is VisitKind.BROWSER and visit.id not in ended]
         for visit in _newest_beyond(seated, rules.max_visits):
             ended[visit.id] = f"more than {rules.max_visits} people are in by this link"
@@ -165,10 +170,9 @@ def _visits(rules: HandOut, link: Link, role: Role, visits: list[Visit], *, prog
             ended[visit.id] = "a device of somebody who is out"
         elif visit.kind is VisitKind.DEVICE and visit.id not in ended:
             devices.setdefault(visit.came_from, []).append(visit)
-    if link.devices > rules.max_devices:
-        for those in devices.values():
-            for visit in _newest_beyond(those, rules.max_devices):
-                ended[visit.id] = f"more than {rules.max_devices} devices of one person"
+    for those in devices.values():
+        for visit in _newest_beyond(those, rules.max_devices):
+            ended[visit.id] = f"more than {rules.max_devices} devices of one person"
     return ended
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sharegate.paths import CanonicalPath
-from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, RulesInForce, Share, Visit
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock or upstream."""
+    """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock, upstream or
+    rules."""
 
     kind: str
     id: str
@@ -136,6 +137,13 @@ class ShareStore(Protocol):
         """Blank what identifies people in these records, all or nothing: names, addresses, agents, the hashes of their
         cookies; a waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are
         ignored."""
+
+    async def rules_in_force(self) -> RulesInForce | None:
+        """Which rules hold for all gates of this store; None when no gate has said so."""
+
+    async def put_rules_in_force(self, rules: RulesInForce) -> None:
+        """Every gate sees it before anything that it writes afterwards is taken. A store of one gate keeps it as long
+        as it is open: each start says it anew."""
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each commit; returns how to stop that."""

@@ -15,6 +15,7 @@ import msgspec
 from sharegate.errors import Denied, Invalid, NotFound, Refused
 from sharegate.names import MAX_MESSAGE, MAX_NAME, clean_message, clean_name
 from sharegate.paths import CanonicalPath, Place
+from sharegate.shares.agreed import check_agreed, check_still_agreed, wider
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
@@ -136,7 +137,9 @@ class Issuer:
         links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
         await self._check_owner(share.owner)
         overlaps = [other for other in await self._standing(new.upstream) if _overlap(share, other)]
+        await check_agreed(self._rules, self._store)
         await self._store.add_share(share, links)
+        await check_still_agreed(self._rules, self._store, lambda: self.revoke_share(share.id))
         return share, links, overlaps
 
     async def add_link(self, share_id: str, new: NewLink) -> Link:
@@ -145,10 +148,12 @@ class Issuer:
         existing = await self._store.links(share.id)
         link = self._link(share, new, letters(len(existing)), self._now())
         _check_count(len(existing) + 1)
+        await check_agreed(self._rules, self._store)
         await self._store.add_link(link)
+        await check_still_agreed(self._rules, self._store, lambda: self.revoke_link(link.id))
         return link
 
-    async def preview(self, share_id: str) -> Link:
+    async def preview(self, share_id: str, name: str = "Preview") -> Link:
         """A link for the owner's own eyes: five minutes, counted nowhere."""
         share = await self._share(share_id)
         self._not_ended(share)
@@ -159,7 +164,7 @@ class Issuer:
             share=share.id,
             letter=letters(len(existing)),
             kind=LinkKind.PREVIEW,
-            name="Preview",
+            name=name,
             visits=None,
             devices=0,
             created=now,
@@ -203,7 +208,7 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
         if "expires" in fields:
             await self._check_owner(share.owner)
-        changed = await self._store.change_share(share.id, **fields)
+        changed = await self._put_share(share, fields)
         if "expires" in fields:
             # Links that ended with the share follow it; a link with an end of its own keeps it.
             for link in await self._store.links(share.id):
@@ -235,7 +240,7 @@ class Issuer:
                 raise Invalid(field, "cannot be changed", "Change name, role, expires, visits or devices")
         if not fields:
             raise Invalid("", "nothing to change", "Give name, role, expires, visits or devices")
-        changed = await self._store.change_link(link.id, **fields)
+        changed = await self._put_link(link, fields)
         if "expires" in fields:
             await self._follow(share.id, link, changed.expires)
         return changed
@@ -245,7 +250,7 @@ class Issuer:
         self._not_ended(share)
         if not paused:
             _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
-        return await self._store.change_share(share.id, paused=paused)
+        return await self._put_share(share, {"paused": paused})
 
     async def pause_link(self, link_id: str, *, paused: bool) -> Link:
         link = await self._link_record(link_id)
@@ -253,7 +258,7 @@ class Issuer:
         if not paused:
             share, resumed = await self._share(link.share), msgspec.structs.replace(link, paused=False)
             _check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
-        return await self._store.change_link(link.id, paused=paused)
+        return await self._put_link(link, {"paused": paused})
 
     async def revoke_share(self, share_id: str) -> Share:
         """For ever. Revoking what is revoked already is no fault: the first moment stays."""
@@ -443,6 +448,22 @@ class Issuer:
     def _not_ended(record: Share | Link) -> None:
         if record.revoked is not None:
             raise Refused("revoked", "it was revoked, which is for ever", "Make a new one")
+
+    async def _put_share(self, share: Share, fields: dict[str, Any]) -> Share:
+        if not wider(share, fields):
+            return await self._store.change_share(share.id, **fields)
+        await check_agreed(self._rules, self._store)
+        changed = await self._store.change_share(share.id, **fields)
+        await check_still_agreed(self._rules, self._store, lambda: self._store.change_share(share.id, paused=True))
+        return changed
+
+    async def _put_link(self, link: Link, fields: dict[str, Any]) -> Link:
+        if not wider(link, fields):
+            return await self._store.change_link(link.id, **fields)
+        await check_agreed(self._rules, self._store)
+        changed = await self._store.change_link(link.id, **fields)
+        await check_still_agreed(self._rules, self._store, lambda: self._store.change_link(link.id, paused=True))
+        return changed
 
     async def _check_owner(self, owner: str) -> None:
         """A share that begins to stand, or stands again, is not the second owner's on one origin."""

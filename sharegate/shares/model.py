@@ -215,6 +215,16 @@ class Knock(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Knock {self.id} on link {self.link} ({self.state.value})>"
 
 
+class RulesInForce(msgspec.Struct, frozen=True, kw_only=True):
+    """Which rules hold for all gates of a store: their SHA-256 (shares/agreed.py), and the gate that said so. There is
+    one such record."""
+
+    digest: str
+    gate: str
+    at: float
+    id: str = "sharing"
+
+
 class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
     """A one-use code by which a person adds an own device. Only its SHA-256 is kept."""
 

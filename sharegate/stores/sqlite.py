@@ -21,7 +21,7 @@ import msgspec
 from sharegate.audit.interfaces import Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.interfaces import Change
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.stores import records, trail_table
 from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
@@ -90,6 +90,7 @@ class SqliteStore(VersionTables):
         self._listeners: dict[object, Callable[[Change], None]] = {}
         self._writer = Writer(writing, path, self._committed, loop)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="sharegate store reader")
+        self._rules: RulesInForce | None = None
         self._closed = False
 
     @property
@@ -206,6 +207,16 @@ class SqliteStore(VersionTables):
             lambda connection, written: forget(connection, written, visits, links, knocks), scrub=True
         )
 
+    async def rules_in_force(self) -> RulesInForce | None:
+        _ = self._mirror
+        return self._rules
+
+    async def put_rules_in_force(self, rules: RulesInForce) -> None:
+        """In memory: no other gate has this file."""
+        _ = self._mirror
+        self._rules = rules
+        self._tell("rules", rules.id)
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def upstreams(self) -> list[Upstream]:
@@ -292,11 +303,14 @@ class SqliteStore(VersionTables):
     def _committed(self, written: list[Written]) -> None:
         self._memory.apply(written)
         for one in written:
-            for listener in list(self._listeners.values()):
-                try:
-                    listener(Change(one.kind, one.id))
-                except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
-                    self._loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
+            self._tell(one.kind, one.id)
+
+    def _tell(self, kind: str, id: str) -> None:
+        for listener in list(self._listeners.values()):
+            try:
+                listener(Change(kind, id))
+            except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
+                self._loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
 
     async def _write(self, work: Work[T], *, scrub: bool = False) -> T:
         return await self._writer.run(work, scrub=scrub)

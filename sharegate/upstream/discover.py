@@ -182,13 +182,13 @@ def same_server(record: Upstream, candidate: FoundServer) -> bool:
 
 
 def as_upstream(server: FoundServer, *, id: str, name: str, owner: str) -> Upstream:
-    """A record for a server that was found."""
+    """A record for a server that was found. Its root is a real path whoever found it: a look at the disk goes by it."""
     return Upstream(
         id=id,
         name=name,
         owner=owner,
         url=server.url,
-        root_dir=server.root_dir,
+        root_dir=os.path.realpath(server.root_dir),
         pid=server.pid,
         uid=server.uid,
         token=server.token,

@@ -108,8 +108,9 @@ class OwnerServers:
 
     async def record(self, found: FoundServer, name: str = "") -> Upstream:
         """Record a running server, or bring the record of the same root and user up to date."""
+        real = os.path.realpath(found.root_dir)
         for one in await self._store.upstreams():
-            if one.root_dir == found.root_dir and one.uid in (found.uid, -1):
+            if one.root_dir == real and one.uid in (found.uid, -1):
                 upstream = as_upstream(found, id=one.id, name=one.name, owner=one.owner)
                 break
         else:

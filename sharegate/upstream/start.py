@@ -96,6 +96,11 @@ async def missing_packages(python: str = sys.executable) -> list[str]:
     return [_PACKAGES[name] for name in out.decode().split()]
 
 
+def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """Kernels inherit it, and what is in it for the gate (the store's password) is for no notebook."""
+    return {name: value for name, value in environment.items() if not name.upper().startswith("SHAREGATE_")}
+
+
 def _folder(path: Path) -> Path:
     real = Path(os.path.realpath(path))
     if not real.is_dir():
@@ -140,8 +145,9 @@ async def start_lab(
     """Start JupyterLab on 127.0.0.1 and return when it answers and admits our token.
 
     The token is random and passed by the environment: argv is readable by every user. `environment` replaces
-    os.environ. `progress` is told sentences for people. Raises Invalid (packages missing, port taken, no such folder)
-    before anything is started, Unreachable when the server ends or does not answer within `patience` seconds.
+    os.environ; of both, what is named SHAREGATE_… stays with the gate. `progress` is told sentences for people. Raises
+    Invalid (packages missing, port taken, no such folder) before anything is started, Unreachable when the server ends
+    or does not answer within `patience` seconds.
     """
     real = _folder(root)
     if missing := await missing_packages(python):
@@ -168,7 +174,7 @@ async def start_lab(
     with tempfile.TemporaryFile() as log:
         process = await asyncio.create_subprocess_exec(
             *command,
-            env={**(os.environ if environment is None else environment), "JUPYTER_TOKEN": token},
+            env={**_without_ours(os.environ if environment is None else environment), "JUPYTER_TOKEN": token},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sharegate.errors import Denied, Invalid, NotFound, Refused
+from sharegate.shares.agreed import check_agreed, check_still_agreed
 from sharegate.shares.authenticate import check_link, check_share
 from sharegate.shares.interfaces import HandOut, ShareStore
 from sharegate.shares.model import Knock, KnockState, Role, Visit, VisitKind, new_id
@@ -35,6 +36,7 @@ class Knocks:
             raise Invalid(
                 "role", f"{role!r} is no role that can be given", "Choose from " + ", ".join(self._rules.roles)
             )
+        await check_agreed(self._rules, self._store)
         visit = Visit(
             id=new_id(),
             share=share.id,
@@ -54,6 +56,11 @@ class Knocks:
             decided = await self._store.decide_knock(knock.id, state=KnockState.ADMITTED.value, at=now, visit=visit)
         except ValueError:
             raise Refused("decided", "this knock was answered already") from None
+        await check_still_agreed(
+            self._rules,
+            self._store,
+            lambda: self._store.end_visits([decided.visit], at=self._now(), reason="other rules are in force"),
+        )
         return decided, await self._store.visit(decided.visit) or visit
 
     async def refuse(self, knock_id: str) -> Knock:

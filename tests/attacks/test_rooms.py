@@ -20,7 +20,7 @@ from sharegate.prove import rooms
 from tests.attacks.conftest import BEYOND
 from tests.attacks.ground import WORKSHOP, rows
 from tests.attacks.pages import Owner, Visitor, editor, make, room_of, until, visiting
-from tests.attacks.wire import GREETING, Wire
+from tests.attacks.wire import GREETING, Line, Wire
 from tests.gatehouse import Gatehouse, Inside, Reply
 from tests.real.jupyter import JupyterServer
 
@@ -386,18 +386,28 @@ def _frame(data: bytes) -> frames.Frame:
     return frames.Frame.binary(data)
 
 
-@pytest.mark.parametrize("value", [{"type": "conflict"}, {"type": "save", "responseTo": 1}, "save", [], None, 7])
+@pytest.mark.parametrize(
+    ("number", "value"),
+    list(enumerate([{"type": "conflict"}, {"type": "save", "responseTo": 1}, "save", [], None, 7])),
+)
 async def test_attack_speaking_as_the_server(
-    viewer: Visitor, wire: Wire, workshop: JupyterServer, value: object
+    viewer: Visitor, wire: Wire, workshop: JupyterServer, number: int, value: object
 ) -> None:
     """Raw messages that only a server sends end the channel of the page that sends them, and go nowhere."""
-    page = await viewer.open(make(workshop, "as_server.md"), greet=False)
-    line = wire.sockets[-1]
+    # A file for each: one that is written anew while its room is open is read anew, whenever the server looks.
+    session = await viewer.session(make(workshop, f"as_server_{number}.md"))
+    page = await viewer.connect(room_of(session))
+
+    def of_this_room() -> list[Line]:
+        return [line for line in wire.sockets if session["fileId"] in line.target]
+
+    await until(lambda: [line.messages for line in of_this_room()] == [GREETING])
+    (line,) = of_this_room()
     await page.send(frames.write(RawJson(value)).data)
     await page.until(lambda: page.closed is not None)
 
     assert page.closed is not None and page.closed[0] == 1008
-    assert line.messages == GREETING
+    assert line.messages == GREETING and of_this_room() == [line]
 
 
 @pytest.mark.parametrize("viewer_first", [True, False], ids=["viewer first", "owner first"])

@@ -44,6 +44,22 @@ async def raw(office: Office, sent: bytes) -> tuple[int, dict[str, str], bytes]:
         await writer.wait_closed()
 
 
+async def test_keys_that_cannot_be_read_are_told_in_shape(office: Office) -> None:
+    """503 without a path or a trace; readable again, they are there again."""
+    ring = office.running.config.keys_dir / "ring.json"
+    right = ring.read_bytes()
+    address = office.running.dashboard_url + "/.well-known/jwks.json"
+    async with aiohttp.ClientSession() as http:
+        ring.write_bytes(b"{")
+        async with http.get(address) as answer:
+            said = await answer.json()
+            assert answer.status == 503 and set(said["error"]) >= {"code", "message"}
+            assert said["error"]["code"] == "keys_unreadable" and "/" not in said["error"]["message"]
+        ring.write_bytes(right)
+        async with http.get(address) as answer:
+            assert answer.status == 200 and (await answer.json())["keys"]
+
+
 async def test_socket_and_folder_are_for_this_user_only(office: Office) -> None:
     """0600 in 0700; keys and store too."""
     config = office.running.config

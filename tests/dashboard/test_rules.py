@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 from sharegate import app
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.trail import Trail
 from sharegate.policy.load import builtin_policies
 from tests.conftest import Clock
 from tests.gatehouse import Gatehouse, Inside, gatehouse
@@ -212,6 +214,25 @@ async def test_each_start_applies_the_rules_and_tells(tmp_path: Path, jupyter: J
         assert {"share.changed", "link.paused"} <= {event["action"] for event in recorded}
     async with gatehouse(tmp_path, jupyter, **settings) as gate:
         assert gate.running.applied == []
+
+
+async def test_an_event_dated_ahead_hides_nobody(gate: Gatehouse, tmp_path: Path, moving: Clock) -> None:
+    """Another gate's clock is a year ahead, and its mark is in the history. Whoever is beyond the rules is out all the
+    same, and a second reload finds nothing that the first left."""
+    made = await gate.share(anyone=True, visits=3)
+    people = []
+    for name in ("Ann", "Bo"):
+        people.append(await gate.visit(made, name=name))
+        moving.forward(1)
+    other = Trail(gate.running.api.rules._store, writer="other", clock=lambda: moving.now + 366 * 86400)
+    await other.open()
+    await other.record(AuditEvent(action=Action.SHARE_CHANGED, actor="gate", share=made["share"]["id"]))
+    await other.close()
+    write(tmp_path / "policies", max_visits="1")
+    done = await reload(gate)
+    assert [each["person"] for each in done["consequences"] if each["kind"] == "visit"] == ["Bo"]
+    assert [await reads(who) for who in people] == [200, 403]
+    assert (await reload(gate))["consequences"] == []
 
 
 async def test_a_clock_that_was_set_back_shortens_nothing(tmp_path: Path, jupyter: JupyterServer) -> None:

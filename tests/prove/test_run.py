@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from sharegate.errors import Denied, Invalid, Reason
+from sharegate.errors import Denied, Invalid, Reason, StoreUnavailable
 from sharegate.prove import receipt as receipts
 from sharegate.prove.model import Check
 from sharegate.prove.suite import NEVER_TRIED
+from sharegate.shares.model import Visit, VisitKind
 from sharegate.upstream.discover import FoundServer
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.visits.site import Site
@@ -102,6 +103,65 @@ async def test_its_visits_and_links_are_over_afterwards(prover: Prover) -> None:
     assert proved[0]["detail"] == f"{receipt.files} files, {receipt.probes} probes, 0 got out"
     assert [event["detail"] for event in events if event["action"] == "link.created"][-2:] == ["to prove the share"] * 2
     assert (await prover.house.call("GET", f"shares/{id}"))["share"]["links"][0]["state"] == "active"
+
+
+async def test_the_end_of_what_it_made_is_recorded(prover: Prover) -> None:
+    """Each link and visit of a proof is over in the records and in the history, which say why."""
+    made = await prover.house.share(**{"for": ["Ann"]})
+    id = made["share"]["id"]
+    await prover.again(id, Check.OTHER_VISITS)
+    store = prover.house.running.api.proofs._store
+    visits = await store.visits(id)
+    assert len(visits) == 2 and all(visit.ended and visit.ended_reason == "the share was proved" for visit in visits)
+    events = await prover.house.events(share=id)
+    ended = {event["visit"] for event in events if event["action"] == "visit.ended"}
+    assert ended == {visit.id for visit in visits}
+    revoked = {event["link"] for event in events if event["action"] == "link.revoked"}
+    assert revoked == {visit.link for visit in visits}
+
+
+async def test_a_link_that_cannot_be_ended_keeps_none_of_the_others_open(
+    prover: Prover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest is ended, and there is no receipt, for something is open yet."""
+    made = await prover.house.share(**{"for": ["Ann"]})
+    id = made["share"]["id"]
+    proofs = prover.house.running.api.proofs
+    revoke, asked = proofs._issuer.revoke_link, []
+
+    async def first_fails(link: str) -> Any:
+        asked.append(link)
+        if len(asked) == 1:
+            raise StoreUnavailable("away")
+        return await revoke(link)
+
+    monkeypatch.setattr(proofs._issuer, "revoke_link", first_fails)
+    with pytest.raises(AssertionError, match="away"):
+        await prover.again(id, Check.OTHER_VISITS)
+    left = [link for link in await proofs._store.links(id) if link.id in asked]
+    assert len(asked) == 2 and [link.revoked is None for link in left] == [True, False]
+    assert await proofs.at_start() == 1
+
+
+async def test_what_a_killed_gate_left_is_ended_at_the_next_start(prover: Prover) -> None:
+    """Links of its own proofs and their visits; an owner's preview, and a proof that runs at another gate, go on."""
+    made = await prover.house.share(**{"for": ["Ann"]})
+    id = made["share"]["id"]
+    proofs = prover.house.running.api.proofs
+    issuer, store = proofs._issuer, proofs._store
+    mine = await issuer.preview(id, proofs._name)
+    others = [await issuer.preview(id), await issuer.preview(id, "Proof (another)")]
+    visit = Visit(id="left", share=id, link=mine.id, number=1, kind=VisitKind.PREVIEW, created=1, expires=mine.expires)
+    await store.open_visit(visit, seats=None)
+    assert await proofs.at_start() == 1
+
+    found = await store.link(mine.id), await store.visit("left")
+    assert found[0] is not None and found[0].revoked and found[1] is not None and found[1].ended
+    for other in others:
+        link = await store.link(other.id)
+        assert link is not None and link.revoked is None
+    assert [event["actor"] for event in await prover.house.events(share=id, action="link.revoked")] == ["gate"]
+    assert await proofs.at_start() == 0
 
 
 async def test_a_visitor_who_is_inside_notices_nothing(prover: Prover, ground: JupyterServer) -> None:

@@ -118,6 +118,27 @@ def test_too_many_devices_are_ended_from_the_newest() -> None:
     assert of(found)[-1] == ("link", "l", False, {"devices": 1})
 
 
+def test_nobody_is_overlooked_for_a_moment_that_lies_ahead() -> None:
+    """Ends are counted from it; who is inside is judged by now."""
+    visits = [visit(f"v{n}", created=NOW - 100 + n, number=n) for n in range(3)]
+    program = visit("p", kind=VisitKind.CLIENT)
+    given = Given(share(expires=NOW + 90 * DAY), [link(kind=LinkKind.OPEN, visits=3)], [*visits, program])
+    found = fit(Told(max_visits=1, clients=False), [given], NOW, moment=NOW + 10 * DAY)
+    assert ("share", "s", False, {"expires": NOW + 40 * DAY}) in of(found)
+    assert {each.id for each in found if each.kind == "visit"} == {"v1", "v2"}
+    programs = Given(share(clients=True, expires=NOW + DAY), [link()], [program])
+    assert [each.id for each in fit(Told(clients=False), [programs], NOW, moment=NOW + 10 * DAY)] == ["s", "p"]
+
+
+def test_people_and_devices_are_counted_though_the_link_has_the_right_number() -> None:
+    """What was left out once, by a fault or a crash, is found by the next look."""
+    visits = [visit(f"v{n}", created=NOW - 100 + n, number=n) for n in range(3)]
+    devices = [visit(f"d{n}", kind=VisitKind.DEVICE, came_from="v0", created=NOW - 50 + n) for n in range(2)]
+    given = Given(share(), [link(kind=LinkKind.OPEN, visits=1, devices=1)], [*visits, *devices])
+    found = fit(Told(max_visits=1, max_devices=1), [given], NOW)
+    assert [(each.kind, each.id) for each in found] == [("visit", "v1"), ("visit", "v2"), ("visit", "d1")]
+
+
 def test_programs_extensions_and_runnable_files_are_taken_back() -> None:
     """A program that is in is out."""
     given = Given(share(clients=True, own_extensions=True, runnable_files=True), [link()], [])

@@ -18,7 +18,7 @@ from sharegate.audit.interfaces import AuditStore, Query, Sealed
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
-from sharegate.shares.model import KnockState, Role, RootIdentity, VisitKind
+from sharegate.shares.model import KnockState, Role, RootIdentity, RulesInForce, VisitKind
 from sharegate.upstream.interfaces import UpstreamStore
 from tests.conftest import Clock
 from tests.stores.records import LATER, START, a_code, a_device, a_knock, a_link, a_share, a_visit, an_upstream
@@ -47,6 +47,17 @@ class ShareContract:
         assert await store.shares() == [a_share()]
         assert await store.links("s1") == [a_link()]
         assert (await store.share("x"), await store.link("x"), await store.links("x")) == (None, None, [])
+
+    async def test_which_rules_hold_is_kept_and_told(self, store: Store) -> None:
+        """There is none at first; the last one that was said holds, and subscribers hear of each."""
+        assert await store.rules_in_force() is None
+        told: list[Change] = []
+        store.subscribe(told.append)
+        for digest in ("one", "two"):
+            said = RulesInForce(digest=digest, gate="g", at=START)
+            await store.put_rules_in_force(said)
+            assert await store.rules_in_force() == said
+        assert [change.kind for change in told] == ["rules", "rules"]
 
     async def test_everything_survives_a_restart(self, store: Store, reopened: Reopen) -> None:
         """Every kind of record with every kind of field is the same after the store was opened anew."""

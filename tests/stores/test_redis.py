@@ -24,6 +24,8 @@ from sharegate.audit.chain import Fault, seal, verify_store
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query
 from sharegate.audit.trail import Trail
+from sharegate.cli.problems import problems
+from sharegate.dashboard.refusals import refusal_of
 from sharegate.errors import Denied, Reason, Refused, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import KnockState, Visit
@@ -734,7 +736,9 @@ async def test_passwords_and_names(user: str, password: str, said: str, tmp_path
         url = StoreUrl.parse(shut.url)
         with pytest.raises(StoreUnavailable, match=said) as failed:
             await open_redis(replace(url, username=user, password=password), key=KEY, folder=tmp_path)
-        assert not password or password not in str(failed.value)
+        assert not password or password not in str(failed.value) + failed.value.remedy
+        told = refusal_of(failed.value)[1]["error"]["remedy"], problems(failed.value)[0].remedy
+        assert all(("store_password_file" in remedy) is (not user) for remedy in told)
         store = await open_redis(url.with_password("right"), key=KEY, folder=tmp_path)
         await plant(store)
         await store.close()

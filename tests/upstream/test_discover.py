@@ -211,6 +211,14 @@ def test_attack_links_and_devices_are_not_followed(tmp_path: Path) -> None:
     assert running_servers([place]) == []
 
 
+def test_a_record_has_a_real_root_whoever_found_the_server(tmp_path: Path) -> None:
+    """Also one that was told by a path that is a link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    record = as_upstream(found(tmp_path / "link"), id="u", name="n", owner="o")
+    assert record.root_dir == os.path.realpath(tmp_path / "real")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 def test_attack_a_file_of_another_user_is_not_believed(tmp_path: Path) -> None:
     """Even when its content is perfect."""

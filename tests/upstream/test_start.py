@@ -210,6 +210,23 @@ async def test_a_python_without_jupyter_is_told_with_the_remedy(tmp_path: Path) 
         await start_lab(tmp_path / "none")
 
 
+@pytest.mark.parametrize("given", [True, False])
+async def test_attack_a_kernel_reads_what_is_the_gates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    """The store's password and every other setting of the gate stay out of the server's environment, and so out of its
+    kernels'; the rest is there."""
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\ncase "$*" in *jupyterlab*--no*) env; exit 3;; esac\n')
+    fake.chmod(0o755)
+    for name in ("SHAREGATE_STORE_PASSWORD", "SHAREGATE_TOKEN", "SHAREGATE_FUTURE", "sharegate_store_password"):
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("KEPT_FOR_KERNELS", "yes")
+    with pytest.raises(Unreachable) as error:
+        await start_lab(tmp_path, python=str(fake), environment=dict(os.environ) if given else None)
+    assert "s3cret" not in str(error.value) and "KEPT_FOR_KERNELS=yes" in str(error.value)
+
+
 async def test_a_lab_that_ends_at_once_tells_why_without_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

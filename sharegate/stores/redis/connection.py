@@ -113,7 +113,10 @@ class Server:
         raise AssertionError("unreachable")
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
-        return StoreUnavailable(f"the store {self.url} {said(error)}")
+        words = said(error)
+        refused = words in (_SENTENCES["NOAUTH"], _SENTENCES["WRONGPASS"])
+        remedy = "Set store_password_file or SHAREGATE_STORE_PASSWORD, and the name in `store`" if refused else ""
+        return StoreUnavailable(f"the store {self.url} {words}", remedy=remedy)
 
     def __repr__(self) -> str:
         return f"<Server {self.url}>"

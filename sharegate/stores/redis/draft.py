@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
 from sharegate.stores.records import FIXED, SEATED, read_back
 from sharegate.stores.redis.records import Records
 from sharegate.upstream.model import Upstream
@@ -133,6 +133,10 @@ def add_share(draft: Draft, share: Share, links: list[Link]) -> None:
         if link.share != share.id:
             raise ValueError(f"link {link.id} belongs to share {link.share}, not to {share.id}")
         add(draft, link)
+
+
+def put_rules(draft: Draft, rules: RulesInForce) -> None:
+    draft.put("rules", rules.id, read_back(rules))
 
 
 def add_link(draft: Draft, link: Link) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sharegate.errors import StoreUnavailable
-from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, Link, RulesInForce, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.writer import Written
@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
     "knock": Knock,
     "upstream": Upstream,
     "code": DeviceCode,
+    "rules": RulesInForce,
 }
 _damaged = (msgspec.DecodeError, TypeError, ValueError, IndexError)
 
@@ -58,24 +59,29 @@ class Records:
     token: str = ""
     mirror: Mirror = field(default_factory=Mirror)
     codes: dict[str, DeviceCode] = field(default_factory=dict)
+    rules: RulesInForce | None = None
     arrivals: dict[tuple[str, str], Arrival] = field(default_factory=dict)
 
     def apply(self, position: int, token: str, written: Iterable[tuple[Written, Arrival | None]]) -> list[Written]:
         """What one commit changed; returns what listeners are told of."""
-        told = []
+        told, mirrored = [], []
         for one, arrival in written:
-            if one.kind == "code":
+            if one.kind == "rules":
+                self.rules = one.record
+                told.append(one)
+            elif one.kind == "code":
                 if one.record is None:
                     self.codes.pop(one.id, None)
                 else:
                     self.codes[one.id] = one.record
             else:
                 told.append(one)
+                mirrored.append(one)
             if arrival is None:
                 self.arrivals.pop((one.kind, one.id), None)
             else:
                 self.arrivals.setdefault((one.kind, one.id), arrival)
-        self.mirror.apply(told)
+        self.mirror.apply(mirrored)
         self.position, self.token = position, token
         return told
 
@@ -86,7 +92,8 @@ class Records:
             *(("share", mirror.shares), ("link", mirror.links), ("visit", mirror.visits), ("knock", mirror.knocks)),
             ("upstream", mirror.upstreams),
         )
-        return {(kind, id): record for kind, records in kinds for id, record in records.items()}
+        rules = {} if self.rules is None else {("rules", self.rules.id): self.rules}
+        return {(kind, id): record for kind, records in kinds for id, record in records.items()} | rules
 
 
 def stored(record: msgspec.Struct, arrival: Arrival, token: bytes = b"") -> bytes:

@@ -19,7 +19,7 @@ import msgspec
 from sharegate.audit.interfaces import Query, Sealed
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.store_url import StoreUrl
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.lock import ProcessLock
@@ -217,6 +217,13 @@ class RedisStore:
         await forget_overlays(self._server, self._names, visits)
         await self._following.forget_changes()
         await scrub(self._server)
+
+    async def rules_in_force(self) -> RulesInForce | None:
+        self._check_open()
+        return self._following.current.rules
+
+    async def put_rules_in_force(self, rules: RulesInForce) -> None:
+        await self._commit(lambda made: draft.put_rules(made, rules))
 
     # -- servers --------------------------------------------------------------------------------------------------
 
