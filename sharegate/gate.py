@@ -177,7 +177,7 @@ class Gate:
     async def _route(self, request: Request, act: Act) -> Answer:
         if self.draining:
             raise Denied(Reason.DRAINING)
-        self._site.share(request.headers)
+        self._site.check_head(request.headers)
         raw_path, raw_query = split_target(request.target)
         path = self._site.route(request.headers, CanonicalPath.parse(raw_path))
         match path.segments:
