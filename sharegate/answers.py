@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from sharegate.channels.registry import Channels, Cut
@@ -34,6 +35,17 @@ SHORT = 64 * 1024
 # Filters that the route table names for roles which are not handed out yet. A rule that needs one answers nobody.
 LATER = frozenset({"kernel", "kernels", "sessions"})
 Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
+
+
+def until_sent(answer: Response, flight: contextlib.AsyncExitStack, cut: Cut) -> Response:
+    """A whole answer, registered until the visitor's connection has taken it: what ends the visit ends it."""
+
+    async def done() -> None:
+        async with flight:
+            if answer.done is not None:
+                await answer.done()
+
+    return replace(answer, done=done, cut=cut.wait)
 
 
 class Answers:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import unquote
 
-from sharegate.answers import Answers
+from sharegate.answers import Answers, until_sent
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.registry import Cut, unless_cut
@@ -322,8 +322,7 @@ class Gate:
     ) -> Answer:
         """Record the answer: a whole one now, a long one when it has been sent, a channel by what opens and closes it.
 
-        `held` is let go of now, or with the end of a long answer. An answer that is not given lets go of what is
-        behind it.
+        `held` is let go of when the answer has been sent. An answer that is not given lets go of what is behind it.
         """
         try:
             # What was waiting while the visit ended is not answered.
@@ -338,7 +337,7 @@ class Gate:
                 return self._in_flight(request, grant, sized, _pieces(answer.body), act, held.pop_all(), cut)
             act.detail = " ".join(filter(None, (act.detail, _made(request, grant, act, answer))))
             await self._answered(request, act, answer.status, len(answer.body))
-            return answer
+            return until_sent(answer, held.pop_all(), cut)
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
             await _let_go(answer)
             raise
