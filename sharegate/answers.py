@@ -38,6 +38,17 @@ LATER = frozenset({"kernel", "kernels", "sessions"})
 Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
 
 
+def until_sent(answer: Response, flight: contextlib.AsyncExitStack, cut: Cut) -> Response:
+    """A whole answer, registered until the visitor's connection has taken it: what ends the visit ends it."""
+
+    async def done() -> None:
+        async with flight:
+            if answer.done is not None:
+                await answer.done()
+
+    return replace(answer, done=done, cut=cut.wait)
+
+
 class Answers:
     """One per gate. Every method may raise Denied."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from sharegate.answers import Answers
+from sharegate.answers import Answers, until_sent
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.registry import Cut, unless_cut
@@ -188,7 +188,7 @@ class Gate:
     async def _route(self, request: Request, act: Act) -> Answer:
         if self.draining:
             raise Denied(Reason.DRAINING)
-        self._site.share(request.headers)
+        self._site.check_head(request.headers)
         raw_path, raw_query = split_target(request.target)
         path = self._site.route(request.headers, CanonicalPath.parse(raw_path))
         match path.segments:
@@ -360,8 +360,7 @@ class Gate:
     ) -> Answer:
         """Record the answer: a whole one now, a long one when it has been sent, a channel by what opens and closes it.
 
-        `held` is let go of now, or with the end of a long answer. An answer that is not given lets go of what is
-        behind it.
+        `held` is let go of when the answer has been sent. An answer that is not given lets go of what is behind it.
         """
         try:
             # What was waiting while the visit ended is not answered.
@@ -375,7 +374,7 @@ class Gate:
                 sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
                 return self._in_flight(request, grant, sized, pieces(answer.body), act, held.pop_all(), cut)
             await self._answered(request, act, answer.status, len(answer.body))
-            return answer
+            return until_sent(answer, held.pop_all(), cut)
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
             await let_go(answer)
             raise

@@ -139,8 +139,8 @@ class Socket(Protocol):
 class Response:
     """An HTTP answer: a whole body, or a stream that is pulled as fast as the visitor reads.
 
-    `done` is called once when the stream was sent, broken or given up; it must not raise. When what `cut` returns is
-    over before, the connection is dropped at once, also under a visitor who has stopped to read.
+    `done` is called once when all of it was sent, broken off or given up; it must not raise. When what `cut` returns
+    is over before, the connection is dropped at once, also under a visitor who has stopped to read.
     """
 
     status: int

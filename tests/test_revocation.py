@@ -20,6 +20,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from sharegate.messages import Headers, Request, Response
 from tests.conftest import Clock
 from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse
 from tests.plainsocket import PlainSocket, SlowReader, connection, drop_all, head
@@ -441,6 +442,25 @@ async def test_a_large_answer_that_the_gate_made_is_broken_off_too(gate: Gatehou
     await scene.verb(f"shares/{scene.share}/revoke")
     size, whole = await reading.rest()
     assert not whole and size < 10_000_000
+
+
+async def test_attack_a_short_answer_that_is_not_read_does_not_outlive_the_visit(
+    gate: Gatehouse, moving: Clock
+) -> None:
+    """Until the visitor's connection has taken it, the end of the visit is the end of it too."""
+    scene = await stage(gate, moving)
+    fields = {**scene.ann.manners("GET"), "Host": gate.origin.partition("://")[2]}
+    asked = Request("GET", f"{scene.ann.base}api/contents/{scene.path}", Headers(fields.items()), "127.0.0.1")
+    answer = await gate.running.gate.handle(asked)
+    assert isinstance(answer, Response) and isinstance(answer.body, bytes) and answer.status == 200
+    assert answer.cut is not None and answer.done is not None
+    waiting = asyncio.ensure_future(answer.cut())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await scene.verb(f"shares/{scene.share}/revoke")
+    async with asyncio.timeout(10):
+        await waiting
+    await answer.done()
 
 
 async def test_pause_and_resume_keep_visit_and_cookie(gate: Gatehouse, moving: Clock) -> None:

@@ -22,6 +22,8 @@ _SPARE = 16 * 1024
 _PER_BYTE = 8
 # A visitor who still speaks is heard for so long after the last word, or a reset would take that word back.
 LINGER_SECONDS = 2.0
+# For taking the last word itself.
+WORD_SECONDS = 10.0
 
 
 class LastWords(web.Response):
@@ -30,7 +32,12 @@ class LastWords(web.Response):
 
     async def write_eof(self, data: bytes = b"") -> None:
         protocol = self._req.protocol if self._req is not None else None
-        await super().write_eof(data)
+        transport = protocol.transport if protocol is not None else None
+        try:
+            async with asyncio.timeout(WORD_SECONDS):
+                await super().write_eof(data)
+        except TimeoutError:  # nobody reads: it is over without
+            reset(transport)
         if isinstance(protocol, CarefulConnection):
             await protocol.listen_out()
 

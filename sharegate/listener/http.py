@@ -21,6 +21,8 @@ from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, NoBody, 
 log = logging.getLogger("sharegate.listener")
 
 PIECE = 64 * 1024
+# Bytes, with a head below what the library writes without waiting.
+SHORT = 32 * 1024
 CLOSING_SECONDS = 1.0
 # For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
 HANDSHAKE_SECONDS = 10.0
@@ -147,6 +149,11 @@ async def _pieces(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
             await body.aclose()
 
 
+async def _whole(body: bytes) -> AsyncIterator[bytes]:
+    if body:
+        yield body
+
+
 async def _drop_when_cut(answer: Response, transport: asyncio.Transport | None) -> None:
     if answer.cut is not None:
         await answer.cut()
@@ -203,6 +210,8 @@ class _Connection(CarefulConnection):
             transport.set_protocol(_TurnedAway(transport))
             return
         super().connection_made(transport)
+        # Writing is over when the network has everything, not when 64 KB may be left here.
+        transport.set_write_buffer_limits(high=1, low=0)
         self._patience = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.abort)
 
     def give_up(self) -> None:
@@ -352,40 +361,56 @@ class Listener:
             response.headers["Server"] = "sharegate"
             for name, value in answer.headers:
                 response.headers.add(name, value)
-            if isinstance(answer.body, bytes):
-                if request.method == "HEAD" or answer.status in (204, 304):
-                    response.headers.setdefault("Content-Length", str(len(answer.body)))
-                    if answer.status in (204, 304):
-                        response.headers.popall("Content-Length", None)
-                    await response.prepare(request)
-                else:
-                    response.headers["Content-Length"] = str(len(answer.body))
-                    await response.prepare(request)
-                    await response.write(answer.body)
-                await response.write_eof()
-                if isinstance(request.protocol, _Connection) and request.protocol.overrun:
-                    await request.protocol.listen_out()
+            if not isinstance(answer.body, bytes):
+                await response.prepare(request)
+                await self._send(request, response, answer, answer.body)
                 return response
+            body = answer.body
+            if request.method == "HEAD" or answer.status in (204, 304):
+                response.headers.setdefault("Content-Length", str(len(body)))
+                if answer.status in (204, 304):
+                    response.headers.popall("Content-Length", None)
+                body = b""
+            else:
+                response.headers["Content-Length"] = str(len(body))
             await response.prepare(request)
-            watching = asyncio.ensure_future(_drop_when_cut(answer, request.transport))
-            try:
-                async with contextlib.aclosing(_pieces(answer.body)) as pieces:
-                    async for piece in pieces:
-                        async with asyncio.timeout(STALLED_SECONDS):
-                            await response.write(piece)
-                await response.write_eof()
-            except (asyncio.CancelledError, ConnectionError):
-                reset(request.transport)
-                raise
-            except Exception as error:  # fails closed: what was cut must look cut, never like a clean end
-                log.info("answer broken off: %s", type(error).__name__)
-                reset(request.transport)
-            finally:
-                watching.cancel()
+            if 0 < len(body) <= SHORT:
+                await response.write(body)
+                body = b""
+            if request.writer.output_size > 0 and not request.protocol.writing_paused:
+                await response.write_eof()  # the network has taken all of it
+            else:
+                await self._send(request, response, answer, _whole(body))
+            if isinstance(request.protocol, _Connection) and request.protocol.overrun:
+                await request.protocol.listen_out()
             return response
         finally:
             if answer.done is not None:
                 await asyncio.shield(answer.done())
+
+    @staticmethod
+    async def _send(
+        request: web.BaseRequest, response: web.StreamResponse, answer: Response, body: AsyncIterator[bytes]
+    ) -> None:
+        """To the last byte: until then it is over with a cut, or when the visitor takes nothing for a while. What would
+        wait here for the visitor is the gate's memory, and would be read after the end."""
+        watching = asyncio.ensure_future(_drop_when_cut(answer, request.transport))
+        try:
+            async with contextlib.aclosing(_pieces(body)) as pieces:
+                async for piece in pieces:
+                    async with asyncio.timeout(STALLED_SECONDS):
+                        await response.write(piece)
+            async with asyncio.timeout(STALLED_SECONDS):
+                await response.write_eof()
+                await request.writer.drain()
+        except (asyncio.CancelledError, ConnectionError):
+            reset(request.transport)
+            raise
+        except Exception as error:  # fails closed: what was cut must look cut, never like a clean end
+            log.info("answer broken off: %s", type(error).__name__)
+            reset(request.transport)
+        finally:
+            watching.cancel()
 
     async def _upgrade(self, request: web.BaseRequest, answer: Upgrade) -> web.StreamResponse:
         protocols = (answer.subprotocol,) if answer.subprotocol else ()
@@ -404,6 +429,8 @@ class Listener:
         try:
             try:
                 await socket.prepare(request)
+                if request.transport is not None:
+                    request.transport.set_write_buffer_limits()
             except BaseException as error:
                 if answer.abandon is not None:
                     await asyncio.shield(answer.abandon())

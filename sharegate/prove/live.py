@@ -149,6 +149,10 @@ async def static(visitor: Visitor, ground: Ground) -> AsyncIterator[Probe]:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         name = f"file {parts.path.rpartition('/')[2][:40]}"
         yield Probe(Check.STATIC, name, "GET", target, Answer.ANY, bare=True, quick=True)
+    # What a browser fetched as a service worker would answer in the gate's place from then on, also after the end.
+    for target in (*(urlsplit(address).path for address in found[:2]), "/join", "/robots.txt"):
+        told = f"service worker, {target.rpartition('/')[2][:40]}"
+        yield Probe(Check.STATIC, told, "GET", target, fields=(("Service-Worker", "script"),), bare=True, quick=True)
     if not found:
         return
     # `…/-/static/<hash>/`

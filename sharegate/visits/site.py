@@ -33,6 +33,16 @@ class Site:
             raise Denied(Reason.BAD_HOST, f"{len(hosts)} hosts" if len(hosts) != 1 else "another name")
         return share
 
+    def check_head(self, headers: Headers) -> None:
+        """Before anything is looked at that is asked: the host, and that nobody fetches a service worker.
+
+        Here for all addresses: a worker would answer below its own folder for as long as the browser keeps it, also
+        when the share is over. Denied(`bad_host`, `service_worker`).
+        """
+        self.share(headers)
+        if "Service-Worker" in headers:
+            raise Denied(Reason.SERVICE_WORKER)
+
     def route(self, headers: Headers, path: CanonicalPath) -> CanonicalPath:
         """What is asked, as path mode writes it: `/s/<share>/…`, or an address of the door. Denied(`bad_host`)."""
         share = self.share(headers)
@@ -58,8 +68,6 @@ class Site:
         A navigation may come from anywhere, for people follow links; everything else only from pages of the same host:
         another share's host is another site's, however near its name.
         """
-        if request.headers.get("Service-Worker"):
-            raise Denied(Reason.SERVICE_WORKER)
         if request.upgrade or request.method not in SAFE_METHODS:
             self.check_origin(request)
         if request.upgrade:

@@ -109,6 +109,27 @@ window.EVIL = {
   },
 
   // End the visit in the visitor's name.
+  // From every page of this origin that a script can look into: what its policy says of workers is not this page's.
+  async workers(t) {
+    const found = {};
+    const planted = performance.getEntriesByType("resource").map((each) => each.name).find((name) => name.includes("/-/static/") && name.includes("extensions/evil"));
+    const worker = planted ? planted.slice(0, planted.lastIndexOf("/") + 1) + "worker.js" : t.own + "files/sub/shared/worker.js";
+    for (const where of t.pages) {
+      const opened = window.open(where);
+      try {
+        for (let turn = 0; turn < 60 && !(opened.document.readyState === "complete" && opened.location.href !== "about:blank"); turn += 1) {
+          await new Promise((done) => setTimeout(done, 100));
+        }
+        await opened.navigator.serviceWorker.register(worker);
+        found[where] = "reached";
+      } catch (error) {
+        found[where] = `nothing: ${error.name}`;
+      }
+      if (opened) opened.close();
+    }
+    return { found, worker, answered: (await fetch(worker)).status };
+  },
+
   async leave(t) {
     const form = { method: "POST", headers: { "Content-Type": "text/plain" }, body: "{}" };
     const answer = await fetch(t.leave, { credentials: "include", ...form }).catch((error) => ({ status: String(error) }));

@@ -35,6 +35,7 @@ def plant_extension(home: Path) -> None:
         " { init() {}, get: async () => () => ({ __esModule: true, default:"
         " { id: 'evil:plugin', autoStart: true, activate() {} } }) };"
     )
+    (folder / "static" / "worker.js").write_text("self.addEventListener('fetch', () => {});\n")
     (folder / "static" / "remoteEntry.0123456789abcdef.js").write_text(script(EXTENSION) + container)
 
 

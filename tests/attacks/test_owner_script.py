@@ -221,6 +221,25 @@ async def test_attack_an_owners_script_from_a_host_of_its_own(scene: Scene, carr
     assert await mine.evaluate("async () => (await navigator.serviceWorker.getRegistrations()).length") == 0
 
 
+@pytest.mark.parametrize("scene", [("path", False), ("path", True)], ids=["path mode", "no policy"], indirect=True)
+@pytest.mark.timeout(120)
+async def test_attack_no_page_of_the_gate_installs_a_worker(scene: Scene) -> None:
+    """A service worker would stay in front of a share that was revoked. The script tries it from every page that the
+    origin has, with the extension's own file, which is served under an address for everybody; the pages' own policy
+    and the gate's refusal both hold alone."""
+    page = await scene.carrier(EXTENSION)
+    ended = f"{scene.own}-/ended"
+    targets = {"own": scene.own, "pages": ["/join", "/robots.txt", "/nothing", scene.own + "lab", ended, "/s/x/~y/lab"]}
+    said = await page.evaluate(f"(t) => {EXTENSION}.workers(t)", targets)
+    assert "/-/static/" in said["worker"] and said["answered"] == 200, "there is a script to install"
+    assert {name: what for name, what in said["found"].items() if not what.startswith("nothing")} == {}
+    kept = "async () => (await navigator.serviceWorker.getRegistrations()).length"
+    assert await page.evaluate(kept) == 0
+    if not scene.bare:
+        # The page's policy, for which the browser does not even ask; the gate's refusal would be a TypeError.
+        assert said["found"]["/join"] == "nothing: SecurityError"
+
+
 @pytest.mark.parametrize("scene", [("path", False)], ids=["path mode"], indirect=True)
 @pytest.mark.timeout(240)
 async def test_what_path_mode_cannot_hold(scene: Scene) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
 from sharegate.errors import Denied, Reason
+from sharegate.listener import http
+from sharegate.listener.crowd import Crowd
 from sharegate.listener.http import Listener
 from sharegate.messages import Answer, Frame, FrameKind, Request, Response, Socket, Upgrade
 
@@ -17,10 +19,10 @@ Handle = Callable[[Request], Awaitable[Answer]]
 
 
 @contextlib.asynccontextmanager
-async def listening(handle: Handle) -> AsyncIterator[int]:
+async def listening(handle: Handle, crowd: Crowd | None = None) -> AsyncIterator[int]:
     bound = socket.create_server(("127.0.0.1", 0))
     bound.setblocking(False)
-    listener = Listener(handle)
+    listener = Listener(handle, crowd=crowd)
     await listener.start(bound)
     try:
         yield bound.getsockname()[1]
@@ -252,3 +254,103 @@ async def test_an_upgrade_hands_over_a_socket_or_is_abandoned() -> None:
     assert [(frame.kind, frame.data) for frame in served] == [(FrameKind.BINARY, b"abc")]
     assert b" 101 " not in bad[:20]
     assert abandoned == [True]
+
+
+# -- visitors who do not read -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def deaf(port: int) -> Iterator[socket.socket]:
+    """A connection whose end takes little, and nothing of what comes is read."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        one.connect(("127.0.0.1", port))
+        yield one
+
+
+async def still(number: Callable[[], int]) -> int:
+    """The number, once it stays for a while."""
+    before = -1
+    async with asyncio.timeout(60):
+        while before != number():
+            before = number()
+            await asyncio.sleep(0.5)
+    return before
+
+
+async def test_attack_who_reads_no_short_answer_gets_no_further_one() -> None:
+    """Pipelined requests wait until the answer before is off our hands; otherwise they would fill the memory."""
+    asked = 0
+
+    async def handle(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        return Response(200, (), b"x" * 8000)
+
+    async with listening(handle) as port:
+        with deaf(port) as one:
+            one.setblocking(False)
+            sending = asyncio.ensure_future(
+                asyncio.get_running_loop().sock_sendall(one, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000)
+            )
+            reached = await still(lambda: asked)
+            sending.cancel()
+
+    # What the system itself keeps for a connection is a few megabytes.
+    assert reached * 8000 < 8_000_000
+
+
+@pytest.mark.parametrize("size", [0, 8000, 8_000_000])
+async def test_attack_who_reads_nothing_is_dropped_after_a_while(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the length of the answers, and `done` is called."""
+    monkeypatch.setattr(http, "STALLED_SECONDS", 1.0)
+    asked = ended = 0
+
+    async def done() -> None:
+        nonlocal ended
+        ended += 1
+
+    async def handle(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        return Response(200, (("X-Long", "x" * 8000),), b"x" * size, done)
+
+    crowd = Crowd(10, 10)
+    async with listening(handle, crowd) as port:
+        with deaf(port) as one:
+            one.setblocking(False)
+            sending = asyncio.ensure_future(
+                asyncio.get_running_loop().sock_sendall(one, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000)
+            )
+            async with asyncio.timeout(60):
+                while not asked or len(crowd):
+                    await asyncio.sleep(0.05)
+            sending.cancel()
+        assert asked == ended < 20_000
+
+
+async def test_attack_a_cut_takes_back_short_answers_too() -> None:
+    """What waits for a visitor who has stopped to read is gone with the cut, and the connection with it."""
+    cut = asyncio.Event()
+    asked = 0
+
+    async def handle(request: Request) -> Answer:
+        nonlocal asked
+        asked += 1
+        return Response(200, (), b"x" * 20_000, cut=cut.wait)
+
+    crowd = Crowd(10, 10)
+    async with listening(handle, crowd) as port:
+        with deaf(port) as one:
+            one.setblocking(False)
+            loop = asyncio.get_running_loop()
+            sending = asyncio.ensure_future(loop.sock_sendall(one, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20_000))
+            await still(lambda: asked)
+            cut.set()
+            sending.cancel()
+            with pytest.raises(ConnectionError):
+                async with asyncio.timeout(20):
+                    while len(crowd):
+                        await asyncio.sleep(0.05)
+                    while await loop.sock_recv(one, 1 << 20):
+                        pass

@@ -60,7 +60,7 @@ def test_every_page_has_the_doors_headers(name: str) -> None:
     headers = Headers(_pages()[name].headers)
     assert headers.all("Content-Security-Policy") == [
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+        "worker-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
     ]
     assert headers.get("Content-Type") == "text/html; charset=utf-8"
     assert headers.get("Cross-Origin-Opener-Policy") == "same-origin"

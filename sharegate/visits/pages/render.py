@@ -15,7 +15,7 @@ from sharegate.visits.pages.assets import assets
 
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    "worker-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
 _FEATURES = (
     "accelerometer",
