@@ -56,7 +56,6 @@ ROUTES: dict[str, tuple[str, str]] = {
     "unknown method": ("PROPFIND", "api/contents/{base}"),
     "lower-case method": ("get", "api/contents/{base}"),
     "HEAD of a listing": ("HEAD", "api/contents/{base}"),
-    "custom style": ("GET", "custom/custom.css"),
     "unknown method of the body": ("QUERY", "api/contents/{base}"),
 }
 # What must not be tried on somebody's running server: a hole would stop it, install into it or start programs on it.

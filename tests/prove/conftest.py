@@ -20,7 +20,7 @@ from tests.gatehouse import Gatehouse, gatehouse
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     """A server that proofs may ask anything, and holes may spoil."""
     home = tmp_path_factory.mktemp("prove")
