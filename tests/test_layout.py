@@ -149,7 +149,6 @@ TESTED_ELSEWHERE = {
     "measures.py": "tests/test_metrics.py",
     "condition.py": "tests/test_metrics.py",
     "messages.py": "values that every test of the gate is made of",
-    "audit/announce.py": "tests/dashboard/test_api.py reads the changes",
     "audit/events.py": "values; tests/audit/test_trail.py",
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",

@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from sharegate import app, config
+from sharegate.audit.events import Action, AuditEvent
 from sharegate.dashboard.rules import Reading
 from sharegate.demo.visitor import RobotVisitor
 from sharegate.errors import Refused
@@ -267,6 +268,31 @@ async def test_one_history_of_two_chains(pair: Pair) -> None:
         assert {"share.created", "link.joined"} <= actions
         verdict = await gate.call("GET", "audit/verify")
         assert verdict["intact"] and set(verdict["heads"]) == {"a", "b"}
+
+
+async def test_attack_an_erasure_at_one_reaches_what_the_other_writes(pair: Pair) -> None:
+    """Who is forgotten at A has a document open at B, and B writes of it when it closes: without a name."""
+    made = await pair.a.share(**{"for": ["Zoe Quill"]})
+    pair.to(pair.b)
+    zoe = await pair.enters(made)
+    assert zoe is not None
+    room = await zoe.room(await zoe.session("sub/shared/nb.ipynb"))
+    visit = (await pair.a.call("GET", "visits", share=made["share"]["id"]))["visits"][0]["id"]
+    await pair.a.call("POST", "audit/erase", {"person": "Zoe Quill"})
+    assert await closing(room) == 1003
+
+    async def closed() -> bool:
+        events = await pair.b.events(share=made["share"]["id"], limit="1000")
+        return any(event["action"] == "channel.closed" for event in events)
+
+    await until(closed)
+    late = AuditEvent(
+        action=Action.CHANNEL_SUMMARY, actor="visitor", visit=visit, name="Zoe Quill", address="192.0.2.7"
+    )
+    await pair.b.running.gate._trail.record(late)
+    events = await pair.b.events(limit="1000")
+    assert [event["name"] for event in events if event["visit"] == visit and event.get("name")] == []
+    assert "Zoe Quill" not in str(events)
 
 
 async def test_an_owner_without_a_gate_of_their_own(pair: Pair, store: RedisServer, tmp_path: Path) -> None:

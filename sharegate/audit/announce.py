@@ -1,22 +1,39 @@
-"""A trail that tells somebody of each event once it is recorded: for the owner's live screen."""
+"""A trail that tells somebody of each event once it is recorded, for the owner's live screen; and that writes nothing
+about who was forgotten."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
+import msgspec
+
+from sharegate.audit.erasure import ERASED
 from sharegate.audit.events import AuditEvent
 from sharegate.audit.trail import Trail
 from sharegate.errors import Reason
+from sharegate.shares.model import Visit
 
 log = logging.getLogger("sharegate.audit")
 
 
-class Announcing:
-    """Implements Recorder over a Trail. A listener's fault is logged and never reaches who records."""
+class Visits(Protocol):
+    """The records of visits (shares/interfaces.py)."""
 
-    def __init__(self, trail: Trail) -> None:
+    async def visit(self, id: str) -> Visit | None: ...
+
+
+class Announcing:
+    """Implements Recorder over a Trail. A listener's fault is logged and never reaches who records.
+
+    Of a visit whose person was erased nothing that identifies them is written any more. They may have been erased at
+    another gate: what is still open here, and writes when it closes, knows them by the name they came with.
+    """
+
+    def __init__(self, trail: Trail, visits: Visits) -> None:
         self._trail = trail
+        self._visits = visits
         self._listeners: list[Callable[[AuditEvent], None]] = []
 
     def announce(self, listener: Callable[[AuditEvent], None]) -> None:
@@ -39,6 +56,9 @@ class Announcing:
         await self._trail.flush()
 
     async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+        visit = await self._visits.visit(event.visit) if event.visit else None
+        if visit is not None and _forgotten(visit):
+            event = msgspec.structs.replace(event, name="", address="", agent="")
         await self._trail.record(event, durable=durable)
         for listener in self._listeners:
             try:
@@ -48,3 +68,8 @@ class Announcing:
 
     async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None:
         await self._trail.stranger_denied(reason, address, agent=agent, detail=detail)
+
+
+def _forgotten(visit: Visit) -> bool:
+    """Ended by the erasure, or over before and blanked by it."""
+    return visit.ended is not None and (visit.ended_reason == ERASED or not (visit.name or visit.address))

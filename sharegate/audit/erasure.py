@@ -13,6 +13,8 @@ from sharegate.audit.chain import opened
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import AuditStore, Query, Sealed
 
+# Why the visits of who is forgotten ended.
+ERASED = "erased"
 _PAGE = 2000
 _KNOCKS = frozenset({Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED})
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sharegate.audit.erasure import Erasure, Whose, folded
+from sharegate.audit.erasure import ERASED, Erasure, Whose, folded
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.interfaces import Cutter
@@ -22,7 +22,7 @@ from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
 
 Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
-REASON = "erased"
+REASON = ERASED
 STAYS = (
     "what they wrote, and versions of it, stay in the files and their history, under a visit without a name",
     "folders, files, messages and remarks that contain a name stay as they are",

@@ -1,0 +1,56 @@
+"""What is written about a visit whose person was forgotten, maybe at another gate."""
+
+from __future__ import annotations
+
+import pytest
+
+from sharegate.audit.announce import Announcing
+from sharegate.audit.chain import opened
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.trail import Trail
+from sharegate.shares.model import Visit
+from tests.audit.test_trail import Disk
+from tests.conftest import Clock
+
+
+class Visits:
+    """The records as this gate knows them."""
+
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+
+    async def visit(self, id: str) -> Visit | None:
+        return self._visit if id == self._visit.id else None
+
+
+BARE = {"id": "v", "share": "s", "link": "l", "number": 1, "created": 1.0, "expires": 9.0}
+KNOWN = {"name": "Zoe", "address": "192.0.2.0/24", "agent": "curl/8"}
+
+
+@pytest.mark.parametrize(
+    ("visit", "kept"),
+    [
+        (Visit(**BARE, **KNOWN), True),
+        (Visit(**BARE, **KNOWN, ended=2.0, ended_reason="left"), True),
+        (Visit(**BARE, **KNOWN, ended=2.0, ended_reason="erased"), False),
+        (Visit(**BARE, ended=2.0, ended_reason="left"), False),
+        (Visit(**BARE), True),
+    ],
+    ids=["open", "over", "erased", "over and erased", "open without a name"],
+)
+async def test_nothing_is_written_about_who_was_forgotten(clock: Clock, visit: Visit, kept: bool) -> None:
+    """The event stays, and what identifies them goes, also from what the owner's screen is told."""
+    disk, told = Disk(), []
+    trail = Announcing(Trail(disk, writer="b", clock=clock), Visits(visit))
+    trail.announce(told.append)
+    await trail.open()
+    try:
+        await trail.record(AuditEvent(action=Action.CHANNEL_CLOSED, actor="visitor", visit="v", path="a.txt", **KNOWN))
+        await trail.record(AuditEvent(action=Action.CHANNEL_CLOSED, actor="visitor", visit="w", **KNOWN))
+    finally:
+        await trail.close()
+    mine, other = (opened(sealed) for sealed in disk.events)
+
+    assert [bool(each.name or each.address or each.agent) for each in (mine, other)] == [kept, True]
+    assert [bool(each.name) for each in told] == [kept, True]
+    assert mine.path == "a.txt"
