@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ async def opened(
     async with contextlib.AsyncExitStack() as closing:
         store = await _store(config)
         closing.push_async_callback(store.close)
-        if not (config.keys_dir / "ring.json").exists() and (await store.writers() or await store.shares()):
+        if not os.path.exists(config.keys_dir / "ring.json") and (await store.writers() or await store.shares()):
             raise _keys_missing(config.keys_dir / "ring.json")
         ring = KeyRing.open(config.keys_dir, now())
         metrics = Metrics((rule.id for rule in policies.policy.rules), KINDS, __version__)
@@ -304,7 +305,7 @@ async def opened(
 async def _store(config: Config) -> Store:
     """With a key of its own only where nothing was sealed with another one."""
     file = config.keys_dir / "store.key"
-    fresh = not file.exists()
+    fresh = not os.path.exists(file)  # what cannot be looked at counts as missing
     if fresh and (keys_part(config.keys_dir).exists() or (not config.store and config.database.exists())):
         raise _keys_missing(file)
     key = store_key(config.keys_dir)

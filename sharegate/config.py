@@ -33,6 +33,8 @@ _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9.]+\Z|0x[0-9a-f]*\Z){_LABEL}\Z")
 _LONGEST_BASE = 200
 LONGEST_SOCKET = 100
+# Of whatever is counted; more than anybody means, and no sum of it is too large for a date.
+MOST = 1_000_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -272,6 +274,8 @@ def _read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
         faults.append(Invalid(str(path), f"cannot be read ({type(error).__name__})", "Check its permissions"))
     except tomllib.TOMLDecodeError as error:
         faults.append(Invalid(str(path), f"is not TOML: {error}", "Mend that line"))
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of brackets
+        faults.append(Invalid(str(path), f"cannot be read: {str(error)[:200]}", "Mend that value"))
     return {}
 
 
@@ -297,7 +301,7 @@ def _put(values: dict[str, Any], field: str, value: Any, said: str, faults: list
         faults.append(Invalid(said, "is no setting", "`sharegate config show` lists them"))
     elif type(value).__name__ != setting.type or (setting.type == "list" and not all(map(_is_text, value))):
         default = f"Default: {setting.default!r}" if setting.type != "list" else 'Example: ["127.0.0.1"]'
-        faults.append(Invalid(said, f"must be {kind_in_words(setting.type)}, not {value!r}", default))
+        faults.append(Invalid(said, f"must be {kind_in_words(setting.type)}, not {_written(value)}", default))
     else:
         values[field] = value
 
@@ -309,13 +313,16 @@ def _is_text(value: object) -> bool:
 def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
     for name in _PORTS:
         if not 0 <= values[name] <= 65535:
-            faults.append(Invalid(name, f"{values[name]} is no port", "Choose 1024 to 65535, or 0 for any"))
+            faults.append(Invalid(name, f"{_written(values[name])} is no port", "Choose 1024 to 65535, or 0 for any"))
     for name in _COUNTS:
         if values[name] < 1:
-            faults.append(Invalid(name, f"{values[name]} is less than 1", "Give a whole number, 1 or more"))
+            faults.append(Invalid(name, f"{_written(values[name])} is less than 1", "Give a whole number, 1 or more"))
+    for name in (*_COUNTS, *_MAY_BE_NONE):
+        if values[name] > MOST:
+            faults.append(Invalid(name, f"is more than {MOST}", "Give a smaller number"))
     for name in _MAY_BE_NONE:
         if values[name] < 0:
-            faults.append(Invalid(name, f"{values[name]} is less than 0", "Give a whole number, or 0"))
+            faults.append(Invalid(name, f"{_written(values[name])} is less than 0", "Give a whole number, or 0"))
     for name in ("gate_host", "dashboard_host"):
         if not (_HOST.match(values[name]) or _is_address(values[name])):
             faults.append(Invalid(name, f"{values[name]!r} is no host name or address", "Example: 127.0.0.1"))
@@ -474,6 +481,15 @@ def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(
             Invalid("gate_host", "is an address that only this computer knows", "Give this computer's name or address")
         )
+
+
+def _written(value: object) -> str:
+    """Python refuses to write out an integer of thousands of digits."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "that"
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _is_address(host: str) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.client import address
-from sharegate.config import Config, load
+from sharegate.config import MOST, Config, load
 from sharegate.errors import Faults
 from sharegate.settings import SETTINGS
 
@@ -332,3 +332,31 @@ def test_what_programs_are_told_in_the_environment_is_no_setting() -> None:
     """Whoever has a share's token there for sharegate.client can still use the command line."""
     told = dict.fromkeys((address.LINK, address.URL, address.TOKEN, address.TOKEN_FILE), "x")
     assert load(None, told) == load(None, {})
+
+
+@pytest.mark.parametrize("name", [setting.name for setting in SETTINGS if setting.type == "int"])
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "9" * 5000, "0x" + "f" * 5000, "-1" + "0" * 400])
+def test_numbers_that_nobody_means(tmp_path: Path, name: str, value: str) -> None:
+    """Are faults with the field or the file in them, however they are written."""
+    file = tmp_path / "settings.toml"
+    file.write_text(f"{name} = {value}\n")
+    with pytest.raises(Faults) as told:
+        load(file, {})
+    assert [fault.field for fault in told.value.faults] == [str(file) if value[0] == "9" else name]
+    assert len(str(told.value)) < 600
+
+
+def test_a_number_where_a_text_belongs(tmp_path: Path) -> None:
+    """However long it is, and however deep what cannot be read."""
+    file = tmp_path / "settings.toml"
+    for text in ("owner = 0x" + "f" * 5000, "trusted_forwarders = [0x" + "f" * 5000 + "]", "owner = " + "[" * 100_000):
+        file.write_text(text)
+        with pytest.raises(Faults) as told:
+            load(file, {})
+        assert len(told.value.faults) == 1 and len(str(told.value)) < 600
+
+
+def test_the_largest_numbers_work(tmp_path: Path) -> None:
+    """The bound itself is a value of every count."""
+    counts = [setting.name for setting in SETTINGS if setting.type == "int" and "port" not in setting.name]
+    assert all(getattr(load(None, {}, dict.fromkeys(counts, MOST)), name) == MOST for name in counts)

@@ -104,15 +104,23 @@ def write_private(path: Path, data: bytes) -> None:
 
 def private_directory(path: Path) -> Path:
     """Make `path` a directory of mode 0700 that belongs to us, or say what is wrong with it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
-    if not stat.S_ISDIR(found.st_mode):
-        raise Invalid(str(path), "is not a directory", "Remove it or choose another data_dir")
-    if found.st_uid != os.getuid():
-        raise Invalid(str(path), "belongs to another user", "Choose another data_dir")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        path.chmod(0o700)
+    try:
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+        if not stat.S_ISDIR(found.st_mode):
+            raise Invalid(str(path), "is not a directory", "Remove it or choose another data_dir")
+        if found.st_uid != os.getuid():
+            raise Invalid(str(path), "belongs to another user", "Choose another data_dir")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            path.chmod(0o700)
+    except OSError as error:  # fails closed
+        raise _unusable(path, error) from None
     return path
+
+
+def _unusable(path: Path, error: OSError) -> Invalid:
+    return Invalid(str(path), f"cannot be used ({error.strerror})", "Mend that, or choose another data_dir or keys_dir")
 
 
 class KeyRing:
@@ -135,7 +143,10 @@ class KeyRing:
         index = folder / "ring.json"
         if not index.exists():
             ring = cls(folder, _Ring(active="", keys={}), {})
-            ring._first(now)
+            try:
+                ring._first(now)
+            except OSError as error:  # fails closed
+                raise _unusable(folder, error) from None
             return ring
         ring = cls(folder, *cls._read(folder))
         ring._drop_private()
@@ -317,9 +328,12 @@ def keys_part(folder: Path) -> Path:
 def store_key(folder: Path) -> bytes:
     """The 32 bytes that encrypt what the store keeps at rest; made on first use."""
     path = private_directory(folder) / "store.key"
-    if not path.exists():
-        write_private(path, secrets.token_bytes(32))
-    data = path.read_bytes()
+    try:
+        if not path.exists():
+            write_private(path, secrets.token_bytes(32))
+        data = path.read_bytes()
+    except OSError as error:  # fails closed
+        raise _unusable(path, error) from None
     if len(data) != 32:
         raise Invalid(str(path), "does not hold 32 bytes", "Restore it from a backup")
     return data

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sharegate.errors import Invalid
-from sharegate.shares.keys import KeyRing, store_key
+from sharegate.shares.keys import KeyRing, private_directory, store_key
 
 
 def test_a_ring_is_made_once_and_read_again(tmp_path: Path) -> None:
@@ -176,3 +176,12 @@ def test_two_processes_that_make_the_first_key_have_one(tmp_path: Path) -> None:
     for each in threads:
         each.join()
     assert len(rings) == 4 and len({ring.active for ring in rings}) == 1
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/null/keys", "/proc/keys", "/" + "x" * 300])
+def test_a_folder_that_cannot_be_one(place: str) -> None:
+    """Is named, with a remedy."""
+    for use in (private_directory, store_key, lambda path: KeyRing.open(path, 1.0)):
+        with pytest.raises(Invalid) as told:
+            use(Path(place))
+        assert told.value.field.startswith(place) and "choose another" in told.value.remedy.lower()
