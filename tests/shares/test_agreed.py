@@ -13,7 +13,7 @@ import pytest_asyncio
 from sharegate.errors import Refused
 from sharegate.shares.agreed import agrees, digest, wider
 from sharegate.shares.issue import NewLink
-from sharegate.shares.model import Link, Role, RulesInForce, Share
+from sharegate.shares.model import Knock, Link, Role, RulesInForce, Share
 from tests.conftest import Clock
 from tests.house import House, house
 
@@ -122,3 +122,15 @@ async def test_what_was_given_while_the_rules_changed_is_taken_back(
     with pytest.raises(Refused, match="gives nothing new"):
         await home.issuer.change_share(share.id, {"role": "edit"})
     assert (await home.issuer._share(share.id)).paused
+
+
+async def test_nobody_is_let_in_by_other_rules(home: House) -> None:
+    """Whoever waits goes on waiting, and can be refused."""
+    share, (link,) = await home.share(NewLink(name="Ann"))
+    knock = Knock(id="k", share=share.id, link=link.id, name="Bo", created=home.clock())
+    await home.store.add_knock(knock, limit=5)
+    await home.store.put_rules_in_force(OTHER)
+    with pytest.raises(Refused, match="gives nothing new"):
+        await home.knocks.admit("k", None)
+    assert await home.store.knocks() == [knock] and await home.store.visits(share.id) == []
+    await home.knocks.refuse("k")
