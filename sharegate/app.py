@@ -52,6 +52,8 @@ from sharegate.writing.judge import Writing
 
 log = logging.getLogger("sharegate")
 
+ANEW_SECONDS = 5.0
+
 Progress = Callable[[str], None]
 
 
@@ -133,7 +135,7 @@ async def running(
                 for each in gate_sockets:
                     await listener.start(each, entrance.tls)
                 await owner.start(dashboard, config.socket_path)
-                tasks = [asyncio.create_task(work()) for work in (*background, entrance.watch)]
+                tasks = [asyncio.create_task(lasting(work)) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
                 closing.push_async_callback(draining.run)
                 started = config.gate_url + house.api.trails.clock_note()
@@ -290,7 +292,7 @@ def _gate(
 async def _keep(house: House, condition: Condition) -> None:
     """Once at the start and every hour: what nobody needs any more leaves the store, and what stays is measured."""
     while True:
-        with contextlib.suppress(StoreUnavailable):  # tried again in an hour; nothing depends on it
+        try:
             if await house.api.trails.clock.settled():
                 await house.store.prune(house.now())
                 await house.keeper.thin()
@@ -298,7 +300,21 @@ async def _keep(house: House, condition: Condition) -> None:
                 await house.api.trails.let_go()
             else:
                 log.warning("the clock leapt ahead; nothing is let go of for an hour")
+        except StoreUnavailable:  # fails closed: nothing is let go of, and it is tried again in an hour
+            pass
+        except Exception:  # fails closed, in the same way
+            log.exception("letting go of what nobody needs")
         await asyncio.sleep(3600)
+
+
+async def lasting(work: Callable[[], Coroutine[None, None, None]]) -> None:
+    """What runs beside the requests, for ever: a fault in it is told, and it begins anew."""
+    while True:
+        try:
+            return await work()
+        except Exception:  # fails open for visitors: each of these tasks fails closed in itself
+            log.exception("%s ended", getattr(work, "__qualname__", "a task"))
+        await asyncio.sleep(ANEW_SECONDS)
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:

@@ -175,6 +175,7 @@ async def opened(
             room.connections,
             config.connections_per_address,
             shared=lambda address: forwards(address) or (bool(config.public_url) and loopback(address)),
+            per_visit=config.channels_per_visit + config.requests_at_once,
         )
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind

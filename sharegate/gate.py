@@ -213,11 +213,11 @@ class Gate:
     async def _visit(self, request: Request, path: CanonicalPath, raw_query: str, act: Act) -> Answer:
         grant = await self._authenticate(request, path, raw_query)
         act.grant = grant
-        request.known()
         # What cannot be recorded does not happen: reads, too, stop while the trail cannot be written.
         await self._trail.ready()
         self._site.check_source(request)
         self._allowance.ask(grant)
+        request.known(grant.visit.id)
         self._presence.touch(grant.visit.id)
         rest = path.under(3)
         if rest.segments[:1] == ("-",):
@@ -232,11 +232,11 @@ class Gate:
         asked = read_token(request, raw_query)
         grant = await self._programs.enter(asked, share)
         act.grant = grant
-        request.known()
         await self._trail.ready()
         # Whom a place is refused spends nothing of the others'.
         await self._programs.come_from(grant, asked.request)
         self._allowance.ask(grant)
+        request.known(grant.visit.id)
         self._presence.touch(grant.visit.id)
         if rest.segments == ("-", "share") and request.method == "GET":
             return self._programs.about(grant)

@@ -63,7 +63,7 @@ class NoBody:
             yield part
 
 
-def _unheard() -> None:
+def _unheard(visit: str) -> None:
     """Nobody wants to know."""
 
 
@@ -78,8 +78,8 @@ class Request:
     peer: str
     scheme: str = "http"
     body: Body = field(default_factory=NoBody, repr=False)
-    # Called when the request has shown a visit's credential: its connection is no stranger's.
-    known: Callable[[], None] = field(default=_unheard, repr=False, compare=False)
+    # Called with a visit's id when the request has shown its credential: its connection is no stranger's.
+    known: Callable[[str], None] = field(default=_unheard, repr=False, compare=False)
 
     @property
     def upgrade(self) -> bool:

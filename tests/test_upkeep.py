@@ -527,3 +527,19 @@ async def test_the_migrate_command(home: Path) -> None:  # noqa: F811
     assert told.document["migrated"] and format_in(config.database) == VERSION and len(copies(config)) == 1
     assert "newest" in (await asyncio.to_thread(run, "store", "migrate")).out
     assert json.loads((await asyncio.to_thread(run, "store", "check", "--json")).out)["sound"]
+
+
+async def test_what_runs_beside_the_requests_begins_anew_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that watches is over for good because of one fault."""
+    monkeypatch.setattr(app, "ANEW_SECONDS", 0.0)
+    begun = 0
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 3:
+            raise KeyError("something nobody thought of")
+
+    async with asyncio.timeout(10):
+        await app.lasting(work)
+    assert begun == 3

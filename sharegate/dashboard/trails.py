@@ -131,6 +131,8 @@ class Trails:
                 await self._history.anchor(self._anchor_file)
             except SharegateError as error:  # fails open: visitors are not kept out; `doctor` says that anchors are old
                 log.warning("the history could not be anchored: %s", error)
+            except Exception:  # fails open, in the same way
+                log.exception("anchoring the history")
             await asyncio.sleep(self._anchor_every)
 
     async def _verify(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

@@ -48,8 +48,14 @@ def judge(certificate: bytes, key: bytes, hosts: tuple[str, ...], now: float) ->
     public = _public(key, faults)
     if leaf is None:
         return None, faults
-    facts = Facts(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), _names(leaf))
-    if public is not None and public != _spki(leaf.public_key()):
+    # The library reads what is in it when it is asked, and what it does not know is no ValueError.
+    try:
+        facts = Facts(leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp(), _names(leaf))
+        belongs = _spki(leaf.public_key())
+    except Exception as error:  # fails closed: such a certificate is not used
+        faults.append(Invalid(CERTIFICATE, f"cannot be read ({type(error).__name__})", "Make a newer, stronger pair"))
+        return None, faults
+    if public is not None and public != belongs:
         faults.append(Invalid(KEY, "is not the key of this certificate", "Give the two files that belong together"))
     if now >= facts.ends:
         faults.append(Invalid(CERTIFICATE, f"expired on {leaf.not_valid_after_utc:%Y-%m-%d}", _RENEW))
@@ -74,7 +80,7 @@ def judge(certificate: bytes, key: bytes, hosts: tuple[str, ...], now: float) ->
 def _leaf(data: bytes, faults: list[Invalid]) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificates(data)[0]
-    except (ValueError, IndexError):
+    except Exception:  # fails closed; of a library that reads what others wrote
         faults.append(
             Invalid(CERTIFICATE, "holds no certificate in PEM form", "It begins with -----BEGIN CERTIFICATE-----")
         )

@@ -2,7 +2,8 @@
 
 A connection is somebody's as soon as a request over it showed a visit's credential; until then it is a stranger's.
 Strangers have a share of their own for each address, and when the gate is full the stranger who has been waiting
-longest gives way to whoever comes. Nobody's visit is given up for a newcomer.
+longest gives way to whoever comes. Nobody's visit is given up for a newcomer; a connection past what one visit needs
+stays a stranger's, for one visitor is not to fill the gate either.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Place:
     address: str
     busy: bool = False
     known: bool = False
+    visit: str = ""
     left: bool = False
 
     def asking(self) -> None:
@@ -46,11 +48,11 @@ class Place:
         if not self.left and not self.known:
             self.crowd._waits(self, True)
 
-    def is_known(self) -> None:
-        """A request showed a visit's credential: the connection is no stranger's any more."""
+    def is_known(self, visit: str) -> None:
+        """A request showed this visit's credential: the connection is no stranger's any more, if the visit has not too
+        many."""
         if not self.known and not self.left:
-            self.known = True
-            self.crowd._is_known(self)
+            self.crowd._is_known(self, visit)
 
     def leave(self) -> None:
         """Idempotent."""
@@ -61,15 +63,23 @@ class Place:
 
 class Crowd:
     """All connections of one listener. `most` at once; `strangers_per_address` of those that are nobody's yet, but for
-    addresses of which `shared` says that many people come from there (a proxy's)."""
+    addresses of which `shared` says that many people come from there (a proxy's); `per_visit` that are one visit's
+    own."""
 
     def __init__(
-        self, most: int, strangers_per_address: int, *, shared: Callable[[str], bool] = lambda _: False
+        self,
+        most: int,
+        strangers_per_address: int,
+        *,
+        shared: Callable[[str], bool] = lambda _: False,
+        per_visit: int = 1 << 30,
     ) -> None:
         self.most = most
         self.refused = 0
         self._per_address = strangers_per_address
         self._shared = shared
+        self._per_visit = per_visit
+        self._visits: dict[str, int] = {}
         self._count = 0
         self._strangers: dict[str, int] = {}
         self._waiting: dict[Place, None] = {}  # strangers without a request, longest first
@@ -107,7 +117,12 @@ class Crowd:
         if waits:
             self._waiting[place] = None
 
-    def _is_known(self, place: Place) -> None:
+    def _is_known(self, place: Place, visit: str) -> None:
+        has = self._visits.get(visit, 0)
+        if has >= self._per_visit:
+            return
+        place.known, place.visit = True, visit
+        self._visits[visit] = has + 1
         self._waiting.pop(place, None)
         self._no_stranger(place.address)
 
@@ -116,6 +131,10 @@ class Crowd:
         self._waiting.pop(place, None)
         if not place.known:
             self._no_stranger(place.address)
+        elif self._visits[place.visit] > 1:
+            self._visits[place.visit] -= 1
+        else:
+            del self._visits[place.visit]
 
     def _no_stranger(self, address: str) -> None:
         left = self._strangers[address] - 1

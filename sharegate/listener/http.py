@@ -473,7 +473,7 @@ def _address(transport: asyncio.Transport) -> str:
     return str(found[0]) if isinstance(found, tuple) and found else ""
 
 
-def _known(request: web.BaseRequest) -> dict[str, Callable[[], None]]:
+def _known(request: web.BaseRequest) -> dict[str, Callable[[str], None]]:
     place = request.protocol.place if isinstance(request.protocol, _Connection) else None
     return {"known": place.is_known} if place is not None else {}
 

@@ -52,7 +52,10 @@ class Certificates:
         """Look at the files every few seconds, for ever."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            await self.look()
+            try:
+                await self.look()
+            except Exception:  # fails closed: the pair before stays, and the files are looked at again
+                log.exception("looking at the TLS certificate")
 
     async def look(self) -> None:
         """Take up the files if they changed. A fault is told when it is still there at the next look: whoever renews

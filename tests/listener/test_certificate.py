@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given
@@ -129,3 +131,25 @@ def test_the_end_is_near_in_the_last_fifth() -> None:
     """18 days of 90, a bit more than one of six."""
     facts = Facts(0, 90 * 86400.0, ())
     assert not facts.ending(71 * 86400) and facts.ending(73 * 86400)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("06072a8648ce3d0201", "06072a8648ce3d0279"),
+        ("06082a8648ce3d030107", "06082a8648ce3d030105"),
+        ("0603551d13", "0603551d11"),
+    ],
+    ids=["a kind of key", "a curve", "names twice"],
+)
+def test_attack_a_certificate_that_the_library_cannot_read_is_a_fault(
+    authority: Authority, was: str, becomes: str
+) -> None:
+    """Whatever the library raises when it is asked: the gate keeps the pair before, and looks on."""
+    pair = authority.leaf()
+    der = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).public_bytes(serialization.Encoding.DER)
+    assert bytes.fromhex(was) in der
+    spoilt = der.replace(bytes.fromhex(was), bytes.fromhex(becomes))
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(spoilt) + b"-----END CERTIFICATE-----\n"
+    _, faults = judge(pem, pair.key.read_bytes(), HOST, time.time())
+    assert "cannot be read" in faults[0].problem and faults[0].remedy

@@ -268,6 +268,12 @@ def deaf(port: int) -> Iterator[socket.socket]:
         yield one
 
 
+async def rest(one: socket.socket) -> None:
+    """Read to the end."""
+    while await asyncio.get_running_loop().sock_recv(one, 1 << 20):
+        pass
+
+
 async def still(number: Callable[[], int]) -> int:
     """The number, once it stays for a while."""
     before = -1
@@ -348,13 +354,8 @@ async def test_attack_a_cut_takes_back_short_answers_too() -> None:
             await still(lambda: asked)
             cut.set()
             sending.cancel()
-
-            async def to_the_end() -> None:
-                async with asyncio.timeout(20):
-                    while len(crowd):
-                        await asyncio.sleep(0.05)
-                    while await loop.sock_recv(one, 1 << 20):
-                        pass
-
-            with pytest.raises(ConnectionError):
-                await to_the_end()
+            async with asyncio.timeout(20):
+                while len(crowd):
+                    await asyncio.sleep(0.05)
+                with pytest.raises(ConnectionError):
+                    await rest(one)

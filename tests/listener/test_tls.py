@@ -17,7 +17,7 @@ import pytest
 from cryptography import x509
 
 from sharegate.errors import Faults
-from sharegate.listener import http
+from sharegate.listener import http, tls
 from sharegate.listener.http import Listener
 from sharegate.listener.tls import Certificates, check_files
 from sharegate.messages import Answer, Request, Response
@@ -338,3 +338,22 @@ def test_a_key_of_this_account_or_its_group_is_none(authority: Authority, mode: 
     pair = authority.leaf()
     pair.key.chmod(mode)
     assert check_files(pair.certificate, pair.key, HOST, time.time()).names
+
+
+async def test_attack_the_watch_goes_on_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is raised within a look: the next one comes."""
+    looked: list[int] = []
+    again = asyncio.Event()
+
+    async def look(self: Certificates) -> None:
+        looked.append(1)
+        if len(looked) == 1:
+            raise KeyError("something nobody thought of")
+        again.set()
+
+    monkeypatch.setattr(tls, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(Certificates, "look", look)
+    watching = asyncio.ensure_future(Certificates.__new__(Certificates).watch())
+    async with asyncio.timeout(10):
+        await again.wait()
+    watching.cancel()

@@ -160,12 +160,12 @@ def cookies_pass(patch: Patch, server: JupyterServer) -> None:
 
 
 def origins_pass(patch: Patch, server: JupyterServer) -> None:
-    honest = gates._with_floor
+    honest = gates.with_floor
 
     def told(answer: Response, floor: Any) -> Response:
         return honest(answer, (*floor, ("Access-Control-Allow-Origin", "*")))
 
-    patch.setattr(gates, "_with_floor", told)
+    patch.setattr(gates, "with_floor", told)
 
 
 def files_come_as_pages(patch: Patch, server: JupyterServer) -> None:
