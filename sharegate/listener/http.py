@@ -377,7 +377,7 @@ class Listener:
             if 0 < len(body) <= SHORT:
                 await response.write(body)
                 body = b""
-            if request.writer.output_size > 0 and not request.protocol.writing_paused:
+            if not body and request.writer.output_size > 0 and not request.protocol.writing_paused:
                 await response.write_eof()  # the network has taken all of it
             else:
                 await self._send(request, response, answer, _whole(body))
