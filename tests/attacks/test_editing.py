@@ -63,7 +63,7 @@ async def test_what_an_editor_wrote_just_before_hanging_up_is_kept(ann: Visitor,
             page.type(f"word{word} ")
         await page.sent()
         page.hang_up()
-        await until(lambda file=workshop.root / path: "word19" in file.read_text())  # type: ignore[misc]
+        await until(lambda file=workshop.root / path: "word19" in file.read_text(), 60)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("viewer_first", [True, False], ids=["viewer first", "editor first"])
