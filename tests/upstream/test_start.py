@@ -127,7 +127,7 @@ async def test_a_lab_is_started_found_lost_and_found_again(tmp_path: Path, patie
 
         second = await start_lab(root, environment=home(tmp_path))
         assert second.port != lab.port
-        await until(lambda: len(changes) > 1)
+        await until(lambda: changes[-1].state is UpstreamState.BACK)
         assert changes[-1] == StateChange("u1", UpstreamState.BACK)
         again = await directory.find("u1")
         assert (again.id, again.name, again.owner) == ("u1", "Ann's", "ann")
