@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sharegate import app, config
+from sharegate import app, config, ports
 from sharegate.errors import Refused
 from sharegate.upstream.model import Credential, Upstream
 from tests.conftest import Clock
@@ -161,7 +161,7 @@ async def test_names_below_localhost_are_answered_by_the_gate_on_both_families(o
     """Browsers try ::1 first: were it free, another account of this computer could take the visitors there."""
     async with open_gate(share_hosts="localhost") as gate, aiohttp.ClientSession() as visitor:
         port = gate.config.gate_port
-        for address in ("127.0.0.1", "[::1]") if app._knows("::1") else ("127.0.0.1",):
+        for address in ("127.0.0.1", "[::1]") if ports._knows("::1") else ("127.0.0.1",):
             fields = {"Host": f"k7f2.localhost:{port}"}
             async with visitor.get(f"http://{address}:{port}/join", headers=fields) as answer:
                 assert answer.status == 200
