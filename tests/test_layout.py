@@ -149,6 +149,7 @@ TESTED_ELSEWHERE = {
     "measures.py": "tests/test_metrics.py",
     "condition.py": "tests/test_metrics.py",
     "messages.py": "values that every test of the gate is made of",
+    "stores/deciding.py": "tests/stores/conformance.py",
     "audit/events.py": "values; tests/audit/test_trail.py",
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Knock, KnockState, Link, Share, Visit
 from sharegate.stores.writer import Written
 from sharegate.upstream.model import Upstream
@@ -83,3 +85,46 @@ class Mirror:
 
     def all_shares(self) -> list[Share]:
         return _oldest_first(self.shares.values())
+
+
+class Mirrored(ABC):
+    """What every store reads from its mirror, and whom it tells of what was committed."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[object, Callable[[Change], None]] = {}
+
+    @property
+    @abstractmethod
+    def _mirror(self) -> Mirror:
+        """Raises StoreUnavailable when it does not count as true."""
+
+    async def share(self, id: str) -> Share | None:
+        return self._mirror.shares.get(id)
+
+    async def link(self, id: str) -> Link | None:
+        return self._mirror.links.get(id)
+
+    async def visit(self, id: str) -> Visit | None:
+        return self._mirror.visits.get(id)
+
+    async def knock(self, id: str) -> Knock | None:
+        return self._mirror.knocks.get(id)
+
+    async def shares(self) -> list[Share]:
+        return self._mirror.all_shares()
+
+    async def links(self, share: str) -> list[Link]:
+        return self._mirror.links_of(share)
+
+    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
+        return self._mirror.visits_of(share, link, open_only)
+
+    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
+        return self._mirror.knocks_of(share, waiting_only)
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop after each commit, another gate's too, in commit order; for our own before
+        the writer's caller goes on."""
+        token = object()
+        self._listeners[token] = listener
+        return lambda: self._listeners.pop(token, None) and None

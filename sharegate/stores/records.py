@@ -12,6 +12,7 @@ import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
+from sharegate.stores.deciding import check_decision, device_of, person_of
 from sharegate.stores.writer import Written
 
 R = TypeVar("R", Share, Link, Visit, Knock)
@@ -161,14 +162,9 @@ def decide_knock(
     connection: sqlite3.Connection, written: list[Written], id: str, state: KnockState, at: float, visit: Visit | None
 ) -> Knock:
     knock = find(connection, Knock, id)
-    if knock.state is not KnockState.WAITING:
-        raise ValueError(f"knock {id} was decided already: {knock.state.value}")
-    if state is KnockState.WAITING or (state is KnockState.ADMITTED) != (visit is not None):
-        raise ValueError("a knock is admitted with a visit, or refused or gone without one")
+    check_decision(knock, state, visit)
     if visit is None:
         return change(connection, written, Knock, id, {"state": state, "decided": at})
-    if (visit.share, visit.link) != (knock.share, knock.link):
-        raise ValueError("the visit is not of the link that was knocked at")
     opened = open_visit(connection, written, visit, None)
     return change(connection, written, Knock, id, {"state": state, "decided": at, "visit": opened.id})
 
@@ -184,15 +180,12 @@ def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:
 def spend_device_code(
     connection: sqlite3.Connection, written: list[Written], code_hash: str, visit: Visit, at: float, devices: int
 ) -> Visit:
-    """A device of a device counts as one of the person's first visit, so that devices cannot multiply."""
     row = connection.execute("SELECT body FROM device_codes WHERE code_hash = ?", (code_hash,)).fetchone()
     if row is None:
         raise Denied(Reason.DEVICE_CODE_INVALID)
     code = msgspec.json.decode(row[0], type=DeviceCode)
     origin = find(connection, Visit, code.visit)
-    if code.expires <= at or origin.ended is not None or origin.expires <= at:
-        raise Denied(Reason.DEVICE_CODE_INVALID, "expired, or of a visit that has ended")
-    person = origin.came_from if origin.kind is VisitKind.DEVICE else origin.id
+    person = person_of(code, origin, at)
     (held,) = connection.execute(
         "SELECT count(*) FROM visits WHERE link = ? AND kind = ? AND came_from = ? AND ended IS NULL AND expires > ?",
         (origin.link, VisitKind.DEVICE.value, person, at),
@@ -200,17 +193,7 @@ def spend_device_code(
     if held >= devices:
         raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
     connection.execute("DELETE FROM device_codes WHERE code_hash = ?", (code_hash,))
-    device = msgspec.structs.replace(
-        visit,
-        kind=VisitKind.DEVICE,
-        came_from=person,
-        link=origin.link,
-        share=origin.share,
-        role=origin.role,
-        name=origin.name,
-        expires=origin.expires,
-    )
-    return open_visit(connection, written, device, None)
+    return open_visit(connection, written, device_of(visit, origin, person), None)
 
 
 def put_overlay(

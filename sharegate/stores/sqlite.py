@@ -27,7 +27,7 @@ from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
 from sharegate.stores.lock import ProcessLock
-from sharegate.stores.mirror import Mirror
+from sharegate.stores.mirror import Mirror, Mirrored
 from sharegate.stores.retention import Pruned, forget, prune
 from sharegate.stores.version_store import VersionTables
 from sharegate.stores.writer import Work, Writer, Written
@@ -66,7 +66,7 @@ def _opened(file: Path, boxes: tuple[CredentialBox, ContentBox], loop: asyncio.A
         return store
 
 
-class SqliteStore(VersionTables):
+class SqliteStore(Mirrored, VersionTables):
     """Made by `open_sqlite`, used on the event loop that opened it."""
 
     def __init__(
@@ -87,7 +87,7 @@ class SqliteStore(VersionTables):
         self._reading = reading
         self._memory = mirror
         self._loop = loop
-        self._listeners: dict[object, Callable[[Change], None]] = {}
+        super().__init__()
         self._writer = Writer(writing, path, self._committed, loop)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="sharegate store reader")
         self._rules: RulesInForce | None = None
@@ -110,30 +110,6 @@ class SqliteStore(VersionTables):
         if self._closed:
             raise StoreUnavailable("the store is closed")
         return self._memory
-
-    async def share(self, id: str) -> Share | None:
-        return self._mirror.shares.get(id)
-
-    async def link(self, id: str) -> Link | None:
-        return self._mirror.links.get(id)
-
-    async def visit(self, id: str) -> Visit | None:
-        return self._mirror.visits.get(id)
-
-    async def knock(self, id: str) -> Knock | None:
-        return self._mirror.knocks.get(id)
-
-    async def shares(self) -> list[Share]:
-        return self._mirror.all_shares()
-
-    async def links(self, share: str) -> list[Link]:
-        return self._mirror.links_of(share)
-
-    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
-        return self._mirror.visits_of(share, link, open_only)
-
-    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
-        return self._mirror.knocks_of(share, waiting_only)
 
     async def add_share(self, share: Share, links: list[Link]) -> None:
         await self._writer.run(lambda connection, written: records.add_share(connection, written, share, links))
@@ -277,12 +253,6 @@ class SqliteStore(VersionTables):
     async def prune(self, now: float) -> Pruned:
         """Forget what nobody needs any more; retention.py has the periods. The trail is not touched."""
         return await self._writer.run(lambda connection, written: prune(connection, written, now), scrub=True)
-
-    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after each commit, in commit order, before the writer's caller goes on."""
-        token = object()
-        self._listeners[token] = listener
-        return lambda: self._listeners.pop(token, None) and None
 
     async def ready(self) -> None:
         """Writes and commits one row, so that a full disk is seen before it matters. Raises StoreUnavailable."""

@@ -12,6 +12,7 @@ import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
+from sharegate.stores.deciding import check_decision, device_of, person_of
 from sharegate.stores.records import FIXED, SEATED, read_back
 from sharegate.stores.redis.records import Records
 from sharegate.upstream.model import Upstream
@@ -179,14 +180,9 @@ def add_knock(draft: Draft, knock: Knock, limit: int) -> None:
 
 def decide_knock(draft: Draft, id: str, state: KnockState, at: float, visit: Visit | None) -> Knock:
     knock = find(draft, Knock, id)
-    if knock.state is not KnockState.WAITING:
-        raise ValueError(f"knock {id} was decided already: {knock.state.value}")
-    if state is KnockState.WAITING or (state is KnockState.ADMITTED) != (visit is not None):
-        raise ValueError("a knock is admitted with a visit, or refused or gone without one")
+    check_decision(knock, state, visit)
     if visit is None:
         return change(draft, Knock, id, {"state": state, "decided": at})
-    if (visit.share, visit.link) != (knock.share, knock.link):
-        raise ValueError("the visit is not of the link that was knocked at")
     opened = open_visit(draft, visit, None)
     return change(draft, Knock, id, {"state": state, "decided": at, "visit": opened.id})
 
@@ -199,14 +195,11 @@ def add_device_code(draft: Draft, code: DeviceCode) -> None:
 
 
 def spend_device_code(draft: Draft, code_hash: str, visit: Visit, at: float, devices: int) -> Visit:
-    """A device of a device counts as one of the person's first visit, so that devices cannot multiply."""
     code: DeviceCode | None = draft.get("code", code_hash)
     if code is None:
         raise Denied(Reason.DEVICE_CODE_INVALID)
     origin = find(draft, Visit, code.visit)
-    if code.expires <= at or origin.ended is not None or origin.expires <= at:
-        raise Denied(Reason.DEVICE_CODE_INVALID, "expired, or of a visit that has ended")
-    person = origin.came_from if origin.kind is VisitKind.DEVICE else origin.id
+    person = person_of(code, origin, at)
     held = sum(
         one.kind is VisitKind.DEVICE and one.came_from == person and one.ended is None and one.expires > at
         for one in draft.visits_by(origin.link)
@@ -214,17 +207,7 @@ def spend_device_code(draft: Draft, code_hash: str, visit: Visit, at: float, dev
     if held >= devices:
         raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
     draft.put("code", code_hash, None)
-    device = msgspec.structs.replace(
-        visit,
-        kind=VisitKind.DEVICE,
-        came_from=person,
-        link=origin.link,
-        share=origin.share,
-        role=origin.role,
-        name=origin.name,
-        expires=origin.expires,
-    )
-    return open_visit(draft, device, None)
+    return open_visit(draft, device_of(visit, origin, person), None)
 
 
 def put_upstream(draft: Draft, upstream: Upstream, token: bytes) -> None:

@@ -23,7 +23,7 @@ from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInF
 from sharegate.store_url import StoreUrl
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.lock import ProcessLock
-from sharegate.stores.mirror import Mirror
+from sharegate.stores.mirror import Mirror, Mirrored
 from sharegate.stores.records import read_back
 from sharegate.stores.redis import draft, fitness, lease
 from sharegate.stores.redis.connection import Server
@@ -83,7 +83,7 @@ async def open_redis(
         return store
 
 
-class RedisStore:
+class RedisStore(Mirrored):
     """Made by `open_redis`, used on the event loop that opened it."""
 
     def __init__(
@@ -100,7 +100,7 @@ class RedisStore:
         self._server, self._names = server, names
         self._box, self._content_box = boxes
         self._lock, self._lease = held, mine
-        self._listeners: dict[object, Callable[[Change], None]] = {}
+        super().__init__()
         self._following = Following(server, names, boxes[0], mine, id, self._committed, now=now, patience=patience)
         self._committing = Committing(server, names, self._following, now)
         self._trail = RedisTrail(server, names)
@@ -124,30 +124,6 @@ class RedisStore:
     def _mirror(self) -> Mirror:
         self._check_open()
         return self._following.current.mirror
-
-    async def share(self, id: str) -> Share | None:
-        return self._mirror.shares.get(id)
-
-    async def link(self, id: str) -> Link | None:
-        return self._mirror.links.get(id)
-
-    async def visit(self, id: str) -> Visit | None:
-        return self._mirror.visits.get(id)
-
-    async def knock(self, id: str) -> Knock | None:
-        return self._mirror.knocks.get(id)
-
-    async def shares(self) -> list[Share]:
-        return self._mirror.all_shares()
-
-    async def links(self, share: str) -> list[Link]:
-        return self._mirror.links_of(share)
-
-    async def visits(self, share: str, *, link: str | None = None, open_only: bool = False) -> list[Visit]:
-        return self._mirror.visits_of(share, link, open_only)
-
-    async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
-        return self._mirror.knocks_of(share, waiting_only)
 
     async def add_share(self, share: Share, links: list[Link]) -> None:
         await self._commit(lambda made: draft.add_share(made, share, links))
@@ -350,13 +326,6 @@ class RedisStore:
             await self._following.forget_changes()
         overlays = await prune_overlays(self._server, self._names, self._mirror, now)
         return Pruned(pruned.codes, overlays, pruned.knocks, pruned.visits)
-
-    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop after each commit, another gate's too, in commit order; for our own before
-        the writer's caller goes on."""
-        token = object()
-        self._listeners[token] = listener
-        return lambda: self._listeners.pop(token, None) and None
 
     async def ready(self) -> None:
         """Looks whether the server would still keep what it acknowledges, and writes. Raises StoreUnavailable."""
