@@ -32,7 +32,7 @@ async def both(browser: Browser, url: str, cookie: dict[str, str] | None) -> tup
     """Cold, then warm."""
     context = await browser.new_context()
     if cookie is not None:
-        await context.add_cookies([cookie])  # type: ignore[list-item]
+        await context.add_cookies([cookie])
     cold = await load(context, url)
     await load(context, url)  # what the first one left unfinished
     warm = await load(context, url)

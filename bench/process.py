@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,8 @@ class Gate:
     process: asyncio.subprocess.Process
     port: int
     origin: str
+    # The owner's API answers in order.
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def pid(self) -> int:
@@ -153,8 +155,9 @@ class Gate:
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The owner's API."""
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([method, path, body]).encode() + b"\n")
-        answer = await self.hear()
+        async with self.turn:
+            self.process.stdin.write(json.dumps([method, path, body]).encode() + b"\n")
+            answer = await self.hear()
         assert answer["status"] == 200, answer
         return dict(answer["body"])
 

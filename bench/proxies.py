@@ -98,13 +98,19 @@ async def ask(one: Contender, size: int, connections: int, seconds: int) -> Roun
     said = (await process.communicate())[0].decode()
     spent = cpu(one.pid) - before if one.pid else 0.0
     assert "Non-2xx" not in said, said
-    number = int(re.search(r"(\d+) requests in", said)[1])  # type: ignore[index]
-    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1])  # type: ignore[index]
+    number = int(_found(r"(\d+) requests in", said)[1])
+    rate = float(_found(r"Requests/sec:\s+([\d.]+)", said)[1])
     return Round(spent / number * 1e6, _ms(said, "50%"), _ms(said, "99%"), rate)
 
 
+def _found(pattern: str, said: str) -> re.Match[str]:
+    found = re.search(pattern, said)
+    assert found is not None, said
+    return found
+
+
 def _ms(said: str, row: str) -> float:
-    number, unit = re.search(rf"{row}\s+([\d.]+)(us|ms|s)", said).groups()  # type: ignore[union-attr]
+    number, unit = _found(rf"{row}\s+([\d.]+)(us|ms|s)", said).groups()
     return float(number) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[unit]
 
 

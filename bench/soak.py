@@ -92,15 +92,6 @@ async def measure(folder: Path, minutes: float) -> None:
         place = {"root": str(server.root.resolve()), "pid": server.process.pid}
         facts = {"url": server.url, "token": server.token, **place}
         async with gate(folder / "gate", MEASURED, facts) as ours:
-            # One at a time: the owner's API of the process answers in order.
-            lock = asyncio.Lock()
-            plain = ours.call
-
-            async def call(*arguments: object) -> dict[str, object]:
-                async with lock:
-                    return await plain(*arguments)  # type: ignore[arg-type]
-
-            ours.call = call  # type: ignore[method-assign]
             began = time.monotonic()
             until = began + minutes * 60
             tasks = [asyncio.create_task(churn(ours, server.root, until, counts)) for _ in range(AT_ONCE)]
