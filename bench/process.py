@@ -171,7 +171,7 @@ class Gate:
 @contextlib.asynccontextmanager
 async def gate(folder: Path, core: str, server: dict[str, Any], **settings: Any) -> AsyncIterator[Gate]:
     """`server`: url, token, root and pid of what is behind it."""
-    limits = dict.fromkeys(("requests_per_minute", "megabytes_per_minute", "strangers_per_minute"), 10**8)
+    limits = dict.fromkeys(("requests_per_minute", "megabytes_per_minute", "strangers_per_minute"), 10**6)
     limits |= dict.fromkeys(("channels_per_visit", "channels_per_link", "channels_per_share"), 4000)
     limits |= {"requests_at_once": 4000}
     told = {"settings": {"data_dir": str(folder / "gate"), **limits, **settings}, "server": server}
