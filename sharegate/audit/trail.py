@@ -76,11 +76,6 @@ class Trail:
         self._ticking: asyncio.Task[None] | None = None
 
     @property
-    def healthy(self) -> bool:
-        """Whether the last append worked."""
-        return self._healthy
-
-    @property
     def waiting(self) -> int:
         """Events that are not written yet."""
         return len(self._pending)
