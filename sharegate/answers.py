@@ -38,11 +38,11 @@ LATER = frozenset({"kernel", "kernels", "sessions"})
 Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
 
 
-def until_sent(answer: Response, flight: contextlib.AsyncExitStack, cut: Cut) -> Response:
+def until_sent(answer: Response, flight: contextlib.ExitStack, cut: Cut) -> Response:
     """A whole answer, registered until the visitor's connection has taken it: what ends the visit ends it."""
 
     async def done() -> None:
-        async with flight:
+        with flight:
             if answer.done is not None:
                 await answer.done()
 
@@ -200,9 +200,9 @@ class Answers:
             return Response(incoming.status, whole, await incoming.read(SHORT))
         return Response(incoming.status, headers, incoming.stream(), incoming.close)
 
-    def in_flight(self, grant: Grant) -> contextlib.AbstractAsyncContextManager[Cut]:
-        """Registered while an answer is waited for and sent, so that what ends the visit ends it."""
-        return self._channels.open(grant, kind="stream")
+    def in_flight(self, grant: Grant) -> tuple[Cut, Callable[[], None]]:
+        """Registered while an answer is waited for and sent, so that what ends the visit ends it; and how to leave."""
+        return self._channels.enter(grant, kind="stream")
 
     @staticmethod
     async def until_cut(cut: Cut, stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

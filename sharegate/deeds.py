@@ -72,7 +72,7 @@ class Deeds:
         self,
         deed: Deed,
         work: Coroutine[Any, Any, T],
-        held: contextlib.AsyncExitStack,
+        held: contextlib.ExitStack,
         let_go: Callable[[T], Awaitable[None]],
     ) -> T:
         """What `work` returns, or Denied for the cut's reason as soon as that is cut. `held` stays as long as `work`
@@ -89,7 +89,7 @@ class Deeds:
             if task.done():
                 await asyncio.shield(ending)
             raise
-        await held.enter_async_context(flight)
+        held.enter_context(flight)
         return result
 
     async def finish(self) -> None:
@@ -108,9 +108,9 @@ def _kept(running: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asynci
 
 
 async def _ended(
-    task: asyncio.Task[T], flight: contextlib.AsyncExitStack, let_go: Callable[[T], Awaitable[None]]
+    task: asyncio.Task[T], flight: contextlib.ExitStack, let_go: Callable[[T], Awaitable[None]]
 ) -> None:
-    async with flight:
+    with flight:
         await asyncio.wait({task})
         error = None if task.cancelled() else task.exception()
         if error is None and not task.cancelled():

@@ -258,9 +258,10 @@ class Gate:
         act.inside = confined.path is not None and confined.path.place(grant.root) is Place.INSIDE
 
         self._allowance.enter(grant)
-        async with contextlib.AsyncExitStack() as held:
+        with contextlib.ExitStack() as held:
             held.callback(self._allowance.leave, grant)
-            cut = await held.enter_async_context(self._answers.in_flight(grant))
+            cut, leave = self._answers.in_flight(grant)
+            held.callback(leave)
             deed = Deed(cut)
 
             def answering() -> Coroutine[Any, Any, Answer]:
@@ -298,7 +299,7 @@ class Gate:
         place = self._site.addresses.of(share).visit_cookie(visit)
         grant = await self._authenticator.by_cookie(share, visit, cookies.values(request.headers, place.name))
         # Upstream a `token` argument would win over our header.
-        named = (unquote(pair.partition("=")[0]) for pair in raw_query.split("&"))
+        named = (unquote(pair.partition("=")[0]) for pair in raw_query.split("&")) if raw_query else ()
         if "Authorization" in request.headers or "token" in named:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "cookie and token together")
         return grant
@@ -356,7 +357,7 @@ class Gate:
     # -- the trail closes -----------------------------------------------------------------------------------------
 
     async def _close(
-        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.AsyncExitStack, cut: Cut
+        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.ExitStack, cut: Cut
     ) -> Answer:
         """Record the answer: a whole one now, a long one when it has been sent, a channel by what opens and closes it.
 
@@ -386,7 +387,7 @@ class Gate:
         answer: Response,
         stream: AsyncIterator[bytes],
         act: Act,
-        flight: contextlib.AsyncExitStack,
+        flight: contextlib.ExitStack,
         cut: Cut,
     ) -> Response:
         """A long answer, registered until it has been sent: what ends the visit ends it."""
@@ -401,7 +402,7 @@ class Gate:
                     yield part
 
         async def done() -> None:
-            async with flight:
+            with flight:
                 if answer.done is not None:
                     await answer.done()
             await self._answered(request, act, answer.status, sent, spent=True)

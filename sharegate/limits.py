@@ -89,6 +89,10 @@ class Steady:
         self._left = min(self._most, self._left - (self._now() - began) + len(piece) / self._slowest)
         return piece
 
+    def got(self, size: int) -> None:
+        """So many bytes came without being waited for."""
+        self._left = min(self._most, self._left + size / self._slowest)
+
 
 @functools.lru_cache(maxsize=4096)
 def network(address: str) -> str:

@@ -18,9 +18,14 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields = tuple(fields)
-        self._values: dict[str, list[str]] = {}
+        values: dict[str, list[str]] = {}
         for name, value in self._fields:
-            self._values.setdefault(name.lower(), []).append(value)
+            plain = name.lower()
+            if plain in values:
+                values[plain].append(value)
+            else:
+                values[plain] = [value]
+        self._values = values
 
     def get(self, name: str, default: str = "") -> str:
         """The first value of `name`."""

@@ -24,6 +24,8 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _TARGET = re.compile(rb"/[A-Za-z0-9\-._~!$&'()*+,;=:@%/\[\]|^`{}\"<>]*\Z")
 # C0 and C1 controls, DEL, the line and paragraph separators, and the bidirectional overrides that make a name lie.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+# A segment of which nothing below is true, and which needs no closer look.
+_PLAIN = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_\-. ]{0,200}\Z")
 _SECOND_LAYER = re.compile("%[0-9A-Fa-f]{2}")
 _SAFE = "!$&'()*+,;=:@~"
 # Characters that HFS+ leaves out when it compares names (Apple TN1150): `\u200c.git` opens `.git` there.
@@ -40,6 +42,8 @@ class Place(Enum):
 
 def check_segment(segment: str) -> None:
     """Refuse a decoded segment that some reader could understand differently (`bad_path`)."""
+    if _PLAIN.match(segment):
+        return
     if segment in ("", ".", ".."):
         raise Denied(Reason.BAD_PATH, "empty or dot segment")
     if "/" in segment or "\\" in segment:
@@ -73,6 +77,8 @@ class CanonicalPath:
             raise Denied(Reason.BAD_PATH, "target too long")
         if not _TARGET.match(raw):
             raise Denied(Reason.BAD_PATH, "not an absolute path, or a character that must be encoded")
+        if b"%" not in raw:
+            return cls._from_text(raw_path[1:])
         if _BAD_ESCAPE.search(raw):
             raise Denied(Reason.BAD_PATH, "broken percent-encoding")
         decoded = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 from sharegate.messages import Answer, Response, Upgrade
 
@@ -40,4 +39,5 @@ LASTING_TLS = ("Strict-Transport-Security", "max-age=15552000")
 def with_floor(answer: Response, floor: tuple[tuple[str, str], ...]) -> Response:
     said = {name.lower() for name, _ in answer.headers}
     missing = tuple(field for field in floor if field[0].lower() not in said)
-    return replace(answer, headers=(*answer.headers, *missing)) if missing else answer
+    whole = (*answer.headers, *missing)
+    return Response(answer.status, whole, answer.body, answer.done, answer.cut) if missing else answer

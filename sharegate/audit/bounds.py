@@ -44,6 +44,8 @@ _UNSAFE = re.compile(
 
 def safe_text(text: str, limit: int) -> str:
     """`text` on one line, without characters that hide or reorder others, at most `limit` characters long."""
+    if isinstance(text, str) and len(text) <= limit and text.isascii() and text.isprintable() and text == text.strip():
+        return text
     # Cut first, generously, so that megabytes cost no more than the limit does.
     text = text[: limit * 4 + 1]
     plain = isinstance(text, str) and text.isascii() and text.isprintable()

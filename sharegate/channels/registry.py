@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -61,52 +62,25 @@ def close_frame(kind: Kind, reason: Reason) -> Frame:
 class Cut:
     """The string on which one open thing hangs. Cut once; the first reason stands."""
 
-    __slots__ = ("_at_once", "_event", "kind", "reason")
+    __slots__ = ("_event", "kind", "reason", "stops")
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.reason: Reason | None = None
         self._event = asyncio.Event()
-        self._at_once: list[Callable[[], object]] = []
+        self.stops: list[Callable[[], object]] = []
 
     def at_once(self, stop: Callable[[], object]) -> Callable[[], None]:
         """Call `stop` within the cut itself, before anything else runs. It must not raise. Returns how to stop that."""
-        self._at_once.append(stop)
-        return lambda: self._at_once.remove(stop)
+        self.stops.append(stop)
+        return lambda: self.stops.remove(stop)
 
-    @contextlib.contextmanager
-    def interrupting(self) -> Iterator[None]:
+    def interrupting(self) -> Interrupting:
         """Within the block the cut interrupts this task at what it waits for: Denied for the cut's reason. Somebody
         else's cancellation passes through (as in asyncio.timeout)."""
-        task = asyncio.current_task()
-        assert task is not None
-        before, mine = task.cancelling(), False
+        return Interrupting(self)
 
-        def stop() -> None:
-            nonlocal mine
-            mine = True
-            task.cancel()
-
-        self._check()
-        leave = self.at_once(stop)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if mine and task.uncancel() <= before:
-                self._check()
-            raise
-        except BaseException:
-            if mine:
-                task.uncancel()
-            raise
-        else:
-            if mine:
-                task.uncancel()
-            self._check()
-        finally:
-            leave()
-
-    def _check(self) -> None:
+    def check(self) -> None:
         if self.reason is not None:
             raise Denied(self.reason, "while it was waited for")
 
@@ -116,7 +90,7 @@ class Cut:
             return False
         self.reason = reason
         self._event.set()
-        for stop in self._at_once:
+        for stop in self.stops:
             stop()
         return True
 
@@ -133,6 +107,34 @@ class Cut:
 
     def __repr__(self) -> str:
         return f"<Cut {self.kind} {self.reason.value if self.reason else 'open'}>"
+
+
+class Interrupting:
+    """What `Cut.interrupting` returns, for one block of one task."""
+
+    __slots__ = ("_before", "_cut", "_mine", "_task")
+
+    def __init__(self, cut: Cut) -> None:
+        self._cut = cut
+        self._mine = False
+
+    def _stop(self) -> None:
+        self._mine = True
+        self._task.cancel()
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task: asyncio.Task[Any] = task
+        self._before = task.cancelling()
+        self._cut.check()
+        self._cut.stops.append(self._stop)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._cut.stops.remove(self._stop)
+        left = self._task.uncancel() if self._mine else 0
+        if kind is None or (self._mine and left <= self._before and issubclass(kind, asyncio.CancelledError)):
+            self._cut.check()
 
 
 async def unless_cut(cut: Cut, work: Coroutine[Any, Any, T], let_go: Callable[[T], Awaitable[None]]) -> T:
@@ -165,8 +167,16 @@ class Channels:
 
     @contextlib.asynccontextmanager
     async def open(self, grant: Grant, kind: Kind = "room", room: str = "") -> AsyncIterator[Cut]:
-        """Registered while the context lasts. Denied(`channel_limit`) past the number of channels of the visit, link or
-        share, Denied(`room_limit`) past the number of different rooms of the visit. Streams are counted elsewhere."""
+        """Registered while the context lasts; refuses as `enter` does."""
+        cut, leave = self.enter(grant, kind, room)
+        try:
+            yield cut
+        finally:
+            leave()
+
+    def enter(self, grant: Grant, kind: Kind = "room", room: str = "") -> tuple[Cut, Callable[[], None]]:
+        """Register, and say how to leave (once). Denied(`channel_limit`) past the number of channels of visit, link
+        or share, Denied(`room_limit`) past the number of different rooms of a visit. Streams are counted elsewhere."""
         if kind != "stream":
             self._check(grant, room)
         program = grant.visit.kind is VisitKind.CLIENT and kind != "stream"
@@ -174,17 +184,17 @@ class Channels:
         self._all[opened] = None
         for key in _keys(grant):
             self._index.setdefault(key, set()).add(opened)
-        try:
-            yield opened.cut
-        finally:
-            del self._all[opened]
-            for key in _keys(grant):
-                those = self._index[key]
-                those.discard(opened)
-                if not those:
-                    del self._index[key]
-            self._closed.set()
-            self._closed = asyncio.Event()
+        return opened.cut, functools.partial(self._leave, opened)
+
+    def _leave(self, opened: _Open) -> None:
+        del self._all[opened]
+        for key in _keys(opened.grant):
+            those = self._index[key]
+            those.discard(opened)
+            if not those:
+                del self._index[key]
+        self._closed.set()
+        self._closed = asyncio.Event()
 
     def count(self, *, share: str = "", link: str = "", visit: str = "") -> int:
         """How many channels are open; streams are not counted."""

@@ -7,6 +7,7 @@ through.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum
 from urllib.parse import quote, urlsplit
 
@@ -67,6 +68,9 @@ _NEVER_PASSED = frozenset(
 _NEVER_PASSED_PREFIXES = ("access-control-", "proxy-", "sec-", "x-accel-", "x-powered-", "content-security-policy")
 _FRAMING = frozenset({"content-encoding", "content-length", "content-range", "content-type"})
 
+Fields = tuple[tuple[str, str], ...]
+_MOST_RULES = 2000
+
 
 class Surface(Enum):
     """What a browser would make of an answer that somebody opens as a page of its own."""
@@ -110,6 +114,53 @@ def own_headers(surface: Surface) -> tuple[tuple[str, str], ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Passing:
+    """What a rule lets pass, with the second net taken out of it, in lower case."""
+
+    rule: Rule
+    surface: Surface
+    ours: Fields
+    sent: frozenset[str]
+    passed: frozenset[str]
+
+
+_known: dict[int, _Passing] = {}
+
+
+def _passing(rule: Rule) -> _Passing:
+    """Worked out once for each rule. A reload makes other rules."""
+    found = _known.get(id(rule))
+    if found is not None and found.rule is rule:
+        return found
+    surface = surface_of(rule)
+    ours = own_headers(surface)
+    anew = rewritten(rule)
+    kept = _FRAMING | {name.lower() for name, _ in ours}
+    if anew:
+        # An entity tag of the original would make a browser keep what was written for another moment or role.
+        kept |= {"etag", "last-modified", "accept-ranges"}
+    found = _Passing(
+        rule,
+        surface,
+        ours,
+        frozenset(
+            name
+            for name in rule.request_headers
+            if not _never(name, _NEVER_SENT, _NEVER_SENT_PREFIXES) and not (anew and name in _OF_THE_ORIGINAL)
+        ),
+        frozenset(
+            name
+            for name in rule.response_headers
+            if name not in kept and not _never(name, _NEVER_PASSED, _NEVER_PASSED_PREFIXES)
+        ),
+    )
+    if len(_known) >= _MOST_RULES:
+        _known.clear()
+    _known[id(rule)] = found
+    return found
+
+
 def request_headers(given: Headers, rule: Rule, *, rewritten_body: bool = False) -> tuple[tuple[str, str], ...]:
     """The visitor's fields that go upstream: those the rule names, never one of the second net, never one that a
     `Connection` field nominates. With `rewritten_body` the body is our JSON and is called so.
@@ -117,13 +168,12 @@ def request_headers(given: Headers, rule: Rule, *, rewritten_body: bool = False)
     Raises Denied(`bad_header`) for a field given twice that may stand only once, or a value that is none.
     """
     nominated = _nominated(given)
+    may = _passing(rule).sent
     sent: list[tuple[str, str]] = []
     seen: set[str] = set()
     for name, value in given.items():
         plain = name.lower()
-        if plain not in rule.request_headers or plain in nominated or _never(plain, _NEVER_SENT, _NEVER_SENT_PREFIXES):
-            continue
-        if (rewritten_body and plain == "content-type") or (rewritten(rule) and plain in _OF_THE_ORIGINAL):
+        if plain not in may or plain in nominated or (rewritten_body and plain == "content-type"):
             continue
         if plain in seen and plain not in _SEVERAL_TIMES:
             raise Denied(Reason.BAD_HEADER, f"{plain} given twice")
@@ -152,23 +202,19 @@ def response_headers(
     `path` is the request's main path, after which an attachment is named. Raises Denied(`upstream_bad_answer`) for HTML
     outside `/files/` (an upstream's pages carry its token) and for a redirect that leaves the visit's base.
     """
-    surface = surface_of(rule)
-    ours = own_headers(surface)
-    taken = {name.lower() for name, _ in ours} | _nominated(given)
+    passing = _passing(rule)
+    surface, may = passing.surface, passing.passed
+    nominated = _nominated(given)
     passed: list[tuple[str, str]] = []
     for name, value in given.items():
         plain = name.lower()
-        if plain not in rule.response_headers or plain in _FRAMING or plain in taken:
-            continue
-        # An entity tag of the original would make a browser keep what was written for another moment or role.
-        stale = rewritten(rule) and plain in ("etag", "last-modified", "accept-ranges")
-        if not stale and _VALUE.match(value) and not _never(plain, _NEVER_PASSED, _NEVER_PASSED_PREFIXES):
+        if plain in may and plain not in nominated and _VALUE.match(value):
             passed.append((plain, value))
     passed.extend(_framing(given, rule, status, surface))
     passed.extend(_location(given, rule, status, upstream_url, visit_base))
     if surface is Surface.FILES and given.get("Content-Disposition").strip().lower().startswith("attachment"):
         passed.append(("content-disposition", attachment(path.name if path is not None else "")))
-    return (*passed, *ours)
+    return (*passed, *passing.ours)
 
 
 def attachment(name: str) -> str:

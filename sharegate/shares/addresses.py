@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from sharegate.paths import CanonicalPath
@@ -112,11 +113,7 @@ class GateAddresses:
 
     def of(self, share: str) -> ShareAddresses:
         """`share` may be what a stranger wrote: whether there is one is not asked here."""
-        if not self.share_hosts:
-            return ShareAddresses(share, self.origin, f"/s/{share}/")
-        parts = urlsplit(self.origin)
-        origin = _origin(parts.scheme, f"{share}.{self.share_hosts}", parts.port)
-        return ShareAddresses(share, origin, "/", own_host=True)
+        return _share_addresses(self.origin, self.share_hosts, share)
 
     @property
     def pattern(self) -> str:
@@ -149,6 +146,14 @@ class GateAddresses:
         if len(inner) < 4 or parts[0] != "" or inner[1] != "s" or not inner[3].startswith("~"):
             return None
         return inner[2], inner[3][1:]
+
+
+@lru_cache(maxsize=1024)
+def _share_addresses(gate: str, share_hosts: str, share: str) -> ShareAddresses:
+    if not share_hosts:
+        return ShareAddresses(share, gate, f"/s/{share}/")
+    parts = urlsplit(gate)
+    return ShareAddresses(share, _origin(parts.scheme, f"{share}.{share_hosts}", parts.port), "/", own_host=True)
 
 
 def _origin(scheme: str, host: str, port: int | None) -> str:

@@ -18,6 +18,9 @@ from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.shares.roles import RoleTable
 from sharegate.shares.tokens import ShareTokens
 
+# Visits whose grant is kept beside their records.
+_REMEMBERED = 10_000
+
 
 def new_secret() -> str:
     """A cookie's value: 256 random bits."""
@@ -67,7 +70,8 @@ def check_program(share: Share, link: Link, visit: Visit) -> None:
 
 
 class Authenticator:
-    """Knows who asks. Every answer is taken from the store as it is now: nothing is remembered between requests."""
+    """Knows who asks. Every answer is taken from the store as it is now. What was worked out from three records is kept
+    beside these very records, and counts while the store still has them and none of them has expired."""
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Authenticator:
         self._roles = roles
         self._addresses = addresses
         self._now = now
+        self._worked_out: dict[str, tuple[Grant, RoleTable]] = {}
 
     async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str]) -> Grant:
         """The grant of a visit, shown its cookie.
@@ -145,13 +150,21 @@ class Authenticator:
         if share is None or link is None or link.share != share.id:
             raise Denied(Reason.OTHER_VISIT, "record gone")
         now = self._now()
+        known = self._worked_out.get(visit.id)
+        if known is not None:
+            grant, roles = known
+            # A record is never changed, only replaced: the same ones stand as they stood, but for the time.
+            same = grant.visit is visit and grant.share is share and grant.link is link and roles is self._roles
+            if same and now < grant.expires:
+                return grant
+            del self._worked_out[visit.id]
         check_share(share, now)
         check_link(link, now)
         check_visit(visit, now)
         if visit.kind is VisitKind.CLIENT:
             check_program(share, link, visit)
         role = self._role(share, link, visit)
-        return Grant(
+        grant = Grant(
             share=share,
             link=link,
             visit=visit,
@@ -160,6 +173,10 @@ class Authenticator:
             expires=min(share.expires, link.expires, visit.expires),
             addresses=self._addresses.of(share.id),
         )
+        if len(self._worked_out) >= _REMEMBERED:
+            self._worked_out.clear()
+        self._worked_out[visit.id] = grant, self._roles
+        return grant
 
     def _role(self, share: Share, link: Link, visit: Visit) -> Role:
         """A visit's or link's own role, never above the share's, and never one that this version does not hand out."""

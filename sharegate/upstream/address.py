@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from yarl import URL
@@ -51,17 +52,21 @@ class Address:
         return self.origin + self.base
 
     def request_url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> URL:
-        """The URL whose bytes go on the wire as they are. `path` is percent-encoded and relative to the base.
+        """The URL whose bytes go on the wire as they are: `target` on this origin."""
+        return URL(self.origin + self.target(path, query), encoded=True)
+
+    def target(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
+        """What a request line names (RFC 9112 section 3.2.1). `path` is percent-encoded and relative to the base.
 
         Raises Denied(`bad_path`) for anything that is no encoded path. Dot segments are not looked for here: that
         is decided where the path was built (paths.CanonicalPath).
         """
         if not _PATH.match(path) or path.startswith("/"):
             raise Denied(Reason.BAD_PATH, "not an encoded relative path")
-        text = self.url + path
+        text = self.base + path
         if query:
             text += "?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
-        return URL(text, encoded=True)
+        return text
 
 
 def parse_address(url: str) -> Address:
@@ -95,6 +100,7 @@ def parse_address(url: str) -> Address:
     return Address(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), base)
 
 
+@lru_cache(maxsize=1024)
 def address_of(url: str) -> Address:
     """`parse_address` for a stored record on the request path: a record that cannot be used is a server away."""
     try:

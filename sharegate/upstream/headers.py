@@ -13,7 +13,10 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}\Z")  # RFC 9110 section 
 _VALUE = re.compile(r"[\t\x20-\x7e]{0,8192}\Z")
 _SECRET = re.compile(r"[\x21-\x7e]{1,1024}\Z")
 
-# They describe one connection, or the framing that the client library writes itself (RFC 9110 section 7.6.1).
+# Nobody expects a body with them: none is said to be empty (RFC 9110 section 8.6).
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# They describe one connection, or the framing that is written from the body itself (RFC 9110 section 7.6.1).
 HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -63,6 +66,22 @@ def never(name: str) -> bool:
     """Whether a header is kept from the upstream even when a rule names it."""
     plain = name.lower().replace("_", "-")
     return plain in HOP_BY_HOP or plain in NEVER or plain.startswith(NEVER_PREFIXES)
+
+
+def request_head(method: str, target: str, fields: list[tuple[str, str]], length: int | None) -> bytes:
+    """The bytes of a request's head (RFC 9112 section 3). A body whose `length` is None is chunked.
+
+    Raises Denied(`bad_header`) for a method that is none. Names and values are those of `outgoing_head`.
+    """
+    if not _NAME.match(method):
+        raise Denied(Reason.BAD_HEADER, "a method that is none")
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in fields]]
+    if length is None:
+        lines.append("Transfer-Encoding: chunked")
+    elif length or method not in _WITHOUT_BODY:
+        lines.append(f"Content-Length: {length}")
+    lines.append("\r\n")
+    return "\r\n".join(lines).encode("ascii")
 
 
 def outgoing_head(address: Address, credential: Credential, outgoing: Outgoing) -> list[tuple[str, str]]:
