@@ -38,32 +38,35 @@ class Buckets:
 
     def take(self, key: str, amount: float, reason: Reason) -> None:
         """Take `amount` or raise Denied(`reason`)."""
-        level = self._level(key)
+        now = self._now()
+        level = self._level(key, now)
         if level < amount:
             raise Denied(reason, f"more than {self._rate.per:g} per {self._rate.seconds:g} s")
-        self._put(key, level - amount)
+        self._put(key, level - amount, now)
 
     def spend(self, key: str, amount: float) -> None:
         """Take `amount` even into debt: for what is known only afterwards (bytes that were sent)."""
-        self._put(key, self._level(key) - amount)
+        now = self._now()
+        self._put(key, self._level(key, now) - amount, now)
 
     def check(self, key: str, reason: Reason) -> None:
         """Raise Denied(`reason`) while the key is in debt."""
-        if self._level(key) < 0:
+        found = self._levels.get(key)
+        # What was no debt has become none since.
+        if found is not None and found[0] < 0 and self._level(key, self._now()) < 0:
             raise Denied(reason, f"more than {self._rate.per:g} per {self._rate.seconds:g} s")
 
     def wait(self, key: str, amount: float = 1) -> int:
         """Whole seconds until `amount` can be taken, for Retry-After."""
-        missing = amount - self._level(key)
+        missing = amount - self._level(key, self._now())
         return max(1, int(missing / self._rate.speed) + 1) if missing > 0 else 0
 
-    def _level(self, key: str) -> float:
-        now = self._now()
+    def _level(self, key: str, now: float) -> float:
         level, since = self._levels.get(key, (self._rate.burst, now))
         return min(self._rate.burst, level + max(0.0, now - since) * self._rate.speed)
 
-    def _put(self, key: str, level: float) -> None:
-        self._levels[key] = (level, self._now())
+    def _put(self, key: str, level: float, now: float) -> None:
+        self._levels[key] = (level, now)
         self._levels.move_to_end(key)
         if len(self._levels) > self._remembered:
             self._levels.popitem(last=False)

@@ -28,6 +28,8 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069
 _PLAIN = re.compile(r"[A-Za-z0-9_\-][A-Za-z0-9_\-. ]{0,200}\Z")
 _SECOND_LAYER = re.compile("%[0-9A-Fa-f]{2}")
 _SAFE = "!$&'()*+,;=:@~"
+# Of what stands so on the wire already.
+_ENCODED = re.compile(r"[A-Za-z0-9_.\-~/]*\Z")
 # Characters that HFS+ leaves out when it compares names (Apple TN1150): `\u200c.git` opens `.git` there.
 _IGNORED = "\u200b\u200c\u200d\u200e\u200f\u2060\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
 
@@ -138,6 +140,9 @@ class CanonicalPath:
     @property
     def encoded(self) -> str:
         """Percent-encoded, without a leading or trailing slash: what goes on the wire to the upstream."""
+        text = "/".join(self.segments)
+        if _ENCODED.match(text) and text.count("/") == len(self.segments) - 1:
+            return text
         return "/".join(quote(segment, safe=_SAFE) for segment in self.segments)
 
     def __str__(self) -> str:

@@ -193,7 +193,6 @@ TESTED_ELSEWHERE = {
     "policy/rules.py": "tests/policy/test_load.py",
     "policy/source.py": "tests/policy/test_load.py",
     "visits/entry.py": "tests/visits/test_join.py",
-    "shares/authenticate.py": "tests/test_matrix.py, tests/visits/test_join.py",
     "shares/interfaces.py": "protocols",
     "shares/model.py": "values",
     "stores/crypt.py": "tests/stores/test_sqlite.py",

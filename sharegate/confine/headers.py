@@ -288,6 +288,8 @@ def _location(given: Headers, rule: Rule, status: int, upstream_url: str, visit_
 
 def _nominated(given: Headers) -> set[str]:
     """What `Connection` calls hop-by-hop (RFC 9110 section 7.6.1)."""
+    if "connection" not in given:
+        return set()
     return {option.strip().lower() for value in given.all("Connection") for option in value.split(",")}
 
 

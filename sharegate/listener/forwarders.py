@@ -82,7 +82,7 @@ class Forwarders:
         return address is not None and self._trusted_address(address)
 
     def _trusted_address(self, address: _Address) -> bool:
-        return any(address in network for network in self._trusted)
+        return bool(self._trusted) and any(address in network for network in self._trusted)
 
     def _remember(self, here: _Address | None, headers: Headers) -> None:
         if here is None:

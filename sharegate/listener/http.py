@@ -357,10 +357,7 @@ class Listener:
 
     async def _respond(self, request: web.BaseRequest, answer: Response) -> web.StreamResponse:
         try:
-            response = web.StreamResponse(status=answer.status)
-            response.headers["Server"] = "sharegate"
-            for name, value in answer.headers:
-                response.headers.add(name, value)
+            response = web.StreamResponse(status=answer.status, headers=[("Server", "sharegate"), *answer.headers])
             if not isinstance(answer.body, bytes):
                 await response.prepare(request)
                 await self._send(request, response, answer, answer.body)

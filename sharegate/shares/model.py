@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -116,7 +117,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def root_path(self) -> CanonicalPath:
-        return CanonicalPath(tuple(self.root.split("/")))
+        return _path_of(self.root)
 
     @property
     def landing(self) -> str:
@@ -143,6 +144,11 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def _shown(self) -> CanonicalPath:
         return CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
+
+
+@lru_cache(maxsize=1024)
+def _path_of(root: str) -> CanonicalPath:
+    return CanonicalPath(tuple(root.split("/")))
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

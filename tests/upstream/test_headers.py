@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.address import parse_address
-from sharegate.upstream.headers import never, outgoing_head
+from sharegate.upstream.headers import never, outgoing_head, request_head
 from sharegate.upstream.interfaces import Outgoing
 from sharegate.upstream.model import Credential
 
@@ -121,3 +121,27 @@ def test_a_credential_with_a_line_break_is_never_sent() -> None:
         outgoing_head(ADDRESS, Credential("a\r\nX: y"), Outgoing("GET", "x"))
     assert denied.value.reason is Reason.UPSTREAM_AWAY
     assert "X: y" not in str(denied.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "framing"),
+    [
+        ("GET", 0, b""),
+        ("HEAD", 0, b""),
+        ("POST", 0, b"Content-Length: 0\r\n"),
+        ("GET", 3, b"Content-Length: 3\r\n"),
+        ("PUT", 7, b"Content-Length: 7\r\n"),
+        ("PUT", None, b"Transfer-Encoding: chunked\r\n"),
+    ],
+)
+def test_a_request_is_written_with_the_framing_of_its_body(method: str, length: int | None, framing: bytes) -> None:
+    """One of the two, or none where nobody expects a body."""
+    written = request_head(method, "/base/x?a=b", [("Host", "h"), ("A", "b")], length)
+    assert written == method.encode() + b" /base/x?a=b HTTP/1.1\r\nHost: h\r\nA: b\r\n" + framing + b"\r\n"
+
+
+@pytest.mark.parametrize("method", ["", "GET /evil HTTP/1.1\r\nX:", "G T", "GET\n", "\u0100"])
+def test_attack_a_method_that_is_none_is_not_written(method: str) -> None:
+    """It would begin another request."""
+    with pytest.raises(Denied):
+        request_head(method, "/", [], 0)
