@@ -14,6 +14,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sharegate import app, config
+from sharegate.garbage import settle
 from sharegate.upstream.discover import FoundServer
 from sharegate.upstream.model import Credential
 
@@ -33,6 +34,7 @@ async def main(told: dict[str, Any]) -> None:
     async with app.running(config.load(None, {}, values)) as running:
         found = FoundServer(server["url"], Credential(server["token"]), server["root"], server["pid"], os.getuid())
         await running.servers.record(found)
+        settle()  # as `sharegate serve` does
         print(json.dumps({"port": running.config.gate_port, "origin": running.gate_url}), flush=True)
         serving = asyncio.create_task(serve(running, reader))
         await over.wait()

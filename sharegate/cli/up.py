@@ -23,6 +23,7 @@ from sharegate.cli.screen import leaving
 from sharegate.config import Config
 from sharegate.descriptors import raise_limit
 from sharegate.errors import Invalid, Refused, SharegateError, Unreachable
+from sharegate.garbage import settle
 from sharegate.logs import configure
 from sharegate.upstream.discover import FoundServer, runtime_directories
 
@@ -204,6 +205,7 @@ async def _open_gate(
         opened.append(gate)
         log.known = gate.secrets
         told = True
+        settle()
         for each in gate.applied:
             cli.output.warn(f"By the rules: {shown(each, 300)}")
         try:
