@@ -330,14 +330,17 @@ class Listener:
                 request.protocol.chunks(request.content)
         if request.version not in (HttpVersion10, HttpVersion11):
             return _refused(505)
-        fields = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.raw_headers)
-        if len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
+        fields, size = [], len(request.raw_path)
+        for name, value in request.raw_headers:
+            fields.append((name.decode("latin-1"), value.decode("latin-1")))
+            size += len(name) + len(value) + 4
+        if size > MAX_HEAD:
             return _refused(431)
         if request.version == HttpVersion10:
             if "Transfer-Encoding" in request.headers:  # nobody knows where it ends (RFC 9112 section 6.1)
                 return _refused(400)
             # Neither may be heeded of HTTP/1.0 (RFC 9110 sections 7.8 and 10.1.1).
-            fields = tuple(field for field in fields if field[0].lower() not in ("expect", "upgrade"))
+            fields = [field for field in fields if field[0].lower() not in ("expect", "upgrade")]
         # Answered in _Body, after the gate has judged; anything but 100-continue is refused (RFC 9110 section 10.1.1).
         elif request.headers.get("Expect", "100-continue").lower() != "100-continue":
             return _refused(417)

@@ -22,7 +22,8 @@ _PER_BYTE = 8
 _STATUS = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [^\r\n]*)?\r\n")
 _BEGINNING = b"HTTP/1."
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")  # RFC 9110 section 5.1 token
-_NOT_A_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+# What no field holds; line ends are looked at apart.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LENGTH = re.compile(r"[0-9]{1,15}\Z")
 
 Fields = tuple[tuple[str, str], ...]
@@ -150,8 +151,8 @@ class AnswerReader:
         # One way to part it into lines: no bare CR or LF, no folded line (RFC 9112 sections 2.2 and 5.2).
         if lines != text.count(b"\n") or lines != text.count(b"\r") or b"\r\n " in text or b"\r\n\t" in text:
             raise Unreadable("a line that does not end as lines do")
-        if not _STATUS.match(text):
-            raise Unreadable("no status line")
+        if not _STATUS.match(text) or _CONTROL.search(text):
+            raise Unreadable("no status line, or a character that no head holds")
         said = _Read()
         parser = httptools.HttpResponseParser(said)
         try:
@@ -224,7 +225,7 @@ class AnswerReader:
 def _checked(raw: list[tuple[bytes, bytes]]) -> Fields:
     fields: list[tuple[str, str]] = []
     for name, value in raw:
-        if len(name) + len(value) > MAX_FIELD or not _NAME.match(name) or _NOT_A_VALUE.search(value):
+        if len(name) + len(value) > MAX_FIELD or not _NAME.match(name):
             raise Unreadable("a field that is none")
         try:
             fields.append((name.decode("ascii"), value.decode()))

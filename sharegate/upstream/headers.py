@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.address import Address
@@ -62,6 +63,7 @@ NEVER = frozenset(
 NEVER_PREFIXES = ("proxy-", "sec-websocket-", "x-forwarded-")
 
 
+@lru_cache(maxsize=1024)
 def never(name: str) -> bool:
     """Whether a header is kept from the upstream even when a rule names it."""
     plain = name.lower().replace("_", "-")
