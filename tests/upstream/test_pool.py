@@ -92,6 +92,16 @@ async def test_what_waits_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch
         assert pool.idle(server.upstream) is None
 
 
+async def test_what_was_asked_before_a_sleep_is_not_used_after_it() -> None:
+    """Its answer is taken, and the connection ends with it."""
+    async with pooling() as (pool, server):
+        wire, _ = await pool.wire(server.upstream, address_of(server.upstream.url))
+        exchange = wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        pool.forget()
+        assert (await exchange.head).status == 200
+        assert pool.idle(server.upstream) is None and not wire.usable
+
+
 async def test_a_closed_pool_leaves_nothing_open() -> None:
     """Neither what waits nor what is asked."""
     async with pooling() as (pool, server):
