@@ -15,7 +15,8 @@ from sharegate.upstream.address import Address
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.wire import Exchange, Wire
 
-# Connections to one server that are being made. Past that it is away, and who asks is told at once.
+# Connections to one server that are being made. Past that one waits for its turn, as long as making one may take, and a
+# WebSocket is told at once that the server is away.
 PENDING = 32
 # Seconds that a connection waits for its next request.
 IDLE_SECONDS = 15.0
@@ -55,6 +56,9 @@ class Pending:
         if self._counts[server] >= self._limit:
             raise Denied(Reason.UPSTREAM_AWAY, "too many connections to it are being made")
         self._counts[server] += 1
+
+    def full(self, server: str) -> bool:
+        return self._counts[server] >= self._limit
 
     def leave(self, server: str) -> None:
         self._counts[server] -= 1
@@ -96,16 +100,26 @@ class Pool:
             if wire is not None:
                 return wire, True
             server = self._servers.get(key)
-            if server is None or server.open < self._per_server:
+            crowded = self._pending.full(upstream.id)
+            if server is None or (server.open < self._per_server and not crowded):
                 return await self.new(upstream, address), False
-            turn = asyncio.get_running_loop().create_future()
-            server.waiting.append(turn)
             try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    server.next()  # it was our turn: somebody else's now
-                raise
+                async with asyncio.timeout(self._connect if crowded else None):
+                    await self._turn(server)
+            except TimeoutError:
+                raise Denied(Reason.UPSTREAM_AWAY, "too many connections to it are being made") from None
+
+    @staticmethod
+    async def _turn(server: _Server) -> None:
+        """Until a connection waits, or one may be made."""
+        turn = asyncio.get_running_loop().create_future()
+        server.waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                server.next()  # it was our turn: somebody else's now
+            raise
 
     async def new(self, upstream: Upstream, address: Address) -> Wire:
         """A connection that nobody had used. Denied(`upstream_away`, `upstream_not_ours`, `upstream_bad_answer`)."""
@@ -120,6 +134,7 @@ class Pool:
                 wire = await self._made(address)
             finally:
                 self._pending.leave(upstream.id)
+                server.next()
             self._all[wire] = key
             made = True
             if self._closed or not wire.usable:
