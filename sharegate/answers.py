@@ -40,13 +40,7 @@ Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
 
 def until_sent(answer: Response, flight: contextlib.ExitStack, cut: Cut) -> Response:
     """A whole answer, registered until the visitor's connection has taken it: what ends the visit ends it."""
-
-    async def done() -> None:
-        with flight:
-            if answer.done is not None:
-                await answer.done()
-
-    return replace(answer, done=done, cut=cut.wait)
+    return Response(answer.status, answer.headers, answer.body, answer.done, cut.wait, flight.close)
 
 
 class Answers:

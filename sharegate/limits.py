@@ -34,6 +34,7 @@ class Buckets:
         self._rate = rate
         self._now = now
         self._remembered = remembered
+        self._burst, self._speed = rate.burst, rate.speed
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, key: str, amount: float, reason: Reason) -> None:
@@ -59,17 +60,23 @@ class Buckets:
     def wait(self, key: str, amount: float = 1) -> int:
         """Whole seconds until `amount` can be taken, for Retry-After."""
         missing = amount - self._level(key, self._now())
-        return max(1, int(missing / self._rate.speed) + 1) if missing > 0 else 0
+        return max(1, int(missing / self._speed) + 1) if missing > 0 else 0
 
     def _level(self, key: str, now: float) -> float:
-        level, since = self._levels.get(key, (self._rate.burst, now))
-        return min(self._rate.burst, level + max(0.0, now - since) * self._rate.speed)
+        found = self._levels.get(key)
+        if found is None:
+            return self._burst
+        level, since = found
+        if now > since:
+            level += (now - since) * self._speed
+        return level if level < self._burst else self._burst
 
     def _put(self, key: str, level: float, now: float) -> None:
-        self._levels[key] = (level, now)
-        self._levels.move_to_end(key)
-        if len(self._levels) > self._remembered:
-            self._levels.popitem(last=False)
+        levels = self._levels
+        levels[key] = (level, now)
+        levels.move_to_end(key)
+        if len(levels) > self._remembered:
+            levels.popitem(last=False)
 
 
 class Steady:

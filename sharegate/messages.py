@@ -144,8 +144,8 @@ class Socket(Protocol):
 class Response:
     """An HTTP answer: a whole body, or a stream that is pulled as fast as the visitor reads.
 
-    `done` is called once when all of it was sent, broken off or given up; it must not raise. When what `cut` returns
-    is over before, the connection is dropped at once, also under a visitor who has stopped to read.
+    `done`, and then `left`, are called once when all of it was sent, broken off or given up; they must not raise. When
+    what `cut` returns is over before, the connection is dropped at once, also under a visitor who has stopped to read.
     """
 
     status: int
@@ -153,6 +153,7 @@ class Response:
     body: bytes | AsyncIterator[bytes] = b""
     done: Callable[[], Awaitable[None]] | None = None
     cut: Callable[[], Awaitable[object]] | None = None
+    left: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ happens often is counted where it happens; what can be looked up is looked up wh
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from sharegate.audit.events import Action, AuditEvent
@@ -100,37 +102,59 @@ def _by(name: str, words: str, label: str, known: Iterable[str], counts: Mapping
     return found
 
 
+class _Counted(Collector):
+    """What is counted for every request, on the gate's one loop: without the locks that numbers of threads need."""
+
+    def __init__(self, families: Iterable[str]) -> None:
+        # Made once, so that a scrape shows what did not happen yet as well.
+        self.requests = {(one, status): 0 for one in sorted(families) for status in CLASSES}
+        # For each bucket and what is above all of them.
+        self.latency = {one: [0] * (len(LATENCY) + 1) for one in sorted(families)}
+        self.seconds = dict.fromkeys(self.latency, 0.0)
+        self.events = dict.fromkeys(Action, 0)
+        self.bytes = dict.fromkeys(("answers", "channels_in", "channels_out"), 0)
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("sharegate_requests", "Requests answered.", labels=["family", "status"])
+        for labels, count in self.requests.items():
+            requests.add_metric(labels, count)
+        yield requests
+        latency = HistogramMetricFamily(
+            "sharegate_request_seconds",
+            "From the request's head to the answer's, or to the opened channel.",
+            labels=["family"],
+        )
+        for one, counts in self.latency.items():
+            bounds = (*(str(bound) for bound in LATENCY), "+Inf")
+            sums = list(zip(bounds, itertools.accumulate(counts), strict=True))
+            latency.add_metric([one], sums, self.seconds[one])
+        yield latency
+        events = CounterMetricFamily("sharegate_events", "Events recorded in the history.", labels=["action"])
+        for action, count in self.events.items():
+            events.add_metric([action.value], count)
+        yield events
+        carried = CounterMetricFamily(
+            "sharegate_bytes", "Bytes of answers, and of channels that are closed.", labels=["kind"]
+        )
+        for kind, size in self.bytes.items():
+            carried.add_metric([kind], size)
+        yield carried
+
+
 class Metrics:
     """`rules`: the ids of the route table; `kinds`: of channels; `look` is set by who knows, and asked at each scrape.
 
-    Implements gate.Measures. What is counted needs no more than its own lock, which nobody else holds for long.
+    Implements gate.Measures. All of it is counted on the gate's loop, but commits: these have a lock of their own.
     """
 
     def __init__(self, rules: Iterable[str], kinds: Iterable[str], version: str) -> None:
         registry = self._registry = CollectorRegistry()
         self.look: Look = _nothing
         self._families = frozenset({*map(family, rules), *FAMILIES})
-        requests = Counter("sharegate_requests", "Requests answered.", ["family", "status"], registry=registry)
-        latency = Histogram(
-            "sharegate_request_seconds",
-            "From the request's head to the answer's, or to the opened channel.",
-            ["family"],
-            buckets=LATENCY,
-            registry=registry,
-        )
+        self._counted = _Counted(self._families)
+        registry.register(self._counted)
         refusals = Counter("sharegate_refusals", "Refused requests.", ["reason"], registry=registry)
-        # Made once, so that a scrape shows what did not happen yet as well, and a request looks nothing up by label.
-        self._requests = {
-            (one, status): requests.labels(one, status) for one in sorted(self._families) for status in CLASSES
-        }
-        self._latency = {one: latency.labels(one) for one in sorted(self._families)}
         self._refusals = {reason: refusals.labels(reason.value) for reason in Reason}
-        events = Counter("sharegate_events", "Events recorded in the history.", ["action"], registry=registry)
-        self._events = {action: events.labels(action.value) for action in Action}
-        carried = Counter(
-            "sharegate_bytes", "Bytes of answers, and of channels that are closed.", ["kind"], registry=registry
-        )
-        self._bytes = {kind: carried.labels(kind) for kind in ("answers", "channels_in", "channels_out")}
         self._judged = Counter("sharegate_updates_judged", "Editors' changes that were taken.", registry=registry)
         self._refused = Counter("sharegate_updates_refused", "Editors' changes that were refused.", registry=registry)
         self._commits = Histogram(
@@ -151,8 +175,10 @@ class Metrics:
         one = family(rule)
         if one not in self._families:
             one = "none"
-        self._requests[one, CLASSES[min(max(status // 100, 1), 5) - 1]].inc()
-        self._latency[one].observe(seconds)
+        counted = self._counted
+        counted.requests[one, CLASSES[min(max(status // 100, 1), 5) - 1]] += 1
+        counted.latency[one][bisect.bisect_left(LATENCY, seconds)] += 1
+        counted.seconds[one] += seconds
 
     def refused(self, reason: Reason) -> None:
         self._refusals[reason].inc()
@@ -167,13 +193,14 @@ class Metrics:
 
     def happened(self, event: AuditEvent) -> None:
         """Told of each event of the history once it is recorded."""
-        self._events[event.action].inc()
+        counted = self._counted
+        counted.events[event.action] += 1
         match event.action:
             case Action.REQUEST_ANSWERED:
-                self._bytes["answers"].inc(event.bytes_out)
+                counted.bytes["answers"] += event.bytes_out
             case Action.CHANNEL_CLOSED:
-                self._bytes["channels_in"].inc(event.bytes_in)
-                self._bytes["channels_out"].inc(event.bytes_out)
+                counted.bytes["channels_in"] += event.bytes_in
+                counted.bytes["channels_out"] += event.bytes_out
             case Action.DOCUMENT_REFUSED:
                 self._refused.inc()
             case _:

@@ -7,6 +7,7 @@ refused, and what was checked is encoded anew for the upstream.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,8 @@ from sharegate.errors import Denied, Reason
 
 MAX_TARGET = 8192
 MAX_SEGMENT_BYTES = 255
+# Characters of a path whose reading is remembered.
+_SHORT = 512
 
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -71,24 +74,8 @@ class CanonicalPath:
     @classmethod
     def parse(cls, raw_path: str) -> Self:
         """Read the path of a raw request target (no query). Raises Denied(`bad_path`)."""
-        try:
-            raw = raw_path.encode("ascii")
-        except UnicodeEncodeError:
-            raise Denied(Reason.BAD_PATH, "raw non-ASCII byte") from None
-        if len(raw) > MAX_TARGET:
-            raise Denied(Reason.BAD_PATH, "target too long")
-        if not _TARGET.match(raw):
-            raise Denied(Reason.BAD_PATH, "not an absolute path, or a character that must be encoded")
-        if b"%" not in raw:
-            return cls._from_text(raw_path[1:])
-        if _BAD_ESCAPE.search(raw):
-            raise Denied(Reason.BAD_PATH, "broken percent-encoding")
-        decoded = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
-        try:
-            text = decoded.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Denied(Reason.BAD_PATH, "not UTF-8") from None
-        return cls._from_text(text[1:])
+        # Pages ask for the same few paths again and again.
+        return cls(*_read_short(raw_path)) if len(raw_path) <= _SHORT else cls(*_read(raw_path))
 
     @classmethod
     def from_body(cls, text: str) -> Self:
@@ -102,17 +89,7 @@ class CanonicalPath:
             text.encode("utf-8")
         except UnicodeEncodeError:
             raise Denied(Reason.BAD_PATH, "lone surrogate") from None
-        return cls._from_text(text.removeprefix("/"))
-
-    @classmethod
-    def _from_text(cls, text: str) -> Self:
-        if text == "":
-            return cls(())
-        trailing = text.endswith("/")
-        segments = tuple(text.removesuffix("/").split("/"))
-        for segment in segments:
-            check_segment(segment)
-        return cls(segments, trailing)
+        return cls(*_part(text.removeprefix("/")))
 
     @property
     def hidden(self) -> bool:
@@ -147,6 +124,41 @@ class CanonicalPath:
 
     def __str__(self) -> str:
         return "/".join(self.segments)
+
+
+def _read(raw_path: str) -> tuple[tuple[str, ...], bool]:
+    try:
+        raw = raw_path.encode("ascii")
+    except UnicodeEncodeError:
+        raise Denied(Reason.BAD_PATH, "raw non-ASCII byte") from None
+    if len(raw) > MAX_TARGET:
+        raise Denied(Reason.BAD_PATH, "target too long")
+    if not _TARGET.match(raw):
+        raise Denied(Reason.BAD_PATH, "not an absolute path, or a character that must be encoded")
+    if b"%" not in raw:
+        return _part(raw_path[1:])
+    if _BAD_ESCAPE.search(raw):
+        raise Denied(Reason.BAD_PATH, "broken percent-encoding")
+    decoded = _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
+    try:
+        text = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Denied(Reason.BAD_PATH, "not UTF-8") from None
+    return _part(text[1:])
+
+
+_read_short = functools.lru_cache(maxsize=2048)(_read)
+
+
+def _part(text: str) -> tuple[tuple[str, ...], bool]:
+    """Segments, and whether it ended in a slash."""
+    if text == "":
+        return (), False
+    trailing = text.endswith("/")
+    segments = tuple(text.removesuffix("/").split("/"))
+    for segment in segments:
+        check_segment(segment)
+    return segments, trailing
 
 
 def split_target(target: str) -> tuple[str, str]:

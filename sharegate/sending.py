@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 
 from sharegate.messages import Answer, Response, Upgrade
@@ -15,6 +16,8 @@ async def let_go(answer: Answer) -> None:
     behind = answer.abandon if isinstance(answer, Upgrade) else answer.done
     if behind is not None:
         await behind()
+    if isinstance(answer, Response) and answer.left is not None:
+        answer.left()
 
 
 async def pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -37,7 +40,14 @@ LASTING_TLS = ("Strict-Transport-Security", "max-age=15552000")
 
 
 def with_floor(answer: Response, floor: tuple[tuple[str, str], ...]) -> Response:
-    said = {name.lower() for name, _ in answer.headers}
-    missing = tuple(field for field in floor if field[0].lower() not in said)
-    whole = (*answer.headers, *missing)
-    return Response(answer.status, whole, answer.body, answer.done, answer.cut) if missing else answer
+    missing = _missing(tuple([name for name, _ in answer.headers]), floor)
+    if not missing:
+        return answer
+    return Response(answer.status, (*answer.headers, *missing), answer.body, answer.done, answer.cut, answer.left)
+
+
+@functools.lru_cache(maxsize=512)
+def _missing(names: tuple[str, ...], floor: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The names are those that rules let pass and the gate's own: not many."""
+    said = {name.lower() for name in names}
+    return tuple(field for field in floor if field[0].lower() not in said)

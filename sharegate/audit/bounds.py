@@ -83,14 +83,21 @@ def bounded(event: AuditEvent, *, full_addresses: bool = False) -> AuditEvent:
     """The event as it may enter the trail. Raises ValueError for an actor that nobody declared."""
     if event.actor not in ACTORS:
         raise ValueError(f"unknown actor {event.actor!r}")
-    changed: dict[str, object] = {
-        field: safe_text(getattr(event, field), limit) for field, limit in LIMITS.items() if getattr(event, field)
-    }
+    changed: dict[str, object] = {}
+    for field, limit in LIMITS.items():
+        text = getattr(event, field)
+        if text:
+            safe = safe_text(text, limit)
+            if safe is not text:
+                changed[field] = safe
     if event.address:
         address = event.address[:_LONGEST_ADDRESS]
         changed["address"] = whole(address) if full_addresses else truncated(address)
     for field in ("status", "bytes_in", "bytes_out", "count"):
-        changed[field] = max(0, min(_MOST, getattr(event, field)))
+        number = getattr(event, field)
+        if not 0 <= number <= _MOST:
+            changed[field] = max(0, min(_MOST, number))
     duration = event.duration_ms
-    changed["duration_ms"] = round(max(0.0, min(float(_MOST), duration)), 3) if math.isfinite(duration) else 0.0
-    return msgspec.structs.replace(event, **changed)
+    if not 0.0 <= duration <= _MOST or duration != round(duration, 3):
+        changed["duration_ms"] = round(max(0.0, min(float(_MOST), duration)), 3) if math.isfinite(duration) else 0.0
+    return msgspec.structs.replace(event, **changed) if changed else event

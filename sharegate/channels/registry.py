@@ -67,7 +67,8 @@ class Cut:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.reason: Reason | None = None
-        self._event = asyncio.Event()
+        # Made for whoever waits: most things end without.
+        self._event: asyncio.Event | None = None
         self.stops: list[Callable[[], object]] = []
 
     def at_once(self, stop: Callable[[], object]) -> Callable[[], None]:
@@ -89,13 +90,16 @@ class Cut:
         if self.reason is not None:
             return False
         self.reason = reason
-        self._event.set()
+        if self._event is not None:
+            self._event.set()
         for stop in self.stops:
             stop()
         return True
 
     async def wait(self) -> Reason:
-        await self._event.wait()
+        if self.reason is None:
+            self._event = self._event or asyncio.Event()
+            await self._event.wait()
         assert self.reason is not None
         return self.reason
 
@@ -164,6 +168,11 @@ class Channels:
         self._all: dict[_Open, None] = {}  # in the order of opening
         self._index: dict[tuple[str, str], set[_Open]] = {}
         self._closed = asyncio.Event()
+        self._waited = False
+
+    async def _one_closed(self) -> None:
+        self._waited = True
+        await self._closed.wait()
 
     @contextlib.asynccontextmanager
     async def open(self, grant: Grant, kind: Kind = "room", room: str = "") -> AsyncIterator[Cut]:
@@ -193,8 +202,9 @@ class Channels:
             those.discard(opened)
             if not those:
                 del self._index[key]
-        self._closed.set()
-        self._closed = asyncio.Event()
+        if self._waited:
+            self._closed.set()
+            self._closed, self._waited = asyncio.Event(), False
 
     def count(self, *, share: str = "", link: str = "", visit: str = "") -> int:
         """How many channels are open; streams are not counted."""
@@ -207,7 +217,7 @@ class Channels:
     async def answered(self) -> None:
         """Wait until there are none."""
         while self.answering():
-            await self._closed.wait()
+            await self._one_closed()
 
     def by_kind(self) -> dict[Kind, int]:
         """How many things of each kind are open."""
@@ -229,7 +239,7 @@ class Channels:
         with contextlib.suppress(TimeoutError):  # what does not go is aborted by its own relay
             async with asyncio.timeout(within):
                 while self._those(share, link, visit):
-                    await self._closed.wait()
+                    await self._one_closed()
 
     def _those(self, share: str, link: str, visit: str) -> Collection[_Open]:
         named = [(kind, id) for kind, id in (("share", share), ("link", link), ("visit", visit)) if id]

@@ -23,6 +23,8 @@ def read_query(raw: str) -> dict[str, str]:
     A name given twice is refused, because Jupyter takes the last of some and the first of others. Empty pieces
     (`?&1712`) and bare names (`?content`, the empty value) are what JupyterLab's URL builder writes.
     """
+    if not raw:
+        return {}
     if len(raw) > MAX_QUERY:
         raise Denied(Reason.BAD_QUERY, "query too long")
     if not _QUERY.match(raw):

@@ -87,9 +87,9 @@ class Forwarders:
     def _remember(self, here: _Address | None, headers: Headers) -> None:
         if here is None:
             return
-        if not here.is_loopback:
+        if not self.elsewhere and not here.is_loopback:
             self.elsewhere = True
-        if here.is_private and FOR in headers and len(self.claiming) < _REMEMBERED:
+        if FOR in headers and here.is_private and len(self.claiming) < _REMEMBERED:
             self.claiming.add(str(here))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import socket
 import ssl
@@ -158,6 +159,12 @@ async def _drop_when_cut(answer: Response, transport: asyncio.Transport | None) 
     if answer.cut is not None:
         await answer.cut()
         reset(transport)
+
+
+class _OfOnePiece(web.StreamResponse):
+    """An answer whose head waits for its body, so that both go out as one."""
+
+    _send_headers_immediately = False
 
 
 class _TurnedAway(asyncio.Protocol):
@@ -330,12 +337,14 @@ class Listener:
                 request.protocol.chunks(request.content)
         if request.version not in (HttpVersion10, HttpVersion11):
             return _refused(505)
-        fields, size = [], len(request.raw_path)
-        for name, value in request.raw_headers:
-            fields.append((name.decode("latin-1"), value.decode("latin-1")))
-            size += len(name) + len(value) + 4
-        if size > MAX_HEAD:
+        # No line end stands within a line: the library has parted them there.
+        head = b"\n".join(itertools.chain.from_iterable(request.raw_headers))
+        parts = head.decode("latin-1").split("\n") if head else []
+        if len(parts) != 2 * len(request.raw_headers):
+            return _refused(400)
+        if len(request.raw_path) + len(head) + len(parts) > MAX_HEAD:
             return _refused(431)
+        fields = list(zip(parts[::2], parts[1::2], strict=True))
         if request.version == HttpVersion10:
             if "Transfer-Encoding" in request.headers:  # nobody knows where it ends (RFC 9112 section 6.1)
                 return _refused(400)
@@ -360,23 +369,31 @@ class Listener:
 
     async def _respond(self, request: web.BaseRequest, answer: Response) -> web.StreamResponse:
         try:
-            response = web.StreamResponse(status=answer.status, headers=[("Server", "sharegate"), *answer.headers])
-            if not isinstance(answer.body, bytes):
-                await response.prepare(request)
-                await self._send(request, response, answer, answer.body)
-                return response
+            fields = (("Server", "sharegate"), *answer.headers)
             body = answer.body
-            if request.method == "HEAD" or answer.status in (204, 304):
-                response.headers.setdefault("Content-Length", str(len(body)))
-                if answer.status in (204, 304):
-                    response.headers.popall("Content-Length", None)
-                body = b""
-            else:
-                response.headers["Content-Length"] = str(len(body))
-            await response.prepare(request)
-            if 0 < len(body) <= SHORT:
+            if not isinstance(body, bytes):
+                response = web.StreamResponse(status=answer.status, headers=fields)
+                await response.prepare(request)
+                await self._send(request, response, answer, body)
+                return response
+            size = str(len(body))
+            bare = request.method == "HEAD" or answer.status in (204, 304)
+            if not bare and 0 < len(body) <= SHORT:
+                response = _OfOnePiece(status=answer.status, headers=fields)
+                response.headers["Content-Length"] = size
+                await response.prepare(request)
                 await response.write(body)
                 body = b""
+            else:
+                response = web.StreamResponse(status=answer.status, headers=fields)
+                if not bare:
+                    response.headers["Content-Length"] = size
+                elif answer.status in (204, 304):
+                    response.headers.popall("Content-Length", None)
+                else:
+                    response.headers.setdefault("Content-Length", size)
+                await response.prepare(request)
+                body = b"" if bare else body
             if not body and request.writer.output_size > 0 and not request.protocol.writing_paused:
                 await response.write_eof()  # the network has taken all of it
             else:
@@ -385,8 +402,12 @@ class Listener:
                 await request.protocol.listen_out()
             return response
         finally:
-            if answer.done is not None:
-                await asyncio.shield(answer.done())
+            try:
+                if answer.done is not None:
+                    await asyncio.shield(answer.done())
+            finally:
+                if answer.left is not None:
+                    answer.left()
 
     @staticmethod
     async def _send(

@@ -6,6 +6,7 @@ does not list never slips into the rule of a more general route.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from sharegate.shares.model import Role
 
 # The positions that a route's named parts took in a path: (start, end) each, in the order of the pattern.
 _Spans = tuple[tuple[int, int], ...]
+
+
+# Segments of a path whose route is remembered.
+_SHORT = 24
 
 
 @dataclass(slots=True)
@@ -53,6 +58,7 @@ class Policy:
             for part in rule.pattern:
                 node = node.child(part)
             node.rules.append(rule)
+        self._routes = functools.lru_cache(maxsize=512)(self._route)
 
     def __repr__(self) -> str:
         return f"<Policy of {len(self.rules)} rules>"
@@ -80,11 +86,15 @@ class Policy:
         A literal beats `{name}` beats `{name*}`, from left to right; behind a `{name*}` more literal parts win over
         none, and the fewest over more (as jupyter-server orders `…/checkpoints` and `…/checkpoints/{id}`).
         """
+        # Pages ask for the same few paths again and again. What is long is not remembered.
+        return list(self._routes(segments) if len(segments) <= _SHORT else self._route(segments))
+
+    def _route(self, segments: tuple[str, ...]) -> tuple[tuple[Rule, dict[str, tuple[str, ...]]], ...]:
         found = _walk(self._top, segments, 0, ())
         if found is None:
-            return []
+            return ()
         node, spans = found
-        return [(rule, _parts(rule, segments, spans)) for rule in node.rules]
+        return tuple((rule, _parts(rule, segments, spans)) for rule in node.rules)
 
     def match(self, method: str, segments: tuple[str, ...], websocket: bool, role: Role) -> Match:
         """The rule for a request. Raises Denied(`no_rule`), and Denied(`route_denied`) naming the rule that denies.

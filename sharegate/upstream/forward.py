@@ -229,7 +229,9 @@ class AiohttpForwarder:
             raise
         finally:
             self._deadlines.set(exchange, None)
-        return Incoming(came.status, Headers(came.fields), lambda: self._pieces(exchange), _closing(exchange))
+        return Incoming(
+            came.status, Headers(came.fields), lambda: self._pieces(exchange), _closing(exchange), exchange.come
+        )
 
     async def _upload(self, wire: Wire, exchange: Exchange, body: bytes | Body) -> None:
         """Send a body beside waiting for the answer. A server may answer before it has read everything."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from sharegate.errors import Denied, Reason
 from sharegate.messages import Body, Headers, Socket
 from sharegate.upstream.model import Upstream
 
@@ -29,17 +30,22 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """An upstream's answer. `stream` yields the body as sent (no decompression); `close` gives it up (idempotent)."""
+    """An upstream's answer. `stream` yields the body as sent (no decompression); `close` gives it up (idempotent).
+    `come` takes the body where all of it has come already, and is None otherwise."""
 
     status: int
     headers: Headers
     stream: Callable[[], AsyncIterator[bytes]]
     close: Callable[[], Awaitable[None]]
+    come: Callable[[], bytes | None] = lambda: None
 
     async def read(self, limit: int) -> bytes:
         """The whole body, closed afterwards; Denied(`upstream_bad_answer`) past `limit` bytes."""
-        from sharegate.errors import Denied, Reason
-
+        whole = self.come()
+        if whole is not None:
+            if len(whole) > limit:
+                raise Denied(Reason.UPSTREAM_BAD_ANSWER, "answer larger than the gate reads")
+            return whole
         parts: list[bytes] = []
         size = 0
         try:

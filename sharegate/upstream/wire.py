@@ -64,6 +64,14 @@ class Exchange:
                 self._waiter = None
         return self.take() or b""
 
+    def come(self) -> bytes | None:
+        """What is left of the body, if all of it has come: there is nothing to be taken any more then."""
+        if not self.over or self._error is not None:
+            return None
+        whole = b"".join(self._pieces)
+        self._pieces.clear()
+        return whole
+
     @property
     def ended(self) -> bool:
         """Whether everything was read, and it was everything."""
