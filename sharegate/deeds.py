@@ -107,9 +107,7 @@ def _kept(running: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asynci
     return task
 
 
-async def _ended(
-    task: asyncio.Task[T], flight: contextlib.ExitStack, let_go: Callable[[T], Awaitable[None]]
-) -> None:
+async def _ended(task: asyncio.Task[T], flight: contextlib.ExitStack, let_go: Callable[[T], Awaitable[None]]) -> None:
     with flight:
         await asyncio.wait({task})
         error = None if task.cancelled() else task.exception()

@@ -135,17 +135,17 @@ def _send(forwarder: AiohttpForwarder, server: Recorder) -> asyncio.Task:  # typ
 
 
 async def test_connections_that_are_being_made_are_bounded() -> None:
-    """A server that takes no connection holds a few who ask, and the others are told at once."""
+    """A server that takes no connection holds a few who ask; the others wait no longer than making one may take."""
     hold = asyncio.Event()
 
     async def vet(upstream: object) -> None:
         await hold.wait()
 
-    async with AiohttpForwarder(vet=vet, timeouts=Timeouts(connect=30)) as forwarder, scripted(saying(ok())) as server:
+    async with AiohttpForwarder(vet=vet, timeouts=Timeouts(connect=0.2)) as forwarder, scripted(saying(ok())) as server:
         asked = [_send(forwarder, server) for _ in range(40)]
         async with asyncio.timeout(20):
             while sum(one.done() for one in asked) < 8:
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.01)
         refused = [one for one in asked if one.done()]
         assert all(isinstance(one.exception(), Denied) for one in refused)
         hold.set()

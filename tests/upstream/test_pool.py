@@ -112,6 +112,22 @@ async def test_a_closed_pool_leaves_nothing_open() -> None:
         assert not idle.usable and not busy.usable
 
 
+async def test_a_burst_waits_for_its_turn() -> None:
+    """More at once than connections may be made: each gets one, or one that another had used."""
+    most = 0
+
+    async def slow(_: Upstream) -> None:
+        nonlocal most
+        most = max(most, pool._pending._counts.total())  # who counts is asked: nobody else sees it
+        await asyncio.sleep(0.01)
+
+    async with scripted(saying(ok())) as server:
+        pool = Pool(vet=slow, pending=Pending(4), per_server=64, connect=5, trust=None)
+        await asyncio.gather(*(asked(pool, server.upstream) for _ in range(24)))
+        pool.close()
+    assert most == 4
+
+
 async def test_a_refused_look_leaves_nothing_counted() -> None:
     """Who was refused takes no place from the next."""
 
