@@ -31,13 +31,13 @@ class Work:
     async def let_go(self, answer: str) -> None:
         self.done.append(f"let go of the {answer}")
 
-    async def left(self) -> None:
+    def left(self) -> None:
         self.done.append("left")
 
     def start(self, deeds: Deeds) -> asyncio.Task[str]:
         async def asking() -> str:
-            async with contextlib.AsyncExitStack() as held:
-                held.push_async_callback(self.left)
+            with contextlib.ExitStack() as held:
+                held.callback(self.left)
                 return await deeds.do(self.deed, self.run(), held, self.let_go)
 
         return asyncio.create_task(asking())

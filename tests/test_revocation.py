@@ -453,14 +453,14 @@ async def test_attack_a_short_answer_that_is_not_read_does_not_outlive_the_visit
     asked = Request("GET", f"{scene.ann.base}api/contents/{scene.path}", Headers(fields.items()), "127.0.0.1")
     answer = await gate.running.gate.handle(asked)
     assert isinstance(answer, Response) and isinstance(answer.body, bytes) and answer.status == 200
-    assert answer.cut is not None and answer.done is not None
+    assert answer.cut is not None and answer.left is not None
     waiting = asyncio.ensure_future(answer.cut())
     await asyncio.sleep(0)
     assert not waiting.done()
     await scene.verb(f"shares/{scene.share}/revoke")
     async with asyncio.timeout(10):
         await waiting
-    await answer.done()
+    answer.left()
 
 
 async def test_pause_and_resume_keep_visit_and_cookie(gate: Gatehouse, moving: Clock) -> None:
