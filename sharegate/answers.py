@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from urllib.parse import urlsplit
+
+import msgspec
 
 from sharegate.channels.registry import Channels, Cut
 from sharegate.confine.answer import check_status
@@ -21,6 +21,7 @@ from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overl
 from sharegate.lab.serve import LabServer
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.policy.model import AnswerKind, Match, Rule
+from sharegate.sending import Flight
 from sharegate.shares.model import Capability, Grant
 from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
 from sharegate.upstream.model import Upstream
@@ -38,7 +39,7 @@ LATER = frozenset({"kernel", "kernels", "sessions"})
 Local = Callable[[Request, Grant, Match, Confined], Awaitable[Answer]]
 
 
-def until_sent(answer: Response, flight: contextlib.ExitStack, cut: Cut) -> Response:
+def until_sent(answer: Response, flight: Flight, cut: Cut) -> Response:
     """A whole answer, registered until the visitor's connection has taken it: what ends the visit ends it."""
     return Response(answer.status, answer.headers, answer.body, answer.done, cut.wait, flight.close)
 
@@ -151,7 +152,7 @@ class Answers:
         outgoing = _outgoing(request, rule, confined, sent)
         if request.method in METHODS:
             if confined.stream is not None:
-                outgoing = replace(outgoing, body=Beginning(confined.stream, begin))
+                outgoing = msgspec.structs.replace(outgoing, body=Beginning(confined.stream, begin))
             else:
                 begin()
         incoming = await self._forwarder.forward(upstream, outgoing)

@@ -4,7 +4,6 @@ out meanwhile. Until then whatever ends the request ends it."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ from urllib.parse import unquote
 from sharegate.channels.registry import Cut
 from sharegate.errors import Denied, Reason, SharegateError
 from sharegate.messages import Body, Request, Response
+from sharegate.sending import Flight
 from sharegate.shares.model import Grant
 
 log = logging.getLogger("sharegate.gate")
@@ -72,12 +72,12 @@ class Deeds:
         self,
         deed: Deed,
         work: Coroutine[Any, Any, T],
-        held: contextlib.ExitStack,
+        held: Flight,
         let_go: Callable[[T], Awaitable[None]],
     ) -> T:
         """What `work` returns, or Denied for the cut's reason as soon as that is cut. `held` stays as long as `work`
         goes on; what nobody waits for any more is let go of."""
-        flight = held.pop_all()
+        flight = held.hand_on()
         task = _kept(self._running, work)
         try:
             with deed.cut.interrupting():
@@ -89,7 +89,7 @@ class Deeds:
             if task.done():
                 await asyncio.shield(ending)
             raise
-        held.enter_context(flight)
+        held.take(flight)
         return result
 
     async def finish(self) -> None:
@@ -107,7 +107,7 @@ def _kept(running: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asynci
     return task
 
 
-async def _ended(task: asyncio.Task[T], flight: contextlib.ExitStack, let_go: Callable[[T], Awaitable[None]]) -> None:
+async def _ended(task: asyncio.Task[T], flight: Flight, let_go: Callable[[T], Awaitable[None]]) -> None:
     with flight:
         await asyncio.wait({task})
         error = None if task.cancelled() else task.exception()

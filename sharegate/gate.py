@@ -13,9 +13,11 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
+
+import msgspec
 
 from sharegate.answers import Answers, until_sent
 from sharegate.audit.events import Action, AuditEvent, Outcome
@@ -31,7 +33,7 @@ from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
-from sharegate.sending import FLOOR, LASTING_TLS, LONG, let_go, pieces, with_floor
+from sharegate.sending import FLOOR, LASTING_TLS, LONG, Flight, let_go, pieces, with_floor
 from sharegate.shares.authenticate import Authenticator, check_share
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, VisitKind, new_id
@@ -258,10 +260,9 @@ class Gate:
         act.inside = confined.path is not None and confined.path.place(grant.root) is Place.INSIDE
 
         self._allowance.enter(grant)
-        with contextlib.ExitStack() as held:
-            held.callback(self._allowance.leave, grant)
+        with Flight(lambda: self._allowance.leave(grant)) as held:
             cut, leave = self._answers.in_flight(grant)
-            held.callback(leave)
+            held.take(Flight(leave))
             deed = Deed(cut)
 
             def answering() -> Coroutine[Any, Any, Answer]:
@@ -356,9 +357,7 @@ class Gate:
 
     # -- the trail closes -----------------------------------------------------------------------------------------
 
-    async def _close(
-        self, request: Request, grant: Grant, answer: Answer, act: Act, held: contextlib.ExitStack, cut: Cut
-    ) -> Answer:
+    async def _close(self, request: Request, grant: Grant, answer: Answer, act: Act, held: Flight, cut: Cut) -> Answer:
         """Record the answer: a whole one now, a long one when it has been sent, a channel by what opens and closes it.
 
         `held` is let go of when the answer has been sent. An answer that is not given lets go of what is behind it.
@@ -369,13 +368,14 @@ class Gate:
             if isinstance(answer, Upgrade):
                 return answer
             if not isinstance(answer.body, bytes):
-                return self._in_flight(request, grant, answer, answer.body, act, held.pop_all(), cut)
+                return self._in_flight(request, grant, answer, answer.body, act, held.hand_on(), cut)
             if len(answer.body) > LONG:
                 # A visitor who reads slowly would go on reading it after the end of the visit.
-                sized = replace(answer, headers=(*answer.headers, ("Content-Length", str(len(answer.body)))))
-                return self._in_flight(request, grant, sized, pieces(answer.body), act, held.pop_all(), cut)
+                headers = (*answer.headers, ("Content-Length", str(len(answer.body))))
+                sized = msgspec.structs.replace(answer, headers=headers)
+                return self._in_flight(request, grant, sized, pieces(answer.body), act, held.hand_on(), cut)
             await self._answered(request, act, answer.status, len(answer.body))
-            return until_sent(answer, held.pop_all(), cut)
+            return until_sent(answer, held.hand_on(), cut)
         except BaseException:  # fails closed: an upstream's connection or a channel that nobody serves must not stay
             await let_go(answer)
             raise
@@ -387,7 +387,7 @@ class Gate:
         answer: Response,
         stream: AsyncIterator[bytes],
         act: Act,
-        flight: contextlib.ExitStack,
+        flight: Flight,
         cut: Cut,
     ) -> Response:
         """A long answer, registered until it has been sent: what ends the visit ends it."""

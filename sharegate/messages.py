@@ -6,9 +6,10 @@ The listener in front and the client behind translate to and from these values, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 
 class Headers:
@@ -72,8 +73,7 @@ def _unheard(visit: str) -> None:
     """Nobody wants to know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request as it came in. `target` is raw (origin-form). `peer` is the address of the connection, `scheme` what
     is spoken on it; behind a trusted forwarder both are the visitor's."""
 
@@ -82,9 +82,9 @@ class Request:
     headers: Headers
     peer: str
     scheme: str = "http"
-    body: Body = field(default_factory=NoBody, repr=False)
+    body: Body = msgspec.field(default_factory=NoBody)
     # Called with a visit's id when the request has shown its credential: its connection is no stranger's.
-    known: Callable[[str], None] = field(default=_unheard, repr=False, compare=False)
+    known: Callable[[str], None] = _unheard
 
     @property
     def upgrade(self) -> bool:
@@ -102,8 +102,7 @@ class FrameKind(Enum):
     CLOSE = "close"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """One WebSocket message (fragments joined). A CLOSE frame has `code` and `reason` and no data."""
 
     kind: FrameKind
@@ -140,8 +139,7 @@ class Socket(Protocol):
         """Drop the connection at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """An HTTP answer: a whole body, or a stream that is pulled as fast as the visitor reads.
 
     `done`, and then `left`, are called once when all of it was sent, broken off or given up; they must not raise. When
@@ -156,8 +154,7 @@ class Response:
     left: Callable[[], None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Upgrade:
+class Upgrade(msgspec.Struct, frozen=True):
     """The answer 101: the listener accepts the WebSocket, then awaits `serve` with the visitor's end; when it cannot
     (the visitor is gone already) it awaits `abandon`. One of the two is always called. A message of the visitor's above
     `max_message` bytes closes the connection."""

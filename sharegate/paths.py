@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 from urllib.parse import quote
+
+import msgspec
 
 from sharegate.errors import Denied, Reason
 
@@ -61,8 +62,7 @@ def check_segment(segment: str) -> None:
         raise Denied(Reason.BAD_PATH, "segment longer than 255 bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class CanonicalPath:
+class CanonicalPath(msgspec.Struct, frozen=True):
     """A path that has exactly one reading: a tuple of decoded, checked segments.
 
     `trailing` tells whether the raw path ended in `/`; it never changes where the path points.

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from sharegate.messages import Answer, Response, Upgrade
 
 # Bytes; what is longer is sent in pieces, and stops between two of them when the visit ends.
 LONG = 64 * 1024
+
+
+class Flight:
+    """What a request holds until its answer has been sent: `leave` gives it back, from the last to the first. It is
+    given back once, here or wherever it is handed on to."""
+
+    __slots__ = ("_leave",)
+
+    def __init__(self, *leave: Callable[[], None]) -> None:
+        self._leave = leave
+
+    def hand_on(self) -> Flight:
+        leave, self._leave = self._leave, ()
+        return Flight(*leave)
+
+    def take(self, other: Flight) -> None:
+        """What `other` held is held here as well."""
+        self._leave, other._leave = (*self._leave, *other._leave), ()
+
+    def close(self) -> None:
+        leave, self._leave = self._leave, ()
+        for each in reversed(leave):
+            each()
+
+    def __enter__(self) -> Flight:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 async def let_go(answer: Answer) -> None:

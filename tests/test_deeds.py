@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from sharegate.channels.registry import Cut
 from sharegate.deeds import Beginning, Deed, Deeds
 from sharegate.errors import Denied, Reason
+from sharegate.sending import Flight
 
 
 class Work:
@@ -36,8 +36,7 @@ class Work:
 
     def start(self, deeds: Deeds) -> asyncio.Task[str]:
         async def asking() -> str:
-            with contextlib.ExitStack() as held:
-                held.callback(self.left)
+            with Flight(self.left) as held:
                 return await deeds.do(self.deed, self.run(), held, self.let_go)
 
         return asyncio.create_task(asking())

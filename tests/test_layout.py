@@ -73,9 +73,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("upstream.model", "upstream.interfaces", "audit.events", "audit.interfaces"),
     },
     "sending": {"messages"},
-    "deeds": {"errors", "messages", "channels", "shares"},
+    "deeds": {"errors", "messages", "channels", "sending", "shares"},
     "answers": {
-        "deeds",
+        *("deeds", "sending"),
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
         "writing",
     },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from sharegate.channels.frames import Message
 from sharegate.channels.place import Place
@@ -19,8 +18,7 @@ WAITING_BYTES = 8 * 1024 * 1024
 WAITING_FRAMES = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Heard(Frame):
+class Heard(Frame, frozen=True):
     """A frame that the guard of the channel has read; `summary` says what its update holds, if it is one."""
 
     message: Message | None = None

@@ -11,8 +11,9 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from sharegate.errors import MEANINGS, Denied, Reason
 from sharegate.messages import Frame
@@ -150,8 +151,7 @@ async def unless_cut(cut: Cut, work: Coroutine[Any, Any, T], let_go: Callable[[T
         return result
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Open:
+class _Open(msgspec.Struct, frozen=True, eq=False):
     grant: Grant
     cut: Cut
     room: str

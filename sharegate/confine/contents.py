@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from sharegate.confine.answer import Raw, read_list, read_object, read_value, text_of, unusable
 from sharegate.confine.request import Confined, place_of
@@ -24,8 +25,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,20}(?:Z|[+-][0-9]{2}
 _HASH = re.compile(r"[A-Za-z0-9+/=_-]{1,256}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """For whom an answer is written anew. `upstream_base` is the path of the upstream's base URL (both slashes)."""
 
     grant: Grant

@@ -12,7 +12,8 @@ import functools
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+
+import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Headers, Request
@@ -60,7 +61,7 @@ class Forwarders:
         scheme = _scheme(request, hops)
         self.elsewhere = True
         self.plain = self.plain or scheme == "http"
-        return replace(request, peer=peer, scheme=scheme)
+        return msgspec.structs.replace(request, peer=peer, scheme=scheme)
 
     def _walk(self, request: Request) -> tuple[str, int]:
         """From the nearest hop back to the first that is not trusted, and how many these are. What stands before it is

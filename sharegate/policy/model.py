@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sharegate.paths import CanonicalPath
 from sharegate.shares.model import Capability, Role
@@ -149,12 +151,11 @@ class Rule:
         return "/" + "/".join(shown)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(msgspec.Struct, frozen=True):
     """A rule and what its named parts matched (segments)."""
 
     rule: Rule
-    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    parts: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     def path(self, name: str) -> CanonicalPath:
         return CanonicalPath(self.parts[name])

@@ -7,9 +7,9 @@ an answer that has two readings is none.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import httptools
+import msgspec
 
 # Bytes of a head, all lines together, and of one field; the number of fields.
 MAX_HEAD = 32 * 1024
@@ -33,8 +33,7 @@ class Unreadable(Exception):
     """No answer, or one that has more than one reading, or ended too early. Its text is ours, never the server's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(msgspec.Struct, frozen=True):
     """The head of the answer itself: 1xx before it are left out."""
 
     status: int

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Body, Headers, Socket
 from sharegate.upstream.model import Upstream
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A request as it goes to the upstream: built anew from checked values, never the visitor's bytes.
 
     `path` is percent-encoded and relative to the upstream's base URL (no leading slash); `query` is decoded
@@ -28,8 +28,7 @@ class Outgoing:
     subprotocol: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """An upstream's answer. `stream` yields the body as sent (no decompression); `close` gives it up (idempotent).
     `come` takes the body where all of it has come already, and is None otherwise."""
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+import msgspec
 
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent
@@ -92,7 +94,7 @@ def read_token(request: Request, raw_query: str) -> Asked:
     if len(found) > 1:
         raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two tokens")
     query = "&".join(pair for pair in pairs if not _names_token(pair))
-    bare = replace(
+    bare = msgspec.structs.replace(
         request,
         target=request.target.partition("?")[0] + (f"?{query}" if query else ""),
         headers=Headers((name, value) for name, value in request.headers.items() if name.lower() != "authorization"),
