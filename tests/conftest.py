@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -63,5 +64,23 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]
     home = tmp_path_factory.mktemp("jupyter")
     (home / "root").mkdir()
     plant(home / "root")
+    _PLANTED[home / "root"] = _names(home / "root")
     with running_jupyter(home) as server:
         yield server
+
+
+# The folders of servers that are there for everybody, and what lies in them.
+_PLANTED: dict[Path, list[str]] = {}
+
+
+def _names(root: Path) -> list[str]:
+    paths = (path.relative_to(root) for path in root.rglob("*"))
+    return sorted(str(path) for path in paths if not any(part.startswith(".") for part in path.parts))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """In a folder that other tests count on. Tests run in any order."""
+    yield
+    for root, names in _PLANTED.items():
+        assert _names(root) == names, "tests that change files use a server of their own"

@@ -32,9 +32,9 @@ CLOCK = Clock(time.time())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, jupyter: JupyterServer) -> AsyncIterator[Gatehouse]:
+async def house(tmp_path_factory: pytest.TempPathFactory, workshop: JupyterServer) -> AsyncIterator[Gatehouse]:
     folder = tmp_path_factory.mktemp("hosts")
-    async with gatehouse(folder, jupyter, now=CLOCK, share_hosts="localhost", **SETTINGS) as made:
+    async with gatehouse(folder, workshop, now=CLOCK, share_hosts="localhost", **SETTINGS) as made:
         yield made
 
 
