@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from sharegate.logs import ScrubbingFormatter
-from tests.real.jupyter import JupyterServer, plant, running_jupyter
+from tests.real.jupyter import JupyterServer, planted_jupyter
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,11 +61,8 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     """One real JupyterLab with jupyter-collaboration for the whole run; tests that change files use their own."""
-    home = tmp_path_factory.mktemp("jupyter")
-    (home / "root").mkdir()
-    plant(home / "root")
-    _PLANTED[home / "root"] = _names(home / "root")
-    with running_jupyter(home) as server:
+    with planted_jupyter(tmp_path_factory.mktemp("jupyter")) as server:
+        _PLANTED[server.root] = _names(server.root)
         yield server
 
 
@@ -83,4 +80,5 @@ def _nothing_left_behind() -> Iterator[None]:
     """In a folder that other tests count on. Tests run in any order."""
     yield
     for root, names in _PLANTED.items():
-        assert _names(root) == names, "tests that change files use a server of their own"
+        _PLANTED[root] = _names(root)  # told of whoever did it, once
+        assert _PLANTED[root] == names, "tests that change files use a server of their own"

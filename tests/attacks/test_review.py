@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -121,8 +122,7 @@ async def test_attack_the_trail_fails_while_a_stream_begins(gate: Gatehouse, mon
             closed.append(True)
             await close()
 
-        object.__setattr__(incoming, "close", noted)
-        return incoming
+        return msgspec.structs.replace(incoming, close=noted)
 
     async def full(*_: Any, **__: Any) -> None:
         raise StoreUnavailable("disk full")

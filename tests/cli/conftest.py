@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from sharegate.cli import build
 from tests.cli.scripted import ScriptedGate
+from tests.real.jupyter import JupyterServer, planted_jupyter
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Ran:
     @property
     def document(self) -> Any:
         return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server of these tests' own: they change its files."""
+    with planted_jupyter(tmp_path_factory.mktemp("commanded")) as server:
+        yield server
 
 
 @pytest.fixture

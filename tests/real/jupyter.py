@@ -170,3 +170,12 @@ def running_jupyter(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
+
+
+@contextlib.contextmanager
+def planted_jupyter(home: Path) -> Iterator[JupyterServer]:
+    """A running server of what `plant` makes."""
+    (home / "root").mkdir()
+    plant(home / "root")
+    with running_jupyter(home) as server:
+        yield server
