@@ -130,7 +130,14 @@ async def _flood(peer: Peer) -> Verdict:
         pass
     finally:
         hold.set()
-    if talk.reader.at_eof() or talk.reader.exception() is not None:
+    dropped = talk.reader.at_eof() or talk.reader.exception() is not None
+    talk.abort()
+    # Those few that were taken in are asked for to their end, and must not come to the next probe's server.
+    came = -1
+    while came < len(peer.back.turns):
+        came = len(peer.back.turns)
+        await asyncio.sleep(0.3)
+    if dropped:
         return ok("the connection was dropped")
     if taken > 48 << 20:
         return bad(f"read {taken >> 20} MB of them")
