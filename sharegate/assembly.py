@@ -210,6 +210,7 @@ async def opened(
             directory=directory,
             forwarder=forwarder,
             disk=disk,
+            apart=roots.apart,
             facts=facts,
             gate=store.writer,
             now=now,
