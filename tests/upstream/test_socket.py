@@ -214,7 +214,8 @@ async def test_nothing_is_opened_after_the_end(used: bool) -> None:
     async with scripted(accepting(echo)) as server:
         async with AiohttpForwarder() as forwarder:
             if used:
-                await forwarder.connect(server.upstream, CHANNEL)
+                socket = await forwarder.connect(server.upstream, CHANNEL)
+                await socket.close(1000)
         with pytest.raises(Denied) as denied:
             await forwarder.connect(server.upstream, CHANNEL)
         assert denied.value.reason is Reason.UPSTREAM_AWAY
