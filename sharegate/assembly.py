@@ -52,6 +52,7 @@ from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_k
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.opening import Store, open_store
+from sharegate.stores.redis.following import BEHIND_SECONDS
 from sharegate.stores.redis.store import RedisStore
 from sharegate.stores.sqlite import SqliteStore
 from sharegate.upkeep import Upkeep
@@ -209,6 +210,7 @@ async def opened(
             directory=directory,
             forwarder=forwarder,
             disk=disk,
+            apart=roots.apart,
             facts=facts,
             gate=store.writer,
             now=now,
@@ -262,7 +264,15 @@ async def opened(
                 apart=roots.apart,
                 clock=Believed(store, trail, now),
             ),
-            erasing=Erasing(store=store, erasure=erasure, cutter=channels, views=views, trail=trail, now=now),
+            erasing=Erasing(
+                store=store,
+                erasure=erasure,
+                cutter=channels,
+                views=views,
+                trail=trail,
+                now=now,
+                behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
+            ),
             facts=facts,
             describe=describe,
             now=now,

@@ -279,8 +279,9 @@ async def test_attack_an_erasure_at_one_reaches_what_the_other_writes(pair: Pair
     assert zoe is not None
     room = await zoe.room(await zoe.session("sub/shared/nb.ipynb"))
     visit = (await pair.a.call("GET", "visits", share=made["share"]["id"]))["visits"][0]["id"]
-    await pair.a.call("POST", "audit/erase", {"person": "Zoe Quill"})
+    erasing = asyncio.create_task(pair.a.call("POST", "audit/erase", {"person": "Zoe Quill"}))
     assert await closing(room) == 1003
+    await erasing
 
     async def closed() -> bool:
         events = await pair.b.events(share=made["share"]["id"], limit="1000")
@@ -294,6 +295,25 @@ async def test_attack_an_erasure_at_one_reaches_what_the_other_writes(pair: Pair
     events = await pair.b.events(limit="1000")
     assert [event["name"] for event in events if event["visit"] == visit and event.get("name")] == []
     assert "Zoe Quill" not in str(events)
+
+
+async def test_attack_an_erasure_waits_for_a_gate_that_is_behind(pair: Pair) -> None:
+    """B has not heard yet that somebody was forgotten and writes on about them: the erasure is not over before."""
+    made = await pair.a.share(**{"for": ["Zoe Quill"]})
+    pair.to(pair.b)
+    assert await pair.enters(made)
+    visit = (await pair.a.call("GET", "visits", share=made["share"]["id"]))["visits"][0]["id"]
+    unaware = pair.b.running.gate._trail._trail
+    unaware._look = None
+    erasing = asyncio.create_task(pair.a.call("POST", "audit/erase", {"person": "Zoe Quill"}))
+    late = AuditEvent(
+        action=Action.CHANNEL_SUMMARY, actor="visitor", visit=visit, name="Zoe Quill", address="192.0.2.7"
+    )
+    for _ in range(20):
+        await unaware.record(late)
+        await asyncio.sleep(0.1)  # within the seconds that a gate may be behind
+    assert (await erasing)["entries"] >= 20
+    assert "Zoe Quill" not in str(await pair.b.events(limit="1000"))
 
 
 async def test_an_owner_without_a_gate_of_their_own(pair: Pair, store: RedisServer, tmp_path: Path) -> None:

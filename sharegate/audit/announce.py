@@ -28,13 +28,15 @@ class Announcing:
     """Implements Recorder over a Trail. A listener's fault is logged and never reaches who records.
 
     Of a visit whose person was erased nothing that identifies them is written any more. They may have been erased at
-    another gate: what is still open here, and writes when it closes, knows them by the name they came with.
+    another gate: what is still open here, and writes when it closes, knows them by the name they came with, and so
+    does what waits to be written.
     """
 
     def __init__(self, trail: Trail, visits: Visits) -> None:
         self._trail = trail
         self._visits = visits
         self._listeners: list[Callable[[AuditEvent], None]] = []
+        trail.looked_over(self._bare)
 
     def announce(self, listener: Callable[[AuditEvent], None]) -> None:
         self._listeners.append(listener)
@@ -56,15 +58,19 @@ class Announcing:
         await self._trail.flush()
 
     async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
-        visit = await self._visits.visit(event.visit) if event.visit else None
-        if visit is not None and _forgotten(visit):
-            event = msgspec.structs.replace(event, name="", address="", agent="")
+        event = await self._bare(event)
         await self._trail.record(event, durable=durable)
         for listener in self._listeners:
             try:
                 listener(event)
             except Exception:  # fails open: the event is recorded, only the screen misses it
                 log.exception("announcing %s", event.action.value)
+
+    async def _bare(self, event: AuditEvent) -> AuditEvent:
+        visit = await self._visits.visit(event.visit) if event.visit else None
+        if visit is not None and _forgotten(visit):
+            return msgspec.structs.replace(event, name="", address="", agent="")
+        return event
 
     async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None:
         await self._trail.stranger_denied(reason, address, agent=agent, detail=detail)

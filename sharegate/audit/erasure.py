@@ -74,6 +74,10 @@ class Erasure:
             erased += await self._store.erase_events(writer, found)
         return erased
 
+    async def several(self) -> bool:
+        """Whether more than one gate has written."""
+        return len(await self._store.writers()) > 1
+
     async def held(self, moments: tuple[float, ...]) -> Held:
         entries, oldest, older = 0, None, [0] * len(moments)
         for writer in await self._store.writers():

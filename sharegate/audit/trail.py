@@ -9,7 +9,7 @@ not recorded (`trail.gap`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -74,6 +74,11 @@ class Trail:
         self._flushing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self._look: Callable[[AuditEvent], Awaitable[AuditEvent]] | None = None
+
+    def looked_over(self, look: Callable[[AuditEvent], Awaitable[AuditEvent]]) -> None:
+        """Each event passes `look` in the moment in which it is written, however long it waited for that."""
+        self._look = look
 
     @property
     def waiting(self) -> int:
@@ -234,7 +239,7 @@ class Trail:
 
     async def _append_after(self, head: tuple[int, str], entries: list[_Entry]) -> None:
         lost = self._lost
-        events = [entry.event for entry in entries]
+        events = [entry.event if self._look is None else await self._look(entry.event) for entry in entries]
         if lost:
             events.append(self._gap(lost))
         batch: list[Sealed] = []

@@ -81,6 +81,9 @@ async def prove(
 async def _prove(cli: Cli, ref: str, asked: Json, to: Path | None) -> bool:
     if to is not None and to.exists():
         raise Invalid("--to", f"{to} exists already", "Name a new file")
+    if to is not None:
+        # The gate says whether visitors would read it there, before anything is asked.
+        asked = {**asked, "to": str(to.absolute())}
     async with cli.control(gate_needed=True) as control:
         found = await find(control, ref, "share")
         answer = await control.call("POST", api_path("shares", found.id, "prove"), body=asked)

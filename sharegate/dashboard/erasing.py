@@ -57,7 +57,7 @@ class _Found:
 
 
 class Erasing:
-    """`POST audit/erase`."""
+    """`POST audit/erase`. Where several gates write, another one may write what it knew for `behind` seconds more."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Erasing:
         views: Views,
         trail: FlushedTrail,
         now: Callable[[], float],
+        behind: float = 0.0,
     ) -> None:
         self._store = store
         self._erasure = erasure
@@ -75,6 +76,7 @@ class Erasing:
         self._views = views
         self._trail = trail
         self._now = now
+        self._behind = behind
 
     def table(self) -> list[tuple[str, str, Handler]]:
         return [("POST", "/api/v1/audit/erase", self._erase)]
@@ -136,7 +138,9 @@ class Erasing:
     async def _erase_entries(self, whose: Whose) -> int:
         erased, late = 0, 0
         read: dict[str, int] = {}
-        for _ in range(_ROUNDS):
+        for left in reversed(range(_ROUNDS)):
+            if left == 1 and self._behind and await self._erasure.several():
+                await asyncio.sleep(self._behind)
             await self._trail.flush()
             late = await self._erasure.erase(whose, read)
             erased += late

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -38,8 +40,11 @@ FORGOTTEN = 30.0
 
 
 class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """`to`: the file on this computer that the receipt will be written to, by whoever asks."""
+
     quick: bool = False
     write: bool = False
+    to: str = ""
 
 
 class _Check(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,11 +76,13 @@ class Proofs:
         directory: UpstreamDirectory,
         forwarder: Forwarder,
         disk: Looks,
+        apart: Callable[[str, Path], Awaitable[None]],
         facts: GateFacts,
         gate: str,
         now: Callable[[], float],
     ) -> None:
-        """`gate` is this gate's name: a proof that runs at another gate of the same store is that one's."""
+        """`gate` is this gate's name: a proof that runs at another gate of the same store is that one's. `apart`
+        raises Invalid for a field's file that visitors would read."""
         self._store = store
         self._issuer = issuer
         self._trail = trail
@@ -83,6 +90,7 @@ class Proofs:
         self._directory = directory
         self._forwarder = forwarder
         self._disk = disk
+        self._apart = apart
         self._facts = facts
         self._name = f"Proof ({gate})"
         self._now = now
@@ -134,6 +142,10 @@ class Proofs:
             raise Refused("share_not_open", f"nobody can enter this share ({denied.reason.value})") from None
         if any(proof.share.id == share.id and self._runs(proof) for proof in self._proofs.values()):
             raise Refused("proof_running", "this share is being proved already", "Wait until that is over")
+        if asked.to:
+            if not os.path.isabs(asked.to) or "\0" in asked.to:
+                raise Invalid("to", "is no whole path", "Name it from the root of the disk")
+            await self._apart("to", Path(asked.to))
         wanted = Wanted(edits=share.role is not Role.VIEW, quick=asked.quick, write=asked.write)
         proof = await self.begin(share, wanted)
         return {"proof": self._view(proof)}

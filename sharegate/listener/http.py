@@ -17,6 +17,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.limits import Steady
 from sharegate.listener.connection import MAX_FIELDS, MAX_HEAD, CarefulConnection, LastWords, reset
 from sharegate.listener.crowd import POLITE, Crowd, Place
+from sharegate.listener.handshakes import Handshakes, TlsSite
 from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, NoBody, Request, Response, Socket, Upgrade
 
 log = logging.getLogger("sharegate.listener")
@@ -197,6 +198,14 @@ class _TurnedAway(asyncio.Protocol):
             _TurnedAway.turning -= 1
 
 
+class _Turning(asyncio.Protocol):
+    """Over TLS nothing can be said before the handshake is done."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast("asyncio.Transport", transport)
+        transport.set_protocol(_TurnedAway(transport))
+
+
 class _Connection(CarefulConnection):
     """The library's side of one connection, but for what it says when it cannot read a request: to whom it may concern
     it would quote the line that it did not understand, and log it, with the cookie or token in it.
@@ -212,7 +221,10 @@ class _Connection(CarefulConnection):
         # Not every loop's TLS transport is an asyncio.Transport by its type; all are one by what they do.
         transport = cast("asyncio.Transport", transport)
         self._line = transport
-        self.place = self.crowd.enter(self, _address(transport))
+        if self.place is None:
+            self.place = self.crowd.enter(self, _address(transport))
+        else:  # its own since before the handshake
+            self.place.line = self
         if self.place is None:
             transport.set_protocol(_TurnedAway(transport))
             return
@@ -263,21 +275,12 @@ class _Server(web.Server):
         connection.crowd = self.crowd
         return connection
 
-
-class _Site(web.SockSite):
-    """The library's, with a patience of ours for handshakes: it waits for a minute, and as long for a farewell."""
-
-    async def start(self) -> None:
-        await web.BaseSite.start(self)
-        tls = self._ssl_context
-        self._server = await asyncio.get_running_loop().create_server(
-            cast("Callable[[], web.RequestHandler]", self._runner.server),
-            sock=self._sock,
-            ssl=tls,
-            backlog=self._backlog,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if tls is not None else None,
-            ssl_shutdown_timeout=FAREWELL_SECONDS if tls is not None else None,
-        )
+    def greet(self, place: Place | None) -> asyncio.BaseProtocol:
+        if place is None:
+            return _Turning()
+        connection = _Connection(self, loop=self._loop, **self._kwargs)
+        connection.place = place
+        return connection
 
 
 def _refused(status: int) -> web.Response:
@@ -316,7 +319,21 @@ class Listener:
         if self._runner is None:
             self._runner = self._run()
             await self._runner.setup()
-        await _Site(self._runner, bound, ssl_context=tls, backlog=self._backlog).start()
+        if tls is None:
+            await web.SockSite(self._runner, bound, backlog=self._backlog).start()
+            return
+        server = self._runner.server
+        assert isinstance(server, _Server)
+        handshakes = Handshakes(
+            bound,
+            tls,
+            server.crowd,
+            server.greet,
+            backlog=self._backlog,
+            patience=HANDSHAKE_SECONDS,
+            farewell=FAREWELL_SECONDS,
+        )
+        await TlsSite(self._runner, bound, handshakes).start()
 
     async def stop(self) -> None:
         if self._runner is not None:

@@ -156,6 +156,7 @@ class AiohttpForwarder:
             vet=vet, pending=self._pending, per_server=connections_per_server, connect=timeouts.connect, trust=trust
         )
         self._channels: aiohttp.ClientSession | None = None
+        self._closed = False
         self._open: weakref.WeakSet[UpstreamSocket] = weakref.WeakSet()
 
     async def __aenter__(self) -> Self:
@@ -165,7 +166,8 @@ class AiohttpForwarder:
         await self.close()
 
     async def close(self) -> None:
-        """Drop all connections."""
+        """Drop all connections; no other one is made."""
+        self._closed = True
         self._pool.close()
         self._deadlines.close()
         if self._channels is not None:
@@ -322,6 +324,8 @@ class AiohttpForwarder:
         address = address_of(upstream.url)
         url = address.request_url(outgoing.path, outgoing.query)
         head = outgoing_head(address, upstream.token, outgoing)
+        if self._closed:  # somebody came while the gate stops: nobody would close what is opened now
+            raise Denied(Reason.UPSTREAM_AWAY, "the gate stops")
         if self._channels is None:
             # Channels live for hours: in a pool of their own they cannot keep requests from getting a connection.
             self._channels = self._session()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sharegate.audit.announce import Announcing
-from sharegate.audit.chain import opened
+from sharegate.audit.chain import opened, verify
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.trail import Trail
+from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Visit
 from tests.audit.test_trail import Disk
 from tests.conftest import Clock
@@ -54,3 +55,23 @@ async def test_nothing_is_written_about_who_was_forgotten(clock: Clock, visit: V
     assert [bool(each.name or each.address or each.agent) for each in (mine, other)] == [kept, True]
     assert [bool(each.name) for each in told] == [kept, True]
     assert mine.path == "a.txt"
+
+
+async def test_attack_what_waited_when_somebody_was_forgotten_is_written_without_them(clock: Clock) -> None:
+    """Also what could not be written for a while, and only then."""
+    disk, visits = Disk(), Visits(Visit(**BARE, **KNOWN))
+    trail = Announcing(Trail(disk, writer="b", clock=clock), visits)
+    await trail.open()
+    try:
+        disk.fail = "before"
+        late = AuditEvent(action=Action.CHANNEL_SUMMARY, actor="visitor", visit="v", path="a.txt", **KNOWN)
+        await trail.record(late, durable=False)
+        with pytest.raises(StoreUnavailable):
+            await trail.flush()
+        visits._visit = Visit(**BARE, ended=2.0, ended_reason="erased")
+        disk.fail = ""
+    finally:
+        await trail.close()
+    (written,) = [opened(sealed) for sealed in disk.events if opened(sealed).path]
+    assert not (written.name or written.address or written.agent)
+    assert verify(disk.events).intact

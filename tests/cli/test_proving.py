@@ -104,7 +104,17 @@ def test_the_receipt_goes_to_a_new_file(proving: ScriptedGate, home: Path) -> No
     assert to.stat().st_mode & 0o077 == 0
     ran = run("prove", "k7f2", "--to", str(to))
     assert ran.code == 2 and "exists already" in ran.err
-    assert len(proving.sent("POST shares/k7f2xxxxxx/prove")) == 1
+    assert proving.sent("POST shares/k7f2xxxxxx/prove") == [{"quick": False, "write": False, "to": str(to)}]
+
+
+def test_attack_a_receipt_into_a_shared_folder(proving: ScriptedGate, home: Path) -> None:
+    """Refused by the gate before anything is tried, with exit code 2; a relative name is told as what it means."""
+    refusal = {"error": {"code": "invalid", "message": "lies inside the share k7f2", "field": "to", "remedy": "Name"}}
+    proving.say("POST shares/k7f2xxxxxx/prove", refusal, 400)
+    ran = run("prove", "k7f2", "--to", "proof.json")
+    assert ran.code == 2 and "lies inside the share k7f2" in ran.err
+    assert proving.sent("POST shares/k7f2xxxxxx/prove")[0]["to"] == str(Path("proof.json").absolute())
+    assert not Path("proof.json").exists()
 
 
 def test_a_receipt_is_checked_with_a_key_set(home: Path) -> None:

@@ -214,6 +214,26 @@ async def test_a_stopped_proof_leaves_no_visit(prover: Prover) -> None:
     assert all(visit["state"] != "open" for visit in visits)
 
 
+async def test_attack_a_receipt_into_a_share(prover: Prover, tmp_path: Path) -> None:
+    """No place for it, also behind a link: visitors would read what was asked. Nothing is run."""
+    made = await prover.house.share(**{"for": ["Ann"]})
+    address = f"/api/v1/shares/{made['share']['id']}/prove"
+    (upstream,) = await prover.house.running.api._upstreams.upstreams()
+    shared = Path(upstream.root_dir, made["share"]["root"])
+    assert shared.is_dir()
+    (tmp_path / "way").symlink_to(shared)
+    for to in (shared / "proof.json", shared / "new" / "proof.json", tmp_path / "way" / "proof.json"):
+        status, answer = await prover.house.running.api.call("POST", address, {}, {"to": str(to)})
+        assert (status, answer["error"]["field"]) == (400, "to")
+        assert "inside the share" in answer["error"]["message"]
+    status, answer = await prover.house.running.api.call("POST", address, {}, {"to": "proof.json"})
+    assert (status, answer["error"]["field"]) == (400, "to")
+    assert not (await prover.house.call("GET", "visits", None, share=made["share"]["id"]))["visits"]
+    begun = await prover.house.call("POST", address.removeprefix("/api/v1/"), {"to": str(tmp_path / "p.json")})
+    proof = begun["proof"]
+    await prover.house.call("POST", f"proofs/{proof['id']}/stop")
+
+
 @pytest.mark.parametrize("verb", ["pause", "revoke"])
 async def test_a_share_that_nobody_can_enter_is_not_proved(prover: Prover, verb: str) -> None:
     """Refusing everybody proves nothing."""

@@ -208,6 +208,20 @@ async def test_a_handshake_without_an_answer_times_out() -> None:
     assert denied.value.reason is Reason.UPSTREAM_TIMEOUT
 
 
+@pytest.mark.parametrize("used", [False, True])
+async def test_nothing_is_opened_after_the_end(used: bool) -> None:
+    """Who comes while the gate stops is told that the server is away: nobody would close what was opened for them."""
+    async with scripted(accepting(echo)) as server:
+        async with AiohttpForwarder() as forwarder:
+            if used:
+                socket = await forwarder.connect(server.upstream, CHANNEL)
+                await socket.close(1000)
+        with pytest.raises(Denied) as denied:
+            await forwarder.connect(server.upstream, CHANNEL)
+        assert denied.value.reason is Reason.UPSTREAM_AWAY
+        assert used or forwarder._channels is None
+
+
 # messages
 
 

@@ -30,6 +30,8 @@ PATIENCE = 3.0
 # The server answers at least so often; a question that takes much longer is given up.
 BLOCK_MS = 500
 SILENCE_SECONDS = 2.0
+# Another gate writes by what it knew for so long at most: with what it last heard, and a question on its way.
+BEHIND_SECONDS = PATIENCE + SILENCE_SECONDS
 AGAIN_SECONDS = 0.2
 STOP_SECONDS = 0.2
 # Commits that are kept in the stream: whoever is further behind reads everything anew.
