@@ -22,6 +22,7 @@ from sharegate.audit.whole import WholeTrail
 from sharegate.channels.registry import KINDS, Channels
 from sharegate.clock import DayClock
 from sharegate.config import Config, loopback
+from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.advisories import Advisories
 from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.alarms import Alarms
@@ -31,10 +32,12 @@ from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
@@ -216,18 +219,21 @@ async def opened(
             now=now,
         )
         closing.push_async_callback(proofs.close)
+        acts = Acts(store, trail, channels, presence.pages, now)
         api = Api(
             store=store,
             upstreams=store,
             history=stored_history,
             trail=trail,
-            issuer=issuer,
-            knocks=Knocks(store, in_force, now),
+            acts=acts,
+            sharing=Sharing(acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts),
+            people=People(
+                acts=acts, store=store, issuer=issuer, knocks=Knocks(store, in_force, now), views=views, trail=trail
+            ),
             asks=Asks(hands, store, views, trail),
             alarms=Alarms(keeper, store, views),
             servers=servers,
             cutter=channels,
-            pages=presence.pages,
             views=views,
             versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
             proofs=proofs,

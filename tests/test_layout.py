@@ -167,11 +167,14 @@ TESTED_ELSEWHERE = {
     "channels/nesting.py": "tests/channels/test_scan.py",
     "channels/shown.py": "tests/channels/test_viewer.py, test_names.py",
     "confine/fields.py": "tests/confine/test_body.py, test_request.py",
+    "dashboard/acts.py": "tests/dashboard/test_api.py, tests/test_failures.py",
     "dashboard/bodies.py": "tests/dashboard/test_api.py",
     "dashboard/interfaces.py": "protocols",
+    "dashboard/people.py": "tests/dashboard/test_api.py",
     "dashboard/refusals.py": "tests/dashboard/test_api.py, test_listener.py",
     "dashboard/advisories.py": "tests/upstream/test_installed.py",
     "dashboard/doctor.py": "tests/cli/test_commands.py, tests/dashboard/test_api.py",
+    "dashboard/sharing.py": "tests/dashboard/test_api.py",
     "dashboard/views.py": "tests/dashboard/test_api.py",
     "lab/config.py": "tests/lab/test_page.py",
     "lab/serve.py": "tests/lab/test_static.py, tests/attacks",
@@ -180,13 +183,13 @@ TESTED_ELSEWHERE = {
     "prove/eye.py": "tests/prove/test_run.py, test_holes.py",
     "prove/ground.py": "tests/prove/test_suite.py, tests/attacks/test_escapes.py",
     "prove/judge.py": "tests/prove/test_holes.py",
-    "prove/live.py": "tests/prove/test_holes.py, test_run.py, tests/attacks/test_writing.py",
+    "prove/live.py": "tests/prove/test_holes.py, test_run.py, tests/attacks/writing",
     "prove/model.py": "values; tests/prove/test_holes.py",
     "prove/reading.py": "rows; tests/attacks/test_escapes.py, test_leaks.py",
     "prove/rooms.py": "rows; tests/attacks/test_rooms.py, test_hostile_frames.py",
     "prove/visitor.py": "tests/prove/test_run.py, test_holes.py",
     "prove/walk.py": "tests/prove/test_holes.py, test_run.py",
-    "prove/writing.py": "rows; tests/attacks/test_writing.py",
+    "prove/writing.py": "rows; tests/attacks/writing",
     "policy/fields.py": "tests/policy/test_load.py",
     "policy/headers.py": "tests/policy/test_load.py",
     "policy/judge.py": "tests/policy/test_load.py",
@@ -231,8 +234,8 @@ TESTED_ELSEWHERE = {
     "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
     "upstream/servers.py": "tests/dashboard/test_api.py",
     "writing/interfaces.py": "protocols",
-    "writing/judge.py": "tests/attacks/test_writing.py, tests/writing",
-    "writing/standing.py": "tests/attacks/test_writing.py",
+    "writing/judge.py": "tests/attacks/writing, tests/writing",
+    "writing/standing.py": "tests/attacks/writing",
     "versions/document.py": "tests/versions/test_restore.py, test_undo.py",
     "versions/interfaces.py": "protocols",
     "visits/cookies.py": "tests/visits/test_join.py, tests/test_matrix.py",
@@ -360,9 +363,9 @@ def test_every_module_has_its_tests(module: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=str)
 def test_no_module_grows_into_two(module: Path) -> None:
-    """A module far past 400 lines is asking to be two. The owner's API is one table of verbs."""
+    """A module far past 400 lines is asking to be two."""
     lines = len((SOURCES / module).read_text().splitlines())
-    assert lines <= {"dashboard/api.py": 640}.get(str(module), 520), f"{module} has {lines} lines"
+    assert lines <= 520, f"{module} has {lines} lines"
 
 
 def test_folders_are_named_after_things() -> None:

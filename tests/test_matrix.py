@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -26,6 +26,7 @@ from tests.gatehouse import HANDSHAKE, Gatehouse, Inside, Program, Reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+W = TypeVar("W", Inside, Program)
 TOKEN = "raw-server-token-that-nobody-may-see"
 MODEL = b'{"type":"directory","name":"shared","path":"sub/shared","content":null,"format":null,"writable":true}'
 
@@ -78,6 +79,20 @@ async def gate(
         yield Gatehouse(running, None, folder)  # type: ignore[arg-type]
 
 
+async def in_each_state(store: Any, make: Callable[[Role], Awaitable[W]], *more: str) -> dict[str, W]:
+    """One of each role, and of each role one in each state in which a share or link answers nothing; and in `more`."""
+    found = {}
+    for role in Role:
+        found[role.value] = await make(role)
+        for state in ("revoked", "expired", "paused", "link revoked", *more):
+            found[f"{state} {role}"] = await make(role)
+        await store.change_share(found[f"revoked {role}"].share["id"], revoked=1.0)
+        await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
+        await store.change_share(found[f"paused {role}"].share["id"], paused=True)
+        await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
+    return found
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def visits(gate: Gatehouse) -> dict[str, Inside]:
     """A visit of each role, and of each role one in each state in which nothing may be answered: `STATE ROLE`."""
@@ -88,15 +103,8 @@ async def visits(gate: Gatehouse) -> dict[str, Inside]:
         await store.change_share(made["share"]["id"], role=role)
         return await gate.visit(made)
 
-    found = {}
+    found = await in_each_state(store, visit, "ended", "other")
     for role in Role:
-        found[role.value] = await visit(role)
-        for state in ("revoked", "expired", "paused", "link revoked", "ended", "other"):
-            found[f"{state} {role}"] = await visit(role)
-        await store.change_share(found[f"revoked {role}"].share["id"], revoked=1.0)
-        await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
-        await store.change_share(found[f"paused {role}"].share["id"], paused=True)
-        await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
         await store.end_visits([visit_of(found[f"ended {role}"])], at=1.0, reason="ended by the owner")
     found["edit, taken back"] = await visit(Role.EDIT)
     await store.change_visit(visit_of(found["edit, taken back"]), role=Role.VIEW)
@@ -115,16 +123,9 @@ async def programs(gate: Gatehouse) -> dict[str, Program]:
         await store.change_share(made["share"]["id"], role=role)
         return await gate.program(made)
 
-    found = {}
+    found = await in_each_state(store, program, "replaced", "for browsers")
     for role in Role:
-        found[role.value] = await program(role)
-        for state in ("revoked", "expired", "paused", "link revoked", "replaced", "for browsers"):
-            found[f"{state} {role}"] = await program(role)
-        await store.change_share(found[f"revoked {role}"].share["id"], revoked=1.0)
-        await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
-        await store.change_share(found[f"paused {role}"].share["id"], paused=True)
         await store.change_share(found[f"for browsers {role}"].share["id"], clients=False)
-        await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
         await store.change_link(found[f"replaced {role}"].link["id"], serial=2)
     return found
 

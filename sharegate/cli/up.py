@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import inspect
 import sys
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec
 
 import typer
 
@@ -34,35 +36,64 @@ PANEL = "Run"
 SHARE_MENU = "JupyterLab's own Share menu still gives the all-access link to everything. Use `sharegate share` instead."
 CLOSED = "The gate is closed. Links stay valid for when it runs again."
 
-Lan = Annotated[bool | None, typer.Option("--lan", help="Visitors in the local network may come in.")]
-PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, if not the gate's.")
-]
-Certificate = Annotated[
-    Path | None, typer.Option("--tls-certificate", metavar="FILE", help="The gate's own TLS certificate (PEM).")
-]
-Key = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate (PEM).")]
-Trusted = Annotated[
-    str | None,
-    typer.Option(
-        "--trusted-forwarders",
-        metavar="ADDRESSES",
-        help="Proxies in front that say who a visitor is; addresses or networks, with commas between.",
-    ),
-]
-ShareHosts = Annotated[
-    str | None,
-    typer.Option("--share-hosts", metavar="NAME", help="Give each share a host below NAME (here: localhost)."),
-]
-SharedOrigin = Annotated[
-    bool | None,
-    typer.Option("--accept-shared-origin", help="Serve several owners from one address."),
-]
-Insecure = Annotated[bool | None, typer.Option("--insecure", help="Accept plain http off this computer.")]
-Host = Annotated[str | None, typer.Option("--host", metavar="NAME", help="This computer's name or address in links.")]
-Port = Annotated[
-    int | None, typer.Option("--port", metavar="N", help="The gate's port; the same again keeps links alive.")
-]
+# Where and how visitors come in: the options of a command that opens a gate, by the settings that they are.
+REACH: dict[str, Any] = {
+    "lan": Annotated[bool | None, typer.Option("--lan", help="Visitors in the local network may come in.")],
+    "public_url": Annotated[
+        str | None, typer.Option("--public-url", metavar="URL", help="The address visitors use, if not the gate's.")
+    ],
+    "share_hosts": Annotated[
+        str | None,
+        typer.Option("--share-hosts", metavar="NAME", help="Give each share a host below NAME (here: localhost)."),
+    ],
+    "accept_shared_origin": Annotated[
+        bool | None,
+        typer.Option("--accept-shared-origin", help="Serve several owners from one address."),
+    ],
+    "tls_certificate": Annotated[
+        Path | None, typer.Option("--tls-certificate", metavar="FILE", help="The gate's own TLS certificate (PEM).")
+    ],
+    "tls_key": Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate (PEM).")
+    ],
+    "trusted_forwarders": Annotated[
+        str | None,
+        typer.Option(
+            "--trusted-forwarders",
+            metavar="ADDRESSES",
+            help="Proxies in front that say who a visitor is; addresses or networks, with commas between.",
+        ),
+    ],
+    "insecure": Annotated[bool | None, typer.Option("--insecure", help="Accept plain http off this computer.")],
+    "gate_host": Annotated[
+        str | None, typer.Option("--host", metavar="NAME", help="This computer's name or address in links.")
+    ],
+    "gate_port": Annotated[
+        int | None, typer.Option("--port", metavar="N", help="The gate's port; the same again keeps links alive.")
+    ],
+}
+P = ParamSpec("P")
+
+
+def _opening(
+    body: Callable[Concatenate[Cli, Config, P], Coroutine[Any, Any, None]],
+) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A command that opens a gate: its second parameter, the settings, becomes the options of REACH."""
+    untyped: Callable[..., Coroutine[Any, Any, None]] = body
+
+    @functools.wraps(body)
+    async def run(cli: Cli, **given: Any) -> None:
+        reach = {name: given.pop(name) for name in REACH}
+        await untyped(cli, _settings(cli, **reach), **given)
+
+    signature = inspect.signature(body, eval_str=True)
+    first, _, *own = signature.parameters.values()
+    options = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in REACH.items()
+    ]
+    vars(run)["__signature__"] = signature.replace(parameters=[first, *own, *options])
+    return run
 
 
 def add(app: typer.Typer) -> None:
@@ -111,19 +142,11 @@ def _network_address() -> str:
     return network_address()
 
 
+@_opening
 async def up(
     cli: Cli,
+    config: Config,
     path: Annotated[str, typer.Argument(metavar="PATH", help="A folder that you will share from.")] = ".",
-    lan: Lan = None,
-    public_url: PublicUrl = None,
-    share_hosts: ShareHosts = None,
-    accept_shared_origin: SharedOrigin = None,
-    tls_certificate: Certificate = None,
-    tls_key: Key = None,
-    trusted_forwarders: Trusted = None,
-    insecure: Insecure = None,
-    host: Host = None,
-    port: Port = None,
 ) -> None:
     """Open the gate in front of your Jupyter server, and watch who comes.
 
@@ -134,19 +157,6 @@ async def up(
     folder = Path(typed_path(path)).expanduser()
     if not folder.exists():
         raise Invalid("path", f"there is no {folder}", "Name a folder that exists")
-    config = _settings(
-        cli,
-        lan=lan,
-        public_url=public_url,
-        share_hosts=share_hosts,
-        accept_shared_origin=accept_shared_origin,
-        tls_certificate=tls_certificate,
-        tls_key=tls_key,
-        trusted_forwarders=trusted_forwarders,
-        insecure=insecure,
-        gate_host=host,
-        gate_port=port,
-    )
     screen = None
     async with _open_gate(cli, config) as (gate, stop), attached(folder, gate.servers, stop, cli.output.note) as own:
         if own is not None:
@@ -265,36 +275,12 @@ def _opener(found: FoundServer) -> Callable[[], str]:
     return open_lab
 
 
-async def serve(
-    cli: Cli,
-    lan: Lan = None,
-    public_url: PublicUrl = None,
-    share_hosts: ShareHosts = None,
-    accept_shared_origin: SharedOrigin = None,
-    tls_certificate: Certificate = None,
-    tls_key: Key = None,
-    trusted_forwarders: Trusted = None,
-    insecure: Insecure = None,
-    host: Host = None,
-    port: Port = None,
-) -> None:
+@_opening
+async def serve(cli: Cli, config: Config) -> None:
     """Run the gate without a screen, for a service. Servers are those that `server add` or `up` recorded.
 
     SIGHUP has it read again what may be handed out, as `policy reload` does, unless a terminal sent it.
     """
-    config = _settings(
-        cli,
-        lan=lan,
-        public_url=public_url,
-        share_hosts=share_hosts,
-        accept_shared_origin=accept_shared_origin,
-        tls_certificate=tls_certificate,
-        tls_key=tls_key,
-        trusted_forwarders=trusted_forwarders,
-        insecure=insecure,
-        gate_host=host,
-        gate_port=port,
-    )
     hangup = None if sys.stdin is not None and sys.stdin.isatty() else asyncio.Event()
     async with _open_gate(cli, config, hangup) as (gate, stop):
         control = DirectControl(gate.api, live=True)

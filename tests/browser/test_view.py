@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser.chromium import Watched, person, watch
 from tests.browser.house import House, document_of, kept, open_notebook, owner_notebook
 from tests.browser.real_house import open_house
+from tests.browser.rooms import Rooms
 from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.real]
@@ -233,6 +234,22 @@ def test_a_reload_comes_back_to_the_same_cell(visitor: Watched, house: House) ->
 
     page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=15_000)
     assert house.shown() == NOTEBOOK
+
+
+def test_a_page_that_goes_before_its_document_came_remembers_the_cell(visitor: Watched, house: House) -> None:
+    """Two loads in a row, the first of which hears nothing from its room, end at the cell that was left."""
+    base = house.enter(visitor.page.context)
+    page, rooms = visitor.page, Rooms(visitor.page)
+    open_notebook(page, base)
+    page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
+    rooms.deaf = True
+    page.reload()
+    page.wait_for_function("() => jupyterapp?.shell.currentWidget?.context", timeout=60_000)
+    rooms.deaf = False
+    page.reload()
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+
+    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=15_000)
 
 
 def test_one_file_is_shown_without_neighbours(browser: Browser, lab: JupyterServer, tmp_path: Path) -> None:

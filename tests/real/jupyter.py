@@ -14,14 +14,17 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import nbformat
+from packaging.version import Version
 
 from tests.real.certificates import Pair
 
-# The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it.
-OTHER_PYTHON = "SHAREGATE_TEST_JUPYTER"
+# The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it. It
+# does not begin like the settings of the gate, which are taken from there too.
+OTHER_PYTHON = "JUPYTER_UNDER_TEST"
 
 
 @dataclass
@@ -50,6 +53,18 @@ class JupyterServer:
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method="PUT")
         with urllib.request.urlopen(request, timeout=30) as answer:
             return bytes(answer.read())
+
+
+def python() -> str:
+    """The interpreter whose Jupyter is started."""
+    return os.environ.get(OTHER_PYTHON) or sys.executable
+
+
+@cache
+def version_of(package: str) -> Version:
+    """Which version of a package the servers run."""
+    ask = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
+    return Version(subprocess.run([python(), "-c", ask, package], capture_output=True, text=True, check=True).stdout)
 
 
 def free_port() -> int:
@@ -124,7 +139,7 @@ def running_jupyter(
     }
     log = home / "jupyter.log"
     command = [
-        os.environ.get(OTHER_PYTHON) or sys.executable,
+        python(),
         "-m",
         "jupyterlab" if lab else "jupyter_server",
         "--no-browser",

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from packaging.version import Version
 from playwright.async_api import Page, expect
 from pycrdt import Array, Map, create_sync_message
 
@@ -20,6 +21,7 @@ from tests.attacks.pages import Page as Raw
 from tests.attacks.pages import visiting
 from tests.channels.crafted import evil, string, update, word
 from tests.gatehouse import Gatehouse, Inside
+from tests.real.jupyter import version_of
 from tests.story.people import Project, Tab, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.asyncio(loop_scope="package")]
@@ -218,8 +220,12 @@ async def test_an_honest_editor(gate: Gatehouse, project: Project, owner: Tab, v
     assert await dialogs(owner) == []
     assert owner.console == []
     # Where the page was, it may ask once more for the old name, and then throws what it is told.
-    told = [line for line in visitor.console if line != f"thrown: {MEANINGS[Reason.NOT_FOUND].sentence}"]
-    assert [line for line in told if "404" not in line or "/notes.md" not in line] == []
+    said = [line for line in visitor.console if line != f"thrown: {MEANINGS[Reason.NOT_FOUND].sentence}"]
+    said = [line for line in said if "404" not in line or "/notes.md" not in line]
+    if version_of("jupyter-collaboration") < Version("5"):
+        # It hears of a rename twice and complains of the second time; what it keeps by the name is right by then.
+        said = [line for line in said if "The computed old provider key is different" not in line]
+    assert said == []
 
 
 async def _kind(tab: Tab, number: int, kind: str) -> bool:
@@ -421,8 +427,17 @@ async def _accept(dialog: Any, asked: list[str]) -> None:
 
 
 async def cursor_names(page: Page) -> set[str]:
-    """The flags at cursors, which stand there for a moment after each movement."""
-    return set(await page.locator(".jp-remote-userFlag-name").all_inner_texts())
+    """The flags at cursors, which stand there for a moment after each movement. Before jupyter-collaboration 5 a name
+    is only drawn under the mouse: then those that would be."""
+    if version_of("jupyter-collaboration") >= Version("5"):
+        return set(await page.locator(".jp-remote-userFlag-name").all_inner_texts())
+    return set(
+        await page.evaluate("""() => {
+          const { awareness } = jupyterapp.shell.currentWidget.context.model.sharedModel;
+          return [...awareness.getStates()].filter(([client, state]) => client !== awareness.clientID && state.cursors)
+            .map(([, state]) => state.user.display_name);
+        }""")
+    )
 
 
 @pytest.mark.timeout(180)

@@ -84,10 +84,30 @@ def test_the_list_can_be_compared_and_is_complete() -> None:
     }
 
 
-@pytest.mark.parametrize(("version", "bad"), [("2.17.0", True), ("2.20.0", True), ("2.21.1", False)])
-def test_a_real_version(version: str, bad: bool) -> None:
-    """A server that reads folders beside its root is named; the one that is tried with is not."""
-    assert any(one.serious for one in concerns({"jupyter_server": version})) is bad
+@pytest.mark.parametrize(
+    ("package", "version", "bad"),
+    [
+        ("jupyter_server", "2.17.0", True),
+        ("jupyter_server", "2.20.0", True),
+        ("jupyter_server", "2.21.1", False),
+        # What JupyterLab 4.5.10 mends was mended in 4.6.2 anew.
+        ("jupyterlab", "4.4.10", True),
+        ("jupyterlab", "4.5.10", False),
+        ("jupyterlab", "4.6.1", True),
+        ("jupyterlab", "4.6.2", False),
+        ("notebook", "7.5.5", True),
+        ("notebook", "7.5.6", False),
+        ("nbconvert", "7.17.0", True),
+        ("nbconvert", "7.17.1", False),
+        ("jupyter_core", "5.8.0", True),
+        ("jupyter_core", "5.8.1", False),
+        ("tornado", "6.5.7", True),
+        ("tornado", "6.5.8", False),
+    ],
+)
+def test_a_real_version(package: str, version: str, bad: bool) -> None:
+    """The last version with a hole is named; the first without, and those that are tried with, are not."""
+    assert any(one.serious for one in concerns({package: version})) is bad
 
 
 def test_the_oldest_agree_with_what_is_installed_for_tests() -> None:

@@ -13,10 +13,11 @@ export function keepPlace(app, visit, tell) {
 
   function save() {
     const widget = front();
-    if (!widget) return;
+    // A page that goes before its document came leaves what the one before it remembered.
+    if (!widget?.context.isReady || (isNotebook(widget) && !widget.content.activeCell)) return;
     const spot = { base: visit.base, path: path() };
     if (isNotebook(widget)) {
-      spot.cell = widget.content.activeCell?.model.id;
+      spot.cell = widget.content.activeCell.model.id;
     } else {
       spot.scroll = widget.node.querySelector(".cm-scroller")?.scrollTop;
     }

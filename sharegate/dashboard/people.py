@@ -1,0 +1,97 @@
+"""The owner's verbs on people: who is visiting and who knocks, ending a visit, admitting and refusing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.views import Views
+from sharegate.errors import NotFound
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.issue import Issuer
+from sharegate.shares.model import Visit, VisitKind
+from sharegate.visits.knocks import Knocks
+
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class People:
+    """`visits` and `knocks`."""
+
+    def __init__(
+        self, *, acts: Acts, store: ShareStore, issuer: Issuer, knocks: Knocks, views: Views, trail: Recorder
+    ) -> None:
+        self._acts = acts
+        self._store = store
+        self._issuer = issuer
+        self._knocks = knocks
+        self._views = views
+        self._trail = trail
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/api/v1/visits", self._visits),
+            ("POST", "/api/v1/visits/{id}/end", self._end_visit),
+            ("GET", "/api/v1/knocks", self._list_knocks),
+            ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
+        ]
+
+    async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        shares = [await self._acts.share(query["share"])] if query.get("share") else await self._store.shares()
+        open_only = query.get("open") in ("1", "true")
+        found = [visit for share in shares for visit in await self._store.visits(share.id, open_only=open_only)]
+        views = [await self._views.visit(visit) for visit in found]
+        return {"visits": [view for view in views if not open_only or view["state"] == "open"]}
+
+    async def _end_visit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        visit = await self._store.visit(parts["id"])
+        if visit is None:
+            raise NotFound("visit", parts["id"])
+        devices = [
+            other
+            for other in await self._store.visits(visit.share, link=visit.link, open_only=True)
+            if other.came_from == visit.id and other.kind is VisitKind.DEVICE
+        ]
+        before = self._acts.before([visit, *devices], [{"visit": each.id} for each in (visit, *devices)])
+        visit = await self._issuer.end_visit(visit.id, "ended by the owner")
+        share = await self._acts.share(visit.share)
+        recording = self._acts.record(Action.VISIT_ENDED, share=share, visit=visit, name=visit.name)
+        ended, _ = await asyncio.gather(before.ended(), recording)
+        return {"visit": await self._views.visit(visit), "ended": ended}
+
+    async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"knocks": [await self._views.knock(knock) for knock in await self._store.knocks()]}
+
+    async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        taking_back: contextlib.AbstractAsyncContextManager[None]
+        visit: Visit | None = None
+        if parts["verb"] == "admit":
+            knock, admitted = await self._knocks.admit(parts["id"], body.get("role"))
+            visit, action, came_from = admitted, Action.KNOCK_ADMITTED, admitted.id
+            taking_back = self._acts.taken_back(lambda: self._issuer.end_visit(admitted.id, "not recorded"))
+        else:
+            knock = await self._knocks.refuse(parts["id"])
+            action, came_from = Action.KNOCK_REFUSED, ""
+            taking_back = contextlib.nullcontext()
+        event = AuditEvent(
+            action=action,
+            actor="owner",
+            share=knock.share,
+            link=knock.link,
+            visit=came_from,
+            came_from=knock.came_from,
+            name=knock.name,
+            detail=knock.id,
+        )
+        async with taking_back:
+            await self._trail.record(event)
+        answer: dict[str, Any] = {"knock": await self._views.knock(knock)}
+        if visit is not None:
+            share, link = await self._store.share(visit.share), await self._store.link(visit.link)
+            answer["role"] = self._views.role(share, link, visit).value
+        return answer

@@ -1,0 +1,188 @@
+"""The owner's verbs on shares and links: make, show, change, pause, end, and the links' addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.events import Action
+from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.bodies import NewLinkBody, NewShareBody
+from sharegate.dashboard.interfaces import GateFacts, Servers
+from sharegate.dashboard.views import Views
+from sharegate.errors import Invalid
+from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.issue import Issuer, NewLink, NewShare
+from sharegate.shares.model import Link, LinkKind, Share
+
+Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Sharing:
+    """`shares` and `links`."""
+
+    def __init__(
+        self, *, acts: Acts, store: ShareStore, issuer: Issuer, servers: Servers, views: Views, facts: GateFacts
+    ) -> None:
+        self._acts = acts
+        self._store = store
+        self._issuer = issuer
+        self._servers = servers
+        self._views = views
+        self._facts = facts
+
+    def table(self) -> list[tuple[str, str, Handler]]:
+        return [
+            ("GET", "/api/v1/shares", self._shares),
+            ("POST", "/api/v1/shares", self._create),
+            ("GET", "/api/v1/shares/{id}", self._show),
+            ("PATCH", "/api/v1/shares/{id}", self._change_share),
+            ("POST", "/api/v1/shares/{id}/{verb:pause|resume|revoke|confirm}", self._share_verb),
+            ("POST", "/api/v1/shares/{id}/links", self._add_link),
+            ("POST", "/api/v1/shares/{id}/preview", self._preview),
+            ("GET", "/api/v1/links/{id}/url", self._url),
+            ("PATCH", "/api/v1/links/{id}", self._change_link),
+            ("POST", "/api/v1/links/{id}/{verb:pause|resume|revoke|replace}", self._link_verb),
+        ]
+
+    # -- shares ---------------------------------------------------------------------------------------------------
+
+    async def _shares(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        everything = query.get("all") in ("1", "true")
+        views = [await self._views.share(share) for share in await self._store.shares()]
+        return {"shares": [view for view in views if everything or view["state"] not in ("revoked", "expired")]}
+
+    async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, NewShareBody)
+        upstream, path = await self._servers.for_path(asked.path, asked.server)
+        if asked.anyone and asked.people:
+            raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
+        if asked.anyone:
+            links = [NewLink(anyone=True, visits=asked.visits, devices=asked.devices)]
+        else:
+            links = [NewLink(name=name, visits=asked.visits, devices=asked.devices) for name in (asked.people or [""])]
+        share, made, overlaps = await self._issuer.create(
+            NewShare(
+                upstream=upstream.id,
+                path=path,
+                owner=self._facts.owner,
+                role=asked.role,
+                expires=asked.expires,
+                name=asked.name,
+                message=asked.message,
+                open_file=asked.open_file,
+                clients=asked.clients,
+                own_extensions=asked.own_extensions,
+                runnable_files=asked.runnable_files,
+                page=asked.page,
+                links=tuple(links),
+            )
+        )
+        async with self._acts.taken_back(lambda: self._issuer.revoke_share(share.id)):
+            await self._acts.record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
+            for link in made:
+                await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+        warnings = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
+        return {
+            "share": await self._views.share(share),
+            "links": [await self._with_url(link) for link in made],
+            "warnings": warnings + self._facts.warnings(),
+            "overlaps": [await self._views.share(other) for other in overlaps],
+        }
+
+    async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"share": await self._views.share(await self._acts.share(parts["id"]))}
+
+    async def _change_share(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        share = await self._issuer.change_share(parts["id"], body)
+        await self._acts.record(Action.SHARE_CHANGED, share=share, detail=", ".join(sorted(body)))
+        return {"share": await self._views.share(share)}
+
+    async def _share_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        id, verb = parts["id"], parts["verb"]
+        verbs: dict[str, tuple[Callable[[], Awaitable[Share]], Action]] = {
+            "pause": (lambda: self._issuer.pause_share(id, paused=True), Action.SHARE_PAUSED),
+            "resume": (lambda: self._issuer.pause_share(id, paused=False), Action.SHARE_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_share(id), Action.SHARE_REVOKED),
+            "confirm": (lambda: self._issuer.confirm(id), Action.SHARE_CONFIRMED),
+        }
+        act, action = verbs[verb]
+        before = self._acts.before(await self._store.visits(id, open_only=True), [{"share": id}])
+        share = await act()
+        recording = self._acts.record(action, share=share)
+        if verb in ("pause", "revoke"):
+            # It has happened, also when it cannot be recorded: what closes is never taken back.
+            ended, _ = await asyncio.gather(before.ended(), recording)
+            return {"share": await self._views.share(share), "ended": ended}
+        closing = {"paused": True} if verb == "resume" else {"suspended": True}
+        async with self._acts.taken_back(lambda: self._store.change_share(id, **closing)):
+            await recording
+        return {"share": await self._views.share(share), "ended": None}
+
+    async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, NewLinkBody)
+        link = await self._issuer.add_link(
+            parts["id"], NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires)
+        )
+        async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
+            share = await self._acts.share(link.share)
+            await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+        return {"link": await self._with_url(link)}
+
+    async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        link = await self._issuer.preview(parts["id"])
+        share = await self._acts.share(link.share)
+        await self._acts.record(Action.LINK_CREATED, share=share, link=link, detail="preview")
+        return {"link": await self._with_url(link)}
+
+    # -- links ----------------------------------------------------------------------------------------------------
+
+    async def _url(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        link = await self._acts.link(parts["id"])
+        return {"url": self.address(link), **await self._for_programs(link)}
+
+    async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        link = await self._issuer.change_link(parts["id"], body)
+        share = await self._acts.share(link.share)
+        await self._acts.record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
+        return {"link": await self._views.link(link), "role": self._views.role(share, link).value}
+
+    async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        id, verb = parts["id"], parts["verb"]
+        verbs: dict[str, tuple[Callable[[], Awaitable[Link]], Action]] = {
+            "pause": (lambda: self._issuer.pause_link(id, paused=True), Action.LINK_PAUSED),
+            "resume": (lambda: self._issuer.pause_link(id, paused=False), Action.LINK_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_link(id), Action.LINK_REVOKED),
+            "replace": (lambda: self._issuer.replace(id), Action.LINK_REPLACED),
+        }
+        act, action = verbs[verb]
+        known = await self._acts.link(id)
+        before = self._acts.before(await self._store.visits(known.share, link=id, open_only=True), [{"link": id}])
+        link = await act()
+        recording = self._acts.record(action, share=await self._acts.share(link.share), link=link)
+        if verb in ("pause", "revoke"):
+            ended, _ = await asyncio.gather(before.ended(), recording)
+            return {"link": await self._views.link(link), "ended": ended}
+        closing = {"paused": True} if verb == "resume" else {"serial": known.serial}
+        async with self._acts.taken_back(lambda: self._store.change_link(id, **closing)):
+            await recording
+        return {"link": await (self._with_url if verb == "replace" else self._views.link)(link), "ended": None}
+
+    # -- addresses -----------------------------------------------------------------------------------------------
+
+    def address(self, link: Link) -> str:
+        return self._facts.addresses.of(link.share).link(self._issuer.token(link))
+
+    async def _with_url(self, link: Link) -> dict[str, Any]:
+        return {**await self._views.link(link), "url": self.address(link), **await self._for_programs(link)}
+
+    async def _for_programs(self, link: Link) -> dict[str, Any]:
+        """What programs ask for as "server URL" and "token", where the share has links for them."""
+        if not (await self._acts.share(link.share)).clients or link.kind is LinkKind.PREVIEW:
+            return {}
+        address = self._facts.addresses.of(link.share)
+        url = (address.origin + address.programs).rstrip("/")
+        return {"program": {"url": url, "token": self._issuer.token(link)}}
