@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from tests.attacks.conftest import SETTINGS
 from tests.attacks.pages import make, visiting
 from tests.gatehouse import Gatehouse, gatehouse
 from tests.plainsocket import PlainSocket
-from tests.real.jupyter import JupyterServer
+from tests.real.jupyter import JupyterServer, planted_jupyter
 
 RULES = [rule.id for rule in load_policies().policy.rules]
 # Every label that there is, and every value that it may have.
@@ -94,6 +94,13 @@ async def test_a_failed_write_to_the_history_counts_as_one() -> None:
 # -- a gate at work -----------------------------------------------------------------------------------------------
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A server of these tests' own: they change its files."""
+    with planted_jupyter(tmp_path_factory.mktemp("counted")) as server:
+        yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
