@@ -14,7 +14,8 @@ from sharegate.demo.visitor import RobotVisitor
 from tests.browser.chromium import FLAGS, executable
 
 NOTEBOOK = "sub/shared/nb.ipynb"
-READY = ".jp-NotebookPanel .jp-Cell .cm-content, .jp-NotebookPanel .jp-MarkdownOutput"
+# The editor of a cell of text is there as well, and not shown while the text is.
+READY = ".jp-NotebookPanel .jp-Cell .cm-content:visible, .jp-NotebookPanel .jp-MarkdownOutput:visible"
 
 
 async def load(context: BrowserContext, url: str) -> float:
