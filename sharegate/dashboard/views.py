@@ -55,7 +55,7 @@ class Views:
         self._places_of = places_of
 
     async def share_label(self, id: str) -> str:
-        return short(id, [share.id for share in await self._store.shares()])
+        return short(id, await self._store.shares_beside(id))
 
     async def knock_label(self, id: str) -> str:
         return short(id, [knock.id for knock in await self._store.knocks(waiting_only=False)])

@@ -77,6 +77,10 @@ class ShareStore(Protocol):
     async def shares(self) -> list[Share]:
         """All shares, revoked ones too, oldest first."""
 
+    async def shares_beside(self, id: str) -> list[str]:
+        """Ids of other shares, revoked ones too: those next to `id` in the order of the alphabet. Of all others none
+        has a longer beginning in common with it."""
+
     async def links(self, share: str) -> list[Link]:
         """The links of a share, oldest first."""
 

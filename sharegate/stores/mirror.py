@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Mirror:
     visits: dict[str, Visit] = field(default_factory=dict)
     knocks: dict[str, Knock] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
+    _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
     _visits_of: dict[str, dict[str, Visit]] = field(default_factory=dict)
     _visits_by: dict[str, dict[str, Visit]] = field(default_factory=dict)
@@ -42,6 +44,8 @@ class Mirror:
         for one in written:
             match one.record:
                 case Share() as share:
+                    if one.id not in self.shares:
+                        bisect.insort(self._share_ids, one.id)
                     self.shares[one.id] = share
                 case Link() as link:
                     self.links[one.id] = link
@@ -86,6 +90,10 @@ class Mirror:
     def all_shares(self) -> list[Share]:
         return _oldest_first(self.shares.values())
 
+    def shares_beside(self, id: str) -> list[str]:
+        at = bisect.bisect_left(self._share_ids, id)
+        return [other for other in self._share_ids[max(0, at - 1) : at + 2] if other != id]
+
 
 class Mirrored(ABC):
     """What every store reads from its mirror, and whom it tells of what was committed."""
@@ -112,6 +120,9 @@ class Mirrored(ABC):
 
     async def shares(self) -> list[Share]:
         return self._mirror.all_shares()
+
+    async def shares_beside(self, id: str) -> list[str]:
+        return self._mirror.shares_beside(id)
 
     async def links(self, share: str) -> list[Link]:
         return self._mirror.links_of(share)

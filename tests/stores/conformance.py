@@ -70,6 +70,7 @@ class ShareContract:
         await store.put_upstream(an_upstream())
         again = await reopened()
         assert await again.shares() == [a_share(), full]
+        assert await again.shares_beside("s1") == ["s2"]
         assert await again.links("s2") == [a_link("l2", share="s2", role=Role.VIEW, visits=None)]
         assert await again.visits("s1") == [visit]
         assert await again.knocks() == [a_knock()]
