@@ -21,6 +21,8 @@ _PER_BYTE = 8
 
 _STATUS = re.compile(rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [^\r\n]*)?\r\n")
 _BEGINNING = b"HTTP/1."
+# Interim answers (1xx) before the answer; real ones are one or two.
+_MOST_INTERIM = 8
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")  # RFC 9110 section 5.1 token
 # What no field holds; line ends are looked at apart.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -71,7 +73,7 @@ class AnswerReader:
     then says whether the connection may carry another request. `heard`: at least one byte came."""
 
     __slots__ = (
-        *("_buffer", "_chunks", "_fed", "_got", "_left", "_parser", "_tail", "_without_body"),
+        *("_buffer", "_chunks", "_fed", "_got", "_interim", "_left", "_parser", "_tail", "_without_body"),
         *("again", "complete", "head", "heard"),
     )
 
@@ -82,7 +84,7 @@ class AnswerReader:
         self._left = 0
         self._parser: httptools.HttpResponseParser | None = None
         self._chunks: _Read | None = None
-        self._fed = self._got = 0
+        self._fed = self._got = self._interim = 0
         self._tail = b""
         self.head: Head | None = None
         self.heard = self.complete = self.again = False
@@ -141,6 +143,9 @@ class AnswerReader:
             # 1xx is not the answer. What upgrades a connection was not asked for.
             if status == 101:
                 raise Unreadable("an upgrade that nobody asked for")
+            self._interim += 1
+            if self._interim > _MOST_INTERIM:
+                raise Unreadable("interim answers without end")
             if not self._buffer:
                 return None
 
@@ -190,6 +195,8 @@ class AnswerReader:
         self.again = version == "1.1" and "close" not in (one.strip() for one in options.split(","))
         if self._without_body or status in (204, 304):
             self.complete = True
+            # A body that is told of may be sent all the same, and later: nobody's answer may stand behind it.
+            self.again = self.again and lengths in ([], ["0"]) and not codings
         elif codings:
             self._left = 0
         elif lengths:
@@ -226,8 +233,6 @@ def _checked(raw: list[tuple[bytes, bytes]]) -> Fields:
     for name, value in raw:
         if len(name) + len(value) > MAX_FIELD or not _NAME.match(name):
             raise Unreadable("a field that is none")
-        try:
-            fields.append((name.decode("ascii"), value.decode()))
-        except UnicodeDecodeError:
-            raise Unreadable("a field in no encoding") from None
+        # Every byte has one reading so, and what is passed on has to be ASCII anyway.
+        fields.append((name.decode("ascii"), value.decode("latin-1")))
     return tuple(fields)

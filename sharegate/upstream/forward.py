@@ -201,9 +201,9 @@ class AiohttpForwarder:
             except Broken as broken:
                 if not (reused and broken.silent and body == b"" and outgoing.method in _REPEATABLE):
                     raise
-            # An idle connection may be closed by the server while the request is on its way to it. Once more, and over
-            # a new connection: the other idle ones may be as stale.
-            wire, _ = await self._wire(upstream, address, new=True)
+            # An idle connection may be closed by the server while the request is on its way to it. Once more.
+            self._pool.stale(upstream)
+            wire, _ = await self._wire(upstream, address)
             return await self._ask(wire, outgoing.method, head, body)
         except _BodyFailed as failed:
             raise failed.error from None
@@ -211,10 +211,8 @@ class AiohttpForwarder:
             # `TimeoutError` is an OSError. Fails closed: there is no answer.
             raise _translated(error) from None
 
-    async def _wire(self, upstream: Upstream, address: Address, *, new: bool = False) -> tuple[Wire, bool]:
+    async def _wire(self, upstream: Upstream, address: Address) -> tuple[Wire, bool]:
         async with asyncio.timeout(self._timeouts.connect + self._timeouts.first_byte):
-            if new:
-                return await self._pool.new(upstream, address), False
             return await self._pool.wire(upstream, address)
 
     async def _ask(self, wire: Wire, method: str, head: bytes, body: bytes | Body) -> Incoming:
@@ -240,7 +238,9 @@ class AiohttpForwarder:
         try:
             if isinstance(body, bytes):
                 for start in range(0, len(body), _PIECE):
+                    self._deadlines.set(exchange, self._timeouts.idle)
                     await wire.send(body[start : start + _PIECE])
+                self._deadlines.set(exchange, self._timeouts.first_byte)
                 return
             # Waiting for the visitor is the listener's business.
             self._deadlines.set(exchange, None)

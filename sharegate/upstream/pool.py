@@ -29,27 +29,33 @@ Vet = Callable[[Upstream], Awaitable[None]]
 
 
 class _Server:
-    __slots__ = ("idle", "open", "waiting")
+    """`waiting` are those for whom there was no connection, the first one first."""
 
-    def __init__(self) -> None:
+    __slots__ = ("id", "idle", "open", "waiting")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
         self.idle: list[Wire] = []
         self.open = 0
-        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.waiting: deque[asyncio.Future[Wire | None]] = deque()
 
-    def next(self) -> None:
+    def next(self, wire: Wire | None = None) -> bool:
+        """Let one go on who waits: with this connection, or to see whether one may be made. False when nobody does."""
         while self.waiting:
             one = self.waiting.popleft()
             if not one.done():
-                one.set_result(None)
-                return
+                one.set_result(wire)
+                return True
+        return False
 
 
 class Pending:
-    """How many connections to one server are being made."""
+    """How many connections to one server are being made. `freed` is called with the server when it is one less."""
 
     def __init__(self, limit: int = PENDING) -> None:
         self._limit = limit
         self._counts: Counter[str] = Counter()
+        self.freed: Callable[[str], None] | None = None
 
     def enter(self, server: str) -> None:
         """Denied(`upstream_away`) past the limit."""
@@ -64,6 +70,8 @@ class Pending:
         self._counts[server] -= 1
         if not self._counts[server]:
             del self._counts[server]
+        if self.freed is not None:
+            self.freed(server)
 
 
 class Pool:
@@ -82,6 +90,7 @@ class Pool:
         self._all: dict[Wire, Key] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
+        pending.freed = self._freed
 
     def idle(self, upstream: Upstream) -> Wire | None:
         """A connection that an earlier request had used."""
@@ -93,38 +102,57 @@ class Pool:
         return None
 
     async def wire(self, upstream: Upstream, address: Address) -> tuple[Wire, bool]:
-        """One that waits, or a new one when the server has not too many; whether an earlier request had used it."""
-        key = (upstream.url, upstream.pid, upstream.uid)
-        while True:
-            wire = self.idle(upstream)
-            if wire is not None:
-                return wire, True
-            server = self._servers.get(key)
-            crowded = self._pending.full(upstream.id)
-            if server is None or (server.open < self._per_server and not crowded):
-                return await self.new(upstream, address), False
-            try:
-                async with asyncio.timeout(self._connect if crowded else None):
-                    await self._turn(server)
-            except TimeoutError:
-                raise Denied(Reason.UPSTREAM_AWAY, "too many connections to it are being made") from None
+        """One that waits, or a new one when the server has not too many; whether an earlier request had used it.
 
-    @staticmethod
-    async def _turn(server: _Server) -> None:
-        """Until a connection waits, or one may be made."""
-        turn = asyncio.get_running_loop().create_future()
-        server.waiting.append(turn)
+        Who comes too many is served in the order of coming. Denied as by `new`."""
+        wire = self.idle(upstream)
+        if wire is not None:
+            return wire, True
+        key = (upstream.url, upstream.pid, upstream.uid)
+        woken = False
         try:
-            await turn
+            while True:
+                # Looked up anew: what had neither connections nor anybody waiting is gone from there.
+                server = self._servers.setdefault(key, _Server(upstream.id))
+                crowded = self._pending.full(upstream.id)
+                if not crowded and server.open < self._per_server and (woken or not server.waiting):
+                    return await self.new(upstream, address), False
+                try:
+                    async with asyncio.timeout(self._connect if crowded else None):
+                        wire = await self._turn(server, first=woken)
+                except TimeoutError:
+                    raise Denied(Reason.UPSTREAM_AWAY, "too many connections to it are being made") from None
+                if wire is not None and wire.usable:
+                    return wire, True
+                woken = True
+        finally:
+            self._tidy(key, server)
+
+    async def _turn(self, server: _Server, *, first: bool) -> Wire | None:
+        """A connection that was used before, or None when one may be made. `first`: had waited already."""
+        turn: asyncio.Future[Wire | None] = asyncio.get_running_loop().create_future()
+        if first:
+            server.waiting.appendleft(turn)
+        else:
+            server.waiting.append(turn)
+        try:
+            return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                server.next()  # it was our turn: somebody else's now
+                # It was our turn: somebody else's now.
+                wire = turn.result()
+                if wire is not None and wire.usable:
+                    self._done(wire)
+                else:
+                    server.next()
+            else:
+                server.waiting.remove(turn)
             raise
 
     async def new(self, upstream: Upstream, address: Address) -> Wire:
         """A connection that nobody had used. Denied(`upstream_away`, `upstream_not_ours`, `upstream_bad_answer`)."""
         key = (upstream.url, upstream.pid, upstream.uid)
-        server = self._servers.setdefault(key, _Server())
+        server = self._servers.setdefault(key, _Server(upstream.id))
         server.open += 1
         made = False
         try:
@@ -134,7 +162,6 @@ class Pool:
                 wire = await self._made(address)
             finally:
                 self._pending.leave(upstream.id)
-                server.next()
             self._all[wire] = key
             made = True
             if self._closed or not wire.usable:
@@ -180,12 +207,22 @@ class Pool:
             self._trust.set_alpn_protocols(["http/1.1"])
         return self._trust
 
+    def stale(self, upstream: Upstream) -> None:
+        """One of those that wait was closed by the server: the others may be as well. None of them is used again."""
+        server = self._servers.get((upstream.url, upstream.pid, upstream.uid))
+        if server is not None:
+            self._drop(server)
+
+    @staticmethod
+    def _drop(server: _Server) -> None:
+        idle, server.idle = server.idle, []
+        for wire in idle:
+            wire.abort()
+
     def forget(self) -> None:
         """Use none again that waits."""
         for server in list(self._servers.values()):
-            waiting, server.idle = server.idle, []
-            for wire in waiting:
-                wire.abort()
+            self._drop(server)
         for wire in self._all:
             wire.idle_since = -1.0
 
@@ -203,10 +240,10 @@ class Pool:
             wire.abort()
             return
         server = self._servers[key]
+        if server.next(wire):
+            return
         wire.idle_since = wire.loop.time()
         server.idle.append(wire)
-        if server.waiting:
-            server.next()
         if self._sweeping is None:
             self._sweeping = wire.loop.call_later(IDLE_SECONDS, self._sweep)
 
@@ -221,6 +258,14 @@ class Pool:
     def _left(self, key: Key, server: _Server) -> None:
         server.open -= 1
         server.next()
+        self._tidy(key, server)
+
+    def _freed(self, id: str) -> None:
+        for server in list(self._servers.values()):
+            if server.id == id:
+                server.next()
+
+    def _tidy(self, key: Key, server: _Server) -> None:
         if not server.open and not server.waiting and self._servers.get(key) is server:
             del self._servers[key]
 

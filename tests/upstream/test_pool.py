@@ -128,6 +128,65 @@ async def test_a_burst_waits_for_its_turn() -> None:
     assert most == 4
 
 
+async def test_nobody_overtakes_who_waits() -> None:
+    """A connection that is free goes to the first who waits, not to whoever asks at that moment."""
+    async with pooling(per_server=1) as (pool, server):
+        where = server.upstream, address_of(server.upstream.url)
+        wire, _ = await pool.wire(*where)
+        first, second = (asyncio.ensure_future(pool.wire(*where)) for _ in range(2))
+        await asyncio.sleep(0)
+        exchange = wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await exchange.head
+        assert pool.idle(server.upstream) is None
+        async with asyncio.timeout(5):
+            assert await first == (wire, True)
+            await wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").head
+            assert await second == (wire, True)
+
+
+async def test_whose_turn_it_was_passes_the_connection_on() -> None:
+    """Who gives up in the very moment in which it is theirs."""
+    async with pooling(per_server=1) as (pool, server):
+        where = server.upstream, address_of(server.upstream.url)
+        wire, _ = await pool.wire(*where)
+        given_up, waiting = (asyncio.ensure_future(pool.wire(*where)) for _ in range(2))
+        await asyncio.sleep(0)
+        pool._done(wire)
+        given_up.cancel()
+        async with asyncio.timeout(5):
+            assert await waiting == (wire, True)
+        assert given_up.cancelled()
+
+
+async def test_a_place_that_a_websocket_had_wakes_who_waits() -> None:
+    """Those are counted together; with no connection open as well as with some."""
+    async with scripted(saying(ok())) as server:
+        pending = Pending(1)
+        pool = Pool(vet=trusting, pending=pending, per_server=8, connect=30, trust=None)
+        where = server.upstream, address_of(server.upstream.url)
+        for _ in range(2):
+            pending.enter(server.upstream.id)
+            waiting = asyncio.ensure_future(pool.wire(*where))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            pending.leave(server.upstream.id)
+            async with asyncio.timeout(5):
+                assert (await waiting)[1] is False
+        pool.close()
+
+
+async def test_a_server_that_nobody_asks_is_forgotten() -> None:
+    """Also after somebody waited in vain."""
+    async with scripted(saying(ok())) as server:
+        pending = Pending(1)
+        pool = Pool(vet=trusting, pending=pending, per_server=8, connect=0.05, trust=None)
+        pending.enter(server.upstream.id)
+        with pytest.raises(Denied) as denied:
+            await pool.wire(server.upstream, address_of(server.upstream.url))
+        assert denied.value.reason is Reason.UPSTREAM_AWAY
+        assert not pool._servers
+
+
 async def test_a_refused_look_leaves_nothing_counted() -> None:
     """Who was refused takes no place from the next."""
 
