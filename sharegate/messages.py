@@ -110,6 +110,10 @@ class Frame(msgspec.Struct, frozen=True):
     code: int = 1000
     reason: str = ""
 
+    def __repr__(self) -> str:
+        # What visitors write is theirs.
+        return f"<Frame {self.kind.value}, {len(self.data)} bytes, {self.code}>"
+
     @classmethod
     def binary(cls, data: bytes) -> Frame:
         return cls(FrameKind.BINARY, data)
@@ -152,6 +156,10 @@ class Response(msgspec.Struct, frozen=True):
     done: Callable[[], Awaitable[None]] | None = None
     cut: Callable[[], Awaitable[object]] | None = None
     left: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        # A field may be a cookie, and the body somebody's file.
+        return f"<Response {self.status}>"
 
 
 class Upgrade(msgspec.Struct, frozen=True):

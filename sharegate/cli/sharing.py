@@ -205,6 +205,8 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
             cli.output.warn(shown(warning))
     for other in answer.get("overlaps") or []:
         cli.output.warn(f"{other['label']} shares {words.folder(other)} too: ending one does not end the other.")
+    if more := answer.get("overlaps_more"):
+        cli.output.warn(f"So do {more} more shares: sharegate list")
     if share.get("own_extensions"):
         cli.output.warn("Your own JupyterLab extensions run in visitors' pages: share so only with people you trust.")
     if share.get("runnable_files"):

@@ -21,6 +21,10 @@ from sharegate.shares.model import Link, LinkKind, Share
 Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
+# Of what else is shared of the same folder, the newest that a new share is told of; the others are counted.
+MOST_OVERLAPS = 10
+
+
 class Sharing:
     """`shares` and `links`."""
 
@@ -90,7 +94,8 @@ class Sharing:
             "share": await self._views.share(share),
             "links": [await self._with_url(link) for link in made],
             "warnings": warnings + self._facts.warnings(),
-            "overlaps": [await self._views.share(other) for other in overlaps],
+            "overlaps": [await self._views.share(other) for other in overlaps[-MOST_OVERLAPS:]],
+            "overlaps_more": max(0, len(overlaps) - MOST_OVERLAPS),
         }
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

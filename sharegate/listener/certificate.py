@@ -92,8 +92,7 @@ def _public(data: bytes, faults: list[Invalid]) -> bytes | None:
         return _spki(serialization.load_pem_private_key(data, password=None).public_key())
     except TypeError:
         faults.append(Invalid(KEY, "is encrypted", "Nobody can type its password here: store it decrypted, mode 0600"))
-    # A kind of key that the library does not know is no ValueError.
-    except Exception:
+    except Exception:  # fails closed; a kind of key that the library does not know is no ValueError
         faults.append(Invalid(KEY, "holds no private key in PEM form", "It begins with -----BEGIN PRIVATE KEY-----"))
     return None
 

@@ -412,7 +412,7 @@ class Listener:
                 await response.prepare(request)
                 body = b"" if bare else body
             if not body and request.writer.output_size > 0 and not request.protocol.writing_paused:
-                await response.write_eof()  # the network has taken all of it
+                await response.write_eof()  # the network has taken all of it, or TLS above it
             else:
                 await self._send(request, response, answer, _whole(body))
             if isinstance(request.protocol, _Connection) and request.protocol.overrun:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.interfaces import ShareStore
+from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.shares.roles import RoleTable
 from sharegate.shares.tokens import ShareTokens
@@ -87,6 +87,12 @@ class Authenticator:
         self._addresses = addresses
         self._now = now
         self._worked_out: dict[str, tuple[Grant, RoleTable]] = {}
+        store.subscribe(self._changed)
+
+    def _changed(self, change: Change) -> None:
+        """What is kept names a person, who may have been forgotten by now."""
+        if change.kind == "visit":
+            self._worked_out.pop(change.id, None)
 
     async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str]) -> Grant:
         """The grant of a visit, shown its cookie.

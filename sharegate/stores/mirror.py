@@ -37,6 +37,7 @@ class Mirror:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
+    _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
     _visits_of: dict[str, dict[str, Visit]] = field(default_factory=dict)
     _visits_by: dict[str, dict[str, Visit]] = field(default_factory=dict)
 
@@ -56,10 +57,13 @@ class Mirror:
                     self._visits_by.setdefault(visit.link, {})[one.id] = visit
                 case Knock() as knock:
                     self.knocks[one.id] = knock
+                    self._knocks_of.setdefault(knock.share, {})[one.id] = knock
                 case Upstream() as upstream:
                     self.upstreams[one.id] = upstream
                 case _ if one.kind == "knock":
-                    self.knocks.pop(one.id, None)
+                    gone = self.knocks.pop(one.id, None)
+                    if gone is not None:
+                        del self._knocks_of[gone.share][one.id]
                 case _:  # nothing else is ever removed
                     self.upstreams.pop(one.id, None)
 
@@ -83,8 +87,8 @@ class Mirror:
     def knocks_of(self, share: str | None, waiting_only: bool) -> list[Knock]:
         return _oldest_first(
             knock
-            for knock in self.knocks.values()
-            if (share is None or knock.share == share) and (not waiting_only or knock.state is KnockState.WAITING)
+            for knock in (self.knocks if share is None else self._knocks_of.get(share, {})).values()
+            if not waiting_only or knock.state is KnockState.WAITING
         )
 
     def all_shares(self) -> list[Share]:

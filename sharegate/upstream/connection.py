@@ -1,4 +1,5 @@
-"""Connections to the owner's servers, more careful than the library's: an answer belongs to the request before it."""
+"""The connections over which WebSockets are opened, more careful than the library's: an answer belongs to the request
+before it."""
 
 from __future__ import annotations
 

@@ -27,6 +27,10 @@ class Outgoing(msgspec.Struct, frozen=True):
     credential: bool = True
     subprotocol: str = ""
 
+    def __repr__(self) -> str:
+        # Fields, query and body are what a visitor says.
+        return f"<Outgoing {self.method} {self.path}>"
+
 
 class Incoming(msgspec.Struct, frozen=True):
     """An upstream's answer. `stream` yields the body as sent (no decompression); `close` gives it up (idempotent).

@@ -127,6 +127,9 @@ async def test_overlapping_shares_are_told(office: Office) -> None:
     (office.folder / "week3" / "inner").mkdir()
     assert [one["id"] for one in (await office.share("week3/inner"))["overlaps"]] == [first]
     assert (await office.share("week4"))["overlaps"] == []
+    made = [(await office.share())["share"]["id"] for _ in range(12)]
+    told = await office.share()
+    assert ([one["id"] for one in told["overlaps"]], told["overlaps_more"]) == (made[-10:], 4)
 
 
 async def test_servers_are_added_and_removed(office: Office) -> None:

@@ -112,3 +112,12 @@ async def test_what_is_remembered_is_bounded(home: House, monkeypatch: pytest.Mo
         await home.authenticator.by_cookie(entry.share.id, entry.visit.id, [entry.cookie])
     assert isinstance(home.authenticator, Authenticator)
     assert len(home.authenticator._worked_out) <= 2
+
+
+async def test_who_was_forgotten_is_not_kept_beside(home: House) -> None:
+    """What was worked out goes with the record, not when that visit asks again."""
+    entry = await entered(home)
+    await home.authenticator.by_cookie(entry.share.id, entry.visit.id, [entry.cookie])
+    assert entry.visit.id in home.authenticator._worked_out
+    await home.store.change_visit(entry.visit.id, name="")
+    assert not home.authenticator._worked_out
