@@ -42,9 +42,9 @@ class Way:
     headers: dict[str, str]
 
 
-async def join(session: aiohttp.ClientSession, way: Way) -> str:
+async def join(session: aiohttp.ClientSession, way: Way, path: str = PATH) -> str:
     """The address of the room."""
-    url = URL(f"{way.base}api/collaboration/session/{PATH}", encoded=True)
+    url = URL(f"{way.base}api/collaboration/session/{path}", encoded=True)
     async with session.put(url, json={"format": "text", "type": "file"}, headers=way.headers) as answer:
         assert answer.status in (200, 201), (way.name, answer.status, await answer.text())
         found = await answer.json()
