@@ -25,6 +25,7 @@ from sharegate.drain import Draining
 from sharegate.editing import Editing
 from sharegate.entrance import Entrance, without_gate
 from sharegate.errors import StoreUnavailable
+from sharegate.garbage import sweep
 from sharegate.gate import Gate
 from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
@@ -286,6 +287,7 @@ def _gate(
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
     more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
+    more.append(lambda: sweep(documents.rooms.let_go))
     return gate, draining, condition, [*beside, *more]
 
 

@@ -7,7 +7,9 @@ now and then everything: measured, a sixth of the processor time of a forwarded 
 
 from __future__ import annotations
 
+import asyncio
 import gc
+from collections.abc import Callable
 
 # Containers that were made and are not gone, before the young ones are looked through: those of some dozen requests
 # under way are fewer. What is garbage until then takes a few MB.
@@ -19,3 +21,13 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+
+
+async def sweep(let_go: Callable[[], bool], *, every: float = 60.0) -> None:
+    """Look through all that was made since `settle` whenever `let_go` says that something large was let go of. What has
+    lived for minutes is otherwise not looked at again for hours, and what a library holds for it counts for nothing: a
+    closed document of a few Python objects may be megabytes. Some milliseconds in which the gate does nothing else."""
+    while True:
+        await asyncio.sleep(every)
+        if let_go():
+            gc.collect()

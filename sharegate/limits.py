@@ -27,8 +27,9 @@ class Rate:
 
 
 class Buckets:
-    """One token bucket per key. The keys are chosen by strangers, so only the `remembered` most recent are kept:
-    forgetting a key that has been quiet longest gives it a full bucket back, never a smaller one."""
+    """One token bucket per key. A bucket that is full again is forgotten. The keys are chosen by strangers, so only the
+    `remembered` most recent are kept: forgetting a key that has been quiet longest gives it a full bucket back, never a
+    smaller one."""
 
     def __init__(self, rate: Rate, now: Callable[[], float], *, remembered: int = 20_000) -> None:
         self._rate = rate
@@ -75,8 +76,12 @@ class Buckets:
         levels = self._levels
         levels[key] = (level, now)
         levels.move_to_end(key)
-        if len(levels) > self._remembered:
-            levels.popitem(last=False)
+        # Two for each that is kept, so that those that are full become fewer.
+        for _ in range(2):
+            quiet = next(iter(levels))
+            if quiet == key or (len(levels) <= self._remembered and self._level(quiet, now) < self._burst):
+                break
+            del levels[quiet]
 
 
 class Steady:

@@ -91,6 +91,21 @@ def test_a_million_strangers_do_not_fill_the_memory(clock: Clock) -> None:
     assert len(buckets._levels) == 50
 
 
+def test_a_bucket_that_is_full_again_is_not_kept(clock: Clock) -> None:
+    """Who came once costs memory only for as long as it may change an answer; who still owes something is kept."""
+    buckets = Buckets(Rate(60, 60, 10), clock)
+    for number in range(1000):
+        buckets.take(f"passer-by {number}", 1, R)
+    assert len(buckets._levels) == 1000
+    clock.forward(2)
+    buckets.take("debtor", 10, R)
+    for number in range(1000):
+        buckets.take(f"another {number}", 1, R)
+    assert len(buckets._levels) == 1001
+    with pytest.raises(Denied):
+        buckets.take("debtor", 1, R)
+
+
 @given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 5)), max_size=60))
 def test_no_order_of_takes_gets_more_than_rate_and_burst(steps: list[tuple[float, int]]) -> None:
     """Whatever the rhythm, what was granted is never more than burst plus rate times time."""

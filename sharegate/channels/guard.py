@@ -116,7 +116,7 @@ class DocumentGuard:
         self._live = live
         self._clock = clock
         self._seen = SeenOutputs(rules.remembered_outputs)
-        self._touches: list[Touch] = []
+        self._touches: list[Touch] = []  # one list for good: `_hear` writes there
         self._known = _Known()
         self._bytes = 0
         self._measured = self._flushed = clock()
@@ -265,7 +265,7 @@ class DocumentGuard:
         try:
             self._read_outputs()
             before = self._known
-            self._touches = []
+            self._touches.clear()
             update = self._change(trial, change)
             with trial.transaction():
                 if not set(trial.keys()) <= self._roots.keys():
@@ -327,7 +327,7 @@ class DocumentGuard:
             with trial.transaction():
                 ids = tuple(_id(cell) for cell in roots.get("cells", ()))
             for name, root in roots.items():
-                root.observe_deep(partial(self._hear, name))
+                root.observe_deep(partial(_hear, self._touches, name))
             self._watch_others(trial)
         except BaseException as error:
             # Fails closed: without a trial copy every update is refused.
@@ -344,18 +344,13 @@ class DocumentGuard:
         """Roots that upstream made besides: what a visitor does there is heard, as of a root no document has."""
         for name in set(trial.keys()) - self._roots.keys():
             root = trial.get(name, type=Map)
-            root.observe_deep(partial(self._hear, name))
+            root.observe_deep(partial(_hear, self._touches, name))
             self._roots[name] = root
 
-    def _hear(self, root: str, events: list[Any]) -> None:
-        for event in events:
-            kind = type(event)
-            self._touches.append(Touch(root, event.path, kind, event.keys if kind is MapEvent else event.delta))
-
     def _apply(self, trial: Doc[Any], update: bytes) -> Sequence[Touch]:
-        self._touches = []
+        self._touches.clear()
         trial.apply_update(update)
-        return self._touches
+        return tuple(self._touches)
 
     def _change(self, trial: Doc[Any], change: Callable[[Doc[Any]], object]) -> bytes:
         """Change the trial copy in one transaction; the update for it."""
@@ -490,6 +485,14 @@ def _check_settled(found: UpdateSummary, after: Mapping[int, int]) -> None:
     for part in (*found.clocks, *found.deleted):
         if after.get(part.client, 0) < part.end:
             raise refused("waits for a change that nobody has")
+
+
+def _hear(touches: list[Touch], root: str, events: list[Any]) -> None:
+    """Must not lead back to the guard: the library holds who listens, where Python's collector does not look, and both
+    would stay for ever."""
+    for event in events:
+        kind = type(event)
+        touches.append(Touch(root, event.path, kind, event.keys if kind is MapEvent else event.delta))
 
 
 def _unless_stopped(error: BaseException) -> None:

@@ -29,6 +29,7 @@ class OpenRooms:
         self._make = make
         self._now = now
         self._rooms: OrderedDict[Key, Room] = OrderedDict()
+        self._forgot = False
 
     def of(self, upstream: str, name: RoomName) -> Room:
         """The room, made now if there is none."""
@@ -90,7 +91,13 @@ class OpenRooms:
             if not room.empty and visit in room.visits:
                 room.acted()
 
-    def _forget(self, but: Key) -> None:
+    def let_go(self) -> bool:
+        """Forget what nobody came back to. Whether any room was forgotten since this was asked last."""
+        self._forget()
+        forgot, self._forgot = self._forgot, False
+        return forgot
+
+    def _forget(self, but: Key | None = None) -> None:
         """Empty rooms go when they are old, or too many or too large together; those used longest ago go first. A room
         is used until the last visitor leaves it. One that only a session was asked for costs next to nothing, and its
         visitor is on the way."""
@@ -104,6 +111,7 @@ class OpenRooms:
             old = now - room.used > LINGER_SECONDS
             if number >= EXPECTED or count > LINGERING or size > LINGERING_BYTES or old:
                 del self._rooms[key]
+                self._forgot = True
 
     def unsaved(self) -> int:
         """In how many rooms something waits to be saved or sent."""

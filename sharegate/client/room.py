@@ -93,6 +93,7 @@ class Room:
         if self._socket is not None:
             await self._socket.close()
             self._socket = None
+        self._stop_watching()
         await self._over(self.error or ShareError("closed", "The notebook was closed."))
 
     def check(self, *, write: bool = False) -> None:
@@ -132,12 +133,19 @@ class Room:
 
     def _arrived(self) -> None:
         """The whole document is here."""
+        self._stop_watching()
         before, self.doc = self.doc, self._next
         self._watching = self.doc.observe(self._changed)
         self._synced.set()
         if not self._anew:
             carry_over(before, self.doc)
         self._anew = False
+
+    def _stop_watching(self) -> None:
+        """A document and who watches it keep each other in memory."""
+        if self._watching is not None:
+            self.doc.unobserve(self._watching)
+            self._watching = None
 
     def _changed(self, event: TransactionEvent) -> None:
         if self._applying:

@@ -1,6 +1,7 @@
 """What an owner gives, and who came: the records of the gate.
 
 Records are immutable; a change is a new record written through the store. Times are seconds since the epoch (UTC).
+They hold plain values and each other at most: the collector of cyclic garbage need not look through them (`gc=False`).
 """
 
 from __future__ import annotations
@@ -85,14 +86,14 @@ class FrontEnd(StrEnum):
     NOTEBOOK = "notebook"
 
 
-class RootIdentity(msgspec.Struct, frozen=True):
+class RootIdentity(msgspec.Struct, frozen=True, gc=False):
     """Device and inode of a share's root, where the gate can see the disk."""
 
     device: int
     inode: int
 
 
-class Share(msgspec.Struct, frozen=True, kw_only=True):
+class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """This role on this root of this upstream, until then."""
 
     id: str
@@ -151,7 +152,7 @@ def _path_of(root: str) -> CanonicalPath:
     return CanonicalPath(tuple(root.split("/")))
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True):
+class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced."""
 
     id: str
@@ -169,7 +170,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     revoked: float | None = None
 
 
-class Visit(msgspec.Struct, frozen=True, kw_only=True):
+class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One browser's use of a link. The cookies' values are never stored, only their SHA-256 (hex).
 
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
@@ -199,7 +200,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Visit {self.id} of link {self.link} ({self.kind.value}, {state})>"
 
 
-class Knock(msgspec.Struct, frozen=True, kw_only=True):
+class Knock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided."""
 
     id: str

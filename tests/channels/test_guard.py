@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import weakref
 from array import array
 from collections.abc import Callable
 from dataclasses import replace
@@ -1348,3 +1350,14 @@ def test_attack_what_stands_for_a_long_list_is_not_that_list() -> None:
     assert digest([2**53] * 100) != digest([2**53 + 1] * 100)
     changed = [*numbers[:50], 49.5, *numbers[51:]]
     assert len({digest(numbers), digest(changed), digest(numbers[:99]), digest([*numbers, 0.0])}) == 4
+
+
+def test_copies_that_were_replaced_are_gone(room: Room) -> None:
+    """After each refusal the trial copy is made anew; an editor who is refused all day fills no memory."""
+    copies = []
+    for _ in range(3):
+        copies.append(weakref.ref(room.guard._ready()))
+        with pytest.raises(Denied):
+            room.guard.judge(change(room.page(), lambda doc: doc.get("other", type=Map).update({"a": 1})))
+    gc.collect()
+    assert [each() for each in copies] == [None] * 3

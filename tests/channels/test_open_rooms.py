@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 
 import pytest
+from pycrdt import Text
 
 from sharegate.channels import open_rooms as rooms
 from sharegate.channels.admission import RoomName
 from sharegate.channels.guard import DocumentKind
 from sharegate.channels.open_rooms import LINGER_SECONDS, OpenRooms
 from sharegate.channels.room import Room
+from sharegate.garbage import sweep
 from sharegate.paths import CanonicalPath
 from tests.channels.editing import Room as Guarded
-from tests.channels.rooms import NAME, Server, enter, made, until
+from tests.channels.rooms import NAME, Server, edit, enter, made, until
 from tests.channels.stewards import RULES, Steward
 from tests.conftest import Clock
 
@@ -32,6 +35,28 @@ async def test_a_page_that_comes_back_finds_its_room(server: Server, clock: Cloc
     clock.forward(LINGER_SECONDS + 1)
     open_rooms.of("up", other)
     assert open_rooms.of("up", NAME) is not room
+
+
+async def test_nothing_is_left_of_a_room_that_is_forgotten(server: Server, clock: Clock) -> None:
+    """Nor of what its changes were judged by: a gate that runs for months has held every document there is."""
+    open_rooms = OpenRooms(lambda upstream, name: made(server, now=clock), now=clock)
+    room = open_rooms.of("up", NAME)
+    editor = await edit(room)
+    await editor.type("new ")
+    await until(lambda: str(server.doc.get("source", type=Text)).startswith("new "))
+    epoch = room.epoch
+    pen = epoch._pen
+    assert pen is not None
+    left = [weakref.ref(each) for each in (room, epoch, epoch.doc, pen._guard, pen._guard._trial)]
+    editor.leave()
+    await open_rooms.closed()
+    assert not open_rooms.let_go()
+    clock.forward(LINGER_SECONDS + 1)
+    del room, editor, epoch, pen
+    sweeping = asyncio.create_task(sweep(open_rooms.let_go, every=0.01))
+    await until(lambda: [each() for each in left] == [None] * 5)
+    sweeping.cancel()
+    assert not open_rooms.let_go()
 
 
 async def test_rooms_that_somebody_is_in_are_never_forgotten(
