@@ -98,8 +98,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {
         *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
-        *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "keeping", "living", "metrics"),
-        *("limits", "listener", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits", "writing"),
+        *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "garbage", "keeping", "living"),
+        *("limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits"),
+        "writing",
     },
     # The records on the disk, without a gate.
     "upkeep": {"audit", "config", "errors", "shares", "stores", "upstream.inside"},
