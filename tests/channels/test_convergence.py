@@ -31,8 +31,8 @@ from sharegate.messages import Frame, FrameKind
 from sharegate.shares.model import Capability, Grant, Role
 from tests.channels import editing, stewards
 from tests.channels.grants import grant
+from tests.channels.looks import Ids, Looks
 from tests.channels.sockets import Wire
-from tests.channels.test_place import Ids, Looks
 
 SEEDS = int(os.environ.get("CONVERGENCE_SEEDS", "12"))
 FIRST = int(os.environ.get("CONVERGENCE_FIRST", "0"))

@@ -32,6 +32,7 @@ from sharegate.shares.model import Grant, Role
 from tests.channels import crafted
 from tests.channels.crafted import string
 from tests.channels.grants import grant
+from tests.channels.looks import Ids, Looks
 from tests.channels.rooms import (
     NAME,
     Editor,
@@ -49,7 +50,6 @@ from tests.channels.rooms import (
 )
 from tests.channels.sockets import Wire
 from tests.channels.stewards import RULES, Steward
-from tests.channels.test_place import Ids, Looks
 from tests.conftest import Clock
 
 # -- following ------------------------------------------------------------------------------------------------
