@@ -422,7 +422,7 @@ async def test_attack_changes_that_are_too_large(ann: Visitor, scene: Scene, gat
 
 async def test_attack_large_changes_on_one_connection_after_the_other(clock: Clock) -> None:
     """What a visit may have judged is counted over all its connections, and comes back with time; others have their
-    own. (Rooms ask before they judge: tests/channels/test_room.py.)"""
+    own. (Rooms ask before they judge: tests/channels/test_room_writing.py.)"""
     nothing: Any = None
     editing = Editing(authenticator=nothing, store=nothing, names=nothing, trail=nothing, keeping=nothing, now=clock)
     ann, bo = grant(visit="ann", role=Role.EDIT), grant(visit="bo", role=Role.EDIT)

@@ -20,9 +20,9 @@ from sharegate.messages import Frame, FrameKind
 from sharegate.policy.documents import DocumentRules
 from sharegate.shares.model import Role
 from tests.channels.grants import grant
+from tests.channels.looks import Ids, Looks
 from tests.channels.sockets import Wire
 from tests.channels.stewards import RULES, Steward
-from tests.channels.test_place import Ids, Looks
 
 NAME = RoomName("text", "file", "5f0c7c3e-0000-4000-8000-000000000000")
 

@@ -9,10 +9,11 @@ import pytest
 from sharegate.channels import member as members
 from sharegate.channels.frames import Update
 from sharegate.channels.member import Heard, Member
+from sharegate.channels.place import Place
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame, FrameKind
 from tests.channels.grants import grant
-from tests.channels.test_place import Ids, Looks, Place
+from tests.channels.looks import Ids, Looks
 
 
 class Desk:

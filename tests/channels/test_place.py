@@ -9,38 +9,8 @@ import pytest
 from sharegate.channels.interfaces import Confirm
 from sharegate.channels.place import FRESH_SECONDS, Place
 from sharegate.errors import Denied, Reason
+from tests.channels.looks import Ids, Looks
 from tests.conftest import Clock
-
-
-class Ids:
-    """The ids, and the newest ids, told apart by name."""
-
-    def __init__(self, name: str = "a moment ago") -> None:
-        self.name = name
-
-    async def path_of(self, upstream: str, file_id: str) -> str | None:
-        return self.name
-
-    @property
-    def newest(self) -> Ids:
-        return Ids("newest")
-
-
-class Looks:
-    """A check that counts, and refuses when told to."""
-
-    def __init__(self) -> None:
-        self.made: list[str] = []
-        self.refuse: Reason | None = None
-        self.go = asyncio.Event()
-        self.go.set()
-
-    async def __call__(self, file_ids: object) -> None:
-        assert isinstance(file_ids, Ids)
-        self.made.append(file_ids.name)
-        await self.go.wait()
-        if self.refuse is not None:
-            raise Denied(self.refuse)
 
 
 async def test_visitors_who_ask_together_share_a_look(clock: Clock) -> None:

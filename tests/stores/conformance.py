@@ -1,4 +1,4 @@
-"""What every store promises. A store's test module subclasses these and provides two fixtures:
+"""What every store promises. A store's test module subclasses these, and its folder has two fixtures:
 
 `store`: an empty one, closed afterwards; `reopened`: closes that and opens it anew, as after a restart.
 """
