@@ -128,7 +128,7 @@ class Answers:
             await self._documents.check_session(grant, upstream, confined)
         if rule.capability is Capability.CONTENTS_WRITE:
             async with self._writing.turn(upstream):
-                step = await self._writing.judge(request.method, grant, upstream, confined)
+                step = await self._writing.judge(request.method, grant, upstream, confined, begin)
                 if step.model is not None:
                     return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))
                 answer = await self._send(request, grant, match, step.confined, upstream, setting, begin)

@@ -44,7 +44,7 @@ class OpenRooms:
 
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
         """Whether the document at this path, or one below it, is open: a visitor has it, or the gate holds it. Names
-        are compared as a disk that ignores case and Unicode form would."""
+        are those that the rooms heard last, and are compared as a disk that ignores case and Unicode form would."""
         asked = _folded(path)
         return any(_folded(there)[: len(asked)] == asked for there, _ in self._open(upstream))
 
@@ -57,9 +57,14 @@ class OpenRooms:
         """The open rooms of a file, whatever it is called by now."""
         return [room for _, room in self._open(upstream) if room.name.file_id == file_id]
 
-    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
-        """Whether a room whose every change is judged as a notebook's is open for this path."""
-        return any(KINDS.get(pair) is DocumentKind.NOTEBOOK for pair in self.pairs(upstream, path))
+    def open_files(self, upstream: str) -> frozenset[str]:
+        """The ids of the files that are open."""
+        return frozenset(room.name.file_id for _, room in self._open(upstream))
+
+    def open_notebooks(self, upstream: str) -> frozenset[str]:
+        """The ids of those in a room whose every change is judged as a notebook's."""
+        rooms = (room.name for _, room in self._open(upstream))
+        return frozenset(name.file_id for name in rooms if KINDS.get(name.pair) is DocumentKind.NOTEBOOK)
 
     def room_of(self, visit: str, upstream: str, path: str) -> str:
         """The name of the notebook's room at this path which the visit has open; "" when there is none, or when another

@@ -15,12 +15,15 @@ class OpenDocuments(Protocol):
     nobody which rooms it has."""
 
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
-        """Whether the document at `path`, or one below it when it is a folder, is open. Paths are relative to the
-        server's root; names are compared as a disk that ignores case and Unicode form would."""
+        """Whether the document at `path`, or one below it when it is a folder, is open, by the names that were heard
+        last: of a rename the rooms hear late. Paths are relative to the server's root; names are compared as a disk
+        that ignores case and Unicode form would."""
 
-    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
-        """Whether the document at `path` is open in a room whose every update is judged as a notebook's, whatever the
-        file is called meanwhile."""
+    def open_files(self, upstream: str) -> frozenset[str]:
+        """The server's ids of the files that are open, whatever they are called by now."""
+
+    def open_notebooks(self, upstream: str) -> frozenset[str]:
+        """Of these, those in a room whose every update is judged as a notebook's."""
 
 
 class Keeping(Protocol):
@@ -40,8 +43,11 @@ class NothingOpen:
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
         return False
 
-    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
-        return False
+    def open_files(self, upstream: str) -> frozenset[str]:
+        return frozenset()
+
+    def open_notebooks(self, upstream: str) -> frozenset[str]:
+        return frozenset()
 
 
 class RealPaths(Protocol):

@@ -59,6 +59,7 @@ class _Asked:
     confined: Confined
     path: CanonicalPath
     real: CanonicalPath
+    begin: Callable[[], None]
 
     @property
     def notebook(self) -> bool:
@@ -92,13 +93,16 @@ class Writing:
         """Held from the look until the upstream has answered."""
         return self._turns[upstream.id]
 
-    async def judge(self, method: str, grant: Grant, upstream: Upstream, confined: Confined) -> Step:
-        """Before a request that needs `contents:write` goes upstream."""
+    async def judge(
+        self, method: str, grant: Grant, upstream: Upstream, confined: Confined, begin: Callable[[], None]
+    ) -> Step:
+        """Before a request that needs `contents:write` goes upstream. `begin` is called before the gate itself changes
+        something there; what it raises stops that."""
         path = confined.path
         if path is None:
             raise Denied(Reason.BAD_PATH, "nothing to write to")
         real = CanonicalPath(await self._roots.real(grant, upstream, path.segments))
-        asked = _Asked(grant, upstream, confined, path, real)
+        asked = _Asked(grant, upstream, confined, path, real, begin)
         writes = {"PUT": self._put, "POST": self._post, "PATCH": self._patch, "DELETE": self._delete}
         step = await writes[method](asked)
         if method != "POST":
@@ -123,7 +127,7 @@ class Writing:
             return Step(asked.confined)
         if standing == "directory":
             raise Denied(Reason.CONFLICT, "a folder stands there")
-        self._check_closed(asked)
+        await self._check_closed(asked)
         if "chunk" in fields:
             return await self._part(asked, fields, standing)
         if fields["type"] == "notebook":
@@ -273,17 +277,18 @@ class Writing:
             _check_folder_name(to.name)
             if not asked.grant.share.runnable_files:
                 await self._look_through(asked, asked.path, copied=False)
-        elif is_notebook_name(to.name) and not (is_notebook_name(asked.path.name) or self._guarded(asked)):
+        elif is_notebook_name(to.name) and not (is_notebook_name(asked.path.name) or await self._guarded(asked)):
             return await self._become_notebook(asked, to)
         return Step(asked.confined)
 
     async def _become_notebook(self, asked: _Asked, to: CanonicalPath) -> Step:
         """A file that gets a notebook's name: what was judged is written under the new name, then the old one goes.
         A rename would carry over what the file holds by then, and a checkpoint of it that nobody has judged."""
-        self._check_closed(asked)
+        await self._check_closed(asked)
         data = await self._ground.text(asked.upstream, asked.path)
         cleaned = await _apart(len(data), clean_notebook_file, data)
         await self._keep(asked)
+        asked.begin()
         model = await self._send(asked, "PUT", to, await _text_body(cleaned))
         await self._send(asked, "DELETE", asked.path)
         return Step(asked.confined, model=model)
@@ -298,7 +303,7 @@ class Writing:
         if kind == "directory" and await self._roots.hidden_inside(asked.grant, asked.upstream, asked.path.segments):
             raise Denied(Reason.HIDDEN_INSIDE)
         if self._keeping is None:
-            self._check_closed(asked)
+            await self._check_closed(asked)
         await self._keep(asked, deleting=True)
         return Step(asked.confined)
 
@@ -348,9 +353,20 @@ class Writing:
             if await self._roots.real(asked.grant, asked.upstream, path.segments) != (*around, path.name):
                 raise Denied(Reason.LINK_OUT, "a link to a folder in a folder that is copied")
 
-    def _check_closed(self, asked: _Asked) -> None:
-        if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):
-            raise Denied(Reason.DOCUMENT_OPEN)
+    async def _check_closed(self, asked: _Asked) -> None:
+        for path in dict.fromkeys((asked.path, asked.real)):
+            if self._open_documents.is_open(asked.upstream.id, path):
+                raise Denied(Reason.DOCUMENT_OPEN)
+            if await self._is_one_of(self._open_documents.open_files, asked, path):
+                raise Denied(Reason.DOCUMENT_OPEN)
+
+    async def _is_one_of(
+        self, files: Callable[[str], frozenset[str]], asked: _Asked, path: CanonicalPath
+    ) -> bool:
+        """Whether what stands at `path` now is one of the files, which rooms may know by a name that it had before."""
+        if not files(asked.upstream.id):
+            return False
+        return await self._ground.file_id(asked.upstream, path) in files(asked.upstream.id)
 
     def _forget_uploads(self, asked: _Asked) -> None:
         """Whose parts are on their way there, they belong to something else from now on."""
@@ -359,9 +375,15 @@ class Writing:
             if path is not None:
                 self._uploads.forget(_target(asked.upstream, path), but=but)
 
-    def _guarded(self, asked: _Asked) -> bool:
-        """A notebook that lost its name while it is open, as when JupyterLab renames one over another."""
-        return self._open_documents.is_open_notebook(asked.upstream.id, asked.path)
+    async def _guarded(self, asked: _Asked) -> bool:
+        """A notebook that lost its name while it is open, as when JupyterLab renames one over another.
+
+        What lies there is looked at all the same: the server's ids do not follow every rename of a folder.
+        """
+        if not await self._is_one_of(self._open_documents.open_notebooks, asked, asked.path):
+            return False
+        data = await self._ground.text(asked.upstream, asked.path)
+        return await _apart(len(data), clean_notebook_file, data) is data
 
     async def _keep(self, asked: _Asked, *, deleting: bool = False) -> None:
         if self._keeping is not None:

@@ -22,15 +22,17 @@ JSON = {"Content-Type": "application/json", "Content-Length": str(len(BODY))}
 
 
 class Door:
-    """Stands between gate and server: a write waits there, sent by the gate, until it is let through."""
+    """Stands between gate and server: a write waits there, sent by the gate, until it is let through. `methods`: of
+    which writes."""
 
     def __init__(self, forward: Callable[..., Awaitable[Any]]) -> None:
         self._forward = forward
         self.came = asyncio.Event()
         self.through = asyncio.Event()
+        self.methods = {"PUT", "PATCH", "POST", "DELETE"}
 
     async def forward(self, upstream: Any, outgoing: Any) -> Any:
-        if outgoing.method != "GET":
+        if outgoing.method in self.methods and outgoing.path.startswith("api/contents/"):
             self.came.set()
             await self.through.wait()
         return await self._forward(upstream, outgoing)
@@ -122,6 +124,27 @@ async def test_attack_hanging_up_while_the_server_writes(
     assert await told(ed) == [("request.answered", name or "shared", status)]
     assert (await put(ed, "sub/shared/after.txt")).status in (200, 201)
     (shared / "after.txt").unlink()
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_attack_hanging_up_while_a_file_becomes_a_notebook(
+    gate: Gatehouse, door: Door, shared: Path, method: str
+) -> None:
+    """It is written under its new name, then the old one goes: whichever it is at, both are done and it is recorded."""
+    ed = await editor(gate)
+    name, to = f"{method}.txt", f"{method}.ipynb"
+    (shared / name).write_bytes((shared / "nb.ipynb").read_bytes())
+    door.methods = {method}
+    writer = await begins(ed, "PATCH", f"sub/shared/{name}", json.dumps({"path": f"sub/shared/{to}"}).encode())
+    await door.came.wait()
+    assert (shared / to).exists() is (method == "DELETE")
+    writer.transport.abort()
+    await until(lambda: gate.running.gate._deeds._ending)
+    door.through.set()
+    await until(lambda: not gate.running.gate._deeds._ending)
+
+    assert ((shared / name).exists(), (shared / to).exists()) == (False, True)
+    assert await told(ed) == [("request.answered", name, 200)]
 
 
 async def test_attack_a_write_that_runs_while_its_visit_ends(gate: Gatehouse, door: Door, shared: Path) -> None:

@@ -20,6 +20,7 @@ from sharegate.versions.model import Content
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.writing.editor import (
     ROOT,
+    ask,
     cell,
     check_refused,
     contents,
@@ -37,7 +38,8 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 @dataclass
 class Rooms:
-    """Which documents are open, as the rooms say; `keep` notes what the server has at that moment."""
+    """Which documents are open, as the rooms say: by their names, notebooks by their ids as well. `keep` notes what the
+    server has at that moment."""
 
     root: Path
     open: set[str] = field(default_factory=set)
@@ -48,8 +50,11 @@ class Rooms:
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
         return any(each == str(path) or each.startswith(f"{path}/") for each in self.open)
 
-    def is_open_notebook(self, upstream: str, path: CanonicalPath) -> bool:
-        return str(path) in self.notebooks
+    def open_files(self, upstream: str) -> frozenset[str]:
+        return frozenset(self.notebooks)
+
+    def open_notebooks(self, upstream: str) -> frozenset[str]:
+        return frozenset(self.notebooks)
 
     async def keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         if self.broken:
@@ -102,7 +107,8 @@ async def test_an_open_document_is_renamed_moved_and_copied(ed: Inside, shared: 
     rooms.open.add(f"{ROOT}/live.ipynb")
     assert (await contents(ed, "POST", "", {"copy_from": f"{ROOT}/live.ipynb"})).status == 201
     assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb"})).status == 409
-    rooms.open = rooms.notebooks = {f"{ROOT}/victim.ipynb.3f2a"}
+    session = await ask(ed, "PUT", f"api/collaboration/session/{ROOT}/live.ipynb", {"format": "json", "type": "notebook"})
+    rooms.open, rooms.notebooks = {f"{ROOT}/victim.ipynb.3f2a"}, {session.json["fileId"]}
     inode = (shared / "live.ipynb").stat().st_ino
     assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb.3f2a"})).status == 200
     assert (await contents(ed, "DELETE", "victim.ipynb")).status == 204

@@ -1,0 +1,142 @@
+"""Documents that are renamed while they are open: the rooms hear of it late, and what is judged is the file that lies
+there now, not the name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+
+from sharegate.channels.room import Room
+from sharegate.documents import Documents
+from sharegate.paths import CanonicalPath
+from tests.attacks.pages import Visitor, owning, until, visiting
+from tests.attacks.writing.editor import ROOT, cell, check_refused, contents, notebook, text
+from tests.gatehouse import Gatehouse, Inside
+from tests.real.jupyter import JupyterServer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+
+EVIL = json.dumps(
+    notebook(cell(trusted=True), language_info={"name": "python", "nbconvert_exporter": "os.system"})
+)
+WORDS = "the owner's words\n" * 20
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(ed: Inside) -> AsyncIterator[Visitor]:
+    """Ed's browser."""
+    async with visiting(ed) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def bo(gate: Gatehouse) -> Inside:
+    return await gate.visit(await gate.share(role="edit", **{"for": ["Bo"]}), name="Bo")
+
+
+class Rooms:
+    """The gate's rooms. Those that are deaf hear of no rename."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._hears = documents._lies
+        self.deaf = False
+
+    def lies(self, room: Room, path: CanonicalPath) -> None:
+        if not self.deaf or room.path is None:
+            self._hears(room, path)
+
+    async def heard(self, name: str) -> None:
+        """Wait until what is open is known to lie there."""
+        self.deaf = False
+        path = CanonicalPath.from_body(f"{ROOT}/{name}")
+        await until(lambda: any(room.path == path and not room.empty for room in self._documents.rooms._rooms.values()))
+
+
+@pytest.fixture
+def rooms(gate: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    documents = gate.running.gate._answers._documents
+    made = Rooms(documents)
+    monkeypatch.setattr(documents, "_lies", made.lies)
+    return made
+
+
+async def rename(who: Inside, *ways: tuple[str, str]) -> None:
+    for name, to in ways:
+        reply = await contents(who, "PATCH", name, {"path": f"{ROOT}/{to}"})
+        assert reply.status == 200, (name, to, reply.body[:300])
+
+
+async def test_attack_another_file_under_the_name_of_an_open_notebook(
+    ed: Inside, page: Visitor, server: JupyterServer, shared: Path, rooms: Rooms
+) -> None:
+    """It is not the notebook that was judged: refused, and judged as a whole when the rooms have heard."""
+    (shared / "a.ipynb").write_text(json.dumps(notebook(cell("1"))))
+    await page.open(f"{ROOT}/a.ipynb", "json", "notebook")
+    assert (await contents(ed, "PUT", "evil.txt", text(EVIL))).status == 201
+    await rename(ed, ("a.ipynb", "x.txt"))
+    await rooms.heard("x.txt")
+    rooms.deaf = True
+    await rename(ed, ("x.txt", "y.txt"), ("evil.txt", "x.txt"))
+    check_refused(await contents(ed, "PATCH", "x.txt", {"path": f"{ROOT}/z.ipynb"}), server, "document_open")
+    assert not (shared / "z.ipynb").exists()
+    await rename(ed, ("y.txt", "open_still.ipynb"))
+    await rooms.heard("open_still.ipynb")
+    await rename(ed, ("x.txt", "z.ipynb"))
+    assert json.loads((shared / "z.ipynb").read_text())["metadata"] == {"language_info": {"name": "python"}}
+    assert "trusted" not in (shared / "z.ipynb").read_text()
+
+
+async def test_attack_another_file_under_the_id_of_an_open_notebook(
+    ed: Inside, page: Visitor, server: JupyterServer, shared: Path, rooms: Rooms
+) -> None:
+    """A server's ids do not go with a folder that has none itself: what comes to its old place gets them."""
+    (shared / "held").mkdir()
+    (shared / "held" / "b.ipynb").write_text(json.dumps(notebook(cell("1"))))
+    await page.open(f"{ROOT}/held/b.ipynb", "json", "notebook")
+    assert (await contents(ed, "PUT", "evil2.txt", text(EVIL))).status == 201
+    await rename(ed, ("held/b.ipynb", "held/b.txt"))
+    await rooms.heard("held/b.txt")
+    await rename(ed, ("held", "held2"))
+    assert (await contents(ed, "PUT", "held", {"type": "directory"})).status == 201
+    await rename(ed, ("evil2.txt", "held/b.txt"))
+    check_refused(await contents(ed, "PATCH", "held/b.txt", {"path": f"{ROOT}/z2.ipynb"}), server, "document_open")
+    assert not (shared / "z2.ipynb").exists()
+
+
+@pytest.mark.parametrize("who", ["a visitor", "the owner"])
+async def test_attack_writing_over_a_document_right_after_it_was_renamed(
+    bo: Inside, page: Visitor, server: JupyterServer, shared: Path, rooms: Rooms, who: str
+) -> None:
+    """By whomever: it is open still, and left to its room."""
+    name, new = ("live.txt", "live2.txt") if who == "a visitor" else ("live3.txt", "live4.txt")
+    (shared / name).write_text(WORDS)
+    await page.open(f"{ROOT}/{name}")
+    rooms.deaf = True
+    if who == "a visitor":
+        await rename(bo, (name, new))
+    else:
+        async with owning(server) as owner:
+            await owner.move(f"{ROOT}/{name}", f"{ROOT}/{new}")
+    (shared / f"to_{new}").symlink_to(shared / new)
+    for asked, body in ((new, text("over")), (new, {**text("over"), "chunk": 1}), (f"to_{new}", text("over"))):
+        check_refused(await contents(bo, "PUT", asked, body), server, "document_open")
+    check_refused(await contents(bo, "PATCH", new, {"path": f"{ROOT}/n.ipynb"}), server, "document_open")
+    assert (shared / new).read_text() == WORDS
+
+
+@pytest.mark.parametrize("name", ["é.txt", "日本 語.txt", "a<b>.txt", "100% of it.txt", "a&id=b+c#d.txt", "😀;.txt"])
+async def test_a_file_of_any_name_is_written_while_another_is_open(
+    bo: Inside, page: Visitor, shared: Path, name: str
+) -> None:
+    """The server is asked for its id, and says what it does not know in many ways."""
+    (shared / "beside.txt").write_text(WORDS)
+    await page.open(f"{ROOT}/beside.txt")
+    assert (await contents(bo, "PUT", quote(name), text("one"))).status == 201
+    assert (await contents(bo, "PUT", quote(name), text("two"))).status == 200
+    assert (shared / name).read_text() == "two"
