@@ -222,6 +222,8 @@ class Living:
 
     async def _room_of(self, upstream: Upstream, path: CanonicalPath) -> Room | None:
         """The open room of the file that lies there, if the gate reads it: also one that has not heard of its name."""
+        if not self._documents.rooms.open_files(upstream.id):
+            return None
         rooms = self._documents.rooms.of_file(upstream.id, await self.file_at(upstream.id, str(path)))
         return next((room for room in rooms if room.name.pair in KINDS), None)
 
@@ -254,7 +256,7 @@ class Living:
             total += int(model.get("size") or 0)
             if total > MOST_BYTES:
                 raise Denied(Reason.BODY_TOO_LARGE, "larger than what is kept of a file")
-            if self._documents.rooms.is_open(upstream.id, here):
+            if self._documents.rooms.is_open(upstream.id, here) or await self._room_of(upstream, here) is not None:
                 async with self._held(upstream, here) as (room, epoch):
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)

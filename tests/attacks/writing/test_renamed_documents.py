@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
 
-from sharegate.channels.room import Room
+from sharegate.channels.admission import Admission, RoomName
 from sharegate.documents import Documents
 from sharegate.paths import CanonicalPath
 from tests.attacks.pages import Visitor, owning, until, visiting
@@ -44,12 +45,15 @@ class Rooms:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._hears = documents._lies
+        self._recheck = documents._admissions.recheck
+        self._heard: dict[RoomName, CanonicalPath] = {}
         self.deaf = False
 
-    def lies(self, room: Room, path: CanonicalPath) -> None:
-        if not self.deaf or room.path is None:
-            self._hears(room, path)
+    async def recheck(self, admission: Admission, *where: Any, **how: Any) -> CanonicalPath:
+        found = await self._recheck(admission, *where, **how)
+        if not self.deaf:
+            self._heard[admission.room] = found
+        return self._heard.get(admission.room, admission.path)
 
     async def heard(self, name: str) -> None:
         """Wait until what is open is known to lie there."""
@@ -62,7 +66,7 @@ class Rooms:
 def rooms(gate: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> Rooms:
     documents = gate.running.gate._answers._documents
     made = Rooms(documents)
-    monkeypatch.setattr(documents, "_lies", made.lies)
+    monkeypatch.setattr(documents._admissions, "recheck", made.recheck)
     return made
 
 
@@ -128,6 +132,22 @@ async def test_attack_writing_over_a_document_right_after_it_was_renamed(
         check_refused(await contents(bo, "PUT", asked, body), server, "document_open")
     check_refused(await contents(bo, "PATCH", new, {"path": f"{ROOT}/n.ipynb"}), server, "document_open")
     assert (shared / new).read_text() == WORDS
+
+
+async def test_attack_deleting_a_document_right_after_it_was_renamed(
+    bo: Inside, page: Visitor, gate: Gatehouse, shared: Path, rooms: Rooms
+) -> None:
+    """What its room holds is kept, not what the disk has so far."""
+    (shared / "typed.txt").write_text(WORDS)
+    typing = await page.open(f"{ROOT}/typed.txt")
+    rooms.deaf = True
+    typing.type("typed a moment ago")
+    await page.open(f"{ROOT}/typed.txt")  # its step 2 says that the words before have arrived
+    await rename(bo, ("typed.txt", "typed2.txt"))
+    assert (await contents(bo, "DELETE", "typed2.txt")).status == 204
+    _, listed = await gate.running.api.call("GET", "/api/v1/snapshots", {"path": str(shared / "typed2.txt")}, None)
+    [kept] = [each for each in listed["snapshots"] if each["cause"] == "before_delete"]
+    assert (await gate.call("GET", f"snapshots/{kept['id']}"))["text"] == f"{WORDS}typed a moment ago"
 
 
 @pytest.mark.parametrize("name", ["é.txt", "日本 語.txt", "a<b>.txt", "100% of it.txt", "a&id=b+c#d.txt", "😀;.txt"])
