@@ -277,6 +277,7 @@ class Writing:
             _check_folder_name(to.name)
             if not asked.grant.share.runnable_files:
                 await self._look_through(asked, asked.path, copied=False)
+            await self._ground.give_id(asked.upstream, asked.path)
         elif is_notebook_name(to.name) and not (is_notebook_name(asked.path.name) or await self._guarded(asked)):
             return await self._become_notebook(asked, to)
         return Step(asked.confined)
@@ -360,9 +361,7 @@ class Writing:
             if await self._is_one_of(self._open_documents.open_files, asked, path):
                 raise Denied(Reason.DOCUMENT_OPEN)
 
-    async def _is_one_of(
-        self, files: Callable[[str], frozenset[str]], asked: _Asked, path: CanonicalPath
-    ) -> bool:
+    async def _is_one_of(self, files: Callable[[str], frozenset[str]], asked: _Asked, path: CanonicalPath) -> bool:
         """Whether what stands at `path` now is one of the files, which rooms may know by a name that it had before."""
         if not files(asked.upstream.id):
             return False

@@ -109,6 +109,22 @@ class Ground:
         check_status(answer.status, reading=True, sent=())
         return _decoded(data, _FileId).id
 
+    async def give_id(self, upstream: Upstream, folder: CanonicalPath) -> None:
+        """An id of its own, without which the ids of what is in it do not go with it when it is renamed
+        (jupyter_server_fileid BaseFileIdManager.move), nor the live documents."""
+        answer = await self._forwarder.forward(
+            upstream,
+            Outgoing(
+                "PUT",
+                f"api/collaboration/session/{folder.encoded}",
+                headers=(("content-type", "application/json"),),
+                body=b'{"format":"text","type":"file"}',
+            ),
+        )
+        await answer.read(_MODEL_LIMIT)
+        if answer.status != 404:  # a server without live documents
+            check_status(answer.status, reading=True, sent=())
+
     async def _get(
         self, upstream: Upstream, path: CanonicalPath, limit: int, *query: tuple[str, str]
     ) -> tuple[int, bytes]:

@@ -107,7 +107,9 @@ async def test_an_open_document_is_renamed_moved_and_copied(ed: Inside, shared: 
     rooms.open.add(f"{ROOT}/live.ipynb")
     assert (await contents(ed, "POST", "", {"copy_from": f"{ROOT}/live.ipynb"})).status == 201
     assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb"})).status == 409
-    session = await ask(ed, "PUT", f"api/collaboration/session/{ROOT}/live.ipynb", {"format": "json", "type": "notebook"})
+    session = await ask(
+        ed, "PUT", f"api/collaboration/session/{ROOT}/live.ipynb", {"format": "json", "type": "notebook"}
+    )
     rooms.open, rooms.notebooks = {f"{ROOT}/victim.ipynb.3f2a"}, {session.json["fileId"]}
     inode = (shared / "live.ipynb").stat().st_ino
     assert (await contents(ed, "PATCH", "live.ipynb", {"path": f"{ROOT}/victim.ipynb.3f2a"})).status == 200

@@ -22,9 +22,7 @@ from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
-EVIL = json.dumps(
-    notebook(cell(trusted=True), language_info={"name": "python", "nbconvert_exporter": "os.system"})
-)
+EVIL = json.dumps(notebook(cell(trusted=True), language_info={"name": "python", "nbconvert_exporter": "os.system"}))
 WORDS = "the owner's words\n" * 20
 
 
@@ -99,18 +97,31 @@ async def test_attack_another_file_under_the_name_of_an_open_notebook(
 async def test_attack_another_file_under_the_id_of_an_open_notebook(
     ed: Inside, page: Visitor, server: JupyterServer, shared: Path, rooms: Rooms
 ) -> None:
-    """A server's ids do not go with a folder that has none itself: what comes to its old place gets them."""
+    """A server's ids do not go with a folder that has none itself, as when the owner renames it: what comes to its old
+    place gets them."""
     (shared / "held").mkdir()
     (shared / "held" / "b.ipynb").write_text(json.dumps(notebook(cell("1"))))
     await page.open(f"{ROOT}/held/b.ipynb", "json", "notebook")
     assert (await contents(ed, "PUT", "evil2.txt", text(EVIL))).status == 201
     await rename(ed, ("held/b.ipynb", "held/b.txt"))
     await rooms.heard("held/b.txt")
-    await rename(ed, ("held", "held2"))
+    async with owning(server) as owner:
+        await owner.move(f"{ROOT}/held", f"{ROOT}/held2")
     assert (await contents(ed, "PUT", "held", {"type": "directory"})).status == 201
     await rename(ed, ("evil2.txt", "held/b.txt"))
     check_refused(await contents(ed, "PATCH", "held/b.txt", {"path": f"{ROOT}/z2.ipynb"}), server, "document_open")
     assert not (shared / "z2.ipynb").exists()
+
+
+async def test_a_document_goes_with_its_folder(bo: Inside, page: Visitor, server: JupyterServer, shared: Path) -> None:
+    """It is open at its new place, is left to its room there, and what is typed is saved there."""
+    (shared / "around" / "it").mkdir(parents=True)
+    (shared / "around" / "it" / "live.txt").write_text(WORDS)
+    typing = await page.open(f"{ROOT}/around/it/live.txt")
+    await rename(bo, ("around", "moved"))
+    check_refused(await contents(bo, "PUT", "moved/it/live.txt", text("over")), server, "document_open")
+    typing.type("typed after")
+    await until(lambda: (shared / "moved" / "it" / "live.txt").read_text() == f"{WORDS}typed after")
 
 
 @pytest.mark.parametrize("who", ["a visitor", "the owner"])
