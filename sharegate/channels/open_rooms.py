@@ -57,6 +57,10 @@ class OpenRooms:
         """The open rooms of a file, whatever it is called by now."""
         return [room for _, room in self._open(upstream) if room.name.file_id == file_id]
 
+    def open_paths(self, upstream: str) -> frozenset[str]:
+        """Where the documents that are open lie, as far as the rooms have heard."""
+        return frozenset(str(path) for path, _ in self._open(upstream))
+
     def open_files(self, upstream: str) -> frozenset[str]:
         """The ids of the files that are open."""
         return frozenset(room.name.file_id for _, room in self._open(upstream))

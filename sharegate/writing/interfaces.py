@@ -19,6 +19,9 @@ class OpenDocuments(Protocol):
         last: of a rename the rooms hear late. Paths are relative to the server's root; names are compared as a disk
         that ignores case and Unicode form would."""
 
+    def open_paths(self, upstream: str) -> frozenset[str]:
+        """The names themselves."""
+
     def open_files(self, upstream: str) -> frozenset[str]:
         """The server's ids of the files that are open, whatever they are called by now."""
 
@@ -42,6 +45,9 @@ class NothingOpen:
 
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
         return False
+
+    def open_paths(self, upstream: str) -> frozenset[str]:
+        return frozenset()
 
     def open_files(self, upstream: str) -> frozenset[str]:
         return frozenset()

@@ -36,6 +36,8 @@ from sharegate.writing.written import written
 _MODEL_LIMIT = 1 << 20
 # JupyterLab sends parts of a megabyte: what a shorter first part leaves is all there is, or nobody's page sent it.
 _PART = 1 << 20
+# Upstream moves and forgets the ids of what is below a path by a pattern (jupyter_server_fileid _move_recursive).
+_PATTERN = re.compile(r"[*?\[]")
 # How upstream finds a copy's name (jupyter_server services/contents/manager.py): `x-Copy3.txt` becomes `x.txt`.
 _COPY = re.compile(r"-Copy\d*\.")
 
@@ -266,6 +268,7 @@ class Writing:
         kind = await self._ground.kind(asked.upstream, asked.path)
         if kind is None:
             raise Denied(Reason.NOT_FOUND, "nothing to rename")
+        self._check_ids(asked)
         if to.segments[: len(asked.path.segments)] == asked.path.segments:
             raise Denied(Reason.BAD_BODY, "a folder moved into itself")
         # Upstream renames where only the case differs, on a disk that takes both for one name.
@@ -300,6 +303,7 @@ class Writing:
         kind = await self._ground.kind(asked.upstream, asked.path)
         if kind is None:
             raise Denied(Reason.NOT_FOUND, "nothing to delete")
+        self._check_ids(asked)
         # What is not listed would go and not be kept.
         if kind == "directory" and await self._roots.hidden_inside(asked.grant, asked.upstream, asked.path.segments):
             raise Denied(Reason.HIDDEN_INSIDE)
@@ -353,6 +357,13 @@ class Writing:
         for path in below:
             if await self._roots.real(asked.grant, asked.upstream, path.segments) != (*around, path.name):
                 raise Denied(Reason.LINK_OUT, "a link to a folder in a folder that is copied")
+
+    def _check_ids(self, asked: _Asked) -> None:
+        """A rename or delete of `*` would take from others' open documents the ids that they are known by."""
+        plain, *pattern = _PATTERN.split(str(asked.path), maxsplit=1)
+        for path in self._open_documents.open_paths(asked.upstream.id) if pattern else ():
+            if path.startswith(plain) and "/" in path.removeprefix(plain):
+                raise Denied(Reason.DOCUMENT_OPEN, "a name that is a pattern upstream")
 
     async def _check_closed(self, asked: _Asked) -> None:
         for path in dict.fromkeys((asked.path, asked.real)):

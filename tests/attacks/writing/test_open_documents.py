@@ -50,6 +50,9 @@ class Rooms:
     def is_open(self, upstream: str, path: CanonicalPath) -> bool:
         return any(each == str(path) or each.startswith(f"{path}/") for each in self.open)
 
+    def open_paths(self, upstream: str) -> frozenset[str]:
+        return frozenset(self.open)
+
     def open_files(self, upstream: str) -> frozenset[str]:
         return frozenset(self.notebooks)
 

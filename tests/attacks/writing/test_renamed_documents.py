@@ -124,6 +124,33 @@ async def test_a_document_goes_with_its_folder(bo: Inside, page: Visitor, server
     await until(lambda: (shared / "moved" / "it" / "live.txt").read_text() == f"{WORDS}typed after")
 
 
+@pytest.mark.parametrize(
+    ("method", "pattern", "folder"),
+    [("PATCH", "*", "every"), ("PATCH", "w[i]d?", "wide"), ("DELETE", "*", "each"), ("DELETE", "m[o]r?", "more")],
+)
+async def test_attack_a_folder_whose_name_is_a_pattern(
+    bo: Inside, page: Visitor, server: JupyterServer, shared: Path, method: str, pattern: str, folder: str
+) -> None:
+    """The server would move or forget the ids of what lies in others."""
+    (shared / folder).mkdir()
+    (shared / folder / "live.txt").write_text(WORDS)
+    typing = await page.open(f"{ROOT}/{folder}/live.txt")
+    asked, body = quote(pattern, safe=""), {"path": f"{ROOT}/plain_{folder}"} if method == "PATCH" else None
+    assert (await contents(bo, "PUT", asked, {"type": "directory"})).status in (200, 201)
+    check_refused(await contents(bo, method, asked, body), server, "document_open")
+    async with owning(server) as owner:
+        assert (await owner.ask("GET", f"api/fileid/id?path={ROOT}/{folder}/live.txt"))["id"]
+    typing.type("typed after")
+    await until(lambda: (shared / folder / "live.txt").read_text() == f"{WORDS}typed after")
+
+
+async def test_an_open_document_of_any_name_is_renamed(bo: Inside, page: Visitor, shared: Path) -> None:
+    """A file has nothing below it."""
+    (shared / "figure [1].txt").write_text(WORDS)
+    await page.open(f"{ROOT}/{quote('figure [1].txt')}")
+    await rename(bo, (quote("figure [1].txt"), "figure.txt"))
+
+
 @pytest.mark.parametrize("who", ["a visitor", "the owner"])
 async def test_attack_writing_over_a_document_right_after_it_was_renamed(
     bo: Inside, page: Visitor, server: JupyterServer, shared: Path, rooms: Rooms, who: str
