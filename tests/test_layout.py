@@ -237,6 +237,7 @@ TESTED_ELSEWHERE = {
     "upstream/probe.py": "tests/upstream/test_start.py",
     "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
     "upstream/servers.py": "tests/dashboard/test_api.py",
+    "writing/ids.py": "tests/attacks/writing",
     "writing/interfaces.py": "protocols",
     "writing/judge.py": "tests/attacks/writing, tests/writing",
     "writing/standing.py": "tests/attacks/writing",

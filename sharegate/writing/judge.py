@@ -28,6 +28,7 @@ from sharegate.policy.files import FileRules
 from sharegate.shares.model import Grant, RootKind
 from sharegate.upstream.interfaces import Forwarder, Outgoing
 from sharegate.upstream.model import Upstream
+from sharegate.writing.ids import Ids
 from sharegate.writing.interfaces import Keeping, OpenDocuments, RealPaths
 from sharegate.writing.standing import MAX_ENTRIES, MAX_FOLDERS, Ground
 from sharegate.writing.uploads import LAST, Upload, Uploads
@@ -89,6 +90,7 @@ class Writing:
         self._open_documents = open_documents
         self._keeping = keeping
         self._ground = Ground(forwarder)
+        self._ids = Ids(forwarder)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def turn(self, upstream: Upstream) -> contextlib.AbstractAsyncContextManager[None]:
@@ -275,12 +277,17 @@ class Writing:
         same = [each.casefold() for each in to.segments] == [each.casefold() for each in asked.path.segments]
         if not same and await self._ground.kind(asked.upstream, to) is not None:
             raise Denied(Reason.CONFLICT, "something stands at the new place")
+        if await self._is_one_of(self._open_documents.open_files, asked, asked.path) and await self._ids.of(
+            asked.upstream, to
+        ):
+            # Upstream would leave the open document's id, and what is written there, at the old place.
+            raise Denied(Reason.CONFLICT, "an id is left of what stood at the new place")
         await self._may_stand(asked, to)
         if kind == "directory":
             _check_folder_name(to.name)
             if not asked.grant.share.runnable_files:
                 await self._look_through(asked, asked.path, copied=False)
-            await self._ground.give_id(asked.upstream, asked.path)
+            await self._ids.give(asked.upstream, asked.path)
         elif is_notebook_name(to.name) and not (is_notebook_name(asked.path.name) or await self._guarded(asked)):
             return await self._become_notebook(asked, to)
         return Step(asked.confined)
@@ -376,7 +383,7 @@ class Writing:
         """Whether what stands at `path` now is one of the files, which rooms may know by a name that it had before."""
         if not files(asked.upstream.id):
             return False
-        return await self._ground.file_id(asked.upstream, path) in files(asked.upstream.id)
+        return await self._ids.of(asked.upstream, path) in files(asked.upstream.id)
 
     def _forget_uploads(self, asked: _Asked) -> None:
         """Whose parts are on their way there, they belong to something else from now on."""

@@ -1,9 +1,9 @@
-"""What stands on a server, asked through its contents API, and by which id."""
+"""What stands on a server, asked through its contents API."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -21,20 +21,11 @@ _MODEL_LIMIT = 1 << 20
 _LISTING_LIMIT = 16 << 20
 
 
-_Model = TypeVar("_Model", bound=msgspec.Struct)
-
-
 class _Entry(msgspec.Struct):
     name: str
     type: str
     size: Any = None
     content: Any = None
-
-
-class _FileId(msgspec.Struct):
-    """jupyter_server_fileid FileIDHandler."""
-
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +89,6 @@ class Ground:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a text file without text")
         return content.encode("utf-8", "surrogatepass")
 
-    async def file_id(self, upstream: Upstream, path: CanonicalPath) -> str:
-        """The id of what stands there now, which follows renames; "" where the server has given none."""
-        # Our asking must not look like work to whoever stops idle servers (APIHandler.update_api_activity).
-        query = (("path", str(path)), ("no_track_activity", "1"))
-        answer = await self._forwarder.forward(upstream, Outgoing("GET", "api/fileid/id", query))
-        data = await answer.read(_MODEL_LIMIT)
-        if answer.status == 404:
-            return ""
-        check_status(answer.status, reading=True, sent=())
-        return _decoded(data, _FileId).id
-
-    async def give_id(self, upstream: Upstream, folder: CanonicalPath) -> None:
-        """An id of its own, without which the ids of what is in it do not go with it when it is renamed
-        (jupyter_server_fileid BaseFileIdManager.move), nor the live documents."""
-        answer = await self._forwarder.forward(
-            upstream,
-            Outgoing(
-                "PUT",
-                f"api/collaboration/session/{folder.encoded}",
-                headers=(("content-type", "application/json"),),
-                body=b'{"format":"text","type":"file"}',
-            ),
-        )
-        await answer.read(_MODEL_LIMIT)
-        if answer.status != 404:  # a server without live documents
-            check_status(answer.status, reading=True, sent=())
-
     async def _get(
         self, upstream: Upstream, path: CanonicalPath, limit: int, *query: tuple[str, str]
     ) -> tuple[int, bytes]:
@@ -134,8 +98,8 @@ class Ground:
         return answer.status, await answer.read(limit)
 
 
-def _decoded(data: bytes, kind: type[_Model]) -> _Model:
+def _decoded(data: bytes, kind: type[_Entry]) -> _Entry:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):  # fails closed
-        raise Denied(Reason.UPSTREAM_BAD_ANSWER, "not the model that was asked for") from None
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        raise Denied(Reason.UPSTREAM_BAD_ANSWER, "not a contents model") from None

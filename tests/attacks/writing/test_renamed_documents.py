@@ -113,15 +113,21 @@ async def test_attack_another_file_under_the_id_of_an_open_notebook(
     assert not (shared / "z2.ipynb").exists()
 
 
-async def test_a_document_goes_with_its_folder(bo: Inside, page: Visitor, server: JupyterServer, shared: Path) -> None:
-    """It is open at its new place, is left to its room there, and what is typed is saved there."""
-    (shared / "around" / "it").mkdir(parents=True)
-    (shared / "around" / "it" / "live.txt").write_text(WORDS)
-    typing = await page.open(f"{ROOT}/around/it/live.txt")
-    await rename(bo, ("around", "moved"))
-    check_refused(await contents(bo, "PUT", "moved/it/live.txt", text("over")), server, "document_open")
-    typing.type("typed after")
-    await until(lambda: (shared / "moved" / "it" / "live.txt").read_text() == f"{WORDS}typed after")
+@pytest.mark.parametrize("whose", ["visitor", "owner"])
+async def test_a_document_goes_with_its_folder(
+    bo: Inside, page: Visitor, server: JupyterServer, shared: Path, whose: str
+) -> None:
+    """It is open at its new place, is left to its room there, and what is typed is saved there, by the owner too."""
+    (shared / f"around_{whose}" / "it").mkdir(parents=True)
+    (shared / f"around_{whose}" / "it" / "live.txt").write_text(WORDS)
+    async with owning(server) as owner:
+        typing = await (page if whose == "visitor" else owner).open(f"{ROOT}/around_{whose}/it/live.txt")
+        await rename(bo, (f"around_{whose}", f"moved_{whose}"))
+        if whose == "visitor":
+            reply = await contents(bo, "PUT", f"moved_{whose}/it/live.txt", text("over"))
+            check_refused(reply, server, "document_open")
+        typing.type("typed after")
+        await until(lambda: (shared / f"moved_{whose}" / "it" / "live.txt").read_text() == f"{WORDS}typed after")
 
 
 @pytest.mark.parametrize(
@@ -142,6 +148,22 @@ async def test_attack_a_folder_whose_name_is_a_pattern(
         assert (await owner.ask("GET", f"api/fileid/id?path={ROOT}/{folder}/live.txt"))["id"]
     typing.type("typed after")
     await until(lambda: (shared / folder / "live.txt").read_text() == f"{WORDS}typed after")
+
+
+async def test_an_open_document_stays_where_the_name_is_another_files_still(
+    bo: Inside, page: Visitor, server: JupyterServer, shared: Path
+) -> None:
+    """Of one that was open once and was deleted on the disk: the server would go on saving at the old place."""
+    for name in ("gone.txt", "stays.txt"):
+        (shared / name).write_text(WORDS)
+        typing = await page.open(f"{ROOT}/{name}")
+    await page.pages[0].leave()
+    (shared / "gone.txt").unlink()
+    check_refused(await contents(bo, "PATCH", "stays.txt", {"path": f"{ROOT}/gone.txt"}), server, "conflict")
+    typing.type("typed after")
+    await until(lambda: (shared / "stays.txt").read_text() == f"{WORDS}typed after")
+    assert not (shared / "gone.txt").exists()
+    await rename(bo, ("stays.txt", "free.txt"))
 
 
 async def test_an_open_document_of_any_name_is_renamed(bo: Inside, page: Visitor, shared: Path) -> None:
