@@ -55,7 +55,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.UPDATE_REFUSED: "an edit that would have harmed the document or whoever has it open; it reached nobody",
     Reason.UPDATE_TOO_LARGE: "an edit above a limit of size, and nothing else is known against it; it reached nobody",
     Reason.WRITING_ENDED: "three refused edits (or six that were too large) within a minute: this visit can only read",
-    Reason.DOCUMENT_OPEN: "a file was to be overwritten while it is open live, or a folder named `*` to go while one beside it is",
+    Reason.DOCUMENT_OPEN: "a file was to be written over while it is open, or what is named `*` to go from beside it",
     Reason.RUNS_BY_ITSELF: "a file was to be made whose name has a program load or run it (`*.py` beside a notebook)",
     Reason.CONFLICT: "the server found something else at that place than the change was made for",
     Reason.VERSIONS_FULL: "what one visit replaced fills a quarter of `versions_megabytes` (one link: half)",
