@@ -8,7 +8,7 @@ import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
@@ -38,6 +38,13 @@ MOST_FILES = 1000
 _MODEL_LIMIT = 1 << 20
 
 
+class Links(Protocol):
+    """A look at the disk of a server."""
+
+    async def links(self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]) -> set[str]:
+        """Which names of a folder of the share are links, as far as its disk is seen."""
+
+
 class Living:
     """Implements versions.interfaces.LiveDocuments and writing.interfaces.Keeping."""
 
@@ -47,6 +54,7 @@ class Living:
         documents: Documents,
         upstreams: UpstreamDirectory,
         forwarder: Forwarder,
+        links: Links,
         keeping: Keeping,
         keeper: Keeper,
         edits: EditStore,
@@ -56,6 +64,7 @@ class Living:
         self._documents = documents
         self._upstreams = upstreams
         self._forwarder = forwarder
+        self._links = links
         self._keeping = keeping
         self._keeper = keeper
         self._edits = edits
@@ -238,6 +247,9 @@ class Living:
     async def _keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         account = OnAccount(visit=grant.visit.id, link=grant.link.id, share=grant.share.id)
         cause = Cause.BEFORE_DELETE if deleting else Cause.BEFORE_OVERWRITE
+        if deleting and await self._links.links(grant, upstream, path.segments[:-1], [path.name]):
+            # Of a link only the link goes.
+            return
         waiting, count, total = [path], 0, 0
         while waiting:
             here = waiting.pop()
@@ -247,7 +259,9 @@ class Living:
                 continue
             if model.get("type") == "directory":
                 listed = await self._model(upstream, here, content=True) or {}
-                waiting.extend(here.join(str(entry["name"])) for entry in listed.get("content") or ())
+                names = [_text(entry["name"]) for entry in listed.get("content") or ()]
+                linked = await self._links.links(grant, upstream, here.segments, names)
+                waiting.extend(here.join(name) for name in names if name not in linked)
                 if count + len(waiting) > MOST_FILES:
                     raise Denied(Reason.BODY_TOO_LARGE, "a folder with more files than are kept")
                 continue
@@ -419,6 +433,16 @@ class Living:
         await answer.read(_MODEL_LIMIT)
         if answer.status not in (200, 201):
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, f"the file is not written: {answer.status}")
+
+
+def _text(name: object) -> str:
+    """A name of a listing. Denied(`hidden_inside`) for one that is not UTF-8, which comes as lone surrogates: visitors
+    are not shown it, and nobody can ask for it."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise Denied(Reason.HIDDEN_INSIDE, "a name that is no text") from None
+    return str(name)
 
 
 def _readable(epoch: Epoch) -> Content:
