@@ -247,38 +247,49 @@ class Living:
     async def _keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         account = OnAccount(visit=grant.visit.id, link=grant.link.id, share=grant.share.id)
         cause = Cause.BEFORE_DELETE if deleting else Cause.BEFORE_OVERWRITE
-        if deleting and await self._links.links(grant, upstream, path.segments[:-1], [path.name]):
-            # Of a link only the link goes.
-            return
-        waiting, count, total = [path], 0, 0
-        while waiting:
-            here = waiting.pop()
-            count += 1
-            model = await self._model(upstream, here)
-            if model is None:
-                continue
-            if model.get("type") == "directory":
-                listed = await self._model(upstream, here, content=True) or {}
-                names = [_text(entry["name"]) for entry in listed.get("content") or ()]
-                linked = await self._links.links(grant, upstream, here.segments, names)
-                waiting.extend(here.join(name) for name in names if name not in linked)
-                if count + len(waiting) > MOST_FILES:
-                    raise Denied(Reason.BODY_TOO_LARGE, "a folder with more files than are kept")
-                continue
-            total += int(model.get("size") or 0)
-            if total > MOST_BYTES:
-                raise Denied(Reason.BODY_TOO_LARGE, "larger than what is kept of a file")
+        for here in await self._files_at(grant, upstream, path, deleting=deleting):
             if self._documents.rooms.is_open(upstream.id, here):
                 async with self._held(upstream, here) as (room, epoch):
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
-            content = await self._file(upstream, here)
+            try:
+                content = await self._file(upstream, here)
+            except NotFound:  # gone meanwhile
+                continue
             standing = await asyncio.to_thread(measured, content)
             if not deleting and self._wholes.own(upstream.id, str(here), grant.visit.id, standing):
                 continue
             kept = await self._take(upstream, here, cause, account, content)
             self._wholes.kept(upstream.id, str(here), standing, kept.id, kept.taken)
+
+    async def _files_at(
+        self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool
+    ) -> list[CanonicalPath]:
+        """What is kept, by what the listings say: too much is refused before any of it is read. Of a link that is
+        deleted only the link goes."""
+        if deleting and await self._links.links(grant, upstream, path.segments[:-1], [path.name]):
+            return []
+        top = await self._model(upstream, path)
+        waiting = [(path, top)] if top is not None else []
+        files: list[CanonicalPath] = []
+        count, total = 0, 0
+        while waiting:
+            here, model = waiting.pop()
+            count += 1
+            if model.get("type") != "directory":
+                files.append(here)
+                total += int(model.get("size") or 0)
+                if total > MOST_BYTES:
+                    raise Denied(Reason.BODY_TOO_LARGE, "larger than what is kept of a file")
+                continue
+            listed = await self._model(upstream, here, content=True) or {}
+            entries = {_text(entry["name"]): entry for entry in listed.get("content") or ()}
+            linked = await self._links.links(grant, upstream, here.segments, list(entries))
+            waiting.extend((here.join(name), entry) for name, entry in entries.items() if name not in linked)
+            if count + len(waiting) > MOST_FILES:
+                raise Denied(Reason.BODY_TOO_LARGE, "a folder with more files than are kept")
+        return files
 
     async def _take(
         self,

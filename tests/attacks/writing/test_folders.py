@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sharegate.living import MOST_FILES
+from sharegate.living import MOST_BYTES, MOST_FILES
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.writing.editor import ROOT, ask, check_refused, contents, snapshot
@@ -170,6 +170,20 @@ async def test_deleting_a_link_keeps_nothing(ed: Inside, gate: Gatehouse, folder
     assert (await contents(ed, "DELETE", linked.name)).status == 204
     assert (folder / "a.txt").exists() and not linked.is_symlink()
     assert await versions(gate, linked / "a.txt") == []
+
+
+async def test_attack_a_folder_too_large_to_keep(
+    ed: Inside, gate: Gatehouse, server: JupyterServer, folder: Path
+) -> None:
+    """It is refused before anything of it is read and kept: whoever asks again and again holds nobody up."""
+    for number in range(20):
+        (folder / f"{number}.txt").write_text("x")
+    with (folder / "large.bin").open("wb") as large:
+        large.truncate(MOST_BYTES + 1)
+    check_refused(await contents(ed, "DELETE", folder.name), server, "body_too_large")
+    assert len(list(folder.iterdir())) == 22
+    for number in range(20):
+        assert await versions(gate, folder / f"{number}.txt") == []
 
 
 async def test_attack_deleting_a_name_that_is_no_text(ed: Inside, server: JupyterServer, folder: Path) -> None:
