@@ -249,6 +249,19 @@ async def test_hostile_queries_are_answered(office: Office, value: str) -> None:
                 well_formed(*await office.running.api.call("GET", pattern, {name: value}))
 
 
+@pytest.mark.parametrize("value", ["/week3\0", "/\0", "/" + "n" * 5000, "/" + "é/" * 3000])
+async def test_places_that_no_disk_has_are_refused_by_name(office: Office, value: str) -> None:
+    """Wherever a path of the owner's computer is asked for."""
+    for path, field in (("shares", "path"), ("audit/anchor", "to"), ("store/backup", "to")):
+        status, answer = await office.ask("POST", path, {field: value})
+        well_formed(status, answer)
+        no_server = path == "shares" and "\0" not in value and answer["error"]["code"] == "unreachable"
+        assert no_server or (status, answer["error"]["field"]) == (400, field), (path, answer)
+    status, answer = await office.running.api.call("GET", "/api/v1/audit/verify", {"anchors": value})
+    well_formed(status, answer)
+    assert (status, answer["error"]["field"]) == (400, "anchors")
+
+
 @pytest.mark.parametrize("id", ["nobody", "-", "x" * 40, "x" * 41, "a%2fb", "..", "\ud800", "", "é", "a\n"])
 async def test_ids_that_name_nothing_are_not_found(office: Office, id: str) -> None:
     """Every route with an id says so in the same shape."""
