@@ -127,7 +127,7 @@ class Answers:
         if rule.answer_name == "session":
             await self._documents.check_session(grant, upstream, confined)
         if rule.capability is Capability.CONTENTS_WRITE:
-            async with self._writing.turn(upstream):
+            async with self._writing.turn(grant, upstream):
                 step = await self._writing.judge(request.method, grant, upstream, confined)
                 if step.model is not None:
                     return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))

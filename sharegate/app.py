@@ -212,6 +212,7 @@ def _gate(
         documents=documents,
         upstreams=house.directory,
         forwarder=house.forwarder,
+        links=house.roots,
         keeping=keeping,
         keeper=house.keeper,
         edits=store,

@@ -77,6 +77,7 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
     VERSIONS_FULL = "versions_full"
     HIDDEN_INSIDE = "hidden_inside"
+    UNSEEN_DISK = "unseen_disk"
     # how much
     JOIN_LIMIT = "join_limit"
     CREDENTIAL_LIMIT = "credential_limit"
@@ -170,6 +171,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CONFLICT: Meaning(409, "conflict", "Something else stands there meanwhile."),
     Reason.VERSIONS_FULL: Meaning(413, "versions_full", "What is kept of your changes fills its room."),
     Reason.HIDDEN_INSIDE: Meaning(409, "hidden_inside", "The folder holds something that is hidden here."),
+    Reason.UNSEEN_DISK: _NOT_ALLOWED,
     Reason.JOIN_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.CREDENTIAL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.REQUEST_LIMIT: Meaning(429, "too_many", _LIMIT),

@@ -8,7 +8,7 @@ import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
@@ -38,6 +38,13 @@ MOST_FILES = 1000
 _MODEL_LIMIT = 1 << 20
 
 
+class Links(Protocol):
+    """A look at the disk of a server."""
+
+    async def links(self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]) -> set[str]:
+        """Which names of a folder of the share are links, as far as its disk is seen."""
+
+
 class Living:
     """Implements versions.interfaces.LiveDocuments and writing.interfaces.Keeping."""
 
@@ -47,6 +54,7 @@ class Living:
         documents: Documents,
         upstreams: UpstreamDirectory,
         forwarder: Forwarder,
+        links: Links,
         keeping: Keeping,
         keeper: Keeper,
         edits: EditStore,
@@ -56,6 +64,7 @@ class Living:
         self._documents = documents
         self._upstreams = upstreams
         self._forwarder = forwarder
+        self._links = links
         self._keeping = keeping
         self._keeper = keeper
         self._edits = edits
@@ -238,33 +247,49 @@ class Living:
     async def _keep(self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool) -> None:
         account = OnAccount(visit=grant.visit.id, link=grant.link.id, share=grant.share.id)
         cause = Cause.BEFORE_DELETE if deleting else Cause.BEFORE_OVERWRITE
-        waiting, count, total = [path], 0, 0
-        while waiting:
-            here = waiting.pop()
-            count += 1
-            model = await self._model(upstream, here)
-            if model is None:
-                continue
-            if model.get("type") == "directory":
-                listed = await self._model(upstream, here, content=True) or {}
-                waiting.extend(here.join(str(entry["name"])) for entry in listed.get("content") or ())
-                if count + len(waiting) > MOST_FILES:
-                    raise Denied(Reason.BODY_TOO_LARGE, "a folder with more files than are kept")
-                continue
-            total += int(model.get("size") or 0)
-            if total > MOST_BYTES:
-                raise Denied(Reason.BODY_TOO_LARGE, "larger than what is kept of a file")
+        for here in await self._files_at(grant, upstream, path, deleting=deleting):
             if self._documents.rooms.is_open(upstream.id, here):
                 async with self._held(upstream, here) as (room, epoch):
                     if not epoch.read_only:
                         await self._keeping.keep(room, epoch, cause, account)
                         continue
-            content = await self._file(upstream, here)
+            try:
+                content = await self._file(upstream, here)
+            except NotFound:  # gone meanwhile
+                continue
             standing = await asyncio.to_thread(measured, content)
             if not deleting and self._wholes.own(upstream.id, str(here), grant.visit.id, standing):
                 continue
             kept = await self._take(upstream, here, cause, account, content)
             self._wholes.kept(upstream.id, str(here), standing, kept.id, kept.taken)
+
+    async def _files_at(
+        self, grant: Grant, upstream: Upstream, path: CanonicalPath, *, deleting: bool
+    ) -> list[CanonicalPath]:
+        """What is kept, by what the listings say: too much is refused before any of it is read. Of a link that is
+        deleted only the link goes."""
+        if deleting and await self._links.links(grant, upstream, path.segments[:-1], [path.name]):
+            return []
+        top = await self._model(upstream, path)
+        waiting = [(path, top)] if top is not None else []
+        files: list[CanonicalPath] = []
+        count, total = 0, 0
+        while waiting:
+            here, model = waiting.pop()
+            count += 1
+            if model.get("type") != "directory":
+                files.append(here)
+                total += int(model.get("size") or 0)
+                if total > MOST_BYTES:
+                    raise Denied(Reason.BODY_TOO_LARGE, "larger than what is kept of a file")
+                continue
+            listed = await self._model(upstream, here, content=True) or {}
+            entries = {_text(entry["name"]): entry for entry in listed.get("content") or ()}
+            linked = await self._links.links(grant, upstream, here.segments, list(entries))
+            waiting.extend((here.join(name), entry) for name, entry in entries.items() if name not in linked)
+            if count + len(waiting) > MOST_FILES:
+                raise Denied(Reason.BODY_TOO_LARGE, "a folder with more files than are kept")
+        return files
 
     async def _take(
         self,
@@ -419,6 +444,16 @@ class Living:
         await answer.read(_MODEL_LIMIT)
         if answer.status not in (200, 201):
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, f"the file is not written: {answer.status}")
+
+
+def _text(name: object) -> str:
+    """A name of a listing. Denied(`hidden_inside`) for one that is not UTF-8, which comes as lone surrogates: visitors
+    are not shown it, and nobody can ask for it."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        raise Denied(Reason.HIDDEN_INSIDE, "a name that is no text") from None
+    return str(name)
 
 
 def _readable(epoch: Epoch) -> Content:

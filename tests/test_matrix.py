@@ -29,11 +29,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 W = TypeVar("W", Inside, Program)
 TOKEN = "raw-server-token-that-nobody-may-see"
 MODEL = b'{"type":"directory","name":"shared","path":"sub/shared","content":null,"format":null,"writable":true}'
+FILE = MODEL.replace(b"directory", b"file")
 
 
 @dataclass
 class Recorder:
-    """An upstream that answers everything with one small model and remembers who asked."""
+    """An upstream that answers everything with one small model, of a file where one is asked for, and remembers who
+    asked."""
 
     port: int = 0
     requests: list[bytes] = None  # type: ignore[assignment]
@@ -42,8 +44,9 @@ class Recorder:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.requests.append(head)
-                length = f"Content-Length: {len(MODEL)}\r\n".encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + length + b"\r\n" + MODEL)
+                model = FILE if b"/data.csv" in head else MODEL
+                length = f"Content-Length: {len(model)}\r\n".encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" + length + b"\r\n" + model)
                 await writer.drain()
         writer.close()
 

@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 from collections import deque
+from collections.abc import Iterator
 
 from sharegate.errors import Denied, Reason
 from sharegate.upstream.interfaces import Disk
@@ -21,7 +22,7 @@ from sharegate.upstream.mounts import NearFolders
 
 # Names that begin with a dot and hold nobody's work: Jupyter's copies of what is shown, Finder's views.
 _OF_PROGRAMS = frozenset({".ipynb_checkpoints", ".DS_Store"})
-# Names looked at in a folder that is deleted.
+# Names looked at in a folder that is deleted, moved or copied.
 MAX_NAMES = 20_000
 
 # As many as Linux follows (path_resolution(7)).
@@ -59,9 +60,26 @@ class LocalDisk:
         return await asyncio.to_thread(_inside_names, _base(upstream), root, directory, names)
 
     async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
-        """Whether a folder holds what Jupyter's listings do not show, at any depth; true also for one that cannot be
-        looked through. Of a link only the link goes: that holds nothing."""
+        """Whether a folder holds what visitors are not shown, at any depth; true also for one that cannot be looked
+        through. Of a link only the link goes: that holds nothing."""
         return await asyncio.to_thread(_hidden_inside, _base(upstream), root, path)
+
+    async def names_below(
+        self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        """All names in a folder, at any depth, hidden ones too, also behind links that stay in the root. Denied
+        (`body_too_large`) when they are too many.
+
+        Copying reads what links lead to: with `copied` Denied(`link_out`) for a link that leads out, through a hidden
+        name, to a folder or to nothing, and for what is neither file nor folder.
+        """
+        return await asyncio.to_thread(_names_below, _base(upstream), root, path, copied)
+
+    async def links(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which of `names` in `directory` are links. Denied(`link_out`) when the directory is not in the root."""
+        return await asyncio.to_thread(_links, _base(upstream), root, directory, names)
 
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         """(device, inode, is_directory) of the root; None when it is gone or has become a link.
@@ -96,6 +114,16 @@ class NoDisk:
     async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
         return False
 
+    async def names_below(
+        self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        return None
+
+    async def links(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        return set()
+
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         return None
 
@@ -123,6 +151,16 @@ class DiskByUpstream:
 
     async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
         return await self._of(upstream).hidden_inside(upstream, root, path)
+
+    async def names_below(
+        self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        return await self._of(upstream).names_below(upstream, root, path, copied=copied)
+
+    async def links(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        return await self._of(upstream).links(upstream, root, directory, names)
 
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         return await self._of(upstream).identity(upstream, root)
@@ -191,29 +229,89 @@ def _inside_names(base: str, root: tuple[str, ...], directory: tuple[str, ...], 
 def _hidden_inside(base: str, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
     real_root = _real_root(base, root)
     around = _resolve(real_root, path[len(root) : -1], real_root)
-    waiting, count = [os.path.join(around, *path[-1:])], 0
+    top = os.path.join(around, *path[-1:])
     try:
-        if os.path.islink(waiting[0]):
-            return False
-        while waiting:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    if count > MAX_NAMES or _is_hidden(entry):
-                        return True
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-    except (OSError, ValueError):  # fails closed
+        return not os.path.islink(top) and any(_is_hidden(entry) for entry in _below([top]))
+    except (Denied, OSError, ValueError):  # fails closed
         return True
-    return False
+
+
+def _names_below(base: str, root: tuple[str, ...], path: tuple[str, ...], copied: bool) -> frozenset[str]:
+    if path[: len(root)] != root:
+        raise Denied(Reason.LINK_OUT, "asked about a path outside the root")
+    real_root = _real_root(base, root)
+    waiting = [_resolve(real_root, path[len(root) :], real_root)]
+    names: set[str] = set()
+    followed: set[str] = set()
+    try:
+        for entry in _below(waiting):
+            names.add(entry.name)
+            if entry.is_symlink():
+                target = _followed(entry, real_root, copied)
+                if target is not None and target not in followed:
+                    followed.add(target)
+                    waiting.append(target)
+            elif copied and not entry.is_dir(follow_symlinks=False) and not entry.is_file(follow_symlinks=False):
+                raise Denied(Reason.LINK_OUT, "neither file nor folder in a folder that is copied")
+    except (OSError, ValueError):  # fails closed
+        raise Denied(Reason.LINK_OUT, "a folder that cannot be looked through") from None
+    return frozenset(names)
+
+
+def _followed(link: os.DirEntry[str], real_root: str, copied: bool) -> str | None:
+    """The folder inside the root that a link leads to, if it leads to one."""
+    try:
+        target = _resolve(os.path.dirname(link.path), (link.name,), real_root)
+    except Denied:
+        if copied:
+            raise
+        # It is moved as the link that it is, and stays refused.
+        return None
+    # A link back up would be copied again and again, and copying stops half-way at one to nothing.
+    if copied and not os.path.isfile(target):
+        raise Denied(Reason.LINK_OUT, "a link to no file in a folder that is copied")
+    return target if os.path.isdir(target) else None
+
+
+def _links(base: str, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]) -> set[str]:
+    if directory[: len(root)] != root:
+        raise Denied(Reason.LINK_OUT, "asked about a path outside the root")
+    real_root = _real_root(base, root)
+    around = _resolve(real_root, directory[len(root) :], real_root)
+    return {name for name in names if os.path.islink(os.path.join(around, name))}
+
+
+def _below(waiting: list[str]) -> Iterator[os.DirEntry[str]]:
+    """All that lies in folders, at any depth; links are not followed. Whoever goes through it may append folders."""
+    count = 0
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if count > MAX_NAMES:
+                    raise Denied(Reason.BODY_TOO_LARGE, "a folder larger than the gate looks through")
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                yield entry
 
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
-    """By its name, as jupyter_server's listings judge it, or by a flag of the disk (macOS)."""
+    """By its name, as jupyter_server's listings and the gate's judge it, or by a flag of the disk (macOS)."""
     if entry.name in _OF_PROGRAMS:
         return False
     flags = getattr(entry.stat(follow_symlinks=False), "st_flags", 0)
-    return entry.name.startswith(".") or entry.name.endswith("~") or bool(flags & stat.UF_HIDDEN)
+    return (
+        entry.name.startswith(".") or entry.name.endswith("~") or bool(flags & stat.UF_HIDDEN) or _no_text(entry.name)
+    )
+
+
+def _no_text(name: str) -> bool:
+    """Whether a name is not UTF-8: it can be asked for by no address."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _identity(base: str, root: tuple[str, ...]) -> tuple[int, int, bool] | None:

@@ -107,7 +107,20 @@ class Disk(Protocol):
         """Where `path` really is, relative to the server's root like `root`; Denied(`link_out`) as `check_inside`."""
 
     async def hidden_inside(self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...]) -> bool:
-        """Whether the folder at `path` holds what the server's listings do not show; false for a disk out of sight."""
+        """Whether the folder at `path` holds what visitors are not shown; false for a disk out of sight."""
+
+    async def names_below(
+        self, upstream: Upstream, root: tuple[str, ...], path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        """All names in the folder at `path`, hidden ones too; None for a disk out of sight.
+
+        Denied(`body_too_large`) when they are too many. With `copied` Denied(`link_out`) for what may not be copied.
+        """
+
+    async def links(
+        self, upstream: Upstream, root: tuple[str, ...], directory: tuple[str, ...], names: list[str]
+    ) -> set[str]:
+        """Which of `names` in `directory` are links; none on a disk out of sight."""
 
     async def identity(self, upstream: Upstream, root: tuple[str, ...]) -> tuple[int, int, bool] | None:
         """(device, inode, is_directory) of the root without following a link at its end; None when it is gone."""

@@ -140,6 +140,16 @@ class Roots:
         """Whether a folder holds what visitors are not shown, as far as its disk is seen."""
         return await self._disk.hidden_inside(upstream, self._root_of(grant), path)
 
+    async def names_below(
+        self, grant: Grant, upstream: Upstream, path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        """All names in a folder that is moved or copied; None where its disk is not seen."""
+        return await self._disk.names_below(upstream, self._root_of(grant), path, copied=copied)
+
+    async def links(self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]) -> set[str]:
+        """Which names of a folder are links, as far as its disk is seen."""
+        return await self._disk.links(upstream, self._root_of(grant), directory, names)
+
     @staticmethod
     def _root_of(grant: Grant) -> tuple[str, ...]:
         return grant.root.segments

@@ -50,10 +50,11 @@ class RealPaths(Protocol):
     async def real(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> tuple[str, ...]:
         """Where `path` really is, relative to the server's root. Denied(`link_out`) when that leaves the share."""
 
-    async def inside_names(
-        self, grant: Grant, upstream: Upstream, directory: tuple[str, ...], names: list[str]
-    ) -> set[str]:
-        """Which names of a listing really lie inside the share."""
-
     async def hidden_inside(self, grant: Grant, upstream: Upstream, path: tuple[str, ...]) -> bool:
         """Whether a folder holds what visitors are not shown."""
+
+    async def names_below(
+        self, grant: Grant, upstream: Upstream, path: tuple[str, ...], *, copied: bool
+    ) -> frozenset[str] | None:
+        """All names in a folder, shown or not; None where the disk is not seen. Denied(`body_too_large`), and with
+        `copied` Denied(`link_out`) for what is no plain file or folder inside the share."""

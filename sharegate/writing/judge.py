@@ -13,10 +13,11 @@ import contextlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakValueDictionary
 
 from sharegate.confine.answer import check_status, write
 from sharegate.confine.body import LONG, write_json_apart
@@ -29,7 +30,7 @@ from sharegate.shares.model import Grant, RootKind
 from sharegate.upstream.interfaces import Forwarder, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.writing.interfaces import Keeping, OpenDocuments, RealPaths
-from sharegate.writing.standing import MAX_ENTRIES, MAX_FOLDERS, Ground
+from sharegate.writing.standing import Ground
 from sharegate.writing.uploads import LAST, Upload, Uploads
 from sharegate.writing.written import written
 
@@ -87,10 +88,16 @@ class Writing:
         self._keeping = keeping
         self._ground = Ground(forwarder)
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        # By visit, as long as one of its writes waits or goes on.
+        self._own: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def turn(self, upstream: Upstream) -> contextlib.AbstractAsyncContextManager[None]:
-        """Held from the look until the upstream has answered."""
-        return self._turns[upstream.id]
+    @contextlib.asynccontextmanager
+    async def turn(self, grant: Grant, upstream: Upstream) -> AsyncIterator[None]:
+        """Held from the look until the upstream has answered. Each visit stands in the server's queue once: the others
+        wait for its one write there, however many it sends."""
+        own = self._own.setdefault(grant.visit.id, asyncio.Lock())
+        async with own, self._turns[upstream.id]:
+            yield
 
     async def judge(self, method: str, grant: Grant, upstream: Upstream, confined: Confined) -> Step:
         """Before a request that needs `contents:write` goes upstream."""
@@ -249,7 +256,7 @@ class Writing:
             real = await self._roots.real(asked.grant, asked.upstream, source.segments)
             if asked.real.segments[: len(real)] == real:
                 raise Denied(Reason.BAD_BODY, "a folder copied into itself")
-            await self._look_through(asked, source, copied=True)
+            await self._look_through(asked, CanonicalPath(real), copied=True)
         elif is_notebook_name(made) and not is_notebook_name(source.name):
             raise Denied(Reason.BAD_BODY, "a copy that would become a notebook")
 
@@ -313,40 +320,27 @@ class Writing:
         if await self._ground.kind(asked.upstream, CanonicalPath(path.segments[:-1])) != "directory":
             raise Denied(Reason.NOT_FOUND, "no folder for it")
 
-    def _may_make(self, asked: _Asked, name: str) -> None:
-        group = None if asked.grant.share.runnable_files else self._rules.group_of(name)
-        if group is not None:
-            raise Denied(Reason.RUNS_BY_ITSELF, group)
+    def _may_make(self, asked: _Asked, *names: str) -> None:
+        for name in () if asked.grant.share.runnable_files else names:
+            group = self._rules.group_of(name)
+            if group is not None:
+                raise Denied(Reason.RUNS_BY_ITSELF, group)
 
     async def _look_through(self, asked: _Asked, top: CanonicalPath, *, copied: bool) -> None:
-        """All names in a folder that is moved or copied.
+        """All names in a folder that is moved or copied, shown or not: what may not be made is not carried along.
 
-        Copying follows links: then none may lead out, and none to a folder.
+        A copy is of what links lead to, and it is a new file also of what is hidden.
         """
-        waiting, folders, entries = [top], 0, 0
-        while waiting:
-            here = waiting.pop()
-            found = await self._ground.entries(asked.upstream, here)
-            folders, entries = folders + 1, entries + len(found)
-            if folders + len(waiting) > MAX_FOLDERS or entries > MAX_ENTRIES:
-                raise Denied(Reason.BODY_TOO_LARGE, "a folder larger than the gate looks through")
-            for entry in found:
-                self._may_make(asked, entry.name)
-            names = [entry.name for entry in found]
-            inside = await self._roots.inside_names(asked.grant, asked.upstream, here.segments, names)
-            below = [here.join(entry.name) for entry in found if entry.directory and entry.name in inside]
+        names: Collection[str] | None = await self._roots.names_below(
+            asked.grant, asked.upstream, top.segments, copied=copied
+        )
+        if names is None:
             if copied:
-                if len(inside) < len(set(names)):
-                    raise Denied(Reason.LINK_OUT, "a link in the folder leads out of the share")
-                await self._check_plain(asked, here, below)
-            waiting.extend(below)
-
-    async def _check_plain(self, asked: _Asked, here: CanonicalPath, below: list[CanonicalPath]) -> None:
-        """No folder is a link: one that leads back up would be copied again and again."""
-        around = await self._roots.real(asked.grant, asked.upstream, here.segments)
-        for path in below:
-            if await self._roots.real(asked.grant, asked.upstream, path.segments) != (*around, path.name):
-                raise Denied(Reason.LINK_OUT, "a link to a folder in a folder that is copied")
+                raise Denied(Reason.UNSEEN_DISK, "what links in the folder lead to would be copied")
+            names = await self._ground.names_below(asked.upstream, top)
+        await asyncio.to_thread(self._may_make, asked, *names)
+        if copied and await self._roots.hidden_inside(asked.grant, asked.upstream, top.segments):
+            raise Denied(Reason.HIDDEN_INSIDE)
 
     def _check_closed(self, asked: _Asked) -> None:
         if any(self._open_documents.is_open(asked.upstream.id, path) for path in (asked.path, asked.real)):

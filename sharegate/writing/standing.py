@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from sharegate.confine.answer import check_status
+from sharegate.confine.answer import check_status, read_value
 from sharegate.confine.notebooks import MAX_NOTEBOOK
 from sharegate.errors import Denied, Reason
 from sharegate.paths import CanonicalPath
 from sharegate.upstream.interfaces import Forwarder, Outgoing
 from sharegate.upstream.model import Upstream
 
-# Of a folder that is moved or copied: how many folders are listed and how many entries looked at.
+# Of a folder that is moved on a disk out of sight: how many folders are listed and how many entries looked at.
 MAX_FOLDERS = 300
 MAX_ENTRIES = 20_000
 _MODEL_LIMIT = 1 << 20
@@ -28,16 +27,8 @@ class _Entry(msgspec.Struct):
     content: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a folder; `kind` is `directory`, `file` or `notebook`."""
-
-    name: str
-    kind: str
-
-    @property
-    def directory(self) -> bool:
-        return self.kind == "directory"
+class _Listing(msgspec.Struct):
+    content: list[_Entry]
 
 
 class Ground:
@@ -63,18 +54,31 @@ class Ground:
         size = _decoded(data, _Entry).size
         return size if isinstance(size, int) else None
 
-    async def entries(self, upstream: Upstream, folder: CanonicalPath) -> list[Entry]:
-        """What a folder shows: no hidden names."""
+    async def names_below(self, upstream: Upstream, top: CanonicalPath) -> set[str]:
+        """All names that a folder shows, at any depth: no hidden ones."""
+        names: set[str] = set()
+        waiting, folders, entries = [top], 0, 0
+        while waiting:
+            here = waiting.pop()
+            found = await self._entries(upstream, here)
+            folders, entries = folders + 1, entries + len(found)
+            below = [here.join(entry.name) for entry in found if entry.type == "directory"]
+            if folders + len(waiting) + len(below) > MAX_FOLDERS or entries > MAX_ENTRIES:
+                raise Denied(Reason.BODY_TOO_LARGE, "a folder larger than the gate looks through")
+            if any("\ufffd" in path.name for path in below):
+                # A name that is not UTF-8 (answer.py): what lies there cannot be asked for.
+                raise Denied(Reason.HIDDEN_INSIDE, "a folder in it has a name that is no text")
+            names.update(entry.name for entry in found)
+            waiting.extend(below)
+        return names
+
+    async def _entries(self, upstream: Upstream, folder: CanonicalPath) -> list[_Entry]:
         status, data = await self._get(upstream, folder, _LISTING_LIMIT, ("content", "1"), ("type", "directory"))
         check_status(status, reading=True, sent=())
-        content = _decoded(data, _Entry).content
-        if not isinstance(content, list) or len(content) > MAX_ENTRIES:
-            raise Denied(Reason.BODY_TOO_LARGE, "a folder with more entries than the gate looks through")
         try:
-            found = msgspec.convert(content, list[_Entry])
+            return msgspec.convert(read_value(data), _Listing).content
         except msgspec.ValidationError:
             raise Denied(Reason.UPSTREAM_BAD_ANSWER, "a listing that is none") from None
-        return [Entry(each.name, each.type) for each in found]
 
     async def text(self, upstream: Upstream, path: CanonicalPath) -> bytes:
         """A text file's bytes. Denied(`bad_body`) for a file that is no text."""

@@ -349,7 +349,7 @@ async def test_what_is_hidden_in_a_folder(home: Path) -> None:
         return await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, *name.split("/")))
 
     assert not await hidden("top") and not await hidden("to_top/deep")
-    for name in (".env", "x~", ".ipynb_checkpoints/.env"):
+    for name in (".env", "x~", ".ipynb_checkpoints/.env", os.fsdecode(b"b\xff.txt")):
         made = top / "deep" / name
         made.write_text("")
         assert await hidden("top") and await hidden("top/deep") and await hidden("to_top/deep")
@@ -370,6 +370,63 @@ async def test_attack_a_folder_too_large_to_look_through(home: Path, monkeypatch
         assert not await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
         (top / f"{at}").write_text("")
     assert await NEAR.hidden_inside(upstream(home), ROOT, (*ROOT, "many"))
+    with pytest.raises(Denied) as refused:
+        await NEAR.names_below(upstream(home), ROOT, (*ROOT, "many"), copied=False)
+    assert refused.value.reason is Reason.BODY_TOO_LARGE
+
+
+async def test_all_names_in_a_folder(home: Path) -> None:
+    """Hidden ones too, and those behind a link to a folder of the root, each folder once; nothing from outside."""
+    top = home / "sub" / "shared" / "top"
+    (top / ".git").mkdir(parents=True)
+    for name in ("a.pyc", ".git/HEAD", os.fsdecode(b"b\xff.py")):
+        (top / name).write_text("")
+    (top / "again").symlink_to(top)
+    (top / "inner").symlink_to("../inner")
+    (top / "out").symlink_to(home / "secret")
+    names = {"a.pyc", ".git", "HEAD", os.fsdecode(b"b\xff.py"), "again", "inner", "deep.txt", "out"}
+
+    assert await NEAR.names_below(upstream(home), ROOT, (*ROOT, "top"), copied=False) == names
+    assert await DiskByUpstream().names_below(upstream(home), ROOT, (*ROOT, "top", "again"), copied=False) == names
+    assert await NoDisk().names_below(upstream(home), ROOT, (*ROOT, "top"), copied=False) is None
+    for wrong in ((*ROOT, "top", "out"), (*ROOT, "missing"), (*ROOT, "data.csv"), ("secret",)):
+        with pytest.raises(Denied):
+            await NEAR.names_below(upstream(home), ROOT, wrong, copied=False)
+
+
+async def test_what_may_not_be_copied_with_a_folder(home: Path) -> None:
+    """Links that lead out, through a hidden name, to a folder or to nothing; what is neither file nor folder."""
+    top = home / "sub" / "shared" / "top"
+    top.mkdir()
+    (top / "to_data").symlink_to("../data.csv")
+    assert await NEAR.names_below(upstream(home), ROOT, (*ROOT, "top"), copied=True) == {"to_data"}
+    for number, target in enumerate(
+        (home / "secret", home / "secret" / "s.txt", "../.hidden.txt", "../.hid/x.txt", "../inner", "nothing", top)
+    ):
+        (top / f"{number}~").symlink_to(target)
+        with pytest.raises(Denied) as refused:
+            await NEAR.names_below(upstream(home), ROOT, (*ROOT, "top"), copied=True)
+        assert refused.value.reason is Reason.LINK_OUT, target
+        (top / f"{number}~").unlink()
+    os.mkfifo(top / "pipe")
+    with pytest.raises(Denied):
+        await NEAR.names_below(upstream(home), ROOT, (*ROOT, "top"), copied=True)
+
+
+async def test_which_names_are_links(home: Path) -> None:
+    """Whatever they lead to; a folder outside is not looked at."""
+    shared = home / "sub" / "shared"
+    (shared / "out").symlink_to(home / "secret")
+    (shared / "to_inner").symlink_to("inner")
+    (shared / "to_nothing").symlink_to("nothing")
+    names = ["out", "to_inner", "to_nothing", "inner", "data.csv", "missing", os.fsdecode(b"b\xff")]
+
+    assert await NEAR.links(upstream(home), ROOT, ROOT, names) == {"out", "to_inner", "to_nothing"}
+    assert await DiskByUpstream().links(upstream(home), ROOT, ROOT, names) == {"out", "to_inner", "to_nothing"}
+    assert await NoDisk().links(upstream(home), ROOT, ROOT, names) == set()
+    for wrong in ((*ROOT, "out"), ("secret",)):
+        with pytest.raises(Denied):
+            await NEAR.links(upstream(home), ROOT, wrong, ["s.txt"])
 
 
 async def test_server_whose_disk_cannot_be_seen(home: Path) -> None:

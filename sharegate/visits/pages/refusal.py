@@ -43,7 +43,7 @@ REMEDIES: dict[str, str] = {
     "runs_by_itself": "Choose another name, or ask the owner to allow it for this share.",
     "conflict": "Load the folder again and look at what is there now.",
     "versions_full": "Nothing was changed. Tell the owner, who can change it or make more room.",
-    "hidden_inside": "Only its owner can delete it. You can delete the files that you see in it.",
+    "hidden_inside": "Only its owner can delete or copy it. You can delete and copy the files that you see in it.",
     "too_many": "Nothing is lost. Wait a moment before you try again.",
     "server_away": "Your link is fine. Try again when the owner's server is back.",
     "server_slow": "Your link is fine. Try again in a moment.",

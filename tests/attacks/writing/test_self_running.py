@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.writing.standing import MAX_FOLDERS
 from tests.attacks.writing.editor import (
     EVIL,
     ROOT,
@@ -99,9 +98,12 @@ async def test_attack_becoming_a_notebook_that_is_there(ed: Inside, server: Jupy
     assert snapshot(server.root) == before
 
 
-async def test_attack_a_folder_too_large_to_look_through(ed: Inside, server: JupyterServer, shared: Path) -> None:
+async def test_attack_a_folder_too_large_to_look_through(
+    ed: Inside, server: JupyterServer, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What cannot be looked through is neither moved nor copied: the file at its bottom might be anything."""
-    for number in range(MAX_FOLDERS + 1):
+    monkeypatch.setattr("sharegate.upstream.disk.MAX_NAMES", 300)
+    for number in range(301):
         (shared / "wide" / str(number)).mkdir(parents=True)
     before = snapshot(server.root)
 
