@@ -51,9 +51,7 @@ async def test_what_one_gate_commits_the_other_shows_and_tells(store: RedisStore
     assert await other.upstreams() == []
 
 
-async def test_a_link_that_is_replaced_at_two_gates_at_once(
-    store: RedisStore, another: Opener, tmp_path: Path
-) -> None:
+async def test_a_link_that_is_replaced_at_two_gates_at_once(store: RedisStore, another: Opener, tmp_path: Path) -> None:
     """Each has a URL of its own, and the last one ends all before it."""
     other = await another()
     await store.add_share(a_share(), [a_link()])
