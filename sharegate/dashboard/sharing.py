@@ -126,7 +126,7 @@ class Sharing:
             # It has happened, also when it cannot be recorded: what closes is never taken back.
             ended, _ = await asyncio.gather(before.ended(), recording)
             return {"share": await self._views.share(share), "ended": ended}
-        closing = {"paused": True} if verb == "resume" else {"suspended": True}
+        closing: dict[str, Any] = {"paused": True} if verb == "resume" else {"suspended": True}
         async with self._acts.taken_back(lambda: self._store.change_share(id, **closing)):
             await recording
         return {"share": await self._views.share(share), "ended": None}

@@ -187,8 +187,8 @@ class Issuer:
                 link = await self._link_record(link_id)
 
     async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
-        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays. Links that ended with
-        the share follow it, as does whoever is in by them; a link with an end of its own keeps it."""
+        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays. Links that ended
+        with the share follow it, as does whoever is in by them; a link with an end of its own keeps it."""
         share = await self._share(share_id)
         self._not_ended(share)
         fields: dict[str, Any] = {}

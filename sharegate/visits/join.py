@@ -137,6 +137,7 @@ class Door:
         if mine is not None:
             return await self._reenter(share, mine, comer)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
+        seats: int | None
         if link.kind is LinkKind.PREVIEW:
             visit_name, kind, seats = share.owner, VisitKind.PREVIEW, 1
         else:

@@ -91,8 +91,10 @@ steps: st.SearchStrategy[Step] = st.one_of(
         lambda id, fields: lambda store: store.change_share(f"s{id}", **fields),
         few,
         st.sampled_from(
-            [{"paused": True}, {"revoked": START}, {"role": "edit"}, {"id": "x"}, {"paused": "no"}, {}]
-            + [{"was": {"paused": False}, "paused": True}, {"was": {"role": "edit"}, "role": "view"}]
+            [
+                *({"paused": True}, {"revoked": START}, {"role": "edit"}, {"id": "x"}, {"paused": "no"}, {}),
+                *({"was": {"paused": False}, "paused": True}, {"was": {"role": "edit"}, "role": "view"}),
+            ]
         ),
     ),
     st.builds(lambda id, at: lambda store: store.change_share(f"s{id}", expires=at), few, times),
