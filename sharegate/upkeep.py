@@ -53,7 +53,11 @@ def backup(config: Config, to: Path, *, with_keys: bool, progress: Progress = _q
     that exists or lies inside a share, NotFound, StoreUnavailable, Refused(`store_elsewhere`); nothing is left then."""
     _on_disk(config)
     to = to.absolute()
-    if to.exists() or to.is_symlink():
+    try:
+        taken = to.exists() or to.is_symlink()
+    except OSError as error:
+        raise Invalid("to", f"is no place for a folder: {error.strerror}", "Name another place") from None
+    if taken:
         raise Invalid("to", f"{to} exists already", "Name a new folder")
     if not to.parent.is_dir():
         raise Invalid("to", f"there is no folder {to.parent}", "Make it first, or name another place")

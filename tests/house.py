@@ -14,7 +14,7 @@ from sharegate.paths import CanonicalPath
 from sharegate.policy.load import Policies, load_policies
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
-from sharegate.shares.interfaces import RootFacts
+from sharegate.shares.interfaces import HandOut, RootFacts
 from sharegate.shares.issue import Issuer, NewLink, NewShare
 from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, RootIdentity, RootKind, Share
@@ -82,6 +82,10 @@ class House:
 @cache
 def _policies() -> Policies:
     return load_policies()
+
+
+def rules() -> HandOut:
+    return _policies().sharing
 
 
 @contextlib.asynccontextmanager

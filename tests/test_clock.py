@@ -150,3 +150,18 @@ async def test_attack_the_clock_of_a_running_gate_is_set_ahead_and_back(tmp_path
         assert (await house.call("GET", "audit/verify"))["intact"]
         await drop_all()
     listening.close()
+
+
+async def test_attack_a_gate_started_twice_under_a_clock_that_is_years_ahead(tmp_path: Path) -> None:
+    """The first start doubts the clock, and says so in its entry; so the second one, which reads it, doubts it too, and
+    nothing is let go of."""
+    clock = Clock(time.time())
+    values = {"data_dir": str(tmp_path / "data"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
+    told = []
+    for ahead in (0.0, 800 * 86400.0, 600.0):
+        clock.forward(ahead)
+        async with app.running(config.load(None, {}, values), now=clock) as running:
+            _, answer = await running.api.call("POST", "/api/v1/audit/retention", {}, {})
+            _, started = await running.api.call("GET", "/api/v1/audit", {"action": "gate.started"})
+            told.append((answer.get("error", {}).get("code"), "not believed" in started["events"][-1]["detail"]))
+    assert told == [(None, False), ("clock_doubted", True), ("clock_doubted", True)]

@@ -61,12 +61,14 @@ class UndoBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def check_text(given: dict[str, Any]) -> None:
-    """JSON can hold halves of characters, which nothing can write down."""
+    """JSON can hold halves of characters, which nothing can write down, and NUL, at which paths end."""
     for name, value in given.items():
         try:
-            json.dumps([name, value], ensure_ascii=False).encode()
+            written = json.dumps([name, value], ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise Invalid(name.encode("ascii", "replace").decode(), "is not Unicode text", "Write it anew") from None
+        if b"\\u0000" in written.replace(b"\\\\", b""):
+            raise Invalid(name.replace("\0", "?"), "holds the character NUL", "Write it anew")
 
 
 def read_query(query: dict[str, str]) -> Query:

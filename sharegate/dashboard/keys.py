@@ -7,6 +7,7 @@ any link whose id is known: the one who came by such a token looks like anybody 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.dashboard.views import Views
-from sharegate.errors import Invalid, StoreUnavailable
+from sharegate.errors import Invalid, NotFound, Refused, StoreUnavailable
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing
@@ -111,10 +112,17 @@ class Keys:
             else:
                 await self._record(Action.KEY_RETIRED, next(each.kid for each in before if each.retired is None))
             if asked.replace:
-                answer["links"] = [await self._replaced(share, link) for share, link in standing]
+                replaced = [await self._replaced(share, link) for share, link in standing]
+                answer["links"] = [view for view in replaced if view is not None]
         return answer | {"key": {"kid": key.kid, "state": key.state, "created": key.created}}
 
     async def _end_suspects(self, asked: RotateBody) -> None:
+        # First, for one that is let in just before is among the visits then.
+        if asked.since is not None:
+            for knock in await self._store.knocks():
+                if knock.created >= asked.since:
+                    with contextlib.suppress(NotFound, ValueError):  # it was answered, or went away, meanwhile
+                        await self._store.decide_knock(knock.id, state=KnockState.GONE.value, at=self._now())
         # Twice: who showed a token just before may have become a visit in between.
         for _ in range(2):
             suspects = await self._suspects(asked)
@@ -132,10 +140,6 @@ class Keys:
                     )
                 )
             await asyncio.gather(*(self._cutter.drained(visit=visit.id) for visit in suspects))
-        if asked.since is not None:
-            for knock in await self._store.knocks():
-                if knock.created >= asked.since:
-                    await self._store.decide_knock(knock.id, state=KnockState.GONE.value, at=self._now())
 
     async def _suspects(self, asked: RotateBody) -> list[Visit]:
         """Who came since then; and programs, which show the token itself with each request."""
@@ -165,8 +169,12 @@ class Keys:
                     found.append((share, link))
         return found
 
-    async def _replaced(self, share: Share, link: Link) -> dict[str, Any]:
-        link = await self._issuer.replace(link.id)
+    async def _replaced(self, share: Share, link: Link) -> dict[str, Any] | None:
+        """None when it was ended meanwhile: the others are replaced all the same."""
+        try:
+            link = await self._issuer.replace(link.id)
+        except (NotFound, Refused):
+            return None
         await self._trail.record(
             AuditEvent(
                 action=Action.LINK_REPLACED, actor="owner", share=share.id, link=link.id, detail="another signing key"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from sharegate.dashboard.bodies import NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid
+from sharegate.shares.agreed import wider
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
 from sharegate.shares.model import Link, LinkKind, Share
@@ -102,8 +104,10 @@ class Sharing:
         return {"share": await self._views.share(await self._acts.share(parts["id"]))}
 
     async def _change_share(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        share = await self._issuer.change_share(parts["id"], body)
-        await self._acts.record(Action.SHARE_CHANGED, share=share, detail=", ".join(sorted(body)))
+        known = await self._acts.share(parts["id"])
+        share = await self._issuer.change_share(known.id, body)
+        async with self._acts.taken_back(lambda: _undone(known, share, body, self._store.change_share)):
+            await self._acts.record(Action.SHARE_CHANGED, share=share, detail=", ".join(sorted(body)))
         return {"share": await self._views.share(share)}
 
     async def _share_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +126,7 @@ class Sharing:
             # It has happened, also when it cannot be recorded: what closes is never taken back.
             ended, _ = await asyncio.gather(before.ended(), recording)
             return {"share": await self._views.share(share), "ended": ended}
-        closing = {"paused": True} if verb == "resume" else {"suspended": True}
+        closing: dict[str, Any] = {"paused": True} if verb == "resume" else {"suspended": True}
         async with self._acts.taken_back(lambda: self._store.change_share(id, **closing)):
             await recording
         return {"share": await self._views.share(share), "ended": None}
@@ -139,8 +143,9 @@ class Sharing:
 
     async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         link = await self._issuer.preview(parts["id"])
-        share = await self._acts.share(link.share)
-        await self._acts.record(Action.LINK_CREATED, share=share, link=link, detail="preview")
+        async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
+            share = await self._acts.share(link.share)
+            await self._acts.record(Action.LINK_CREATED, share=share, link=link, detail="preview")
         return {"link": await self._with_url(link)}
 
     # -- links ----------------------------------------------------------------------------------------------------
@@ -150,9 +155,11 @@ class Sharing:
         return {"url": self.address(link), **await self._for_programs(link)}
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        link = await self._issuer.change_link(parts["id"], body)
-        share = await self._acts.share(link.share)
-        await self._acts.record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
+        known = await self._acts.link(parts["id"])
+        link = await self._issuer.change_link(known.id, body)
+        async with self._acts.taken_back(lambda: _undone(known, link, body, self._store.change_link)):
+            share = await self._acts.share(link.share)
+            await self._acts.record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
         return {"link": await self._views.link(link), "role": self._views.role(share, link).value}
 
     async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +178,10 @@ class Sharing:
         if verb in ("pause", "revoke"):
             ended, _ = await asyncio.gather(before.ended(), recording)
             return {"link": await self._views.link(link), "ended": ended}
-        closing = {"paused": True} if verb == "resume" else {"serial": known.serial}
+        closing: dict[str, Any] = {"paused": True}
+        if verb == "replace":
+            # The URL before this one; where it was replaced again meanwhile, nothing.
+            closing = {"was": {"serial": link.serial}, "serial": link.serial - 1}
         async with self._acts.taken_back(lambda: self._store.change_link(id, **closing)):
             await recording
         return {"link": await (self._with_url if verb == "replace" else self._views.link)(link), "ended": None}
@@ -191,3 +201,16 @@ class Sharing:
         address = self._facts.addresses.of(link.share)
         url = (address.origin + address.programs).rstrip("/")
         return {"program": {"url": url, "token": self._issuer.token(link)}}
+
+
+async def _undone(
+    before: Share | Link, changed: Share | Link, fields: Iterable[str], change: Callable[..., Awaitable[Share | Link]]
+) -> None:
+    """Take back what a change gave, field by field. What it took away stays taken, and what somebody changed again
+    since then stays as they have it."""
+    for name in fields:
+        was, became = getattr(before, name), getattr(changed, name)
+        narrowed = wider(changed, {name: was}) and not wider(before, {name: became})
+        if was != became and not narrowed:
+            with contextlib.suppress(ValueError):
+                await change(before.id, was={name: became}, **{name: was})

@@ -113,12 +113,10 @@ class Trails:
     def clock_note(self) -> str:
         """What a start says when the clock was set back since the last entry (its entries will look older than they
         are), or is too far ahead to be believed."""
+        if self.clock.note:
+            return self.clock.note
         behind = (self._last or 0.0) - self._now()
-        return (
-            self.clock.note or f"; the clock is {behind / 60:.0f} minutes behind the newest entry"
-            if behind > 60
-            else ""
-        )
+        return f"; the clock is {behind / 60:.0f} minutes behind the newest entry" if behind > 60 else ""
 
     async def let_go(self) -> int:
         """Erase what is older than the retention. Once an hour while a gate runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,18 +94,24 @@ class ShareStore(Protocol):
 
     async def add_link(self, link: Link) -> None: ...
 
-    async def change_share(self, id: str, **fields: Any) -> Share:
-        """Replace fields and return the new record. Raises NotFound."""
+    async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
+        """Replace fields and return the new record. Raises NotFound, and ValueError when a field is no longer as `was`
+        has it.
 
-    async def change_link(self, id: str, **fields: Any) -> Link: ...
+        With `expires`, links that ended with the share or would outlive it get the new end too, and so do the open
+        visits of each such link: all at once, for whoever comes back by that still has their seat."""
+
+    async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link:
+        """The same for a link and its open visits."""
 
     async def change_visit(self, id: str, **fields: Any) -> Visit: ...
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
         """Store a visit unless `seats` visits of its link hold a seat already: then Denied(`seats_taken`).
 
-        Open visits of the kinds browser and knock hold a seat; devices, previews and clients do not. The
-        store sets `number` to one more than the highest of the link and returns the stored record.
+        Open visits of the kinds browser and knock hold a seat; devices and clients neither hold nor need one, and
+        previews are counted among themselves. The store sets `number` to one more than the highest of the link and
+        returns the stored record.
         """
 
     async def end_visits(self, ids: list[str], *, at: float, reason: str) -> list[Visit]:

@@ -180,10 +180,15 @@ class Issuer:
         """A new URL for a link; the old URL stops, those inside stay."""
         link = await self._link_record(link_id)
         self._not_ended(link)
-        return await self._store.change_link(link.id, serial=link.serial + 1)
+        while True:
+            try:
+                return await self._store.change_link(link.id, was={"serial": link.serial}, serial=link.serial + 1)
+            except ValueError:  # replaced at the same moment by somebody else, whose URL this one ends
+                link = await self._link_record(link_id)
 
     async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
-        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays."""
+        """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays. Links that ended
+        with the share follow it, as does whoever is in by them; a link with an end of its own keeps it."""
         share = await self._share(share_id)
         self._not_ended(share)
         fields: dict[str, Any] = {}
@@ -208,19 +213,10 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
         if "expires" in fields:
             await self._check_owner(share.owner)
-        changed = await self._put_share(share, fields)
-        if "expires" in fields:
-            # Links that ended with the share follow it; a link with an end of its own keeps it.
-            for link in await self._store.links(share.id):
-                # A preview lasts five minutes, whatever it ended with.
-                follows = link.expires == share.expires and link.kind is not LinkKind.PREVIEW
-                if follows or link.expires > changed.expires:
-                    await self._store.change_link(link.id, expires=changed.expires)
-                    await self._follow(changed.id, link, changed.expires)
-        return changed
+        return await self._put_share(share, fields)
 
     async def change_link(self, link_id: str, changes: dict[str, Any]) -> Link:
-        """`name`, `role`, `expires`, `visits`, `devices`; the URL stays."""
+        """`name`, `role`, `expires`, `visits`, `devices`; the URL stays, and whoever is in by it follows its end."""
         link = await self._link_record(link_id)
         self._not_ended(link)
         share = await self._share(link.share)
@@ -240,10 +236,7 @@ class Issuer:
                 raise Invalid(field, "cannot be changed", "Change name, role, expires, visits or devices")
         if not fields:
             raise Invalid("", "nothing to change", "Give name, role, expires, visits or devices")
-        changed = await self._put_link(link, fields)
-        if "expires" in fields:
-            await self._follow(share.id, link, changed.expires)
-        return changed
+        return await self._put_link(link, fields)
 
     async def pause_share(self, share_id: str, *, paused: bool) -> Share:
         share = await self._share(share_id)
@@ -477,12 +470,6 @@ class Issuer:
             for share in await self._store.shares()
             if share.upstream == upstream and share.revoked is None and share.expires > now
         ]
-
-    async def _follow(self, share: str, link: Link, expires: float) -> None:
-        """Open visits whose end was the link's follow its new end."""
-        for visit in await self._store.visits(share, link=link.id, open_only=True):
-            if visit.expires == link.expires or visit.expires > expires:
-                await self._store.change_visit(visit.id, expires=expires)
 
 
 def _check_fits(found: list[Consequence]) -> None:

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from sharegate.errors import Denied, Reason
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, Visit, VisitKind
+
+SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
+_PREVIEWS = frozenset({VisitKind.PREVIEW})
+
+
+def taking_from(kind: VisitKind) -> frozenset[VisitKind]:
+    """The kinds whose open visits take the places that a visit of this kind needs; none: it needs no place."""
+    return next((kinds for kinds in (SEATED, _PREVIEWS) if kind in kinds), frozenset())
+
+
+def link_follows(link: Link, had: float, expires: float) -> bool:
+    """Whether a link's end moves with its share's from `had` to `expires`: it ended with it, or would outlive it. A
+    preview lasts five minutes, whatever it ended with."""
+    return link.expires > expires or (link.expires == had and link.kind is not LinkKind.PREVIEW)
+
+
+def visit_follows(visit: Visit, had: float, expires: float) -> bool:
+    """Whether a visit's end moves with its link's. An expired one comes back so; an ended one never does."""
+    return visit.ended is None and (visit.expires > expires or visit.expires == had)
+
+
+def check_still(record: msgspec.Struct, was: Mapping[str, Any]) -> None:
+    """Whether these fields are as somebody saw them. ValueError when not."""
+    moved = sorted(name for name, value in was.items() if getattr(record, name) != value)
+    if moved:
+        raise ValueError(f"{', '.join(moved)} was changed meanwhile")
 
 
 def check_decision(knock: Knock, state: KnockState, visit: Visit | None) -> None:

@@ -6,19 +6,27 @@ Each function is called inside a transaction and a savepoint; what it raises und
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
-from sharegate.stores.deciding import check_decision, device_of, person_of
+from sharegate.stores.deciding import (
+    check_decision,
+    check_still,
+    device_of,
+    link_follows,
+    person_of,
+    taking_from,
+    visit_follows,
+)
 from sharegate.stores.writer import Written
 
 R = TypeVar("R", Share, Link, Visit, Knock)
 S = TypeVar("S", bound=msgspec.Struct)
 
-SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
 _TABLES: dict[type[Any], tuple[str, str]] = {
     Share: ("share", "shares"),
     Link: ("link", "links"),
@@ -106,6 +114,36 @@ def change(connection: sqlite3.Connection, written: list[Written], type: type[R]
     return record
 
 
+def change_share(
+    connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
+) -> Share:
+    """Links and visits that end with it follow."""
+    before = find(connection, Share, id)
+    check_still(before, was)
+    changed = change(connection, written, Share, id, fields)
+    if "expires" in fields:
+        rows = connection.execute("SELECT body FROM links WHERE share = ?", (id,)).fetchall()
+        for link in (msgspec.json.decode(body, type=Link) for (body,) in rows):
+            if link_follows(link, before.expires, changed.expires):
+                change_link(connection, written, link.id, {"expires": changed.expires}, {})
+    return changed
+
+
+def change_link(
+    connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
+) -> Link:
+    """Open visits that end with it follow."""
+    before = find(connection, Link, id)
+    check_still(before, was)
+    changed = change(connection, written, Link, id, fields)
+    if "expires" in fields:
+        rows = connection.execute("SELECT body FROM visits WHERE link = ? AND ended IS NULL", (id,)).fetchall()
+        for visit in (msgspec.json.decode(body, type=Visit) for (body,) in rows):
+            if visit_follows(visit, before.expires, changed.expires):
+                change(connection, written, Visit, visit.id, {"expires": changed.expires})
+    return changed
+
+
 def add_share(connection: sqlite3.Connection, written: list[Written], share: Share, links: list[Link]) -> None:
     add(connection, written, share)
     for link in links:
@@ -120,15 +158,16 @@ def add_link(connection: sqlite3.Connection, written: list[Written], link: Link)
 
 
 def open_visit(connection: sqlite3.Connection, written: list[Written], visit: Visit, seats: int | None) -> Visit:
-    """A visit of a kind that holds no seat is never refused one. `visit.created` is the time now."""
+    """A visit of a kind that needs no place is never refused one. `visit.created` is the time now."""
     link = find(connection, Link, visit.link)
     if link.share != visit.share:
         raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
-    if seats is not None and visit.kind in SEATED:
-        (taken,) = connection.execute(
-            "SELECT count(*) FROM visits WHERE link = ? AND kind IN (?, ?) AND ended IS NULL AND expires > ?",
-            (visit.link, *(kind.value for kind in SEATED), visit.created),
-        ).fetchone()
+    kinds = taking_from(visit.kind)
+    if seats is not None and kinds:
+        found = connection.execute(
+            "SELECT kind FROM visits WHERE link = ? AND ended IS NULL AND expires > ?", (visit.link, visit.created)
+        )
+        taken = sum(kind in kinds for (kind,) in found)
         if taken >= seats:
             raise Denied(Reason.SEATS_TAKEN, f"{taken} of {seats}")
     (highest,) = connection.execute("SELECT max(number) FROM visits WHERE link = ?", (visit.link,)).fetchone()

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -117,13 +117,15 @@ class SqliteStore(Mirrored, VersionTables):
     async def add_link(self, link: Link) -> None:
         await self._writer.run(lambda connection, written: records.add_link(connection, written, link))
 
-    async def change_share(self, id: str, **fields: Any) -> Share:
+    async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
         return await self._writer.run(
-            lambda connection, written: records.change(connection, written, Share, id, fields)
+            lambda connection, written: records.change_share(connection, written, id, fields, was or {})
         )
 
-    async def change_link(self, id: str, **fields: Any) -> Link:
-        return await self._writer.run(lambda connection, written: records.change(connection, written, Link, id, fields))
+    async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link:
+        return await self._writer.run(
+            lambda connection, written: records.change_link(connection, written, id, fields, was or {})
+        )
 
     async def change_visit(self, id: str, **fields: Any) -> Visit:
         return await self._writer.run(

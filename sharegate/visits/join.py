@@ -137,10 +137,9 @@ class Door:
         if mine is not None:
             return await self._reenter(share, mine, comer)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
+        seats: int | None
         if link.kind is LinkKind.PREVIEW:
-            visit_name, kind, seats = share.owner, VisitKind.PREVIEW, None
-            if await self._store.visits(share.id, link=link.id, open_only=True):
-                raise Denied(Reason.LINK_IN_USE)
+            visit_name, kind, seats = share.owner, VisitKind.PREVIEW, 1
         else:
             visit_name = link.name or clean_name(name)
             kind, seats = VisitKind.BROWSER, link.visits
@@ -155,7 +154,7 @@ class Door:
         try:
             opened = await self._store.open_visit(visit, seats=seats)
         except Denied as denied:
-            reason = Reason.LINK_IN_USE if link.kind is LinkKind.PERSON else denied.reason
+            reason = denied.reason if link.kind is LinkKind.OPEN else Reason.LINK_IN_USE
             await self._record(Action.LINK_REFUSED, share, link, comer, reason=reason)
             raise Denied(reason) from None
         async with self._unrecorded.taken_back(lambda: self._give_back(opened)):

@@ -24,6 +24,7 @@ class Unrecorded:
 
     def __init__(self) -> None:
         self._owed: list[Back] = []
+        self._one = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def whole(self, act: Coroutine[Any, Any, T]) -> T:
@@ -56,15 +57,14 @@ class Unrecorded:
 
     async def settle(self) -> None:
         """Before the next act. Raises StoreUnavailable while something is owed that cannot be written."""
-        while self._owed:
-            back = self._owed.pop(0)
-            try:
-                await back()
-            except StoreUnavailable:
-                self._owed.insert(0, back)
-                raise
-            except (NotFound, ValueError):  # somebody decided it meanwhile: nothing is owed any more
-                pass
+        if not self._owed:
+            return
+        # One at a time, and owed until it is written: who comes meanwhile waits here.
+        async with self._one:
+            while self._owed:
+                with contextlib.suppress(NotFound, ValueError):  # somebody decided it meanwhile
+                    await self._owed[0]()
+                del self._owed[0]
 
 
 def _nobody_heard(task: asyncio.Task[Any]) -> None:

@@ -10,8 +10,12 @@ import math
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from sharegate.audit.events import AuditEvent
 from sharegate.dashboard.api import Api
+from sharegate.errors import StoreUnavailable
+from sharegate.shares.model import Visit
 from tests.dashboard.conftest import SECRET, SERVER, Office
 
 DAY = 86400.0
@@ -100,6 +104,60 @@ async def test_a_moved_end_moves_the_links_that_had_it(office: Office) -> None:
     assert await ends() == {ann: office.clock() + 30 * DAY, bo: soon}
     await office.call("PATCH", f"shares/{made['share']['id']}", {"expires": office.clock() + 60})
     assert await ends() == {ann: office.clock() + 60, bo: office.clock() + 60}
+
+
+class Full:
+    """A history that nothing can be added to."""
+
+    async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+        raise StoreUnavailable("full")
+
+
+async def test_a_change_that_cannot_be_recorded_gives_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it gave is taken back, with the ends of links and visits; what it took away stays taken."""
+    made = await office.share(**{"for": ["Ann", "Bo"]}, expires=office.clock() + 60, clients=True)
+    share, links = made["share"]["id"], [link["id"] for link in made["links"]]
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    visit = Visit(
+        id="v", share=share, link=links[0], number=0, created=office.clock(), expires=made["share"]["expires"]
+    )
+    await store.open_visit(visit, seats=1)
+    office.clock.forward(100)
+    before, actions = await office.everything(), await office.actions()
+    with monkeypatch.context() as full:
+        full.setattr(office.running.api._acts, "_trail", Full())
+        for path, body in (
+            (f"shares/{share}", {"expires": office.clock() + 3600, "role": "edit", "clients": False, "name": "Other"}),
+            (f"links/{links[1]}", {"role": "edit", "devices": 2, "name": "Eve"}),
+        ):
+            assert (await office.ask("PATCH", path, body))[0] == 503
+        assert (await office.ask("POST", f"shares/{share}/preview"))[0] == 503
+    preview = (await store.links(share))[-1]
+    assert preview.revoked == office.clock()
+    assert await store.visit("v") == replace(visit, number=1)
+    before["shares"][0]["clients"] = False
+    before["shares"][0]["links"][1]["devices_max"] = 2
+    assert await office.everything() == before
+    assert await office.actions() == actions
+
+
+async def test_what_somebody_changed_again_is_not_taken_back(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change that cannot be recorded does not undo what was done, and recorded, after it."""
+    link = (await office.share())["links"][0]["id"]
+    store, issuer = office.running.gate._store, office.running.api.keys._issuer  # type: ignore[attr-defined]
+
+    class Slow(Full):
+        async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
+            await issuer.change_link(link, {"devices": 1})
+            await issuer.replace(link)
+            await super().record(event)
+
+    with monkeypatch.context() as full:
+        full.setattr(office.running.api._acts, "_trail", Slow())
+        assert (await office.ask("PATCH", f"links/{link}", {"devices": 5}))[0] == 503
+        assert (await office.ask("POST", f"links/{link}/replace"))[0] == 503
+    kept = await store.link(link)
+    assert (kept.devices, kept.serial) == (1, 4)
 
 
 async def test_an_expired_share_is_shown_as_such_and_only_when_asked(office: Office) -> None:
@@ -247,6 +305,19 @@ async def test_hostile_queries_are_answered(office: Office, value: str) -> None:
         if method == "GET" and "{id}" not in pattern:
             for name in QUERIES:
                 well_formed(*await office.running.api.call("GET", pattern, {name: value}))
+
+
+@pytest.mark.parametrize("value", ["/week3\0", "/\0", "/" + "n" * 5000, "/" + "é/" * 3000])
+async def test_places_that_no_disk_has_are_refused_by_name(office: Office, value: str) -> None:
+    """Wherever a path of the owner's computer is asked for."""
+    for path, field in (("shares", "path"), ("audit/anchor", "to"), ("store/backup", "to")):
+        status, answer = await office.ask("POST", path, {field: value})
+        well_formed(status, answer)
+        no_server = path == "shares" and "\0" not in value and answer["error"]["code"] == "unreachable"
+        assert no_server or (status, answer["error"]["field"]) == (400, field), (path, answer)
+    status, answer = await office.running.api.call("GET", "/api/v1/audit/verify", {"anchors": value})
+    well_formed(status, answer)
+    assert (status, answer["error"]["field"]) == (400, "anchors")
 
 
 @pytest.mark.parametrize("id", ["nobody", "-", "x" * 40, "x" * 41, "a%2fb", "..", "\ud800", "", "é", "a\n"])

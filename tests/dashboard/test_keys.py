@@ -159,6 +159,40 @@ async def test_replacing_prints_every_link_anew(gate: Gatehouse) -> None:
     assert [await opens(gate, token(made, number)) for number in range(3)] == [401] * 3
 
 
+@pytest.mark.parametrize("answer", ["gone", "admit"])
+async def test_knocks_that_are_answered_and_links_that_end_meanwhile(
+    gate: Gatehouse, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    """All the others are gone, whoever was let in is out, and the rotation is recorded and goes on to its end."""
+    made = await gate.share(anyone=True, visits=9)
+    for name in ("Eve", "Mallory", "Trudy"):
+        body = {"token": token(made), "name": name, "same_person": False}
+        assert (await gate.post("/join/knock", body)).status == 200
+    revoked = (await gate.share(**{"for": ["Bo"]}))["links"][0]["id"]
+    store = gate.running.gate._store
+    decide = store.decide_knock
+    _, second, _ = await store.knocks()
+
+    async def meanwhile(id: str, **how: Any) -> Any:
+        monkeypatch.undo()
+        if answer == "admit":
+            await gate.call("POST", f"knocks/{second.id}/admit")
+        else:
+            await decide(second.id, state="gone", at=second.created)
+        await gate.call("POST", f"links/{revoked}/revoke")
+        return await decide(id, **how)
+
+    monkeypatch.setattr(store, "decide_knock", meanwhile)
+    done = await rotate(gate, compromised=True, since=0.0, replace=True)
+    assert await store.knocks() == []
+    assert [visit.ended_reason for visit in await store.visits(made["share"]["id"])] == (
+        ["its link may have been made with a stolen key"] if answer == "admit" else []
+    )
+    assert [link["id"] for link in done["links"]] == [made["links"][0]["id"]]
+    actions = [event["action"] for event in await gate.events()]
+    assert actions.count("key.refused") == actions.count("key.added") == actions.count("link.replaced") == 1
+
+
 @pytest.mark.parametrize("body", [{"since": 1.0}, {"replace": True}, {"compromised": True, "since": 9e12}, {"x": 1}])
 async def test_what_makes_no_sense_changes_nothing(gate: Gatehouse, body: dict[str, Any]) -> None:
     """The field is named, and the key stays."""

@@ -123,6 +123,10 @@ async def test_no_verb_of_the_owner_is_half_done(gate: Gatehouse, how: str) -> N
         ("POST", f"shares/{paused}/resume", None),
         ("POST", f"shares/{share}/links", {"name": "Bo"}),
         ("POST", f"links/{link}/replace", None),
+        ("POST", f"shares/{share}/preview", None),
+        ("PATCH", f"shares/{share}", {"role": "edit", "clients": True, "runnable_files": True, "name": "Other"}),
+        ("PATCH", f"shares/{share}", {"expires": made["share"]["expires"] + 60}),
+        ("PATCH", f"links/{link}", {"devices": 9}),
         ("POST", f"knocks/{knock}/admit", None),
         ("POST", "servers", {"url": "http://127.0.0.1:1/", "token": "x"}),
     ]

@@ -1,5 +1,6 @@
 """What an owner may share, and what is refused with field and remedy."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,13 @@ async def test_what_does_not_exist_is_not_found(home: House) -> None:
     ):
         with pytest.raises(NotFound):
             await call
+
+
+async def test_two_who_replace_a_link_at_once(home: House) -> None:
+    """The URL that one of them is told ends with the other's."""
+    _, (link,) = await home.share()
+    replaced = await asyncio.gather(*(home.issuer.replace(link.id) for _ in range(5)))
+    assert sorted(each.serial for each in replaced) == [2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("changes", [{}, {"root": "secret"}, {"identity": None}, {"role": "run"}, {"expires": 1}])

@@ -134,6 +134,70 @@ class ShareContract:
             with pytest.raises(NotFound):
                 await change("nowhere", name="x")
 
+    async def test_a_change_of_what_is_no_longer_so_is_refused(self, store: Store) -> None:
+        """Of two who change what both saw, one does; the other is told, and none of its fields is written."""
+        for change, id in ((store.change_share, "s1"), (store.change_link, "l1")):
+            saw = {"paused": False}
+            results = await asyncio.gather(
+                *(change(id, was=saw, paused=True, name=name) for name in ("one", "two")), return_exceptions=True
+            )
+            (changed,) = (result for result in results if not isinstance(result, BaseException))
+            assert [type(result) for result in results if result is not changed] == [ValueError]
+            assert changed in (await store.share("s1"), await store.link("l1"))
+
+    # -- ends
+
+    async def test_an_end_moves_with_all_that_has_it(self, store: Store) -> None:
+        """Links that ended with the share follow, and their open visits; what has an end of its own keeps it, unless
+        it would outlive the share. A visit that has ended stays as it was."""
+        await store.add_link(a_link("l2", expires=START + 60))
+        await store.add_link(a_link("l3", kind="preview"))
+        for visit in (a_visit("v1"), a_visit("v2"), a_visit("v3", link="l2", expires=START + 60)):
+            await store.open_visit(visit, seats=None)
+        await store.open_visit(a_visit("v4", link="l3", kind=VisitKind.PREVIEW), seats=None)
+        await store.end_visits(["v2"], at=START, reason="left")
+
+        async def ends() -> list[float]:
+            links, visits = await store.links("s1"), await store.visits("s1")
+            return [one.expires - START for one in (*links, *visits)]
+
+        late = LATER - START
+        assert await ends() == [late, 60, late, late, late, 60, late]
+        await store.change_share("s1", expires=LATER + 1)
+        assert await ends() == [late + 1, 60, late, late + 1, late, 60, late]
+        await store.change_link("l2", expires=START + 70)
+        assert await ends() == [late + 1, 70, late, late + 1, late, 70, late]
+        await store.change_share("s1", expires=START + 50)
+        assert await ends() == [50, 50, 50, 50, late, 50, 50]
+
+    @pytest.mark.parametrize("what", ["share", "link"])
+    async def test_an_end_and_what_follows_it_are_one_change(self, store: Store, what: str) -> None:
+        """Whoever hears of the first of it reads all of it: nothing is extended a moment before its visits are."""
+        for i in range(20):
+            await store.open_visit(a_visit(f"v{i}"), seats=20)
+        seen: list[set[float]] = []
+        looks: list[asyncio.Task[None]] = []
+
+        async def look() -> None:
+            link = await store.link("l1")
+            assert link is not None
+            seen.append({link.expires, *(visit.expires for visit in await store.visits("s1"))})
+
+        store.subscribe(lambda _: looks.append(asyncio.ensure_future(look())))
+        await (store.change_share("s1", expires=LATER + 9) if what == "share" else store.change_link("l1", expires=9.0))
+        await asyncio.gather(*looks)
+        assert len(seen) == (22 if what == "share" else 21)
+        assert seen == [{LATER + 9 if what == "share" else 9.0}] * len(seen)
+
+    async def test_an_extension_that_is_none_moves_nothing(self, store: Store) -> None:
+        """An end that is no number is refused for the share, its links and their visits alike."""
+        visit = await store.open_visit(a_visit(), seats=1)
+        for change, id in ((store.change_share, "s1"), (store.change_link, "l1")):
+            with pytest.raises(TypeError):
+                await change(id, expires="later")
+        assert (await store.share("s1"), await store.link("l1")) == (a_share(), a_link())
+        assert await store.visit("v1") == visit
+
     # -- forgetting
 
     async def test_forgetting_blanks_people_and_nothing_else(self, store: Store, reopened: Reopen) -> None:
@@ -181,6 +245,43 @@ class ShareContract:
         for kind in (VisitKind.BROWSER, VisitKind.KNOCK):
             with pytest.raises(Denied, match="seats_taken"):
                 await store.open_visit(a_visit(f"w-{kind}", kind=kind), seats=1)
+
+    async def test_a_preview_is_for_one(self, store: Store) -> None:
+        """Of many at once one gets in; previews and people do not count each other."""
+        await store.open_visit(a_visit("b"), seats=1)
+        results = await asyncio.gather(
+            *(store.open_visit(a_visit(f"p{i}", kind=VisitKind.PREVIEW), seats=1) for i in range(10)),
+            return_exceptions=True,
+        )
+        assert [one.reason for one in results if isinstance(one, Denied)] == [Reason.SEATS_TAKEN] * 9
+        await store.open_visit(a_visit("c"), seats=2)
+
+    async def test_nobody_takes_the_seat_of_who_comes_back(self, store: Store, clock: Clock) -> None:
+        """The link of ten people expired; while it is extended forty others try all the time, and none gets in."""
+        end = clock() + 60
+        await store.change_share("s1", expires=end)
+        for i in range(10):
+            await store.open_visit(a_visit(f"v{i}", created=clock(), expires=end), seats=10)
+        clock.forward(100)
+        done = asyncio.Event()
+
+        async def come(id: str) -> None:
+            after = False
+            while not after:
+                after = done.is_set()
+                link = await store.link("l1")
+                assert link is not None
+                if link.expires > clock():
+                    with pytest.raises(Denied, match="seats_taken"):
+                        await store.open_visit(a_visit(id, created=clock(), expires=link.expires), seats=10)
+                await asyncio.sleep(0)
+
+        others = [asyncio.create_task(come(f"w{i}")) for i in range(40)]
+        await store.change_share("s1", expires=clock() + 60)
+        done.set()
+        await asyncio.gather(*others)
+        assert {visit.expires for visit in await store.visits("s1")} == {clock() + 60}
+        assert len(await store.visits("s1")) == 10
 
     async def test_ending_and_expiry_free_a_seat(self, store: Store, clock: Clock) -> None:
         """Whoever left or ran out makes room; numbers are never given twice."""

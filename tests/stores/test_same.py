@@ -90,8 +90,15 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(
         lambda id, fields: lambda store: store.change_share(f"s{id}", **fields),
         few,
-        st.sampled_from([{"paused": True}, {"revoked": START}, {"role": "edit"}, {"id": "x"}, {"paused": "no"}, {}]),
+        st.sampled_from(
+            [
+                *({"paused": True}, {"revoked": START}, {"role": "edit"}, {"id": "x"}, {"paused": "no"}, {}),
+                *({"was": {"paused": False}, "paused": True}, {"was": {"role": "edit"}, "role": "view"}),
+            ]
+        ),
     ),
+    st.builds(lambda id, at: lambda store: store.change_share(f"s{id}", expires=at), few, times),
+    st.builds(lambda id, at: lambda store: store.change_link(f"l{id}", expires=at), few, times),
     st.builds(lambda id, role: lambda store: store.change_link(f"l{id}", role=role), few, st.sampled_from(Role)),
     st.builds(_visit, st.integers(0, 9), few, st.sampled_from(VisitKind), st.none() | st.integers(0, 2), times),
     st.builds(

@@ -279,6 +279,19 @@ async def test_a_preview_is_for_one_browser_and_holds_no_seat(home: House) -> No
     assert (await home.door.open(home.token(link), "", ANN)).visit.name == "Ann"
 
 
+async def test_attack_a_race_for_a_preview_is_won_once(home: House) -> None:
+    """Who opens it at the same moment from elsewhere is told that it is in use, and the history has it."""
+    share, _ = await home.share()
+    token = home.token(await home.issuer.preview(share.id))
+    results = await asyncio.gather(
+        *(home.door.open(token, "", Comer("", f"192.0.2.{i}", "x")) for i in range(5)), return_exceptions=True
+    )
+
+    assert [one.reason for one in results if isinstance(one, Denied)] == [Reason.LINK_IN_USE] * 4
+    assert len(await home.store.visits(share.id)) == 1
+    assert home.notes.actions().count("link.refused") == 4
+
+
 @pytest.mark.parametrize(
     ("end", "reason", "why"),
     [
@@ -372,6 +385,38 @@ async def test_extending_a_share_keeps_url_and_visit(home: House) -> None:
     assert home.token(link) == token
     home.clock.forward(3000)
     assert await refused(grant_of(home, entry)) is Reason.SHARE_EXPIRED
+
+
+@pytest.mark.parametrize("people", [1, 10])
+async def test_attack_opening_again_while_an_expired_share_is_extended(home: House, people: int) -> None:
+    """Those inside are back in their own visits, as many as the link has places; a stranger with their link is not."""
+    new = NewLink(name="Ann") if people == 1 else NewLink(anyone=True, visits=people)
+    share, (link,) = await home.share(new, expires=home.clock() + 60)
+    token = home.token(link)
+    comers = [Comer("", f"192.0.2.{i}", "x") for i in range(people)]
+    entries = [await home.door.open(token, f"P{i}", comer) for i, comer in enumerate(comers)]
+    home.clock.forward(100)
+    extended = asyncio.Event()
+
+    async def again(comer: Comer) -> Entry | None:
+        while True:
+            over = extended.is_set()
+            try:
+                return await home.door.open(token, "Who", comer)
+            except Denied:
+                if over:
+                    return None
+            home.clock.forward(0.1)
+            await asyncio.sleep(0)
+
+    own = [replace(comer, browser=entry.browser) for comer, entry in zip(comers, entries, strict=True)]
+    strangers = [Comer("", f"203.0.113.{i}", "x") for i in range(5)]
+    tasks = [asyncio.create_task(again(comer)) for comer in (*strangers, *own)]
+    await home.issuer.change_share(share.id, {"expires": home.clock() + 3600})
+    extended.set()
+    back = [entry.visit.id if entry is not None else None for entry in await asyncio.gather(*tasks)]
+    assert back == [None] * 5 + [entry.visit.id for entry in entries]
+    assert len(await home.store.visits(share.id)) == people
 
 
 async def test_shortening_a_share_ends_the_visit_earlier(home: House) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from sharegate.errors import NotFound, StoreUnavailable
@@ -69,3 +71,33 @@ async def test_other_errors_are_not_the_disks() -> None:
     await fail(unrecorded, disk, "gone", NotFound("visit", "v"))
     await fail(unrecorded, disk, "next")
     assert disk.undone == ["next"]
+
+
+async def test_the_next_act_waits_until_what_is_owed_is_written() -> None:
+    """Also while another is at it; and what that one leaves unfinished, its caller having gone, is owed still."""
+    unrecorded, order = Unrecorded(), list[str]()
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def back() -> None:
+        begun.set()
+        await go.wait()
+        order.append("undone")
+
+    async def act() -> None:
+        await unrecorded.settle()
+        order.append("next act")
+
+    async def owe() -> None:
+        async with unrecorded.taken_back(back):
+            raise StoreUnavailable("the trail")
+
+    first = asyncio.create_task(owe())
+    await begun.wait()
+    second = asyncio.create_task(act())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert order == []
+    go.set()
+    await second
+    assert order == ["undone", "next act"]

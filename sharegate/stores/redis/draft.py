@@ -4,7 +4,7 @@ nothing else was committed meanwhile (scripts.COMMIT). stores/records.py makes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,8 +12,16 @@ import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
-from sharegate.stores.deciding import check_decision, device_of, person_of
-from sharegate.stores.records import FIXED, SEATED, read_back
+from sharegate.stores.deciding import (
+    check_decision,
+    check_still,
+    device_of,
+    link_follows,
+    person_of,
+    taking_from,
+    visit_follows,
+)
+from sharegate.stores.records import FIXED, read_back
 from sharegate.stores.redis.records import Records
 from sharegate.upstream.model import Upstream
 
@@ -128,6 +136,30 @@ def change(draft: Draft, type: type[R], id: str, fields: dict[str, Any]) -> R:
     return record
 
 
+def change_share(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> Share:
+    """Links and visits that end with it follow."""
+    before = find(draft, Share, id)
+    check_still(before, was)
+    changed = change(draft, Share, id, fields)
+    if "expires" in fields:
+        for link in list(draft.links_of(id)):
+            if link_follows(link, before.expires, changed.expires):
+                change_link(draft, link.id, {"expires": changed.expires}, {})
+    return changed
+
+
+def change_link(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> Link:
+    """Open visits that end with it follow."""
+    before = find(draft, Link, id)
+    check_still(before, was)
+    changed = change(draft, Link, id, fields)
+    if "expires" in fields:
+        for visit in list(draft.visits_by(id)):
+            if visit_follows(visit, before.expires, changed.expires):
+                change(draft, Visit, visit.id, {"expires": changed.expires})
+    return changed
+
+
 def add_share(draft: Draft, share: Share, links: list[Link]) -> None:
     add(draft, share)
     for link in links:
@@ -146,15 +178,16 @@ def add_link(draft: Draft, link: Link) -> None:
 
 
 def open_visit(draft: Draft, visit: Visit, seats: int | None) -> Visit:
-    """A visit of a kind that holds no seat is never refused one. `visit.created` is the time now."""
+    """A visit of a kind that needs no place is never refused one. `visit.created` is the time now."""
     link = find(draft, Link, visit.link)
     if link.share != visit.share:
         raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
     highest = taken = 0
+    kinds = taking_from(visit.kind)
     for one in draft.visits_by(visit.link):
         highest = max(highest, one.number)
-        taken += one.kind in SEATED and one.ended is None and one.expires > visit.created
-    if seats is not None and visit.kind in SEATED and taken >= seats:
+        taken += one.kind in kinds and one.ended is None and one.expires > visit.created
+    if seats is not None and kinds and taken >= seats:
         raise Denied(Reason.SEATS_TAKEN, f"{taken} of {seats}")
     return add(draft, msgspec.structs.replace(visit, number=highest + 1))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,11 +131,11 @@ class RedisStore(Mirrored):
     async def add_link(self, link: Link) -> None:
         await self._commit(lambda made: draft.add_link(made, link))
 
-    async def change_share(self, id: str, **fields: Any) -> Share:
-        return await self._commit(lambda made: draft.change(made, Share, id, fields))
+    async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
+        return await self._commit(lambda made: draft.change_share(made, id, fields, was or {}))
 
-    async def change_link(self, id: str, **fields: Any) -> Link:
-        return await self._commit(lambda made: draft.change(made, Link, id, fields))
+    async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link:
+        return await self._commit(lambda made: draft.change_link(made, id, fields, was or {}))
 
     async def change_visit(self, id: str, **fields: Any) -> Visit:
         return await self._commit(lambda made: draft.change(made, Visit, id, fields))

@@ -13,11 +13,15 @@ import pytest
 from sharegate.audit.chain import seal, verify_store
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, Reason, Refused, StoreUnavailable
+from sharegate.shares.issue import Issuer
+from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Visit
+from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.redis import lease
 from sharegate.stores.redis.store import RedisStore
 from sharegate.versions.model import Authorship
 from tests.conftest import Clock
+from tests.house import Ground, rules
 from tests.real.redis import RedisServer
 from tests.stores.records import START, a_code, a_device, a_link, a_share, a_visit
 from tests.stores.redis.gates import Opener, event, heard, plant, until
@@ -45,6 +49,17 @@ async def test_what_one_gate_commits_the_other_shows_and_tells(store: RedisStore
     await store.remove_upstream("u1")
     await until(lambda: len(changes) == 6)
     assert await other.upstreams() == []
+
+
+async def test_a_link_that_is_replaced_at_two_gates_at_once(store: RedisStore, another: Opener, tmp_path: Path) -> None:
+    """Each has a URL of its own, and the last one ends all before it."""
+    other = await another()
+    await store.add_share(a_share(), [a_link()])
+    await other.ready()
+    tokens = ShareTokens(KeyRing.open(tmp_path / "keys", START), lambda: START)
+    issuers = [Issuer(each, tokens, Ground(), rules(), lambda: START) for each in (store, other)]
+    replaced = await asyncio.gather(*(issuers[i % 2].replace("l1") for i in range(10)))
+    assert sorted(link.serial for link in replaced) == list(range(2, 12))
 
 
 async def test_race_for_seats_over_two_gates(store: RedisStore, another: Opener) -> None:
