@@ -96,6 +96,8 @@ class Erasure:
             async for sealed in self._personal(writer, {}):
                 at = opened(sealed).at
                 entries += 1
+                if not at:  # does not read: nobody knows how old it is
+                    continue
                 oldest = at if oldest is None else min(oldest, at)
                 for place, moment in enumerate(moments):
                     older[place] += at < moment
