@@ -13,6 +13,7 @@ from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
 from sharegate.stores.redis.draft import Draft
 from sharegate.stores.redis.fitness import log_state
+from sharegate.stores.redis.following import STOP_SECONDS
 from sharegate.stores.redis.names import Names
 from sharegate.stores.retention import ADDRESSES_KEPT, KNOCKS_KEPT, OVERLAYS_AFTER_END, OVERLAYS_AFTER_EXPIRY, Pruned
 
@@ -91,9 +92,10 @@ class Rewriting:
             self.begin()
 
     async def stop(self) -> None:
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # A cancellation may be lost in the library; the next one is not.
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
 
     async def _settle(self) -> None:
         failures = 0
