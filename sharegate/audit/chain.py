@@ -19,12 +19,15 @@ from typing import Any
 
 import msgspec
 
-from sharegate.audit.events import AuditEvent
+from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import AuditStore, Query, Sealed
 
 PERSONAL = ("name", "address", "agent")
 _FORMAT = b"sharegate trail 1"
 _PAGE = 2000
+_DAMAGED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_WHERE = ("share", "link", "visit", "path")
+_NEVER = 1e11  # seconds; no date of a calendar
 
 
 def seal(event: AuditEvent, *, writer: str, seq: int, previous: str) -> Sealed:
@@ -50,17 +53,45 @@ def seal(event: AuditEvent, *, writer: str, seq: int, previous: str) -> Sealed:
 
 
 def opened(sealed: Sealed) -> AuditEvent:
-    """The event in clear; what was erased is empty. Does not verify. Raises msgspec.DecodeError on a broken body."""
-    body = msgspec.json.decode(sealed.body, type=dict[str, Any])
-    for name, (_, value) in _personal(sealed).items():
-        body[name] = value
-    return msgspec.convert(body, type=AuditEvent)
+    """The event in clear; what was erased is empty. Does not verify. One that does not read, for it was altered or a
+    newer version wrote it, is TRAIL_UNREADABLE with what of it does: one such entry hides no others."""
+    said = _read(sealed.body) | _said(sealed)
+    try:
+        return msgspec.convert(said, type=AuditEvent)
+    except msgspec.ValidationError:
+        pass
+    texts = {name: said[name] for name in (*_WHERE, *PERSONAL) if isinstance(said.get(name), str)}
+    at = said.get("at")
+    return AuditEvent(
+        action=Action.TRAIL_UNREADABLE,
+        outcome=Outcome.FAILED,
+        actor="gate",
+        seq=sealed.seq,
+        at=float(at) if isinstance(at, int | float) and abs(at) < _NEVER else 0.0,
+        detail="altered, or written by a newer version: verify says which",
+        **texts,
+    )
 
 
 def erased(sealed: Sealed) -> bool:
     """Whether the event once held personal values that are gone."""
-    digests = msgspec.json.decode(sealed.body, type=_Body).personal
-    return bool(set(digests) - set(_personal(sealed)))
+    digests = _read(sealed.body).get("personal")
+    return bool(set(digests if isinstance(digests, dict) else ()) - set(_said(sealed)))
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except _DAMAGED:
+        return {}
+
+
+def _said(sealed: Sealed) -> dict[str, str]:
+    """The personal values, as far as they read."""
+    try:
+        return {name: value for name, (_, value) in _personal(sealed).items() if name in PERSONAL}
+    except _DAMAGED:
+        return {}
 
 
 class Fault(StrEnum):

@@ -6,7 +6,7 @@ Names are kept beside the chain and are no column, so all entries are read. Only
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from sharegate.audit.chain import opened
@@ -17,6 +17,8 @@ from sharegate.audit.interfaces import AuditStore, Query, Sealed
 ERASED = "erased"
 _PAGE = 2000
 _KNOCKS = frozenset({Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED})
+# Who is seen at somebody's link so may be somebody else.
+_OTHERS = _KNOCKS | {Action.LINK_PASSED_ON}
 
 
 def folded(name: str) -> str:
@@ -27,9 +29,10 @@ def folded(name: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Whose:
     """Who is to be forgotten. `names` are folded; `signs` are (link, folded name) of those who knocked: what was seen
-    of them before they knocked has no other handle. `share`: everybody of it."""
+    of them before they knocked has no other handle. `links` are for nobody but them. `share`: everybody of it."""
 
     visits: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
     knocks: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     signs: frozenset[tuple[str, str]] = frozenset()
@@ -41,6 +44,7 @@ class Whose:
             event.visit in self.visits
             or (bool(self.share) and event.share == self.share)
             or name in self.names
+            or (event.link in self.links and not event.visit and event.action not in _OTHERS)
             or (event.action in _KNOCKS and event.detail in self.knocks)
             or (event.action is Action.LINK_PASSED_ON and (event.link, name) in self.signs)
         )
@@ -74,6 +78,14 @@ class Erasure:
             erased += await self._store.erase_events(writer, found)
         return erased
 
+    async def knocked(self, visits: Iterable[str]) -> frozenset[str]:
+        """The knocks by which these visits were let in. The records of knocks go after a while, the entries stay."""
+        found: set[str] = set()
+        for visit in visits:
+            entries = await self._store.read(Query(visit=visit, action=Action.KNOCK_ADMITTED.value))
+            found.update(opened(one).detail for one in entries)
+        return frozenset(found - {""})
+
     async def several(self) -> bool:
         """Whether more than one gate has written."""
         return len(await self._store.writers()) > 1
@@ -84,6 +96,8 @@ class Erasure:
             async for sealed in self._personal(writer, {}):
                 at = opened(sealed).at
                 entries += 1
+                if not at:  # does not read: nobody knows how old it is
+                    continue
                 oldest = at if oldest is None else min(oldest, at)
                 for place, moment in enumerate(moments):
                     older[place] += at < moment

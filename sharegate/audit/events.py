@@ -68,6 +68,7 @@ class Action(StrEnum):
     CLOCK_BELIEVED = "clock.believed"
     GATE_STOPPED = "gate.stopped"
     TRAIL_GAP = "trail.gap"
+    TRAIL_UNREADABLE = "trail.unreadable"
 
 
 class Outcome(StrEnum):

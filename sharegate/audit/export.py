@@ -56,8 +56,15 @@ def rows(sealed: Iterable[Sealed]) -> Iterator[dict[str, Any]]:
         row: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__}
         row["action"], row["outcome"] = event.action.value, event.outcome.value
         row["writer"], row["digest"], row["erased"] = one.writer, one.digest, erased(one)
-        row["time"] = datetime.fromtimestamp(event.at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        row["time"] = _readable(event.at)
         yield {name: row[name] for name in COLUMNS}
+
+
+def _readable(at: float) -> str:
+    try:
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return ""  # altered: no date of a calendar
 
 
 def json_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
@@ -152,6 +159,7 @@ _SENTENCES: dict[Action, str] = {
     Action.CLOCK_BELIEVED: "The clock is believed again after an hour",
     Action.GATE_STOPPED: "sharegate stopped{with_detail}",
     Action.TRAIL_GAP: "{count} acts could not be recorded and were refused",
+    Action.TRAIL_UNREADABLE: "An entry cannot be read{with_detail}",
 }
 _ACTORS = {
     "owner": "The owner",
@@ -164,10 +172,11 @@ _ACTORS = {
 
 def describe(event: AuditEvent) -> str:
     """The event as one sentence in people's words, for a terminal. Its strings are bounded already."""
+    actor = _ACTORS.get(event.actor, "Somebody")
     parts = {
-        "who": event.name or _ACTORS[event.actor],
+        "who": event.name or actor,
         "whom": event.name or "a visitor",
-        "owner": _ACTORS[event.actor],
+        "owner": actor,
         "for_name": f" for {event.name}" if event.name else "",
         "to_name": f" to {event.name}" if event.name else "",
         "at_path": f" at {event.path}" if event.path else "",
@@ -182,7 +191,7 @@ def describe(event: AuditEvent) -> str:
     if event.action is Action.STRANGER_DENIED and event.detail == TOTAL:
         return f"{event.count} further refusals of people without a link."
     sentence = _SENTENCES[event.action].format_map(parts)
-    if event.outcome is Outcome.FAILED and event.action is not Action.TRAIL_GAP:
+    if event.outcome is Outcome.FAILED and event.action not in (Action.TRAIL_GAP, Action.TRAIL_UNREADABLE):
         sentence += ", which failed"
     return sentence[0].upper() + sentence[1:] + "."
 

@@ -9,6 +9,7 @@ not recorded (`trail.gap`).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ from sharegate.errors import Reason, StoreUnavailable
 FLUSH_AFTER = 0.2  # seconds; with the append itself the promised 250 ms
 RETRY_AFTER = 1.0
 TICK = 5.0
+# Of more appends in a row that raised the older ones are not waited for: a store does not keep a command for so long.
+DOUBTS = 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -32,13 +35,13 @@ class _Entry:
     written: asyncio.Future[None] | None  # None: nobody waits
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Doubt:
-    """An append that raised: whether it happened is seen by the end of the chain. If it did, then `counted` of what
-    counts as lost is recorded after all."""
+    """An append that raised: whether it happened is seen by the end of the chain, and it may happen yet. If it did,
+    then the first `kept` of what is pending are recorded, and `counted` of what counts as lost is after all."""
 
     end: tuple[int, str]
-    entries: list[_Entry]
+    kept: int
     counted: int
 
 
@@ -66,7 +69,8 @@ class Trail:
         self._strangers = strangers or Strangers(clock)
         self._pending: list[_Entry] = []
         self._head: tuple[int, str] | None = None  # the end of the chain as far as it is certain
-        self._doubt: _Doubt | None = None
+        # All that follow on that end: one of them may be the next.
+        self._doubts: deque[_Doubt] = deque(maxlen=DOUBTS)
         self._last = 0.0
         self._lost = 0
         self._healthy = True
@@ -247,23 +251,28 @@ class Trail:
             sealed = seal(event, writer=self.writer, seq=head[0] + 1, previous=head[1])
             batch.append(sealed)
             head = (sealed.seq, sealed.digest)
-        self._doubt = _Doubt(head, entries, lost + sum(entry.written is not None for entry in entries))
+        waiting = sum(entry.written is not None for entry in entries)
+        self._doubts.append(_Doubt(head, len(entries) - waiting, lost + waiting))
         await self._store.append(batch)
-        self._head, self._doubt = head, None
+        self._head = head
+        self._doubts.clear()
         self._lost -= lost
 
     async def _certain_head(self) -> tuple[int, str]:
         """The end of our chain. After a failed append the store is asked whether it happened all the same."""
-        if self._head is not None and self._doubt is None:
+        if self._head is not None and not self._doubts:
             return self._head
         found = await self._store.head(self.writer)
-        if self._doubt is not None and found == self._doubt.end:
-            written = set(map(id, self._doubt.entries))
-            self._pending = [entry for entry in self._pending if id(entry) not in written]
-            self._lost -= self._doubt.counted
-        elif self._head is not None and found != self._head:
+        if found == self._head:
+            return found
+        happened = next((doubt for doubt in self._doubts if doubt.end == found), None)
+        if happened is not None:
+            del self._pending[: happened.kept]
+            self._lost -= happened.counted
+        elif self._head is not None:
             raise StoreUnavailable(f"somebody else writes the history of {self.writer}, or it was altered")
-        self._head, self._doubt = found, None
+        self._head = found
+        self._doubts.clear()
         return found
 
     def _gap(self, lost: int) -> AuditEvent:

@@ -1,6 +1,7 @@
 """Forgetting a person: who they are leaves the records and the history, and they leave if they are inside.
 
-Ended first, then erased: whoever is inside would leave new traces. What they wrote in files is the owner's, and stays.
+Ended first, then erased: whoever is inside would leave new traces. The records, by which their entries are found, go
+last, so that what was interrupted can be asked again. What they wrote in files is the owner's, and stays.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ class _Found:
     knocks: list[Knock]
     whose: Whose
 
+    @property
+    def inside(self) -> list[Visit]:
+        return [visit for visit in self.visits if visit.ended is None]
+
+    @property
+    def ids(self) -> set[str]:
+        return set(_ids(self.visits) | _ids(self.links) | _ids(self.knocks))
+
 
 class Erasing:
     """`POST audit/erase`. Where several gates write, another one may write what it knew for `behind` seconds more."""
@@ -90,11 +99,10 @@ class Erasing:
         entries = await self._erasure.count(found.whose)
         if not (found.visits or found.links or found.knocks or entries or found.share):
             raise NotFound("person", asked.person)
-        inside = [visit for visit in found.visits if visit.ended is None]
         answer: dict[str, Any] = {
             "dry_run": asked.dry_run,
             "visits": len(found.visits),
-            "ends": [await self._views.visit(visit) for visit in inside],
+            "ends": [await self._views.visit(visit) for visit in found.inside],
             "links": [await self._views.link(link) for link in found.links],
             "share": await self._views.share(found.share) if found.share else None,
             "knocks": len(found.knocks),
@@ -103,13 +111,27 @@ class Erasing:
         }
         if asked.dry_run:
             return answer
-        await self._end(found, inside)
+        answer["entries"] = 0
+        for _ in range(_ROUNDS):
+            read: dict[str, int] = {}
+            await self._end(found)
+            answer["entries"] += await self._erase_entries(found.whose, read)
+            again = await self._find(asked)
+            if again.ids <= found.ids:
+                break
+            # Somebody by that name came in, or knocked, while the others were ended.
+            answer["ends"] += [await self._views.visit(visit) for visit in again.inside]
+            found = again
+        else:
+            raise _still_recorded()
         await self._store.forget(
             visits=[visit.id for visit in found.visits],
             links=[link.id for link in found.links],
             knocks=[knock.id for knock in found.knocks],
         )
-        answer["entries"] = await self._erase_entries(found.whose)
+        await self._trail.flush()
+        answer["entries"] += await self._erasure.erase(found.whose, read)
+        answer |= {"visits": len(found.visits), "knocks": len(found.knocks)}
         await self._trail.record(
             AuditEvent(
                 action=Action.TRAIL_ERASED,
@@ -120,9 +142,10 @@ class Erasing:
         )
         return answer
 
-    async def _end(self, found: _Found, inside: list[Visit]) -> None:
-        """Nobody comes in by what is erased any more, and whoever is in is out. Recorded without a name."""
-        now = self._now()
+    async def _end(self, found: _Found) -> None:
+        """Nobody comes in by what is erased any more, and whoever is in is out. Recorded without a name. Of all these
+        visits no gate writes anything any more that identifies them (audit/announce.py)."""
+        now, inside = self._now(), found.inside
         if found.share is not None and found.share.revoked is None:
             await self._store.change_share(found.share.id, revoked=now)
             await self._record(Action.SHARE_REVOKED, share=found.share.id)
@@ -131,13 +154,14 @@ class Erasing:
                 await self._store.change_link(link.id, revoked=now)
                 await self._record(Action.LINK_REVOKED, share=link.share, link=link.id)
         await self._store.end_visits([visit.id for visit in inside], at=now, reason=REASON)
+        over = [visit for visit in found.visits if visit.ended is not None and visit.ended_reason != REASON]
+        await asyncio.gather(*(self._store.change_visit(visit.id, ended_reason=REASON) for visit in over))
         for visit in inside:
             await self._record(Action.VISIT_ENDED, share=visit.share, link=visit.link, visit=visit.id)
         await asyncio.gather(*(self._cutter.drained(visit=visit.id) for visit in inside))
 
-    async def _erase_entries(self, whose: Whose) -> int:
+    async def _erase_entries(self, whose: Whose, read: dict[str, int]) -> int:
         erased, late = 0, 0
-        read: dict[str, int] = {}
         for left in reversed(range(_ROUNDS)):
             if left == 1 and self._behind and await self._erasure.several():
                 await asyncio.sleep(self._behind)
@@ -146,7 +170,7 @@ class Erasing:
             erased += late
             await asyncio.sleep(_PAUSE)
         if late:
-            raise Refused("still_recorded", "new entries about them are being recorded", "Erase again in a moment")
+            raise _still_recorded()
         return erased
 
     # -- who ------------------------------------------------------------------------------------------------------
@@ -157,7 +181,7 @@ class Erasing:
             if share is None:
                 raise NotFound("share", asked.share)
             links, visits, knocks = await self._of(share)
-            whose = Whose(visits=_ids(visits), knocks=_ids(knocks), share=share.id)
+            whose = Whose(visits=_ids(visits), links=_ids(links), knocks=_ids(knocks), share=share.id)
             return _Found(share, visits, links, knocks, whose)
         if asked.visit:
             visit = await self._store.visit(asked.visit)
@@ -165,7 +189,7 @@ class Erasing:
                 raise NotFound("visit", asked.visit)
             all_visits = await self._store.visits(visit.share)
             knocks = [knock for knock in await self._every_knock(visit.share) if knock.visit == visit.id]
-            return self._found(_with_devices([visit], all_visits), [], knocks, frozenset())
+            return await self._found(_with_devices([visit], all_visits), [], knocks, frozenset())
         return await self._person(folded(asked.person))
 
     async def _person(self, name: str) -> _Found:
@@ -185,12 +209,20 @@ class Erasing:
             links += own
             visits += _with_devices(theirs, of_visits)
             knocks += [knock for knock in of_knocks if folded(knock.name) == name]
-        return self._found(visits, links, knocks, frozenset({name}))
+        return await self._found(visits, links, knocks, frozenset({name}))
 
-    @staticmethod
-    def _found(visits: list[Visit], links: list[Link], knocks: list[Knock], names: frozenset[str]) -> _Found:
-        signs = frozenset((knock.link, folded(knock.name)) for knock in knocks if knock.name)
-        whose = Whose(visits=_ids(visits), knocks=_ids(knocks), names=names, signs=signs)
+    async def _found(
+        self, visits: list[Visit], links: list[Link], knocks: list[Knock], names: frozenset[str]
+    ) -> _Found:
+        let_in = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
+        knocked: list[Visit | Knock] = [*knocks, *let_in]
+        whose = Whose(
+            visits=_ids(visits),
+            links=_ids(links),
+            knocks=_ids(knocks) | await self._erasure.knocked(_ids(let_in)),
+            names=names,
+            signs=frozenset((one.link, folded(one.name)) for one in knocked if one.name),
+        )
         return _Found(None, visits, links, knocks, whose)
 
     async def _of(self, share: Share) -> tuple[list[Link], list[Visit], list[Knock]]:
@@ -208,7 +240,11 @@ class Erasing:
         await self._trail.record(event)
 
 
-def _ids(records: list[Visit] | list[Knock]) -> frozenset[str]:
+def _still_recorded() -> Refused:
+    return Refused("still_recorded", "new entries about them are being recorded", "Erase again in a moment")
+
+
+def _ids(records: list[Visit] | list[Link] | list[Knock]) -> frozenset[str]:
     return frozenset(record.id for record in records)
 
 

@@ -141,7 +141,8 @@ class ShareStore(Protocol):
     async def put_overlay(
         self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
     ) -> None:
-        """Keep, replace or (None) delete; Denied(`overlay_limit`) past `items` entries or `total_bytes`."""
+        """Keep, replace or (None) delete; Denied(`overlay_limit`) past `items` entries or `total_bytes`, and
+        `visit_ended`."""
 
     async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
         """Blank what identifies people in these records, all or nothing: names, addresses, agents, the hashes of their

@@ -238,8 +238,10 @@ def spend_device_code(
 def put_overlay(
     connection: sqlite3.Connection, visit: str, kind: str, name: str, data: bytes | None, items: int, total_bytes: int
 ) -> None:
-    """The limits are those of one visit and one kind."""
-    find(connection, Visit, visit)
+    """The limits are those of one visit and one kind. Of a visit that is over nothing is kept any more."""
+    known = find(connection, Visit, visit)
+    if known.ended is not None:
+        raise Denied(Reason.VISIT_ENDED, known.ended_reason)
     key = (visit, kind, name)
     if data is None:
         connection.execute("DELETE FROM overlays WHERE visit = ? AND kind = ? AND name = ?", key)

@@ -74,6 +74,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 VERSION = len(MIGRATIONS)
+# Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still open
+# the file. What identifies people is found by it without reading all the history from which it has gone already.
+_INDEXES = ("CREATE INDEX IF NOT EXISTS trail_personal ON trail (at) WHERE personal != x''",)
 
 
 def format_of(connection: sqlite3.Connection) -> int:
@@ -100,6 +103,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         for step in MIGRATIONS[version:]:
             for statement in step:
                 connection.execute(statement)
+        for statement in _INDEXES:
+            connection.execute(statement)
         if version < VERSION:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

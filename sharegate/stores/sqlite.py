@@ -35,6 +35,9 @@ from sharegate.upstream.model import Credential, Upstream
 
 T = TypeVar("T")
 
+# Events that are blanked in one job. Others are served in between: a revocation does not wait for what is let go of.
+BLANKED_AT_ONCE = 1000
+
 
 async def open_sqlite(path: str | os.PathLike[str], *, key: bytes) -> SqliteStore:
     """Open the store at `path`, creating it (file 0600, new directories 0700). `key` (32 bytes) seals credentials and
@@ -240,15 +243,23 @@ class SqliteStore(Mirrored, VersionTables):
         return await self._read(trail_table.writers)
 
     async def erase(self, query: Query) -> int:
-        """Blank the personal values of the events that fit; the chain still verifies. Returns how many."""
-        return await self._writer.run(lambda connection, _: trail_table.erase(connection, query), scrub=True)
+        """Blank the personal values of the events that fit; the chain still verifies. Returns how many. Where it
+        raises, some may be blanked already."""
+        erased, part = 0, BLANKED_AT_ONCE
+        while part == BLANKED_AT_ONCE:
+            part = await self._writer.run(
+                lambda connection, _: trail_table.erase(connection, query, BLANKED_AT_ONCE), scrub=True
+            )
+            erased += part
+        return erased
 
     async def erase_events(self, writer: str, seqs: list[int]) -> int:
-        if not seqs:
-            return 0
-        return await self._writer.run(
-            lambda connection, _: trail_table.erase_events(connection, writer, seqs), scrub=True
-        )
+        """Blank the personal values of exactly these events of a writer; returns how many held something. Where it
+        raises, some may be blanked already."""
+        erased = 0
+        for at in range(0, len(seqs), BLANKED_AT_ONCE):
+            erased += await self._blank(writer, seqs[at : at + BLANKED_AT_ONCE])
+        return erased
 
     # -- keeping --------------------------------------------------------------------------------------------------
 
@@ -283,6 +294,11 @@ class SqliteStore(Mirrored, VersionTables):
                 listener(Change(kind, id))
             except Exception as error:  # fails closed for the others: they must learn of a revocation all the same
                 self._loop.call_exception_handler({"message": "a listener to the store failed", "exception": error})
+
+    async def _blank(self, writer: str, seqs: list[int]) -> int:
+        return await self._writer.run(
+            lambda connection, _: trail_table.erase_events(connection, writer, seqs), scrub=True
+        )
 
     async def _write(self, work: Work[T], *, scrub: bool = False) -> T:
         return await self._writer.run(work, scrub=scrub)

@@ -54,11 +54,13 @@ def writers(connection: sqlite3.Connection) -> list[str]:
     return [row[0] for row in connection.execute("SELECT DISTINCT writer FROM trail ORDER BY writer")]
 
 
-def erase(connection: sqlite3.Connection, query: Query) -> int:
+def erase(connection: sqlite3.Connection, query: Query, most: int) -> int:
+    """Of at most so many events: there may be more when it returns as many."""
     where, values = _where(query)
+    fitting = f"SELECT rowid FROM trail WHERE personal != x'' AND {where} LIMIT ?"  # noqa: S608 -- our own names
     return connection.execute(
-        f"UPDATE trail SET personal = x'' WHERE personal != x'' AND {where}",  # noqa: S608 -- our own names
-        values,
+        f"UPDATE trail SET personal = x'' WHERE rowid IN ({fitting})",  # noqa: S608 -- our own names
+        [*values, most],
     ).rowcount
 
 

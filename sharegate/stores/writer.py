@@ -20,6 +20,8 @@ from sharegate.errors import StoreUnavailable
 
 T = TypeVar("T")
 MOST_AT_ONCE = 256
+# Whoever reads may keep the log from being emptied. It is tried again after every commit, and so often without one.
+SCRUB_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class Writer:
         self._loop = loop
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closed = False
+        self._unscrubbed = False  # the thread's
         self._ended: asyncio.Future[None] = loop.create_future()
         self._thread = threading.Thread(target=self._serve, name="sharegate store", daemon=True)
         self._thread.start()
@@ -69,7 +72,7 @@ class Writer:
     async def run(self, work: Work[T], *, scrub: bool = False) -> T:
         """The work's result once it is on disk. Raises what the work raised, or StoreUnavailable; nothing has changed
         then. A caller that is cancelled does not stop its work. With `scrub` the write-ahead log is emptied after the
-        commit, so that what was erased does not linger there."""
+        commit, so that what was erased does not linger there; where somebody reads it, once they do not any more."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         job: _Job[T] = _Job(work, self._loop.create_future(), scrub)
@@ -89,7 +92,7 @@ class Writer:
     def _serve(self) -> None:
         stopping = False
         while not stopping:
-            waiting = [self._queue.get()]
+            waiting = [self._next()]
             while len(waiting) < MOST_AT_ONCE and not self._queue.empty():
                 waiting.append(self._queue.get())
             stopping = None in waiting
@@ -101,6 +104,14 @@ class Writer:
         except sqlite3.Error:
             pass  # everything acknowledged was committed before; there is nobody left to tell
         self._tell(self._finish, [])
+
+    def _next(self) -> _Job[Any] | None:
+        while self._unscrubbed:
+            try:
+                return self._queue.get(timeout=SCRUB_AGAIN_SECONDS)
+            except queue.Empty:
+                self._scrub()
+        return self._queue.get()
 
     def _commit(self, jobs: list[_Job[Any]]) -> list[_Job[Any]]:
         """Do the jobs in one transaction. Returns those that have to be done again without the one that failed."""
@@ -124,7 +135,7 @@ class Writer:
             for job in jobs:
                 job.error = StoreUnavailable(unavailable)
         else:
-            if any(job.scrub for job in jobs):
+            if self._unscrubbed or any(job.scrub for job in jobs):
                 self._scrub()
         self._tell(self._settle, jobs)
         return []
@@ -146,10 +157,19 @@ class Writer:
         self._connection.execute("RELEASE job")
 
     def _scrub(self) -> None:
+        """Empty the log. The first attempt waits for who reads just now, those after it do not: others would wait with
+        them for as long as a backup takes."""
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            (patience,) = self._connection.execute("PRAGMA busy_timeout").fetchone()
+            try:
+                if self._unscrubbed:
+                    self._connection.execute("PRAGMA busy_timeout = 0")
+                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                self._unscrubbed = bool(busy)
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {patience}")
         except sqlite3.Error:
-            pass  # fails open: it is erased from the file; a later checkpoint overwrites the log
+            self._unscrubbed = True  # fails open: it is blanked where it is read, and the log is emptied later
 
     def _roll_back(self) -> None:
         try:

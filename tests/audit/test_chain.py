@@ -209,3 +209,33 @@ def test_the_format_of_a_digest_does_not_drift() -> None:
         '{"action":"share.revoked","actor":"owner","at":1800000000.5,"detail":"ü","seq":1,"share":"k7f2","writer":"gate"}'
     )
     assert sealed.digest == "f13895f19e78a3dd014388bb87e153f52c29630f822c14cdc1c14417617a2119"
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "share"),
+    [
+        ({"body": b""}, "Ann", ""),
+        ({"body": b'{"action":"link.joi'}, "Ann", ""),
+        ({"body": b"\xff"}, "Ann", ""),
+        ({"body": b"[" * 100_000}, "Ann", ""),
+        ({"body": b'{"action":"link.invented","actor":"visitor","share":"s1","at":1e300}'}, "Ann", "s1"),
+        ({"body": b'{"action":"link.joined","actor":7,"share":8,"at":"noon"}'}, "Ann", ""),
+        ({"body": b"{}", "personal": b"\x00"}, "", ""),
+        ({"body": b"{}", "personal": b'{"name":["00",7]}'}, "", ""),
+    ],
+)
+def test_attack_an_entry_that_does_not_read(fields: dict[str, bytes], name: str, share: str) -> None:
+    """What of it reads is shown in its place, so that it hides neither itself nor others, and can be erased."""
+    (sealed,) = chained([AuditEvent(action=Action.LINK_JOINED, actor="visitor", at=1.0, share="s1", name="Ann")])
+    damaged = changed(sealed, **fields)
+    event = opened(damaged)
+    assert (event.action, event.seq, event.name, event.share) == (Action.TRAIL_UNREADABLE, 1, name, share)
+    assert event.at == 0.0 and not erased(damaged)
+    assert first([damaged]) == (1, Fault.ALTERED)
+
+
+def test_attack_personal_values_say_nothing_else() -> None:
+    """What stands beside the chain is name, address or agent, and takes the place of nothing in the body."""
+    (sealed,) = chained([AuditEvent(action=Action.LINK_JOINED, actor="visitor", name="Ann", share="s1")])
+    event = opened(changed(sealed, personal=b'{"share":["00","s2"],"name":["00","Bo"]}'))
+    assert (event.share, event.name) == ("s1", "Bo")

@@ -21,7 +21,10 @@ class Disk:
     def __init__(self) -> None:
         self.events: list[Sealed] = []
         self.commits = 0
-        self.fail = ""  # "before": nothing is kept; "after": kept, but the caller is told that it was not
+        # "before": nothing is kept; "after": kept, but the caller is told that it was not; "late": kept only once the
+        # caller has been told so and has looked.
+        self.fail = ""
+        self.late: list[Sealed] = []
         self.gate: asyncio.Event | None = None
 
     async def append(self, events: list[Sealed]) -> None:
@@ -30,14 +33,21 @@ class Disk:
         await asyncio.sleep(0)
         if self.fail == "before":
             raise StoreUnavailable("disk full")
-        assert (events[0].seq, events[0].previous) == ((await self.head("gate"))[0] + 1, (await self.head("gate"))[1])
+        if self.fail == "late":
+            self.late, self.fail = events, ""
+            raise StoreUnavailable("does not answer in time")
+        head = await self.head("gate")
+        if (events[0].seq, events[0].previous) != (head[0] + 1, head[1]):
+            raise ValueError("does not follow")
         self.events += events
         self.commits += 1
         if self.fail == "after":
             raise StoreUnavailable("disk gone")
 
     async def head(self, writer: str) -> tuple[int, str]:
-        return (self.events[-1].seq, self.events[-1].digest) if self.events else (0, "")
+        found = (self.events[-1].seq, self.events[-1].digest) if self.events else (0, "")
+        self.events, self.late = self.events + self.late, []
+        return found
 
     async def read(self, query: Query) -> list[Sealed]:
         return self.events
@@ -179,6 +189,21 @@ async def test_a_write_that_was_reported_lost_and_was_not_is_found_out(trail: Tr
     disk.fail = ""
     await trail.record(act(detail="next"))
     assert [opened(one).detail for one in disk.events] == ["before", "", "doubtful", "next"]
+    assert verify(disk.events).intact
+
+
+async def test_a_write_that_happens_after_it_was_looked_for_is_found_out(trail: Trail, disk: Disk) -> None:
+    """A command that hung may be carried out between the look at the end of the chain and the next append, which does
+    not follow then: the trail comes back by itself, and nothing is written twice."""
+    await trail.record(act(detail="before"))
+    disk.fail = "late"
+    await trail.record(act(Action.REQUEST_ANSWERED, detail="read"), durable=False)
+    for detail in ("late", "refused"):
+        with pytest.raises(StoreUnavailable):
+            await trail.record(act(detail=detail))
+    await trail.record(act(detail="next"))
+    assert [opened(one).detail for one in disk.events[:4]] == ["before", "read", "late", "next"]
+    assert disk.actions[4:] == ["trail.gap"] and opened(disk.events[4]).count == 1
     assert verify(disk.events).intact
 
 

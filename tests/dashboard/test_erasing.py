@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from sharegate.stores.retention import KNOCKS_KEPT
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.plainsocket import PlainSocket, drop_all
 from tests.real.jupyter import JupyterServer
+from tests.stores.sqlite.files import other_program
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -31,8 +34,8 @@ async def erase(gate: Gatehouse, **body: Any) -> dict[str, Any]:
     return await gate.call("POST", "audit/erase", body)
 
 
-async def reads(who: Inside) -> int:
-    headers = {"User-Agent": AGENT}
+async def reads(who: Inside, agent: str = AGENT) -> int:
+    headers = {"User-Agent": agent}
     return (await who.ask("GET", "api/contents/sub/shared", headers=headers)).status
 
 
@@ -40,16 +43,16 @@ def visit_of(who: Inside) -> str:
     return who.base.split("~")[1].strip("/")
 
 
-async def traces(gate: Gatehouse) -> list[str]:
-    """Where the name or agent still stands: answers of the API, and the files of the store."""
-    found = []
+async def traces(gate: Gatehouse, *words: str) -> list[str]:
+    """Where these (or the name or agent) still stands: answers of the API, and the files of the store."""
+    found, words = [], words or (NAME, AGENT)
     for path in ("audit", "visits", "knocks", "audit/export", "audit/passed-on"):
         answer = json.dumps(await gate.call("GET", path), ensure_ascii=False)
-        found += [path for word in (NAME, AGENT) if word in answer]
-    found += ["shares" for _ in range(NAME in json.dumps(await gate.call("GET", "shares", None, all="1")))]
+        found += [path for word in words if word in answer]
+    found += ["shares" for word in words if word in json.dumps(await gate.call("GET", "shares", None, all="1"))]
     for file in gate.running.config.database.parent.iterdir():
         data = file.read_bytes()
-        found += [file.name for word in (NAME, AGENT) if word.encode() in data]
+        found += [file.name for word in words if word.encode() in data]
     return found
 
 
@@ -103,6 +106,65 @@ async def test_who_knocked_is_forgotten_by_their_visit(gate: Gatehouse) -> None:
     assert await reads(bo) == 200
     names = [event["name"] for event in await gate.events(action="link.joined")]
     assert names == ["Bo"]
+
+
+async def test_who_knocked_long_ago_is_forgotten_by_their_visit(gate: Gatehouse) -> None:
+    """Also when the record of the knock is gone, which is kept for 30 days."""
+    made = await gate.share(**{"for": ["Bo"]})
+    await gate.call("POST", f"knocks/{await knocks(gate, made, NAME)}/admit")
+    store = gate.running.gate._store
+    await store.prune(time.time() + KNOCKS_KEPT + 60)
+    assert await store.knocks(waiting_only=False) == []
+    (visit,) = [each for each in await store.visits(made["share"]["id"]) if each.name == NAME]
+    await erase(gate, visit=visit.id)
+    assert await traces(gate) == []
+
+
+async def test_a_person_is_forgotten_by_the_name_that_their_link_had_before(gate: Gatehouse) -> None:
+    """What was recorded of their link under another name is theirs; who knocked at it is somebody else."""
+    made = await gate.share(**{"for": [NAME]})
+    await gate.call("PATCH", f"links/{made['links'][0]['id']}", {"name": "Ann Newname"})
+    await knocks(gate, made, "Bo")
+    await erase(gate, person="Ann Newname")
+    assert await traces(gate, NAME, "Ann Newname") == []
+    assert {event["name"] for event in await gate.events() if event["link"]} == {"", "Bo"}
+
+
+async def test_erasing_that_was_interrupted_is_asked_again(gate: Gatehouse) -> None:
+    """When the history could not be written: they are out, and the second time nothing is left of them."""
+    ann = await gate.visit(await gate.share(**{"for": [NAME]}), name=NAME)
+    left = await gate.visit(await gate.share(**{"for": [NAME]}), name=NAME)
+    assert [await reads(who) for who in (ann, left)] == [200, 200]
+    await gate.call("POST", f"visits/{visit_of(left)}/end")
+    with other_program(gate.running.config.database) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE UPDATE ON trail BEGIN SELECT raise(ABORT, 'disk full'); END")
+        status, _ = await gate.running.api.call("POST", "/api/v1/audit/erase", {}, {"person": NAME})
+        assert status >= 500
+        connection.execute("DROP TRIGGER full")
+    assert await reads(ann, "") == 403 and await traces(gate)
+    done = await erase(gate, person=NAME)
+    assert done["visits"] == 2
+    assert await traces(gate) == []
+
+
+async def test_attack_somebody_comes_in_while_they_are_erased(gate: Gatehouse) -> None:
+    """By an open link, under the same name, after it was looked who there is: they are out too, and not named."""
+    await gate.share(**{"for": [NAME]})
+    open_link = await gate.share(anyone=True, visits=9)
+    erasing: Any = gate.running.api.erasing
+    counting, came = erasing._erasure.count, []
+
+    async def count(whose: Any) -> int:
+        found = await counting(whose)
+        came.append(await gate.visit(open_link, name=NAME))
+        assert await reads(came[0]) == 200
+        return int(found)
+
+    erasing._erasure.count = count
+    done = await erase(gate, person=NAME)
+    assert (done["visits"], len(done["ends"])) == (1, 1)
+    assert await reads(came[0], "") == 401
+    assert await traces(gate) == []
 
 
 async def test_a_share_is_forgotten_whole(gate: Gatehouse) -> None:

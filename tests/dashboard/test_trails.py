@@ -259,6 +259,31 @@ async def test_what_identifies_people_leaves_when_it_is_time(office: Office, clo
     assert told["intact"] and told["erased"] == 2
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE trail SET body = substr(body, 1, 20) WHERE seq = 2",
+        "UPDATE trail SET body = replace(body, 'share.created', 'share.invented'), personal = x'00' WHERE seq = 2",
+    ],
+)
+async def test_attack_one_entry_that_does_not_read(office: Office, statement: str) -> None:
+    """It is told where it stands, and everything else is shown, written out, let go of and erased as before."""
+    await office.share(**{"for": ["Ann Example"]})
+    with contextlib.closing(sqlite3.connect(office.running.config.database)) as connection:
+        connection.execute("DROP TRIGGER trail_is_fixed")
+        connection.execute(statement)
+        connection.commit()
+    assert not (await office.call("GET", "audit/verify"))["intact"]
+    shown = (await office.call("GET", "audit"))["events"]
+    assert [event["seq"] for event in shown if event["action"] == "trail.unreadable"] == [2]
+    lines = (await office.call("GET", "audit/export"))["lines"]
+    assert [json.loads(line)["seq"] for line in lines] == [*range(1, len(lines) + 1)]
+    for path in ("audit/retention", "audit/passed-on"):
+        await office.call("GET", path)
+    assert (await office.call("POST", "audit/erase", {"person": "Ann Example"}))["entries"] == 1
+    assert "Ann Example" not in str((await office.call("GET", "audit"))["events"])
+
+
 async def test_without_a_gate_the_same(tmp_path: Path) -> None:
     """Anchor, verify and export work on the records alone."""
     loaded = config.load(None, {}, {"data_dir": str(tmp_path / "gate"), "owner": "Olga"})

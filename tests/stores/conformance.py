@@ -463,6 +463,16 @@ class ShareContract:
         with pytest.raises(NotFound):
             await store.put_overlay("nowhere", "workspace", "a", b"", items=2, total_bytes=10)
 
+    async def test_attack_a_layout_that_comes_after_its_visit(self, store: Store) -> None:
+        """Of a visit that is over nothing is kept any more, so that what was forgotten of it does not come back."""
+        await store.open_visit(a_visit(), seats=None)
+        await store.end_visits(["v1"], at=START, reason="erased")
+        await store.forget(visits=["v1"], links=[], knocks=[])
+        for data in (b"1", None):
+            with pytest.raises(Denied, match="visit_ended"):
+                await store.put_overlay("v1", "workspace", "a", data, items=2, total_bytes=10)
+        assert await store.overlay("v1", "workspace") == {}
+
     # -- servers
 
     async def test_servers_are_stored_replaced_and_removed(self, store: Store) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sharegate.errors import Refused, StoreUnavailable
@@ -65,6 +66,21 @@ def _check_kind(server: Server, info: Mapping[str, str]) -> None:
         raise Refused(
             "store_unfit", f"the store {server.url} is a replica and takes no writes", "Give the primary's address"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """`busy`: the log is being written anew, or will be soon. `good`: the last time that went well."""
+
+    busy: bool
+    good: bool
+
+
+async def log_state(server: Server) -> LogState:
+    """Raises StoreUnavailable."""
+    info = _texts(await server.ask("INFO", "persistence"))
+    runs = (info.get("aof_rewrite_in_progress"), info.get("aof_rewrite_scheduled"))
+    return LogState("1" in runs, info.get("aof_last_bgrewrite_status") == "ok")
 
 
 async def claim(server: Server, names: Names, box: ContentBox) -> str:

@@ -18,7 +18,8 @@ class Names:
 
     @property
     def meta(self) -> str:
-        """Hash: format, id of the store, position (of the last commit), check (of the key), beat."""
+        """Hash: format, id of the store, position (of the last commit), check (of the key), beat, rewrite (while the
+        log may hold what was erased)."""
         return self._of("meta")
 
     @property

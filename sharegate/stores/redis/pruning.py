@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
 from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
 from sharegate.stores.redis.draft import Draft
+from sharegate.stores.redis.fitness import log_state
+from sharegate.stores.redis.following import STOP_SECONDS
 from sharegate.stores.redis.names import Names
 from sharegate.stores.retention import ADDRESSES_KEPT, KNOCKS_KEPT, OVERLAYS_AFTER_END, OVERLAYS_AFTER_EXPIRY, Pruned
+
+log = logging.getLogger("sharegate.stores")
+
+_LOOK_SECONDS = 0.2
+_AGAIN_SECONDS = 1.0
+_ATTEMPTS = 60
+_OWED = "rewrite"
 
 
 def prune_records(made: Draft, now: float) -> Pruned:
@@ -54,12 +67,64 @@ async def forget_overlays(server: Server, names: Names, visits: list[str]) -> No
             await server.several([("DEL", names.overlay(id, kind)), ("SREM", names.overlaid, key)], together=True)
 
 
-async def scrub(server: Server) -> None:
-    """Have the server write its log anew, without what was erased."""
-    try:
-        await server.ask("BGREWRITEAOF")
-    except StoreUnavailable:
-        pass  # fails open: it is erased; the log is written anew as it grows. One rewriting runs, or it is not allowed
+class Rewriting:
+    """Has the server write its log anew, without what was erased. One rewriting that runs already began with it, so
+    another follows. Until that is done the server remembers that it is owed, for the next start of a gate."""
+
+    def __init__(self, server: Server, names: Names, forget_changes: Callable[[], Awaitable[None]]) -> None:
+        self._server, self._names, self._forget_changes = server, names, forget_changes
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def owe(self) -> None:
+        """Before something is erased. Raises StoreUnavailable."""
+        await self._server.ask("HSET", self._names.meta, _OWED, "1")
+
+    def begin(self) -> None:
+        """After it was, or may have been. Nobody waits for it: a large log takes minutes."""
+        self._wanted = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._settle(), name="rewriting the store's log")
+
+    async def resume(self) -> None:
+        """What a gate that was ended left owing. Raises StoreUnavailable."""
+        if await self._server.ask("HEXISTS", self._names.meta, _OWED):
+            self.begin()
+
+    async def stop(self) -> None:
+        while self._task is not None and not self._task.done():
+            self._task.cancel()
+            # A cancellation may be lost in the library; the next one is not.
+            await asyncio.wait({self._task}, timeout=STOP_SECONDS)
+
+    async def _settle(self) -> None:
+        failures = 0
+        while self._wanted and failures < _ATTEMPTS:
+            try:
+                await self._at_rest()
+                self._wanted = False
+                await self._forget_changes()
+                await self._server.ask("BGREWRITEAOF")
+                if await self._at_rest():
+                    failures = 0
+                    if not self._wanted:
+                        await self._server.ask("HDEL", self._names.meta, _OWED)
+                    continue
+            except StoreUnavailable:
+                pass  # fails open: it is erased, and asked for again; the server is away, or began one by itself
+            self._wanted = True
+            failures += 1
+            await asyncio.sleep(_AGAIN_SECONDS)
+        if self._wanted:
+            log.warning("the store %s does not write its log anew: what was erased stands in it", self._server.url)
+
+    async def _at_rest(self) -> bool:
+        """Wait until none runs; whether the last one went well."""
+        while True:
+            state = await log_state(self._server)
+            if not state.busy:
+                return state.good
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def prune_overlays(server: Server, names: Names, mirror: Mirror, now: float) -> int:

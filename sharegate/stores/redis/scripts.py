@@ -69,10 +69,14 @@ RELEASE = Script(
     "release", "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 )
 
-# Answers {1}, or {0, entries, bytes} past a limit.
+# Only while the visit lasts: another gate may just have ended and forgotten it. Its JSON stands in the record as it is,
+# and no text in it holds an unescaped quote. Answers {1}, {0, entries, bytes} past a
+# limit, or {-1}.
 OVERLAY = Script(
     "overlay",
     """
+local visit = redis.call('HGET', KEYS[3], ARGV[6])
+if not visit or not string.find(visit, '"ended":null', 1, true) then return {-1} end
 local count, size = 1, #ARGV[2]
 for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
   if name ~= ARGV[1] then
@@ -196,14 +200,23 @@ for _, entry in ipairs(entries) do
     redis.call('SADD', prefix .. ':logs:by:' .. origin, log)
   end
 end
+local cut = {}
 while size > limit and first < part do
   size = size - tonumber(redis.call('HGET', key, 'size:' .. first))
   redis.call('DEL', key .. ':' .. first)
   redis.call('HDEL', key, 'size:' .. first, 'begin:' .. first, 'path:' .. first)
   for _, field in ipairs(redis.call('HKEYS', key .. ':by')) do
-    if string.sub(field, 1, #tostring(first) + 1) == first .. '\\0' then redis.call('HDEL', key .. ':by', field) end
+    local of, origin = string.match(field, '^(%d+)%z(.*)$')
+    if tonumber(of) == first then
+      redis.call('HDEL', key .. ':by', field)
+      cut[origin] = true
+    end
   end
   first = first + 1
+end
+if next(cut) then
+  for _, field in ipairs(redis.call('HKEYS', key .. ':by')) do cut[string.match(field, '^%d+%z(.*)$')] = nil end
+  for origin in pairs(cut) do redis.call('SREM', prefix .. ':logs:by:' .. origin, log) end
 end
 redis.call('HSET', key, 'first', first, 'part', part, 'size', string.format('%d', size))
 redis.call('SADD', KEYS[1], log)

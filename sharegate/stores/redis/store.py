@@ -31,7 +31,7 @@ from sharegate.stores.redis.draft import Decision
 from sharegate.stores.redis.edits import Edits
 from sharegate.stores.redis.following import PATIENCE, Following, clock
 from sharegate.stores.redis.names import Names
-from sharegate.stores.redis.pruning import forget_overlays, forget_people, prune_overlays, prune_records, scrub
+from sharegate.stores.redis.pruning import Rewriting, forget_overlays, forget_people, prune_overlays, prune_records
 from sharegate.stores.redis.scripts import OVERLAY
 from sharegate.stores.redis.shelf import Shelves
 from sharegate.stores.redis.trail import RedisTrail
@@ -77,7 +77,9 @@ async def open_redis(
         opened.push_async_callback(lease.release, server, mine)
         store = RedisStore(server, names, boxes, held, mine, id, now, patience)
         opened.push_async_callback(store._following.stop)
+        opened.push_async_callback(store._rewriting.stop)
         await store._following.load()
+        await store._rewriting.resume()
         store._following.start()
         opened.pop_all()
         return store
@@ -106,6 +108,7 @@ class RedisStore(Mirrored):
         self._trail = RedisTrail(server, names)
         self._shelves = Shelves(server, names)
         self._edits = Edits(server, names)
+        self._rewriting = Rewriting(server, names, self._following.forget_changes)
         self._closed = False
 
     @property
@@ -172,15 +175,19 @@ class RedisStore(Mirrored):
         self, visit: str, kind: str, name: str, data: bytes | None, *, items: int, total_bytes: int
     ) -> None:
         self._writable()
-        if self._mirror.visits.get(visit) is None:
+        known = self._mirror.visits.get(visit)
+        if known is None:
             raise NotFound("visit", visit)
+        if known.ended is not None:
+            raise Denied(Reason.VISIT_ENDED, known.ended_reason)
         key = self._names.overlay(visit, kind)
         if data is None:
             await self._server.ask("HDEL", key, name)
             return
-        taken, *past = await self._server.run(
-            OVERLAY, [key, self._names.overlaid], name, data, items, total_bytes, f"{visit}\0{kind}"
-        )
+        keys = [key, self._names.overlaid, self._names.records("visit")]
+        taken, *past = await self._server.run(OVERLAY, keys, name, data, items, total_bytes, f"{visit}\0{kind}", visit)
+        if taken < 0:
+            raise Denied(Reason.VISIT_ENDED)
         if not taken:
             raise Denied(Reason.OVERLAY_LIMIT, f"{past[0]} entries, {past[1]} bytes")
 
@@ -188,11 +195,15 @@ class RedisStore(Mirrored):
         """Blank what identifies people in these records: names, addresses, agents, the hashes of their cookies; a
         waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are ignored. May be asked
         again where it raised."""
-        await self._commit(lambda made: forget_people(made, visits, links, knocks))
-        # After the commit no cookie of theirs opens anything, so that no further layout comes.
-        await forget_overlays(self._server, self._names, visits)
-        await self._following.forget_changes()
-        await scrub(self._server)
+        self._writable()
+        await self._rewriting.owe()
+        try:
+            await self._commit(lambda made: forget_people(made, visits, links, knocks))
+            # After the commit no cookie of theirs opens anything, so that no further layout comes.
+            await forget_overlays(self._server, self._names, visits)
+            await self._following.forget_changes()
+        finally:
+            self._rewriting.begin()
 
     async def rules_in_force(self) -> RulesInForce | None:
         self._check_open()
@@ -243,10 +254,13 @@ class RedisStore(Mirrored):
     async def erase_events(self, writer: str, seqs: list[int]) -> int:
         """Blank the personal values of exactly these events of a writer; returns how many held something."""
         self._writable()
-        erased = await self._trail.erase_events(writer, seqs)
-        if erased:
-            await scrub(self._server)
-        return erased
+        if not seqs:
+            return 0
+        await self._rewriting.owe()
+        try:
+            return await self._trail.erase_events(writer, seqs)
+        finally:
+            self._rewriting.begin()
 
     # -- versions -------------------------------------------------------------------------------------------------
 
@@ -349,6 +363,7 @@ class RedisStore(Mirrored):
             return
         self._closed = True
         await self._committing.close()
+        await self._rewriting.stop()
         await self._following.stop()
         await lease.release(self._server, self._lease)
         await self._server.close()

@@ -104,11 +104,15 @@ class RedisTrail:
 
     async def erase_events(self, writer: str, seqs: Sequence[int]) -> int:
         """Blank the personal values of exactly these events of a writer; returns how many held something."""
-        commands: list[tuple[str, str, str]] = []
-        for seq in seqs:
-            commands.append(("HDEL", self._names.personal(writer), str(seq)))
-            commands.append(("ZREM", self._names.unerased, _member(writer, seq)))
-        return sum((await self._server.several(commands, together=True))[::2])
+        erased = 0
+        # In parts: the server serves others in between.
+        for at in range(0, len(seqs), _PAGE):
+            commands: list[tuple[str, str, str]] = []
+            for seq in seqs[at : at + _PAGE]:
+                commands.append(("HDEL", self._names.personal(writer), str(seq)))
+                commands.append(("ZREM", self._names.unerased, _member(writer, seq)))
+            erased += sum((await self._server.several(commands, together=True))[::2])
+        return erased
 
     # -- parts ----------------------------------------------------------------------------------------------------
 

@@ -10,9 +10,9 @@ import redis
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sharegate.audit.chain import Fault, verify_store
+from sharegate.audit.chain import Fault, seal, verify_store
 from sharegate.audit.interfaces import Query
-from sharegate.errors import Refused, StoreUnavailable
+from sharegate.errors import Denied, Refused, StoreUnavailable
 from sharegate.shares.model import KnockState
 from sharegate.store_url import StoreUrl
 from sharegate.stores.redis import fitness
@@ -22,8 +22,8 @@ from sharegate.stores.retention import DAY, Pruned
 from sharegate.versions.model import EditKind
 from tests.real.redis import RedisServer, running_redis
 from tests.stores import conformance
-from tests.stores.records import START, a_share
-from tests.stores.redis.gates import KEY, Opener, plant, until
+from tests.stores.records import LATER, START, a_share, a_visit
+from tests.stores.redis.gates import KEY, Opener, event, plant, until
 from tests.stores.version_contract import PLACE, PLENTY, VersionContract, a_snapshot, edit
 
 pytestmark = pytest.mark.redis
@@ -171,6 +171,66 @@ async def test_what_is_erased_leaves_the_log(tmp_path: Path) -> None:
         await until(lambda: not there())
         assert await store.check() == []
         await store.close()
+
+
+NAMED = "Zwetlana Xylander"
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_is_erased_while_the_log_is_written_anew_leaves_it_too(tmp_path: Path, restarts: bool) -> None:
+    """The server takes no second order while one rewriting runs, and that one still holds the name: the gate asks again
+    when it is through. A gate that was ended before that does it when it starts again."""
+    with running_redis(rdbcompression="no", **{"rdb-key-save-delay": "100000"}) as server:
+        folder = server.folder / "appendonlydir"
+
+        def runs() -> bool:
+            return b"aof_rewrite_in_progress:1" in server.command("INFO", "persistence")
+
+        def named() -> bool:
+            try:
+                return NAMED.encode() in b"".join(path.read_bytes() for path in folder.iterdir())
+            except FileNotFoundError:  # replaced just now
+                return True
+
+        store = await open_redis(StoreUrl.parse(server.url), key=KEY, folder=tmp_path)
+        await plant(store)
+        await store.append([seal(event(name=NAMED), writer="gate", seq=2, previous=(await store.head("gate"))[1])])
+        await store.forget(visits=["v1"], links=[], knocks=[])
+        await until(runs)
+        assert await store.erase_events("gate", [2]) == 1
+        assert runs()
+        if restarts:
+            await store.close()
+            store = await open_redis(StoreUrl.parse(server.url), key=KEY, folder=tmp_path)
+        await until(lambda: not runs() and not named(), seconds=60)
+        await until(lambda: server.command("HEXISTS", "sharegate:meta", "rewrite") == b":0", seconds=60)
+        await store.close()
+
+
+async def test_attack_a_layout_that_was_on_its_way_while_its_visit_was_forgotten(
+    server: RedisServer, store: RedisStore, another: Opener
+) -> None:
+    """Another gate has ended and forgotten the visit, and this one has not heard of it yet: the server judges."""
+    other = await another()
+    await plant(store)
+    await store.end_visits(["v1"], at=START, reason="erased")
+    await store.forget(visits=["v1"], links=[], knocks=[])
+    mirror = other._following.records.mirror
+    mirror.visits["v1"] = a_visit()
+    with pytest.raises(Denied, match="visit_ended"):
+        await other.put_overlay("v1", "workspace", "a", b"1", items=2, total_bytes=10)
+    assert await store.overlay("v1", "workspace") == {}
+
+
+async def test_nothing_is_left_of_logs_whose_parts_were_cut(server: RedisServer, store: RedisStore) -> None:
+    """Who wrote in a part that was cut is not found by it, and no name of a visit stays when the log goes."""
+    for number in range(9):
+        entries = [edit(EditKind.STATE), edit(EditKind.UPDATE, origin=f"who{number}")]
+        await store.append_edits(PLACE, entries, limit=800)
+    with redis.Redis(unix_socket_path=str(server.socket)) as client:
+        assert {origin for origin in range(9) if client.exists(f"sharegate:logs:by:who{origin}")} <= {6, 7, 8}
+        await store.thin_versions(LATER * 2, limits=PLENTY)
+        assert list(client.scan_iter("sharegate:log*")) == []
 
 
 async def test_erasing_single_events(store: RedisStore) -> None:
