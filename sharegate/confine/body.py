@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from sharegate.confine.holding import Held
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Body
+
+T = TypeVar("T")
 
 MAX_DEPTH = 100
 # Commas, brackets and braces outside the texts at the top: what parsing costs in time and memory. A megabyte of `{},`
@@ -61,37 +64,50 @@ def write_json(value: dict[str, Any]) -> bytes:
         raise _bad("a lone surrogate or a number out of range") from None
 
 
-async def read_json_apart(data: bytes, content_type: str) -> dict[str, Any]:
-    """`read_json` that lets others go on meanwhile."""
-    if len(data) <= LONG:
-        return read_json(data, content_type)
-    return await asyncio.to_thread(read_json, data, content_type)
+async def apart(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What `work` returns of `given`, about `size` bytes; it lets others go on meanwhile."""
+    if size <= LONG:
+        return work(*given)
+    thread = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        # A thread cannot be stopped: what it holds is held until it is over.
+        await asyncio.wait({thread})
+        if not thread.cancelled():
+            thread.exception()
+        raise
 
 
 async def write_json_apart(value: dict[str, Any], size: int) -> bytes:
     """`write_json` that lets others go on meanwhile; `size` is about how many bytes it will be."""
-    return write_json(value) if size <= LONG else await asyncio.to_thread(_write_in_pieces, value)
+    return write_json(value) if size <= LONG else await apart(size, _write_in_pieces, value)
 
 
 def _write_in_pieces(value: dict[str, Any]) -> bytes:
     # The same text as write_json's. That is made in one go, in which no other thread runs.
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    written = bytearray()
     try:
-        return "".join(encoder.iterencode(value)).encode("utf-8")
+        for piece in encoder.iterencode(value):
+            written += piece.encode("utf-8")
     except ValueError:
         # As in write_json.
         raise _bad("a lone surrogate or a number out of range") from None
+    return bytes(written)
 
 
 class LimitedBody:
-    """A body that is passed through as it is, up to `limit` bytes."""
+    """A body that is passed through as it is, up to `limit` bytes; where it is read whole after all, it is `held`."""
 
-    def __init__(self, body: Body, limit: int) -> None:
+    def __init__(self, body: Body, limit: int, announced: int | None, held: Held) -> None:
         self._body = body
         self._limit = limit
+        self._announced = announced
+        self._held = held
 
     async def read(self, limit: int) -> bytes:
-        return await self._body.read(min(limit, self._limit))
+        return await self._held.whole(self._body, min(limit, self._limit), self._announced)
 
     async def stream(self) -> AsyncIterator[bytes]:
         size = 0
