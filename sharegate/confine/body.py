@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from typing import Any, NoReturn, TypeVar
 
@@ -50,7 +51,7 @@ def read_json(data: bytes, content_type: str) -> dict[str, Any]:
         raise _bad("a number too long to read") from None
     if not isinstance(value, dict):
         raise _bad("not a JSON object")
-    _check_depth(value)
+    _check_values(value)
     return value
 
 
@@ -142,13 +143,21 @@ def _no_constant(name: str) -> NoReturn:
     raise _bad(f"{name} is not JSON")
 
 
-def _check_depth(value: object) -> None:
-    """Level by level, so that the check itself cannot run out of stack."""
+def _check_values(value: object) -> None:
+    """Nothing in it that could not be written again, or is nested too deeply. Level by level, so that the check itself
+    cannot run out of stack."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         following: list[object] = []
         for item in level:
-            if isinstance(item, dict):
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, float):
+                if not math.isfinite(item):  # as 1e999 is read
+                    raise _bad("a number out of range")
+            elif isinstance(item, dict):
+                for name in item:
+                    _check_text(name)
                 following.extend(item.values())
             elif isinstance(item, list):
                 following.extend(item)
@@ -156,6 +165,15 @@ def _check_depth(value: object) -> None:
             return
         level = following
     raise _bad("nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _bad("a lone surrogate") from None
 
 
 def _bad(detail: str) -> Denied:

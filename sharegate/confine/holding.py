@@ -13,11 +13,15 @@ from sharegate.messages import Body, Headers
 MIB = 1 << 20
 # Bytes. A body up to this waits for nobody's: how many there are is bounded by the requests at once.
 SMALL = 64 * 1024
-# Bytes that are announced, over all bodies, and over those of one link: the largest that a rule takes.
+# Bytes that are announced, over all bodies, and over those of one link: the largest that a rule takes, and some beside.
 COMING = 192 * MIB
-OF_ONE_LINK = 64 * MIB
-# About the bytes of the values that are made of them, until they are answered. One that is larger goes alone.
-PARSED = 256 * MIB
+COMING_OF_ONE = 96 * MIB
+# About the bytes of the values that are made of them, until they are answered. What is heavy has a room of its own, so
+# that a server that is long about it keeps nobody's ordinary save waiting; the heaviest goes alone.
+LIGHT = 16 * MIB
+LIGHT_VALUES = 64 * MIB
+LIGHT_OF_ONE = 32 * MIB
+HEAVY_VALUES = 256 * MIB
 # How long one waits for its turn, and how long for a body that it may come in: so many seconds and no slower.
 TURN_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -108,11 +112,12 @@ class Room:
 
 
 class Holding:
-    """One per gate."""
+    """One per gate. `seconds`: how long one waits for a turn."""
 
-    def __init__(self, coming: int = COMING, parsed: int = PARSED, seconds: float = TURN_SECONDS) -> None:
-        self.coming = Room(coming, OF_ONE_LINK, seconds)
-        self.parsed = Room(parsed, parsed, seconds)
+    def __init__(self, seconds: float = TURN_SECONDS) -> None:
+        self.coming = Room(COMING, COMING_OF_ONE, seconds)
+        self.light = Room(LIGHT_VALUES, LIGHT_OF_ONE, seconds)
+        self.heavy = Room(HEAVY_VALUES, HEAVY_VALUES, seconds)
 
     def of(self, link: str) -> Held:
         return Held(self, link)
@@ -143,7 +148,8 @@ class Held:
     async def parse(self, weight: int) -> None:
         """Before values of about so many bytes are made of it."""
         if weight > SMALL:
-            self._leave.append(await self._holding.parsed.take(self._link, weight))
+            room = self._holding.light if weight <= LIGHT else self._holding.heavy
+            self._leave.append(await room.take(self._link, weight))
 
     def close(self) -> None:
         leave, self._leave = self._leave, []

@@ -17,7 +17,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from sharegate.confine.body import read_json, write_json
+from sharegate.confine.body import read_json
 from sharegate.errors import Denied, Reason
 
 # Bytes of a whole notebook. Larger ones are stored by the owner.
@@ -69,20 +69,15 @@ def clean_notebook(content: object) -> Cleaned:
 def clean_notebook_file(data: bytes) -> bytes:
     """The bytes of a notebook file: as they came, or written anew when something had to be taken out.
 
-    Raises Denied(`bad_body`), also for a name given twice in an object: readers differ on which one counts.
+    Raises Denied(`bad_body`), also for a name given twice in an object, on which readers differ, and for what nobody
+    could write again (`read_json`).
     """
     if len(data) > MAX_NOTEBOOK:
         raise Denied(Reason.BODY_TOO_LARGE, "a notebook larger than the gate reads")
     cleaned = clean_notebook(read_json(data, "application/json"))
     if not cleaned.changed:
-        # What cannot be written is refused here as well: nobody could read it again, neither a page nor the gate.
-        write_json(cleaned.notebook)
         return data
-    try:
-        return (json.dumps(cleaned.notebook, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
-    except ValueError:
-        # UnicodeEncodeError (a lone surrogate) is one, and so is a number out of range: refused.
-        raise _bad("a lone surrogate or a number out of range") from None
+    return (json.dumps(cleaned.notebook, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
 
 
 def file_bytes(content: object, form: object) -> bytes:
