@@ -3,6 +3,8 @@
 What works against a bare Jupyter server must not work through the gate.
 """
 
+from urllib.parse import unquote
+
 import pytest
 
 from sharegate.prove import addresses, reading

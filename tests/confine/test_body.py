@@ -78,12 +78,15 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert read_json(b'{"a":' + b"[" * depth + b"]" * depth + b"}", "")
 
 
-@pytest.mark.parametrize("data", [b'{"a":"\\ud800"}', b'{"a":1e999}'])
+@pytest.mark.parametrize(
+    "data", [b'{"a":"\\ud800"}', b'{"a":["x",{"\\udfff":1}]}', b'{"a":"\xc3\xbc\\udc00"}', b'{"a":1e999}', b'{"a":[-1e999]}']
+)
 def test_attack_value_that_cannot_be_written_is_refused(data: bytes) -> None:
-    """A lone surrogate or an infinity does not go upstream."""
-    with pytest.raises(Denied) as refused:
-        write_json(read_json(data, ""))
-    assert refused.value.reason is Reason.BAD_BODY
+    """A lone surrogate or an infinity is not even read, and does not go upstream."""
+    for judge, given in ((read_json, (data, "")), (write_json, (json.loads(data),))):
+        with pytest.raises(Denied) as refused:
+            judge(*given)
+        assert refused.value.reason is Reason.BAD_BODY
 
 
 def test_written_json_says_the_same() -> None:
