@@ -115,9 +115,7 @@ def aim(
     return Aimed(match, rest.segments, tuple(query), confine)
 
 
-async def confine_request(
-    aimed: Aimed, body: Body, headers: Headers, held: Held, check_disk: DiskCheck
-) -> Confined:
+async def confine_request(aimed: Aimed, body: Body, headers: Headers, held: Held, check_disk: DiskCheck) -> Confined:
     """Prove that all of a request stays inside. What is read whole of its body is `held`.
 
     Raises Denied: `bad_body`, `body_too_large`, `bad_path` for what cannot be read or is not named by the rule,

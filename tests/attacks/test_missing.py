@@ -102,7 +102,9 @@ async def test_attack_a_viewer_tries_names_by_changing_them(
     """Who may change nothing is told so, the same of what leads out and of what is not there."""
     data = b"" if body is None else json.dumps(body).encode()
     told = [
-        await ann.ask(method, f"api/contents/sub/shared/{each}", headers={"Content-Type": "application/json"}, body=data)
+        await ann.ask(
+            method, f"api/contents/sub/shared/{each}", headers={"Content-Type": "application/json"}, body=data
+        )
         for each in (name, "never-was.txt")
     ]
     assert shown(told[0]) == shown(told[1])

@@ -79,7 +79,8 @@ def test_nesting_up_to_the_limit_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b'{"a":"\\ud800"}', b'{"a":["x",{"\\udfff":1}]}', b'{"a":"\xc3\xbc\\udc00"}', b'{"a":1e999}', b'{"a":[-1e999]}']
+    "data",
+    [b'{"a":"\\ud800"}', b'{"a":["x",{"\\udfff":1}]}', b'{"a":"\xc3\xbc\\udc00"}', b'{"a":1e999}', b'{"a":[-1e999]}'],
 )
 def test_attack_value_that_cannot_be_written_is_refused(data: bytes) -> None:
     """A lone surrogate or an infinity is not even read, and does not go upstream."""

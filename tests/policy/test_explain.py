@@ -95,9 +95,7 @@ def test_confinement_is_explained_before_the_capability(policies: Policies) -> N
         ("GET", "/api/contents/sub/shared", "allow"),
     ],
 )
-def test_a_change_of_the_root_itself_is_explained(
-    policies: Policies, method: str, target: str, outcome: str
-) -> None:
+def test_a_change_of_the_root_itself_is_explained(policies: Policies, method: str, target: str, outcome: str) -> None:
     """It is one to the directory around it, for an editor too."""
     assert explain(policies, Role.EDIT, method, target, root="sub/shared").outcome == outcome
 

@@ -309,7 +309,7 @@ def saves_are_passed_on(patch: Patch, server: JupyterServer) -> None:
 
 
 def a_body_may_name_anything(patch: Patch, server: JupyterServer) -> None:
-    honest = confining._Confiner._judge
+    honest = confining._Confiner.judge
 
     def told(self: Any, key: str, path: CanonicalPath, *, ancestors: bool) -> None:
         if key.startswith("body."):
@@ -317,7 +317,7 @@ def a_body_may_name_anything(patch: Patch, server: JupyterServer) -> None:
         else:
             honest(self, key, path, ancestors=ancestors)
 
-    patch.setattr(confining._Confiner, "_judge", told)
+    patch.setattr(confining._Confiner, "judge", told)
     patch.setattr(Roots, "inside", anything)
     patch.setattr("sharegate.writing.judge.Writing._check_copy", anything)
 

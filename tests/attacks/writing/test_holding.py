@@ -39,9 +39,7 @@ class Upload:
 
 
 @contextlib.asynccontextmanager
-async def uploading(
-    who: Inside, path: str, size: int | None, method: str = "PUT"
-) -> AsyncIterator[Upload]:
+async def uploading(who: Inside, path: str, size: int | None, method: str = "PUT") -> AsyncIterator[Upload]:
     """The head of an upload; without a size it comes in chunks."""
     reader, writer = await asyncio.open_connection("127.0.0.1", who.gate.running.config.gate_port)
     fields = {
@@ -62,9 +60,7 @@ async def uploading(
 
 @pytest.mark.parametrize("size", [LARGEST, None], ids=["announced", "in chunks"])
 @pytest.mark.parametrize("method", ["PUT", "POST", "PATCH"])
-async def test_attack_bodies_of_who_may_not_write_are_not_read(
-    gate: Gatehouse, method: str, size: int | None
-) -> None:
+async def test_attack_bodies_of_who_may_not_write_are_not_read(gate: Gatehouse, method: str, size: int | None) -> None:
     """A viewer is refused with the head: nobody asks for the body."""
     viewer = await gate.visit(await gate.share(role="view", **{"for": ["Vi"]}), name="Vi")
     async with uploading(viewer, "new.txt", 60_000 if size and method != "PUT" else size, method) as upload:
