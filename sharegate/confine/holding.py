@@ -34,10 +34,8 @@ _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", b"\\ud", b"\\uD")
 
 def weight(data: bytes) -> int:
     """About the bytes of what JSON becomes, and rather too many: marks within texts count as well."""
-    if any(mark in data for mark in _WIDE):
-        width = 4
-    else:
-        width = 1 if data.isascii() and b"\\u" not in data else 2
+    plain = data.isascii() and b"\\u" not in data
+    width = 1 if plain else 4 if any(mark in data for mark in _WIDE) else 2
     return len(data) * width + data.count(b"{") * _DICT + data.count(b"[") * _LIST + data.count(b",") * _ITEM
 
 

@@ -91,7 +91,7 @@ class Aimed:
 def aim(
     match: Match, rest: CanonicalPath, raw_query: str, grant_root: CanonicalPath, root_kind: RootKind, *, method: str
 ) -> Aimed:
-    """Prove of URL and query that they stay inside. `rest` is the path below the visit's base, as `match` was made from.
+    """Prove of URL and query that they stay inside. `rest` is the path below the visit's base, as `match` was made of.
 
     Raises Denied: `bad_query`, `bad_path` for what cannot be read or is not named by the rule; `hidden_path`,
     `outside_root` for where it points. It reads nothing but its arguments: what it raises tells of nothing that stands
