@@ -89,6 +89,8 @@ class Room:
         """From the first to the last: one that waits for its own keeps nobody waiting, one that waits for others keeps
         those behind it."""
         for asked in list(self._waiting):
+            if asked.turn.done():  # has gone away in this very moment
+                continue
             of = self._of.get(asked.who, 0)
             if of + asked.size > self._each:
                 continue

@@ -89,7 +89,12 @@ async def test_whoever_goes_away_leaves_the_room_to_the_others() -> None:
     late.cancel()
     with pytest.raises(asyncio.CancelledError):
         await late
-    await room.take("e", 10)
+    last = await waiting(room, "e", 10)
+    nobody, after = await waiting(room, "f", 10), await waiting(room, "g", 10)
+    nobody.cancel()
+    (await last)()
+    (await after)()
+    await room.take("h", 10)
 
 
 async def test_a_large_body_is_held_until_it_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
