@@ -573,8 +573,8 @@ LINKED = {
 @pytest.mark.parametrize("navigating", [True, False], ids=["navigation", "request"])
 @pytest.mark.parametrize("route", [*ROUTES, *PAGE_ROUTES, *NOTEBOOK_ROUTES])
 async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, navigating: bool) -> None:
-    """Outside, hidden, linked out and missing: byte for byte the same but for the id. JupyterLab's page opens at what is
-    linked out and at what is missing."""
+    """Outside, hidden, linked out and missing: byte for byte the same but for the id. JupyterLab's page opens alike at
+    what is linked out and at what is missing."""
     method, path = {**ROUTES, **PAGE_ROUTES, **NOTEBOOK_ROUTES}[route]
     gone = ELSEWHERE if route in PAGE_ROUTES else {**ELSEWHERE, **LINKED}
     for where in LINKED.values() if route in PAGE_ROUTES else ():
