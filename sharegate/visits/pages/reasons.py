@@ -62,7 +62,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.HIDDEN_INSIDE: "a folder was to be deleted that holds hidden files (`.env`, `x~`), which are not kept",
     Reason.JOIN_LIMIT: "too many attempts at the door from one network, or too many knocks waiting at one link",
     Reason.CREDENTIAL_LIMIT: "too many wrong credentials from one network",
-    Reason.REQUEST_LIMIT: "more requests than a visit may make in a minute or have running, or no room for a large save",
+    Reason.REQUEST_LIMIT: "more requests than a visit may make in a minute or have running; no room for a large save",
     Reason.CHANNEL_LIMIT: "more live connections than a visit, link or share may hold",
     Reason.ROOM_LIMIT: "more live documents than one visit may have open",
     Reason.BYTES_LIMIT: "more data than one visit may receive in a minute",
