@@ -1,9 +1,11 @@
 """The way of a request. `_visit` and `_inside` read top to bottom and serve HTTP and WebSocket alike.
 
-    record (trail opens) → CanonicalPath.parse → authenticate → Grant → policy.match → Rule → confine.request
-      → capability → target → swap credential → forward | relay | answer locally → confine.response → trail closes
+    record (trail opens) → CanonicalPath.parse → authenticate → Grant → policy.match → Rule → target
+      → confine.request (URL, query) → capability → confine.request (body, disk) → swap credential
+      → forward | relay | answer locally → confine.response → trail closes
 
-Nothing is allowed that no rule names. Each step returns what the next one needs, or raises Denied.
+Nothing is allowed that no rule names. Each step returns what the next one needs, or raises Denied. Of who lacks the
+capability no body is read, and no disk is looked at.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ from sharegate.answers import Answers, until_sent
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.channels.registry import Cut, unless_cut
-from sharegate.confine.request import Confined, confine_request
+from sharegate.confine.holding import Held, Holding
+from sharegate.confine.request import Aimed, Confined, aim, confine_request
 from sharegate.deeds import METHODS, Deed, Deeds, made, outcome, size
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
+from sharegate.lab.notebook import view_of
 from sharegate.lab.serve import LabServer
 from sharegate.limits import Buckets, Folding, network
 from sharegate.measures import Measures, Uncounted, beside
 from sharegate.messages import Answer, Request, Response, Upgrade
-from sharegate.paths import CanonicalPath, Place, split_target
+from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
 from sharegate.sending import FLOOR, LASTING_TLS, LONG, Flight, let_go, pieces, with_floor
@@ -131,6 +135,7 @@ class Gate:
         lasting_tls: bool = False,
         pace: Callable[[], float] | None = None,
         measures: Measures | None = None,
+        holding: Holding | None = None,
     ) -> None:
         """`visitor` says who asks behind a forwarder, or raises Denied. With `lasting_tls` browsers are told to come by
         TLS only. `pace` is the clock of the limits, where that is another than the time of day."""
@@ -150,6 +155,7 @@ class Gate:
         self._programs = programs
         self._trail = trail
         self._allowance = allowance
+        self._holding = holding or Holding()
         self._strangers = strangers
         self._folding = Folding(FOLD_SECONDS, pace or now)
         self._now = now
@@ -252,17 +258,23 @@ class Gate:
         if grant.visit.kind is VisitKind.CLIENT and match.rule.answer_name in _PAGES:
             raise Denied(Reason.BROWSER_ON_PROGRAM_ADDRESS, "a page")
         upstream = await self._target(grant, match)
-        confined = await self._confine(request, grant, match, rest, raw_query, upstream)
-        act.path = str(confined.path) if confined.path is not None else str(rest)
-        act.detail = confined.other_end
+        aimed = aim(match, rest, raw_query, grant.root, grant.share.kind, method=request.method)
+        if aimed.path is not None:
+            act.path = str(aimed.path)
         if match.rule.capability is not None and not grant.allows(match.rule.capability):
             raise Denied(Reason.CAPABILITY_MISSING, match.rule.capability.value)
-        act.inside = confined.path is not None and confined.path.place(grant.root) is Place.INSIDE
+        act.inside = aimed.inside
 
         self._allowance.enter(grant)
         with Flight(lambda: self._allowance.leave(grant)) as held:
             cut, leave = self._answers.in_flight(grant)
-            held.take(Flight(leave))
+            kept = self._holding.of(grant.link.id)
+            held.take(Flight(leave, kept.close))
+            with cut.interrupting():
+                confined = await self._confine(request, grant, aimed, upstream, kept)
+            if confined.path is not None:
+                act.path = str(confined.path)
+            act.detail = confined.other_end
             deed = Deed(cut)
 
             def answering() -> Coroutine[Any, Any, Answer]:
@@ -313,29 +325,16 @@ class Gate:
         return upstream
 
     async def _confine(
-        self,
-        request: Request,
-        grant: Grant,
-        match: Match,
-        rest: CanonicalPath,
-        raw_query: str,
-        upstream: Upstream | None,
+        self, request: Request, grant: Grant, aimed: Aimed, upstream: Upstream | None, kept: Held
     ) -> Confined:
+        # JupyterLab's page is the same whatever stands at its path; what it then asks for is looked at.
+        blind = aimed.match.rule.answer_name == "page" and not view_of(aimed.segments).notebook
+
         async def check_disk(segments: tuple[str, ...]) -> None:
-            if upstream is not None:
+            if upstream is not None and not blind:
                 await self._roots.inside(grant, upstream, segments)
 
-        return await confine_request(
-            match,
-            rest,
-            raw_query,
-            request.body,
-            request.headers.get("Content-Type"),
-            grant.root,
-            grant.share.kind,
-            check_disk,
-            method=request.method,
-        )
+        return await confine_request(aimed, request.body, request.headers, kept, check_disk)
 
     async def _own_address(self, request: Request, grant: Grant, rest: CanonicalPath, act: Act) -> Answer:
         act.rule = "own"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+import math
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
+from sharegate.confine.holding import Held
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Body
+
+T = TypeVar("T")
 
 MAX_DEPTH = 100
 # Commas, brackets and braces outside the texts at the top: what parsing costs in time and memory. A megabyte of `{},`
@@ -47,7 +51,7 @@ def read_json(data: bytes, content_type: str) -> dict[str, Any]:
         raise _bad("a number too long to read") from None
     if not isinstance(value, dict):
         raise _bad("not a JSON object")
-    _check_depth(value)
+    _check_values(value)
     return value
 
 
@@ -61,37 +65,50 @@ def write_json(value: dict[str, Any]) -> bytes:
         raise _bad("a lone surrogate or a number out of range") from None
 
 
-async def read_json_apart(data: bytes, content_type: str) -> dict[str, Any]:
-    """`read_json` that lets others go on meanwhile."""
-    if len(data) <= LONG:
-        return read_json(data, content_type)
-    return await asyncio.to_thread(read_json, data, content_type)
+async def apart(size: int, work: Callable[..., T], *given: Any) -> T:
+    """What `work` returns of `given`, about `size` bytes; it lets others go on meanwhile."""
+    if size <= LONG:
+        return work(*given)
+    thread = asyncio.ensure_future(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        # A thread cannot be stopped: what it holds is held until it is over.
+        await asyncio.wait({thread})
+        if not thread.cancelled():
+            thread.exception()
+        raise
 
 
 async def write_json_apart(value: dict[str, Any], size: int) -> bytes:
     """`write_json` that lets others go on meanwhile; `size` is about how many bytes it will be."""
-    return write_json(value) if size <= LONG else await asyncio.to_thread(_write_in_pieces, value)
+    return write_json(value) if size <= LONG else await apart(size, _write_in_pieces, value)
 
 
 def _write_in_pieces(value: dict[str, Any]) -> bytes:
     # The same text as write_json's. That is made in one go, in which no other thread runs.
     encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    written = bytearray()
     try:
-        return "".join(encoder.iterencode(value)).encode("utf-8")
+        for piece in encoder.iterencode(value):
+            written += piece.encode("utf-8")
     except ValueError:
         # As in write_json.
         raise _bad("a lone surrogate or a number out of range") from None
+    return bytes(written)
 
 
 class LimitedBody:
-    """A body that is passed through as it is, up to `limit` bytes."""
+    """A body that is passed through as it is, up to `limit` bytes; where it is read whole after all, it is `held`."""
 
-    def __init__(self, body: Body, limit: int) -> None:
+    def __init__(self, body: Body, limit: int, announced: int | None, held: Held) -> None:
         self._body = body
         self._limit = limit
+        self._announced = announced
+        self._held = held
 
     async def read(self, limit: int) -> bytes:
-        return await self._body.read(min(limit, self._limit))
+        return await self._held.whole(self._body, min(limit, self._limit), self._announced)
 
     async def stream(self) -> AsyncIterator[bytes]:
         size = 0
@@ -126,13 +143,21 @@ def _no_constant(name: str) -> NoReturn:
     raise _bad(f"{name} is not JSON")
 
 
-def _check_depth(value: object) -> None:
-    """Level by level, so that the check itself cannot run out of stack."""
+def _check_values(value: object) -> None:
+    """Nothing in it that could not be written again, or is nested too deeply. Level by level, so that the check itself
+    cannot run out of stack."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         following: list[object] = []
         for item in level:
-            if isinstance(item, dict):
+            if isinstance(item, str):
+                _check_text(item)
+            elif isinstance(item, float):
+                if not math.isfinite(item):  # as 1e999 is read
+                    raise _bad("a number out of range")
+            elif isinstance(item, dict):
+                for name in item:
+                    _check_text(name)
                 following.extend(item.values())
             elif isinstance(item, list):
                 following.extend(item)
@@ -140,6 +165,15 @@ def _check_depth(value: object) -> None:
             return
         level = following
     raise _bad("nested too deeply")
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _bad("a lone surrogate") from None
 
 
 def _bad(detail: str) -> Denied:

@@ -22,6 +22,8 @@ from sharegate.errors import Denied, Reason
 
 # Bytes of a whole notebook. Larger ones are stored by the owner.
 MAX_NOTEBOOK = 64 << 20
+# The newest nbformat_minor that the checks below know.
+MAX_MINOR = 5
 
 _CELLS = frozenset({"code", "markdown", "raw"})
 _OUTPUTS = frozenset({"display_data", "error", "execute_result", "stream"})
@@ -50,8 +52,8 @@ def clean_notebook(content: object) -> Cleaned:
     for name in ("nbformat", "nbformat_minor"):
         if not isinstance(content.get(name), int) or isinstance(content[name], bool):
             raise _bad(f"{name} is no number")
-    if content["nbformat"] != 4 or content["nbformat_minor"] < 0:
-        raise _bad("a notebook of another format than 4")
+    if content["nbformat"] != 4 or not 0 <= content["nbformat_minor"] <= MAX_MINOR:
+        raise _bad("a notebook of another format than 4.0 to 4.5")
     metadata, cells = content.get("metadata"), content.get("cells")
     if not isinstance(metadata, dict) or not isinstance(cells, list):
         raise _bad("a notebook without metadata or cells")
@@ -67,18 +69,15 @@ def clean_notebook(content: object) -> Cleaned:
 def clean_notebook_file(data: bytes) -> bytes:
     """The bytes of a notebook file: as they came, or written anew when something had to be taken out.
 
-    Raises Denied(`bad_body`), also for a name given twice in an object: readers differ on which one counts.
+    Raises Denied(`bad_body`), also for a name given twice in an object, on which readers differ, and for what nobody
+    could write again (`read_json`).
     """
     if len(data) > MAX_NOTEBOOK:
         raise Denied(Reason.BODY_TOO_LARGE, "a notebook larger than the gate reads")
     cleaned = clean_notebook(read_json(data, "application/json"))
     if not cleaned.changed:
         return data
-    try:
-        return (json.dumps(cleaned.notebook, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
-    except ValueError:
-        # UnicodeEncodeError (a lone surrogate) is one, and so is a number out of range: refused.
-        raise _bad("a lone surrogate or a number out of range") from None
+    return (json.dumps(cleaned.notebook, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode("utf-8")
 
 
 def file_bytes(content: object, form: object) -> bytes:

@@ -9,19 +9,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sharegate.confine.body import LimitedBody, read_json_apart, write_json_apart
+from sharegate.confine.body import LimitedBody, apart, read_json, write_json_apart
 from sharegate.confine.fields import check_arguments, check_body, put
+from sharegate.confine.holding import Held, announced, weight
 from sharegate.confine.query import read_query
 from sharegate.errors import Denied, Reason
-from sharegate.messages import Body
+from sharegate.messages import Body, Headers
 from sharegate.paths import CanonicalPath, Place
-from sharegate.policy.model import Field, Match, ValueType
+from sharegate.policy.model import READING, Field, Match, ValueType
 from sharegate.shares.model import RootKind
 
 # Raises Denied(`link_out`) when the real path of these segments (relative to the server's root) leaves the share.
 DiskCheck = Callable[[tuple[str, ...]], Awaitable[None]]
-
-_READING = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +65,45 @@ def place_of(path: CanonicalPath, root: CanonicalPath, kind: RootKind) -> Place:
     return place
 
 
-async def confine_request(
-    match: Match,
-    rest: CanonicalPath,
-    raw_query: str,
-    body: Body,
-    content_type: str,
-    grant_root: CanonicalPath,
-    root_kind: RootKind,
-    check_disk: DiskCheck,
-    *,
-    method: str,
-) -> Confined:
-    """Prove that a request stays inside. `rest` is its path below the visit's base, as `match` was made from.
+@dataclass(frozen=True, slots=True)
+class Aimed:
+    """Where the URL and the query of a request point: inside the root, or on the way to it where its rule says so.
 
-    Raises Denied: `bad_query`, `bad_body`, `body_too_large`, `bad_path` for what cannot be read or is not named by the
-    rule; `hidden_path`, `outside_root`, `link_out` for where it points. Capabilities are not judged here.
+    Neither its body nor the disk was looked at yet. `segments` and `query` are those of Confined.
+    """
+
+    match: Match
+    segments: tuple[str, ...]
+    query: tuple[tuple[str, str], ...]
+    confine: _Confiner = field(repr=False)
+
+    @property
+    def path(self) -> CanonicalPath | None:
+        """The request's main path, as far as it is known without the body."""
+        return next(iter(self.confine.paths.values()), None)
+
+    @property
+    def inside(self) -> bool:
+        """Whether it is about a place within the root."""
+        return self.path is not None and self.confine.place(self.path) is Place.INSIDE
+
+
+def aim(
+    match: Match, rest: CanonicalPath, raw_query: str, grant_root: CanonicalPath, root_kind: RootKind, *, method: str
+) -> Aimed:
+    """Prove of URL and query that they stay inside. `rest` is the path below the visit's base, as `match` was made of.
+
+    Raises Denied: `bad_query`, `bad_path` for what cannot be read or is not named by the rule; `hidden_path`,
+    `outside_root` for where it points. It reads nothing but its arguments: what it raises tells of nothing that stands
+    anywhere. So the capability is judged after it, and before anything is read of who lacks it.
     """
     rule = match.rule
-    confine = _Confiner(grant_root, root_kind, reading=method in _READING)
+    confine = _Confiner(grant_root, root_kind, reading=method in READING)
 
     for name in rule.url_paths:
-        # What ends the pattern is what the method acts on: DELETE of `{path*}/checkpoints/{id}` spares the path.
-        acts = method if rule.pattern and rule.pattern[-1].text == name else ""
-        confine.url(name, match.path(name), ancestors=rule.ancestors, method=acts)
+        confine.judge(f"url.{name}", match.path(name), ancestors=rule.ancestors)
+        if match.changes_root(name, grant_root, root_kind, method):
+            raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
 
     query: list[tuple[str, str]] = []
     for argument, text, value in check_arguments(read_query(raw_query), rule.query):
@@ -98,17 +112,27 @@ async def confine_request(
         confine.fields[argument.name] = value
         if not argument.drop:
             query.append((argument.name, text))
+    return Aimed(match, rest.segments, tuple(query), confine)
 
-    content, stream = await _read_body(match, body, content_type, confine)
+
+async def confine_request(aimed: Aimed, body: Body, headers: Headers, held: Held, check_disk: DiskCheck) -> Confined:
+    """Prove that all of a request stays inside. What is read whole of its body is `held`.
+
+    Raises Denied: `bad_body`, `body_too_large`, `bad_path` for what cannot be read or is not named by the rule,
+    `request_limit` for what finds no room; `hidden_path`, `outside_root`, `link_out` for where it points. Capabilities
+    are not judged here.
+    """
+    confine = aimed.confine
+    content, stream = await _read_body(aimed.match, body, headers, held, confine)
 
     for path in confine.paths.values():
         if confine.place(path) is Place.INSIDE:
             await check_disk(path.segments)
 
-    main = next(iter(confine.paths.values()), None)
+    main = aimed.path
     return Confined(
-        segments=rest.segments,
-        query=tuple(query),
+        segments=aimed.segments,
+        query=aimed.query,
         body=content,
         stream=stream,
         place=Place.INSIDE if main is None else confine.place(main),
@@ -119,11 +143,11 @@ async def confine_request(
 
 
 async def _read_body(
-    match: Match, body: Body, content_type: str, confine: _Confiner
+    match: Match, body: Body, headers: Headers, held: Held, confine: _Confiner
 ) -> tuple[bytes | None, Body | None]:
     shape = match.rule.body
     if shape.kind == "raw":
-        return None, LimitedBody(body, shape.max_bytes)
+        return None, LimitedBody(body, shape.max_bytes, announced(headers), held)
     if shape.kind == "none":
         try:
             await body.read(0)
@@ -134,8 +158,11 @@ async def _read_body(
         return None, None
     if shape.kind != "json":
         raise Denied(Reason.BAD_BODY, f"the rule reads bodies as {shape.kind!r}, which nobody knows")
-    data = await body.read(shape.max_bytes)
-    given = check_body(await read_json_apart(data, content_type) if data else {}, shape.fields)
+    data = await held.whole(body, shape.max_bytes, announced(headers))
+    size = len(data)
+    await held.parse(await apart(size, weight, data))
+    given = check_body(await apart(size, read_json, data, headers.get("Content-Type")) if data else {}, shape.fields)
+    del data
     sent: dict[str, Any] = {}
     for found, value in given:
         if found.path and value is not None:
@@ -146,7 +173,7 @@ async def _read_body(
         if not found.drop:
             put(sent, found.name, value)
     # No body stays no body: some of Jupyter's handlers tell the two apart.
-    return (await write_json_apart(sent, len(data)) if data else None), None
+    return (await write_json_apart(sent, size) if size else None), None
 
 
 class _Confiner:
@@ -162,27 +189,18 @@ class _Confiner:
     def place(self, path: CanonicalPath) -> Place:
         return place_of(path, self._root, self._kind)
 
-    def url(self, name: str, path: CanonicalPath, *, ancestors: bool, method: str) -> None:
-        self._judge(f"url.{name}", path, ancestors=ancestors)
-        if path.segments != self._root.segments or self._reading or not method:
-            return
-        # Deleting, moving or overwriting the root is a change to the directory around it, which is outside. A shared
-        # file may be saved, and in a shared directory something new may be made.
-        if method != ("PUT" if self._kind is RootKind.FILE else "POST"):
-            raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
-
     def named(self, key: str, value: Any, named_by: Field) -> CanonicalPath:
         """A path in a query argument or body field."""
         if not isinstance(value, str) or named_by.type not in (ValueType.STRING, ValueType.ANY):
             raise Denied(Reason.BAD_PATH, f"{key} is not a path")
         path = CanonicalPath.from_body(value)
-        self._judge(key, path, ancestors=named_by.ancestors)
+        self.judge(key, path, ancestors=named_by.ancestors)
         if key.startswith("body.") and path.segments == self._root.segments and self._kind is RootKind.DIRECTORY:
             # As a destination it would replace the root, as a source it would copy the root into itself.
             raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
         return path
 
-    def _judge(self, key: str, path: CanonicalPath, *, ancestors: bool) -> None:
+    def judge(self, key: str, path: CanonicalPath, *, ancestors: bool) -> None:
         if path.hidden:
             raise Denied(Reason.HIDDEN_PATH, key)
         place = self.place(path)

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 from sharegate.errors import Denied, Reason
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.match import Policy
-from sharegate.policy.model import Field, Match, Rule
-from sharegate.shares.model import Role
+from sharegate.policy.model import READING, Field, Match, Rule
+from sharegate.shares.model import Role, RootKind
 from sharegate.shares.roles import RoleTable
 
 # What the gate leaves out of every query: cache busters, and `token`, which is never sent on.
@@ -44,7 +44,7 @@ def judge(
         match = policy.match(method, CanonicalPath.parse(path).segments, websocket, role)
         rule = match.rule
         if root is not None:
-            _check_place(match, root)
+            _check_place(match, root, method)
         _check_query(rule, query, root)
         if rule.capability not in roles.capabilities(role):
             raise Denied(Reason.CAPABILITY_MISSING, str(rule.capability))
@@ -56,9 +56,12 @@ def judge(
     return Judgement(None, rule=rule)
 
 
-def _check_place(match: Match, root: CanonicalPath) -> None:
+def _check_place(match: Match, root: CanonicalPath, method: str) -> None:
+    """For a root that is a directory."""
     for name in match.rule.url_paths:
-        _check_inside(match.path(name), root, match.rule.ancestors)
+        _check_inside(match.path(name), root, match.rule.ancestors and method in READING)
+        if match.changes_root(name, root, RootKind.DIRECTORY, method):
+            raise Denied(Reason.OUTSIDE_ROOT, "the root itself is not the visitor's to change")
 
 
 def _check_inside(path: CanonicalPath, root: CanonicalPath, ancestors: bool) -> None:

@@ -8,10 +8,11 @@ from enum import StrEnum
 import msgspec
 
 from sharegate.paths import CanonicalPath
-from sharegate.shares.model import Capability, Role
+from sharegate.shares.model import Capability, Role, RootKind
 
 # The methods that a rule may name. OPTIONS is absent on purpose: Jupyter answers it without authentication.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+READING = frozenset({"GET", "HEAD"})
 # Stands beside the methods for a GET that asks for a WebSocket (RFC 6455 section 4.1).
 WEBSOCKET = "WEBSOCKET"
 
@@ -159,3 +160,12 @@ class Match(msgspec.Struct, frozen=True):
 
     def path(self, name: str) -> CanonicalPath:
         return CanonicalPath(self.parts[name])
+
+    def changes_root(self, name: str, root: CanonicalPath, kind: RootKind, method: str) -> bool:
+        """Whether `method` would delete, move or overwrite the root itself: that is a change to the directory around
+        it, which is outside. A shared file may be saved, and in a shared directory something new may be made."""
+        # What ends the pattern is what the method acts on: DELETE of `{path*}/checkpoints/{id}` spares the path.
+        acted_on = bool(self.rule.pattern) and self.rule.pattern[-1].text == name
+        if not acted_on or method in READING or self.path(name).segments != root.segments:
+            return False
+        return method != ("PUT" if kind is RootKind.FILE else "POST")

@@ -112,6 +112,8 @@ class Judge:
             case Answer.GONE if reference is not None and shape(reply, reference.varying) != reference.shape:
                 check = probe.check if probe.check is Check.CONDITIONS else Check.ONE_ANSWER
                 yield Finding(check, probe.name, "was refused in other words than what is missing")
+            case Answer.ALIKE if reference is not None and reply.status != reference.shape[0]:
+                yield Finding(Check.ONE_ANSWER, probe.name, "was answered otherwise than what is missing")
             case Answer.ANY if reply.status >= 400 and not refused and not _page(reply):
                 yield Finding(Check.ERRORS, probe.name, f"an error {reply.status} that is not in the gate's words")
 

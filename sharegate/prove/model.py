@@ -74,6 +74,8 @@ class Answer(StrEnum):
     REFUSED = "refused"
     # Exactly what the same question about a missing file inside is answered with.
     GONE = "gone"
+    # With the status of the same question about a missing file inside: a page, which is made without a look.
+    ALIKE = "alike"
     # Refused, or a list that the gate makes, which is empty whatever was asked for.
     NOTHING = "nothing"
     # `[]`, not refused.
@@ -85,8 +87,8 @@ class Probe:
     """One question and what its answer must be.
 
     `target` is below the visit's address unless it begins with a slash. `fields` override those of an honest page;
-    an empty value leaves the field out. `missing` is the same target for a missing file, for Answer.GONE. `made` are
-    paths, relative to the server's root, that must not have come into being afterwards.
+    an empty value leaves the field out. `missing` is the same target for a missing file, for Answer.GONE and ALIKE.
+    `made` are paths, relative to the server's root, that must not have come into being afterwards.
     """
 
     check: Check

@@ -97,6 +97,8 @@ OTHER_READERS = {
     "Notebook, notebook": ("GET", "notebooks/{place}"),
     "Notebook, text": ("GET", "edit/{place}"),
 }
+# JupyterLab's pages, which are the same whatever stands at a name within.
+WITHOUT_A_LOOK = ("page", "single document")
 QUICK_READERS = ("contents", "files")
 
 # -- folders and routes that shadow each other -----------------------------------------------------------------------
@@ -130,10 +132,12 @@ def probes(ground: Ground) -> Iterator[Probe]:
     for name, place in {**PLACES, **LINKS}.items():
         check = Check.LINKS if name in LINKS else Check.PLACES
         for reader, (method, target) in OTHER_READERS.items():
+            asked, gone = ground.fill(target.replace("{place}", place)), ""
             answer = Answer.NOTHING if reader == "checkpoints" else Answer.REFUSED
-            asked = ground.fill(target.replace("{place}", place))
+            if name in LINKS and reader in WITHOUT_A_LOOK:
+                answer, gone = Answer.ALIKE, ground.fill(target.replace("{place}", missing)) or ""
             if asked is not None:
-                yield Probe(check, f"{name}, {reader}", method, asked, answer)
+                yield Probe(check, f"{name}, {reader}", method, asked, answer, missing=gone)
     yield from _shadowed(ground)
     yield from _conditional(ground, missing)
 

@@ -181,7 +181,7 @@ class Run:
     async def _probe(self, ground: Ground, probe: Probe, who: Visitor | None = None) -> Reply:
         visitor = who or self._inside
         reply = await visitor.ask(probe)
-        reference = await self._reference(probe, visitor) if probe.answer is Answer.GONE else None
+        reference = await self._reference(probe, visitor) if probe.missing else None
         self._count(probe.check)
         assert self._judge is not None
         self.findings += self._judge.judge(probe, reply, reference)

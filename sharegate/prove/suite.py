@@ -35,4 +35,5 @@ def probes(
 def wanted(probe: Probe, only: Collection[Check]) -> bool:
     if not only or probe.check in only:
         return True
-    return Check.ONE_ANSWER in only and probe.answer is Answer.GONE and probe.quick
+    compared = probe.answer is Answer.ALIKE or (probe.answer is Answer.GONE and probe.quick)
+    return Check.ONE_ANSWER in only and compared

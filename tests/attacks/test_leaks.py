@@ -548,31 +548,37 @@ async def anna(gate: Gatehouse) -> Inside:
 
 
 ROUTES = {**reading.READERS, "session": ("PUT", "api/collaboration/session/{place}")}
+# JupyterLab's pages open at any name within: what is linked out is as missing there as what is not there.
 PAGE_ROUTES = {
     "lab": ("GET", "lab/tree/{place}"),
     "doc": ("GET", "doc/tree/{place}"),
     "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{place}"),
     "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{place}"),
     "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={place}"),
+}
+NOTEBOOK_ROUTES = {
     "tree": ("GET", "tree/{place}"),
     "notebooks": ("GET", "notebooks/{place}"),
     "edit": ("GET", "edit/{place}"),
 }
-# What a viewer cannot tell apart. Pages and a viewer's empty list are made by the gate without asking for a file.
-GONE = {
-    **rows(reading.PLACES, WORKSHOP),
+# What a viewer cannot tell apart.
+ELSEWHERE = {**rows(reading.PLACES, WORKSHOP), "at the top": "zqotter.ipynb"}
+LINKED = {
     **rows(reading.LINKS, WORKSHOP),
-    "at the top": "zqotter.ipynb",
     "linked beyond": "sub/shared/link_beyond.txt",
+    "missing": "sub/shared/nothing.txt",
 }
 
 
 @pytest.mark.parametrize("navigating", [True, False], ids=["navigation", "request"])
-@pytest.mark.parametrize("route", [*ROUTES, *PAGE_ROUTES])
+@pytest.mark.parametrize("route", [*ROUTES, *PAGE_ROUTES, *NOTEBOOK_ROUTES])
 async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, navigating: bool) -> None:
-    """Outside, hidden, linked out and (where a file is asked for) missing: byte for byte the same but for the id."""
-    method, path = {**ROUTES, **PAGE_ROUTES}[route]
-    gone = {**GONE, **({"missing": "sub/shared/nothing.txt"} if route in ROUTES else {})}
+    """Outside, hidden, linked out and missing: byte for byte the same but for the id. JupyterLab's page opens alike at
+    what is linked out and at what is missing."""
+    method, path = {**ROUTES, **PAGE_ROUTES, **NOTEBOOK_ROUTES}[route]
+    gone = ELSEWHERE if route in PAGE_ROUTES else {**ELSEWHERE, **LINKED}
+    for where in LINKED.values() if route in PAGE_ROUTES else ():
+        assert (await anna.ask(method, path.replace("{place}", where))).status == 200, where
     answers: dict[tuple[int, str, bytes], list[str]] = {}
     for name, where in gone.items():
         fields = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} if navigating else {}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import pytest
 import pytest_asyncio
 
@@ -71,3 +74,60 @@ async def test_attack_changing_what_is_missing_is_denied(gate: Gatehouse, worksh
     ed = await gate.visit(await gate.share(role="edit", **{"for": ["Ed"]}), name="Ed")
     assert (await ed.ask("DELETE", "api/contents/sub/shared/never-was.txt")).status == 404
     assert await gate.denials(ed.share["id"]) == ["not_found"]
+
+
+LINKED = ("link_there.txt", "linked_folder/zqotter.txt")
+CHANGES = [
+    ("PUT", {"type": "file", "format": "text", "content": "x"}),
+    ("POST", {"type": "file"}),
+    ("PATCH", {"path": "sub/shared/zz.txt"}),
+    ("DELETE", None),
+]
+
+
+@pytest.fixture
+def linked(workshop: JupyterServer) -> Iterator[None]:
+    """A folder of the share that is a link out of it."""
+    link = workshop.root / "sub" / "shared" / "linked_folder"
+    link.symlink_to(workshop.root / "zqbeaver-folder")
+    yield
+    link.unlink()
+
+
+@pytest.mark.parametrize("name", LINKED)
+@pytest.mark.parametrize(("method", "body"), CHANGES, ids=[method for method, _ in CHANGES])
+async def test_attack_a_viewer_tries_names_by_changing_them(
+    ann: Inside, linked: None, method: str, body: object, name: str
+) -> None:
+    """Who may change nothing is told so, the same of what leads out and of what is not there."""
+    data = b"" if body is None else json.dumps(body).encode()
+    told = [
+        await ann.ask(
+            method, f"api/contents/sub/shared/{each}", headers={"Content-Type": "application/json"}, body=data
+        )
+        for each in (name, "never-was.txt")
+    ]
+    assert shown(told[0]) == shown(told[1])
+    assert (told[0].status, told[0].public) == (403, "not_allowed")
+
+
+PAGES = [
+    *("lab/tree/sub/shared/{}", "doc/tree/sub/shared/{}", "lab/workspaces/auto-x/tree/sub/shared/{}"),
+    "lab/tree/sub/shared?file-browser-path=/sub/shared/{}",
+    *("tree/sub/shared/{}", "notebooks/sub/shared/{}", "edit/sub/shared/{}"),
+]
+
+
+@pytest.mark.parametrize("name", LINKED)
+@pytest.mark.parametrize("address", PAGES)
+async def test_attack_a_viewer_tries_names_by_opening_pages(
+    ann: Inside, workshop: JupyterServer, linked: None, address: str, name: str
+) -> None:
+    """A page at a name that leads out is that of a name with nothing behind it, and holds nothing of what is there."""
+    there, missing = [await ann.ask("GET", address.format(each)) for each in (name, "n" + name[1:])]
+    assert there.status == missing.status == (200 if address.startswith(("lab", "doc")) else 404)
+    if there.status == 404:
+        assert shown(there) == shown(missing)
+    else:
+        assert len(there.body) == len(missing.body), "the two differ in the name and in a random value"
+    assert b"zqbadger" not in there.body and str(workshop.root).encode() not in there.body

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from sharegate.confine.contents import Setting
-from sharegate.confine.request import Confined, confine_request
+from sharegate.confine.holding import Holding
+from sharegate.confine.request import Confined, aim, confine_request
 from sharegate.errors import Denied, Reason
-from sharegate.messages import Body
+from sharegate.messages import Body, Headers
 from sharegate.paths import CanonicalPath, Place, split_target
 from sharegate.policy.model import AnswerKind, BodyShape, Field, Match, Part, Rule, ValueType
 from sharegate.shares.addresses import GateAddresses
@@ -145,17 +146,9 @@ async def confine(
     path = CanonicalPath.parse(raw_path)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     sent: Body = Bytes(data)
-    return await confine_request(
-        match(rule, path),
-        path,
-        raw_query,
-        sent,
-        content_type,
-        root,
-        kind,
-        disk,
-        method=method or min(rule.methods),
-    )
+    aimed = aim(match(rule, path), path, raw_query, root, kind, method=method or min(rule.methods))
+    headers = Headers((("Content-Type", content_type), ("Content-Length", str(len(data)))))
+    return await confine_request(aimed, sent, headers, Holding().of("l"), disk)
 
 
 async def refusal(*arguments: Any, **more: Any) -> Reason | None:

@@ -11,13 +11,18 @@ from sharegate.confine.body import (
     LONG,
     MAX_DEPTH,
     LimitedBody,
+    apart,
     read_json,
-    read_json_apart,
     write_json,
     write_json_apart,
 )
+from sharegate.confine.holding import Holding
 from sharegate.errors import Denied, Reason
 from tests.confine.rules import Bytes
+
+
+def limited(data: bytes) -> LimitedBody:
+    return LimitedBody(Bytes(data), 5, None, Holding().of("l"))
 
 
 @pytest.mark.parametrize(
@@ -73,12 +78,16 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert read_json(b'{"a":' + b"[" * depth + b"]" * depth + b"}", "")
 
 
-@pytest.mark.parametrize("data", [b'{"a":"\\ud800"}', b'{"a":1e999}'])
+@pytest.mark.parametrize(
+    "data",
+    [b'{"a":"\\ud800"}', b'{"a":["x",{"\\udfff":1}]}', b'{"a":"\xc3\xbc\\udc00"}', b'{"a":1e999}', b'{"a":[-1e999]}'],
+)
 def test_attack_value_that_cannot_be_written_is_refused(data: bytes) -> None:
-    """A lone surrogate or an infinity does not go upstream."""
-    with pytest.raises(Denied) as refused:
-        write_json(read_json(data, ""))
-    assert refused.value.reason is Reason.BAD_BODY
+    """A lone surrogate or an infinity is not even read, and does not go upstream."""
+    for judge, given in ((read_json, (data, "")), (write_json, (json.loads(data),))):
+        with pytest.raises(Denied) as refused:
+            judge(*given)
+        assert refused.value.reason is Reason.BAD_BODY
 
 
 def test_written_json_says_the_same() -> None:
@@ -89,14 +98,14 @@ def test_written_json_says_the_same() -> None:
 
 async def test_limited_body_stops_past_its_limit() -> None:
     """A streamed body is cut off by the gate as soon as it is too large, not at its end."""
-    pieces = aiter(LimitedBody(Bytes(b"123456"), 5).stream())
+    pieces = aiter(limited(b"123456").stream())
     assert await anext(pieces) + await anext(pieces) == b"1234"
     with pytest.raises(Denied) as refused:
         await anext(pieces)
     assert refused.value.reason is Reason.BODY_TOO_LARGE
-    assert b"".join([part async for part in LimitedBody(Bytes(b"12345"), 5).stream()]) == b"12345"
+    assert b"".join([part async for part in limited(b"12345").stream()]) == b"12345"
     with pytest.raises(Denied):
-        await LimitedBody(Bytes(b"123456"), 5).read(100)
+        await limited(b"123456").read(100)
 
 
 HEAVY = {
@@ -133,7 +142,7 @@ async def test_what_is_long_is_read_and_written_the_same() -> None:
     value = {"a": [1.50, 1e300, -0.0, 2**70, 'ü\u2028\x7f"', {"b": None, "": True}, [], {}], "long": "x" * LONG}
     data = write_json(value)
     assert await write_json_apart(value, len(data)) == data
-    assert json.dumps(await read_json_apart(data, "")) == json.dumps(value)
+    assert json.dumps(await apart(len(data), read_json, data, "")) == json.dumps(value)
     for odd in ("\ud800", float("inf")):
         with pytest.raises(Denied):
             await write_json_apart({"a": odd}, LONG + 1)

@@ -102,6 +102,8 @@ NONE: dict[str, Any] = {
     "minor that is none": notebook(nbformat_minor=None),
     "minor below zero": notebook(nbformat_minor=-1),
     "minor that is a flag": notebook(nbformat_minor=True),
+    "minor that nobody knows": notebook(nbformat_minor=6),
+    "minor without end": notebook(nbformat_minor=10**4000),
     "string for a cell": notebook("x"),
     "unknown kind": notebook(code(cell_type="heading")),
     "kind that is a list": notebook(code(cell_type="code", metadata=[])),
@@ -183,12 +185,13 @@ def test_attack_files_with_two_readings(file: bytes) -> None:
 
 
 def test_attack_what_cannot_be_written_anew_is_refused() -> None:
-    """A half of a character or a number out of range beside something that has to be taken out."""
-    for odd in ('"\\ud800"', "1e999"):
-        file = json.dumps(notebook(code(metadata={"trusted": 1}), metadata={"a": "HERE"})).replace('"HERE"', odd)
-        with pytest.raises(Denied) as refused:
-            clean_notebook_file(file.encode())
-        assert refused.value.reason is Reason.BAD_BODY
+    """A half of a character or a number out of range, beside something that has to be taken out and alone."""
+    for odd in ('"\\ud800"', "1e999", '{"\\udfff":1}'):
+        for cells in ([code(metadata={"trusted": 1})], []):
+            file = json.dumps(notebook(*cells, metadata={"a": "HERE"})).replace('"HERE"', odd)
+            with pytest.raises(Denied) as refused:
+                clean_notebook_file(file.encode())
+            assert refused.value.reason is Reason.BAD_BODY
 
 
 def test_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

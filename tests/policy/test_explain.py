@@ -83,6 +83,23 @@ def test_confinement_is_explained_before_the_capability(policies: Policies) -> N
     assert (found.outcome, found.rule) == ("outside_root", "contents-save")
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "outcome"),
+    [
+        ("DELETE", "/api/contents/sub/shared", "outside_root"),
+        ("PATCH", "/api/contents/sub/shared", "outside_root"),
+        ("PUT", "/api/contents/sub/shared", "outside_root"),
+        ("POST", "/api/contents/sub/shared", "allow"),
+        ("DELETE", "/api/contents/sub/shared/a", "allow"),
+        ("DELETE", "/api/contents/sub", "outside_root"),
+        ("GET", "/api/contents/sub/shared", "allow"),
+    ],
+)
+def test_a_change_of_the_root_itself_is_explained(policies: Policies, method: str, target: str, outcome: str) -> None:
+    """It is one to the directory around it, for an editor too."""
+    assert explain(policies, Role.EDIT, method, target, root="sub/shared").outcome == outcome
+
+
 def test_a_path_with_two_readings_is_explained(policies: Policies) -> None:
     """A path that the gate does not read has no route."""
     found = explain(policies, Role.VIEW, "GET", "/api/contents/%2e%2e/secret")

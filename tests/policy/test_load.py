@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.confine.request import confine_request
+from sharegate.confine.holding import Holding
+from sharegate.confine.request import aim, confine_request
 from sharegate.errors import Denied, Faults
-from sharegate.messages import NoBody
+from sharegate.messages import Headers, NoBody
 from sharegate.paths import CanonicalPath, split_target
 from sharegate.policy.judge import judge
 from sharegate.policy.load import EXAMPLE_ROOT, SINGLE_FILES, Policies, builtin_policies, load_policies
@@ -377,9 +378,8 @@ async def test_the_gates_own_confinement_agrees_with_the_examples(builtin: Polic
             path, query = split_target(one.target)
             rest = CanonicalPath.parse(path)
             match = builtin.policy.match(one.method, rest.segments, one.websocket, one.role)
-            await confine_request(
-                match, rest, query, NoBody(), "", EXAMPLE_ROOT, RootKind.DIRECTORY, no_disk, method=one.method
-            )
+            aimed = aim(match, rest, query, EXAMPLE_ROOT, RootKind.DIRECTORY, method=one.method)
+            await confine_request(aimed, NoBody(), Headers(), Holding().of("l"), no_disk)
         except Denied as denied:
             return denied.reason.value
         held = match.rule.capability in builtin.roles.capabilities(one.role)

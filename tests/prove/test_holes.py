@@ -21,6 +21,7 @@ from sharegate.channels.interfaces import Verdict
 from sharegate.confine import request as confining
 from sharegate.confine import response
 from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.lab.notebook import TREE
 from sharegate.messages import Answer, Request, Response
 from sharegate.paths import CanonicalPath, Place
 from sharegate.policy.files import FileRules
@@ -308,8 +309,12 @@ def saves_are_passed_on(patch: Patch, server: JupyterServer) -> None:
     patch.setattr(viewer.ViewerGuard, "_judge", told)
 
 
+def pages_look_at_links(patch: Patch, server: JupyterServer) -> None:
+    patch.setattr(gates, "view_of", lambda segments: TREE)
+
+
 def a_body_may_name_anything(patch: Patch, server: JupyterServer) -> None:
-    honest = confining._Confiner._judge
+    honest = confining._Confiner.judge
 
     def told(self: Any, key: str, path: CanonicalPath, *, ancestors: bool) -> None:
         if key.startswith("body."):
@@ -317,7 +322,7 @@ def a_body_may_name_anything(patch: Patch, server: JupyterServer) -> None:
         else:
             honest(self, key, path, ancestors=ancestors)
 
-    patch.setattr(confining._Confiner, "_judge", told)
+    patch.setattr(confining._Confiner, "judge", told)
     patch.setattr(Roots, "inside", anything)
     patch.setattr("sharegate.writing.judge.Writing._check_copy", anything)
 
@@ -334,7 +339,7 @@ def endings_are_forgotten(patch: Patch, server: JupyterServer) -> None:
 VIEW: dict[Check, list[Hole]] = {
     Check.PLACES: [everywhere_is_inside, refusals_quote],
     Check.SPELLINGS: [dots_are_names],
-    Check.ONE_ANSWER: [outside_is_forbidden, hidden_has_another_sentence],
+    Check.ONE_ANSWER: [outside_is_forbidden, hidden_has_another_sentence, pages_look_at_links],
     Check.LINKS: [links_are_followed],
     Check.LISTINGS: [links_are_listed, siblings_are_listed],
     Check.PAGES: [token_stays_in_the_page, a_path_stays_in_the_page, error_pages_pass],

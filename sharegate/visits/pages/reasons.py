@@ -63,7 +63,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.UNSEEN_DISK: "a folder was to be copied on a server whose disk the gate does not see",
     Reason.JOIN_LIMIT: "too many attempts at the door from one network, or too many knocks waiting at one link",
     Reason.CREDENTIAL_LIMIT: "too many wrong credentials from one network",
-    Reason.REQUEST_LIMIT: "more requests than one visit may make in a minute, or have running",
+    Reason.REQUEST_LIMIT: "more requests than a visit may make in a minute or have running; no room for a large save",
     Reason.CHANNEL_LIMIT: "more live connections than a visit, link or share may hold",
     Reason.ROOM_LIMIT: "more live documents than one visit may have open",
     Reason.BYTES_LIMIT: "more data than one visit may receive in a minute",

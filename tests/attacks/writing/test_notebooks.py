@@ -183,3 +183,29 @@ async def test_outputs_are_trusted_only_by_the_owners_signature(
 def _trusted(server: JupyterServer, name: str) -> list[bool]:
     model = json.loads(server.get(f"api/contents/{ROOT}/{name}"))
     return [each["metadata"]["trusted"] for each in model["content"]["cells"]]
+
+
+@pytest.mark.parametrize("odd", ['"\\ud800"', "1e999", '{"\\udfff":1}'])
+@pytest.mark.parametrize("name", ["odd.ipynb", "odd.txt"])
+async def test_attack_a_notebook_that_nobody_could_read_again(
+    ed: Inside, server: JupyterServer, shared: Path, name: str, odd: str
+) -> None:
+    """Python reads it and writes what no page reads: it is refused, also when it gets a notebook's name later."""
+    made = json.dumps(notebook(cell(), here="HERE")).replace('"HERE"', odd)
+    reply = await contents(ed, "PUT", name, text(made))
+    if name.endswith(".txt"):
+        assert reply.status == 201
+        reply = await contents(ed, "PATCH", name, {"path": f"{ROOT}/odd.ipynb"})
+        assert (await contents(ed, "DELETE", name)).status == 204
+    check_refused(reply, server, "bad_request")
+    assert not (shared / "odd.ipynb").exists()
+
+
+@pytest.mark.parametrize("way", [put_whole, put_text], ids=lambda way: str(way.__name__))
+@pytest.mark.parametrize("minor", [6, 10**4000], ids=["6", "without end"])
+async def test_attack_a_notebook_of_a_format_that_nobody_knows(
+    ed: Inside, server: JupyterServer, shared: Path, way: Any, minor: int
+) -> None:
+    """4.5 is the newest that the gate can judge."""
+    check_refused(await way(ed, "newer.ipynb", notebook(cell()) | {"nbformat_minor": minor}), server, "bad_request")
+    assert not (shared / "newer.ipynb").exists()
