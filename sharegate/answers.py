@@ -11,6 +11,7 @@ from sharegate.channels.registry import Channels, Cut
 from sharegate.confine.answer import check_status
 from sharegate.confine.contents import Setting
 from sharegate.confine.headers import request_headers, response_headers, rewritten
+from sharegate.confine.holding import Held
 from sharegate.confine.request import Confined
 from sharegate.confine.response import ANSWER_LIMITS, answer_locally, filter_answer
 from sharegate.deeds import METHODS, Beginning
@@ -89,9 +90,10 @@ class Answers:
         confined: Confined,
         upstream: Upstream | None,
         begin: Callable[[], None],
+        held: Held,
     ) -> Answer:
         """Answer what was decided. `upstream` is None for local answers. `begin` is called before the server gets what
-        changes something; what it raises stops that."""
+        changes something; what it raises stops that. What is read whole of the server's answer is `held`."""
         rule = match.rule
         if rule.answer is AnswerKind.LOCAL:
             return await self._local(request, grant, match, confined)
@@ -104,7 +106,7 @@ class Answers:
             tree = confined.path or grant.root
             self._presence.touch(grant.visit.id, str(tree))
             return await self._lab.page(grant, upstream, confined.segments, tree)
-        return await self._forward(request, grant, match, confined, upstream, begin)
+        return await self._forward(request, grant, match, confined, upstream, begin, held)
 
     async def _forward(
         self,
@@ -114,6 +116,7 @@ class Answers:
         confined: Confined,
         upstream: Upstream,
         begin: Callable[[], None],
+        held: Held,
     ) -> Response:
         rule = match.rule
 
@@ -131,11 +134,11 @@ class Answers:
                 step = await self._writing.judge(request.method, grant, upstream, confined, begin)
                 if step.model is not None:
                     return synthetic_json(await filter_answer(rule.answer_name, step.model, setting))
-                answer = await self._send(request, grant, match, step.confined, upstream, setting, begin)
+                answer = await self._send(request, grant, match, step.confined, upstream, setting, begin, held)
                 if step.done is not None:
                     await _noted(step.done, answer)
                 return answer
-        return await self._send(request, grant, match, confined, upstream, setting, begin)
+        return await self._send(request, grant, match, confined, upstream, setting, begin, held)
 
     async def _send(
         self,
@@ -146,6 +149,7 @@ class Answers:
         upstream: Upstream,
         setting: Setting,
         begin: Callable[[], None],
+        held: Held,
     ) -> Response:
         rule = match.rule
         sent = request_headers(request.headers, rule, rewritten_body=confined.body is not None)
@@ -170,10 +174,11 @@ class Answers:
             )
             if not rewritten(rule):
                 return await self._unread(request, incoming, headers)
+            limit = _SETTINGS_LIMIT if rule.answer_name == "settings" else ANSWER_LIMITS[rule.answer_name]
+            await held.answer(incoming.headers, limit)
+            data = await incoming.read(limit)
             if rule.answer_name == "settings":
-                answer = await self._overlays.settings(grant, await incoming.read(_SETTINGS_LIMIT))
-                return answer
-            data = await incoming.read(ANSWER_LIMITS[rule.answer_name])
+                return await self._overlays.settings(grant, data)
             if incoming.status == 204:
                 return Response(204, headers)
             body = await filter_answer(rule.answer_name, data, setting)

@@ -278,7 +278,7 @@ class Gate:
             deed = Deed(cut)
 
             def answering() -> Coroutine[Any, Any, Answer]:
-                return self._answers.answer(request, grant, match, confined, upstream, deed.begin)
+                return self._answers.answer(request, grant, match, confined, upstream, deed.begin, kept)
 
             if request.method in METHODS:
                 act.deed = deed

@@ -1,5 +1,6 @@
-"""How much of what visitors send the gate holds at once. A body of JSON is read whole before it is judged, and takes
-several times its size while it is: what is large waits in turn, and whoever is late is told to come again."""
+"""How much of what visitors send and are sent the gate holds at once. A body of JSON is read whole before it is judged,
+and takes several times its size while it is; an answer that is written anew is held until the visitor has taken it.
+What is large waits in turn, and whoever is late is told to come again."""
 
 from __future__ import annotations
 
@@ -22,6 +23,11 @@ LIGHT = 16 * MIB
 LIGHT_VALUES = 64 * MIB
 LIGHT_OF_ONE = 32 * MIB
 HEAVY_VALUES = 256 * MIB
+# Twice the bytes of answers that are read whole and written anew, until they are taken. The settings that a page loads
+# are light ones, and a class opens its pages at once.
+LIGHT_ANSWER = 4 * MIB
+ANSWERS = 512 * MIB
+ANSWERS_OF_ONE = 256 * MIB
 # How long one waits for its turn, and how long for a body that it may come in: so many seconds and no slower.
 TURN_SECONDS = 30.0
 PATIENCE_SECONDS = 30.0
@@ -118,6 +124,8 @@ class Holding:
         self.coming = Room(COMING, COMING_OF_ONE, seconds)
         self.light = Room(LIGHT_VALUES, LIGHT_OF_ONE, seconds)
         self.heavy = Room(HEAVY_VALUES, HEAVY_VALUES, seconds)
+        self.light_answers = Room(ANSWERS, ANSWERS_OF_ONE, seconds)
+        self.heavy_answers = Room(ANSWERS, ANSWERS_OF_ONE, seconds)
 
     def of(self, link: str) -> Held:
         return Held(self, link)
@@ -149,6 +157,16 @@ class Held:
         """Before values of about so many bytes are made of it."""
         if weight > SMALL:
             room = self._holding.light if weight <= LIGHT else self._holding.heavy
+            self._leave.append(await room.take(self._link, weight))
+
+    async def answer(self, headers: Headers, limit: int) -> None:
+        """Before a server's answer of at most `limit` bytes is read whole. Raises Denied(`request_limit`)."""
+        length = headers.get("Content-Length")
+        size = int(length) if length.isascii() and length.isdigit() else limit
+        if size > SMALL:
+            weight = 2 * min(size, limit)
+            rooms = self._holding
+            room = rooms.light_answers if weight <= LIGHT_ANSWER else rooms.heavy_answers
             self._leave.append(await room.take(self._link, weight))
 
     def close(self) -> None:

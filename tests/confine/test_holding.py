@@ -171,3 +171,28 @@ def test_attack_a_body_weighs_what_python_makes_of_it() -> None:
         assert weight(plain.replace(b"x", wide.encode(), 1)) > 4 * len(plain)
     assert weight("ü".encode() + plain) > 2 * len(plain) and weight(b"\\u4e00" + plain) > 2 * len(plain)
     assert weight(b"[" + b"{}," * 1000 + b"{}]") > 200 * 1000
+
+
+@pytest.mark.parametrize(
+    ("headers", "finds"),
+    [
+        (Headers((("Content-Length", "1000"),)), True),
+        (Headers((("Content-Length", str(SMALL + 1)),)), False),
+        (Headers(()), False),
+        (Headers((("Content-Length", "1e3"),)), False),
+    ],
+    ids=["small", "large", "of unknown length", "of no length"],
+)
+async def test_an_answer_whose_end_nobody_knows_takes_what_it_may_have(headers: Headers, finds: bool) -> None:
+    """What is small waits for nobody."""
+    rooms = Holding(seconds=0)
+    full = holding.ANSWERS_OF_ONE
+    for room in (rooms.light_answers, rooms.heavy_answers):
+        await room.take("ann", full)
+    asked = rooms.of("ann").answer(headers, 1 << 20)
+    if finds:
+        return await asked
+    with pytest.raises(Denied) as refused:
+        await asked
+    assert refused.value.reason is Reason.REQUEST_LIMIT
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.confine.holding import Holding
+from sharegate.confine.holding import Holding, Room
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.writing.editor import ROOT, contents, policies_that_hand_out, text
 from tests.gatehouse import Gatehouse, Inside, gatehouse
@@ -110,3 +110,26 @@ async def test_attack_bodies_on_the_way_are_counted(
             reply = await contents(ed, "PUT", "fast.txt", text("x"))
             assert (reply.status, reply.public) == (429, "too_many")
         assert await gate.denials(ed.share["id"]) == ["request_limit"]
+
+
+async def test_attack_answers_that_nobody_reads(gate: Gatehouse, ed: Inside, shared: Path) -> None:
+    """While one is held for a visitor who does not take it, a second one of the same link finds no room; another's
+    does, and so does what is small. When the visitor has gone, the room is there again."""
+    holding = Holding(seconds=0)
+    holding.heavy_answers = Room(200 << 20, 70 << 20, 0)
+    gate.running.gate._holding = holding
+    other = await gate.visit(await gate.share(role="view", **{"for": ["Bo"]}), name="Bo")
+    (shared / "large.txt").write_text("x" * 30_000_000)
+    reader, writer = await asyncio.open_connection("127.0.0.1", gate.running.config.gate_port)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in ed.manners("GET").items())
+    writer.write(f"GET {ed.base}api/contents/{ROOT}/large.txt?content=1 HTTP/1.1\r\n{fields}\r\n".encode())
+    assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+    reply = await contents(ed, "GET", "large.txt")
+    assert (reply.status, reply.public) == (429, "too_many")
+    assert (await contents(ed, "GET", "nb.ipynb")).status == 200
+    assert (await contents(other, "GET", "large.txt")).status == 200
+    assert await gate.denials(ed.share["id"]) == ["request_limit"]
+    writer.transport.abort()
+    async with asyncio.timeout(30):
+        while (await contents(ed, "GET", "large.txt")).status != 200:
+            await asyncio.sleep(0.05)
