@@ -244,6 +244,9 @@ class ScriptedGate:
             for stream in self._streams:
                 stream.put_nowait(None)
             await runner.cleanup()
+            # A connection that came at the last moment is still being taken, and would be left open.
+            if late := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(late, timeout=1)
             # Transports let go of their sockets in a later turn of the loop, which ends with this function.
             for _ in range(5):
                 await asyncio.sleep(0)
