@@ -244,12 +244,17 @@ class Link:
             self._peer.tick()
 
     async def _greet(self, socket: Socket) -> Frame | None:
-        """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come."""
+        """Read the server's document into an empty one, then decide what it is. A CLOSE frame when it does not come.
+
+        Changes that come before it are applied behind it: pycrdt 0.14.13 spoils a document that is given a range of
+        collected clocks first and then all from the beginning (two blocks overlap, and it is written as what nobody can
+        read)."""
         await socket.send(frames.write(SyncStep1(EMPTY)))
         fresh: Doc[Any] = Doc()
         reach: dict[int, int] = {}
         theirs = EMPTY
         early: list[News] = []
+        changes: list[bytes] = []
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 while True:
@@ -263,10 +268,11 @@ class Link:
                         case SyncStep1(state_vector=vector):
                             theirs = vector
                         case SyncStep2(update=update):
-                            apply(fresh, update)
+                            for each in (update, *changes):
+                                apply(fresh, each)
                             break
                         case Update(update=update):
-                            apply(fresh, update)
+                            changes.append(update)
                         case Awareness():
                             early.append(news)
         except TimeoutError:

@@ -183,6 +183,7 @@ class Room:
         await member.place.confirm(Confirm.NEWEST)
         epoch = self._here()
         member.push(frames.write(SyncStep2(epoch.since(vector))))
+        member.shown = True
         if member.grant.allows(Capability.ROOMS_WRITE) and not epoch.read_only:
             member.push(frames.write(SyncStep1(epoch.vector)))
         states = self._names.everything(member.id, self._steward.identity(member.grant))
@@ -463,7 +464,7 @@ class Room:
     def _tell(self, message: Update, but: Member | None = None) -> None:
         frame = frames.write(message)
         for member in list(self._members):
-            if member is not but:
+            if member.shown and member is not but:
                 member.push(frame)
 
     def _tell_where(self, states: tuple[AwarenessState, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,14 +10,56 @@ import pytest
 from pycrdt import Doc, Map, Text
 
 from sharegate.channels.epoch import Epoch
-from sharegate.channels.frames import RawJson, RawSave, SyncStep2, Update
+from sharegate.channels.frames import RawJson, RawSave, SyncStep1, SyncStep2, Update
+from sharegate.channels.place import Place
 from sharegate.channels.room import Room, stale_session
 from sharegate.channels.scan import FROM_UPSTREAM, scan_update
 from sharegate.errors import Denied, Reason
 from tests.channels import crafted
 from tests.channels.crafted import string
-from tests.channels.rooms import NAME, Server, answers, document, edit, enter, until
+from tests.channels.grants import grant
+from tests.channels.looks import Ids, Looks
+from tests.channels.rooms import NAME, Server, Viewer, answers, document, edit, enter, until
 from tests.channels.stewards import RULES
+
+
+async def test_a_change_that_comes_before_the_document_spoils_nothing(room: Room, server: Server) -> None:
+    """The end of a range that was collected comes first, and then all: the library alone would make two blocks of it
+    that overlap, and write what it cannot read again."""
+    before = server.doc.get_state()
+    notes = server.doc.get("state", type=Map)
+    notes["old"] = Map({"text": Text("0123456789")})
+    del notes["old"]
+    behind = server.doc.get_update(_further(before, 1, 8))
+    assert scan_update(behind, FROM_UPSTREAM).clocks[0].start > 0
+    server.silent = True
+    entering = asyncio.create_task(enter(room))
+    await until(lambda: any(isinstance(each, SyncStep1) for each in server.heard))
+    await server.say(Update(behind), SyncStep2(server.doc.get_update()))
+    viewer = await entering
+    scan_update(room.epoch.whole, FROM_UPSTREAM)
+    assert str(viewer.source) == "words\n"
+
+
+async def test_changes_are_for_those_who_have_the_document(room: Room, server: Server) -> None:
+    """Who has come and not asked for it yet hears none: they would lie behind a gap. What it asks for has them."""
+    first = await enter(room)
+    late = Viewer(await room.enter(grant("s1"), room.place("s1", lambda: Place(Looks(), Ids()))))
+    await server.type("new ")
+    await until(lambda: str(first.source) == "new words\n")
+    await server.type("er ")
+    await until(lambda: str(first.source).startswith("er "))
+    assert not late.heard
+    await late.ask()
+    await until(lambda: str(late.source) == str(first.source))
+    assert isinstance(late.heard[0], SyncStep2)
+
+
+def _further(vector: bytes, client: int, clocks: int) -> bytes:
+    """A state vector of one client that has so many clocks more."""
+    assert vector[0] == 1 and vector[1] == client and vector[2] + clocks < 128
+    return bytes((1, client, vector[2] + clocks))
+
 
 # -- epochs ---------------------------------------------------------------------------------------------------
 
