@@ -268,8 +268,8 @@ class Link:
                         case SyncStep1(state_vector=vector):
                             theirs = vector
                         case SyncStep2(update=update):
-                            for each in (update, *changes):
-                                apply(fresh, each)
+                            for part in (update, *changes):
+                                apply(fresh, part)
                             break
                         case Update(update=update):
                             changes.append(update)

@@ -37,7 +37,7 @@ class Member:
         self.grant = grant
         self.inside = False  # the server's document is here, connected
         self.wrote = False
-        # It was sent the document: what changes goes to whoever has that, and nobody has changes with a gap before them.
+        # It was sent the document. Changes go to nobody else, who would have them with a gap before them.
         self.shown = False
         # Set by the first step 2 on this connection. What a page that was offline says before may leave a gap; its
         # step 2 is built later and holds all of it.

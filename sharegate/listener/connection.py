@@ -106,6 +106,7 @@ class CarefulConnection(web.RequestHandler):
         self.close()
         if transport is None or transport.is_closing() or self._gone.is_set():
             return
+        # The visitor has gone meanwhile, or the transport cannot end one side alone: the wait below is what is left.
         with contextlib.suppress(OSError, RuntimeError, NotImplementedError):
             if transport.can_write_eof():
                 transport.write_eof()
