@@ -19,6 +19,8 @@ from sharegate.config import Config
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.pages.site import Pages
+from sharegate.dashboard.web import Dashboard
 from sharegate.descriptors import Accepting
 from sharegate.documents import Documents
 from sharegate.drain import Draining
@@ -130,8 +132,7 @@ async def running(
                 listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
                 closing.push_async_callback(gate.finished)
                 closing.push_async_callback(listener.stop)
-                ready, metrics = condition.health.look, house.metrics.text
-                owner = OwnerListener(house.api, house.ring, ready, metrics, share_hosts=config.share_hosts)
+                owner = OwnerListener(house.api, _dashboard(house, condition))
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
                     await listener.start(each, entrance.tls)
@@ -145,6 +146,18 @@ async def running(
                 yield RunningGate(config, house.api, house.servers, gate, draining, house.secrets, applied)
                 with contextlib.suppress(StoreUnavailable):  # the end of a gate whose store is gone is not recorded
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
+
+
+def _dashboard(house: House, condition: Condition) -> Dashboard:
+    return Dashboard(
+        api=house.api,
+        logins=house.logins,
+        pages=Pages(house.api, house.now),
+        ring=house.ring,
+        ready=condition.health.look,
+        metrics=house.metrics.text,
+        share_hosts=house.config.share_hosts,
+    )
 
 
 def _gate(

@@ -32,6 +32,8 @@ from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.login import Logins
+from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
@@ -105,6 +107,7 @@ class House:
     hands: Hands
     keeper: Keeper
     api: Api
+    logins: Logins
     secrets: KnownTokens
     metrics: Metrics
     crowd: Crowd
@@ -219,6 +222,7 @@ async def opened(
             now=now,
         )
         closing.push_async_callback(proofs.close)
+        logins = Logins(now, pace)
         acts = Acts(store, trail, channels, presence.pages, now)
         api = Api(
             store=store,
@@ -279,6 +283,7 @@ async def opened(
                 now=now,
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),
+            opening=Opening(logins, facts, now),
             facts=facts,
             describe=describe,
             now=now,
@@ -312,6 +317,7 @@ async def opened(
             hands,
             keeper,
             api,
+            logins,
             secrets,
             metrics,
             crowd,

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from sharegate.dashboard.bodies import NewServerBody, check_text, read_query
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
@@ -81,6 +82,7 @@ class Api:
         records: Records,
         trails: Trails,
         erasing: Erasing,
+        opening: Opening,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -104,6 +106,7 @@ class Api:
         self.records = records
         self.trails = trails
         self.erasing = erasing
+        self._opening = opening
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -134,6 +137,7 @@ class Api:
             *self.records.table(),
             *self.trails.table(),
             *self.erasing.table(),
+            *self._opening.table(),
         ]
 
     async def call(
@@ -157,7 +161,7 @@ class Api:
 
     # -- changes for screens --------------------------------------------------------------------------------------
 
-    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+    async def changes(self) -> AsyncGenerator[dict[str, Any]]:
         """What happens from now on. A reader that falls 1,000 behind loses the oldest, and is told `missed`."""
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(1000)
         self._listeners.add(queue)

@@ -185,16 +185,15 @@ async def test_changes_are_told_line_by_line_until_the_reader_goes(office: Offic
 
 
 async def test_the_dashboards_address_tells_health_and_keys(office: Office) -> None:
-    """And nothing else: no API without the socket."""
+    """And nothing else to somebody who is not signed in."""
     async with aiohttp.ClientSession(office.running.dashboard_url) as http:
         for path, key in (("/health", "status"), ("/ready", "status"), ("/.well-known/jwks.json", "keys")):
             async with http.get(path) as answer:
                 assert answer.status == 200 and key in await answer.json()
         for method, path, status in (
-            *(("GET", "/api/v1/gate", 404), ("POST", "/api/v1/shares", 404), ("POST", "/health", 405)),
-            ("GET", "/", 404),
+            *(("GET", "/api/v1/gate", 401), ("POST", "/api/v1/shares", 401), ("POST", "/health", 405)),
         ):
-            async with http.request(method, path) as answer:
+            async with http.request(method, path, headers={"Sec-Fetch-Dest": "empty"}) as answer:
                 assert answer.status == status and set((await answer.json())["error"]) == SHAPE
 
 

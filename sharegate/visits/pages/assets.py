@@ -1,4 +1,5 @@
-"""The door's style sheet, scripts and icon, under an address that is their content.
+"""Style sheets, scripts and icons of our pages, under an address that is their content: the door's, and by `read` those
+of any other set of pages.
 
 One digest covers the whole set, so that a module may import its neighbour by a relative address and never meets one of
 another version.
@@ -27,8 +28,9 @@ _HEADERS = (
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The files by name, and the digest of all of them."""
+    """The files by name, and the digest of all of them. They are found below `base`."""
 
+    base: str
     digest: str
     files: dict[str, bytes]
 
@@ -36,25 +38,31 @@ class Assets:
         """The address of a file. Raises KeyError for one that does not exist, when the page is rendered first."""
         if name not in self.files:
             raise KeyError(name)
-        return f"{BASE}/{self.digest}/{name}"
+        return f"{self.base}/{self.digest}/{name}"
+
+    def answer(self, digest: str, name: str) -> Response | None:
+        """`GET <base>/<digest>/<name>`; None when there is no such file (the caller answers not_found)."""
+        if digest != self.digest or name not in self.files:
+            return None
+        return Response(200, (("Content-Type", _TYPES[Path(name).suffix]), *_HEADERS), self.files[name])
 
 
-@cache
-def assets() -> Assets:
-    """Read once: what is served and what the pages refer to are the same bytes for the life of the process."""
-    folder = Path(__file__).parent / "static"
+def read(folder: Path, base: str) -> Assets:
+    """All files of a folder of ours that pages use."""
     files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in _TYPES}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
-    return Assets(digest.hexdigest()[:20], files)
+    return Assets(base, digest.hexdigest()[:20], files)
+
+
+@cache
+def assets() -> Assets:
+    """Read once: what is served and what the pages refer to are the same bytes for the life of the process."""
+    return read(Path(__file__).parent / "static", BASE)
 
 
 def static_file(digest: str, name: str) -> Response | None:
-    """Answer `GET /join/static/<digest>/<name>`; None when there is no such file (the caller answers not_found)."""
-    known = assets()
-    if digest != known.digest or name not in known.files:
-        return None
-    content_type = _TYPES[Path(name).suffix]
-    return Response(200, (("Content-Type", content_type), *_HEADERS), known.files[name])
+    """Answer `GET /join/static/<digest>/<name>`; None when there is no such file."""
+    return assets().answer(digest, name)

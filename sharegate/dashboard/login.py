@@ -1,0 +1,121 @@
+"""Who is signed in to the dashboard: one-time addresses, and the sessions that they become.
+
+`sharegate open` asks over the owner's socket for an address that works once, within a minute or two. What a browser
+then keeps is a random cookie, of which the gate knows only the hash. A gate that starts anew knows no session: opening
+the dashboard again is one command, and no list of sessions lies on a disk.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from sharegate.errors import Denied, Reason
+from sharegate.limits import Buckets, Rate, network
+from sharegate.shares.authenticate import new_secret, secret_hash
+
+INVITE_SECONDS = 120.0
+IDLE_SECONDS = 12 * 3600.0
+LONGEST_SECONDS = 7 * 86400.0
+# Of each: a browser that is signed in again and again leaves the oldest behind.
+MOST = 100
+ATTEMPTS = Rate(per=20, seconds=60, burst=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at the dashboard, and what they may do there."""
+
+    name: str
+    admin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """`csrf` stands in the session's own pages, and has to come back with whatever changes something."""
+
+    id: str
+    viewer: Viewer
+    csrf: str = field(repr=False)
+    began: float = 0.0
+    used: float = 0.0
+
+    def over(self, now: float) -> bool:
+        return now >= min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+
+
+class Logins:
+    """One-time codes and sessions, both by the hash of their secret."""
+
+    def __init__(self, now: Callable[[], float], pace: Callable[[], float] | None = None) -> None:
+        self._now = now
+        self._invites: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._attempts = Buckets(ATTEMPTS, pace or now)
+        self._ended: list[Callable[[str], None]] = []
+
+    def invite(self, viewer: Viewer) -> str:
+        """A code for one browser. Whoever has it is `viewer`."""
+        code = new_secret()
+        self._invites[secret_hash(code)] = viewer, self._now() + INVITE_SECONDS
+        if len(self._invites) > MOST:
+            self._invites.popitem(last=False)
+        return code
+
+    def enter(self, code: str, address: str) -> str:
+        """Spend a code; the value of the session's cookie. Raises Denied(`join_limit`, `bad_credential`)."""
+        self._attempts.take(network(address), 1, Reason.JOIN_LIMIT)
+        viewer, until = self._invites.pop(secret_hash(code), (None, 0.0))
+        now = self._now()
+        if viewer is None or until <= now:
+            raise Denied(Reason.BAD_CREDENTIAL, "no such one-time address, or one that was used")
+        cookie = new_secret()
+        self._sessions[secret_hash(cookie)] = Session(new_secret()[:10], viewer, new_secret(), now, now)
+        if len(self._sessions) > MOST:
+            self._end(next(iter(self._sessions)))
+        return cookie
+
+    def wait(self, address: str) -> int:
+        """Seconds until `enter` may be tried again from there."""
+        return self._attempts.wait(network(address))
+
+    def session(self, cookie: str) -> Session | None:
+        """Whose cookie this is, which counts as use of the session; None for anything else."""
+        key = secret_hash(cookie)
+        found = self._sessions.get(key)
+        if found is None:
+            return None
+        now = self._now()
+        if found.over(now):
+            self._end(key)
+            return None
+        # Whoever was here last is forgotten last.
+        self._sessions[key] = used = replace(found, used=now)
+        self._sessions.move_to_end(key)
+        return used
+
+    def stands(self, session: Session) -> bool:
+        """Whether the session goes on; asking is no use of it."""
+        now = self._now()
+        return any(each.id == session.id and not each.over(now) for each in self._sessions.values())
+
+    def leave(self, session: Session) -> None:
+        """Sign out."""
+        for key in [key for key, each in self._sessions.items() if each.id == session.id]:
+            self._end(key)
+
+    def subscribe(self, ended: Callable[[str], None]) -> None:
+        """Call `ended` with the id of each session that ends."""
+        self._ended.append(ended)
+
+    def _end(self, key: str) -> None:
+        session = self._sessions.pop(key)
+        for tell in self._ended:
+            tell(session.id)
+
+
+def same(given: str, right: str) -> bool:
+    """Compared in constant time."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), right.encode())

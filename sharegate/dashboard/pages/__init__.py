@@ -1,0 +1,1 @@
+"""The pages that owners and admins see in their browser."""

@@ -1,0 +1,34 @@
+"""Moments in a reader's words. The page's script writes them anew in the reader's own time zone and as time goes by."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_STEPS = ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute"))
+
+
+def ago(at: float, now: float) -> str:
+    """`5 minutes ago`; what lies less than a minute back, or ahead, is `just now`."""
+    words = _amount(now - at)
+    return f"{words} ago" if words else "just now"
+
+
+def until(at: float, now: float) -> str:
+    """`in 3 days`, `in less than a minute`, `over`."""
+    if at <= now:
+        return "over"
+    words = _amount(at - now)
+    return f"in {words}" if words else "in less than a minute"
+
+
+def _amount(seconds: float) -> str:
+    for length, name in _STEPS:
+        count = int(seconds // length)
+        if count >= 1:
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return ""
+
+
+def moment(at: float) -> str:
+    """ISO 8601 in UTC, for `<time datetime>`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,64 @@
+"""Which page stands at which address of the dashboard.
+
+A page asks the owner's API, like the command line, for what it shows: whatever a page tells or does can be had by
+commands and programs too, and is decided in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from sharegate.dashboard.login import Session
+from sharegate.dashboard.pages import now as now_page
+from sharegate.dashboard.pages.render import assets, page
+from sharegate.dashboard.pages.source import Asks, Json, NotShown, Source
+from sharegate.messages import Response
+from sharegate.visits.pages.assets import Assets
+
+Values = Callable[[Source, dict[str, str]], Awaitable[Json]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    pattern: re.Pattern[str]
+    template: str
+    values: Values = field(repr=False)
+
+
+# Address, template, and where its values come from. The parts of an address have names.
+PAGES: tuple[tuple[str, str, Values], ...] = (("/", "now.html", now_page.values),)
+_NOTHING: Json = {"code": "not_found", "message": "there is no such page", "remedy": ""}
+
+
+class Pages:
+    """Answers addresses with pages. `now` is the time of day."""
+
+    def __init__(self, api: Asks, now: Callable[[], float]) -> None:
+        self._api = api
+        self._now = now
+        self._addresses = [_Address(re.compile(pattern + r"\Z"), name, values) for pattern, name, values in PAGES]
+
+    @property
+    def assets(self) -> Assets:
+        return assets()
+
+    def login(self, *, status: int = 200) -> Response:
+        """For whoever is not signed in: how to sign in, and nothing of what is here."""
+        return page("login.html", None, self._now(), status=status)
+
+    async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
+        for address in self._addresses:
+            match = address.pattern.match(path)
+            if match is not None:
+                return await self._one(address, Source(self._api, query), match.groupdict(), session)
+        return page("refused.html", session, self._now(), status=404, here="", error=_NOTHING)
+
+    async def _one(self, address: _Address, source: Source, parts: dict[str, str], session: Session) -> Response:
+        now = self._now()
+        try:
+            values = await address.values(source, parts)
+        except NotShown as refused:
+            return page("refused.html", session, now, status=refused.status, here="", error=refused.error)
+        return page(address.template, session, now, here=address.template.removesuffix(".html"), **values)

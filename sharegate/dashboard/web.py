@@ -1,0 +1,239 @@
+"""The dashboard's address: pages and API for browsers that are signed in, and health, numbers and keys for anybody on
+this computer.
+
+Every request is checked to come from here (origin.py). Whatever changes something needs the session's own token beside
+its cookie. Nothing is served to somebody who is not signed in but the page that says how to sign in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import WSCloseCode, web
+
+from sharegate import __version__
+from sharegate.dashboard.api import Api
+from sharegate.dashboard.health import OK
+from sharegate.dashboard.login import LONGEST_SECONDS, Logins, Session
+from sharegate.dashboard.origin import check_csrf, foreign, own
+from sharegate.dashboard.pages.site import Pages
+from sharegate.dashboard.wire import HEADERS, MAX_BODY, Handler, body_of, in_shape, refused
+from sharegate.errors import MEANINGS, Denied, Invalid, Reason
+from sharegate.messages import Headers, Response
+from sharegate.shares.keys import KeyRing
+from sharegate.visits import cookies
+
+log = logging.getLogger("sharegate.dashboard")
+
+COOKIE = "sharegate-dashboard"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+LOOK_SECONDS = 20.0
+# What a browser may not ask for, whoever is signed in there.
+SOCKET_ONLY = frozenset({"/api/v1/logins"})
+
+SignedIn = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
+
+
+def fields(request: web.Request) -> Headers:
+    return Headers((name, value) for name, value in request.headers.items())
+
+
+class Dashboard:
+    """`ready` gives each check's word, `metrics` the exposition."""
+
+    def __init__(
+        self,
+        *,
+        api: Api,
+        logins: Logins,
+        pages: Pages,
+        ring: KeyRing,
+        ready: Callable[[], Awaitable[dict[str, str]]],
+        metrics: Callable[[], Awaitable[bytes]],
+        share_hosts: str = "",
+    ) -> None:
+        self._api = api
+        self._logins = logins
+        self._pages = pages
+        self._ring = ring
+        self._ready = ready
+        self._metrics = metrics
+        self._share_hosts = share_hosts
+        # Each live page, by its session.
+        self._live: dict[web.WebSocketResponse, Session] = {}
+        self._closing: set[asyncio.Task[object]] = set()
+        logins.subscribe(self._ended)
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[in_shape, self._from_here])
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/ready", self._is_ready)
+        app.router.add_get("/metrics", self._numbers)
+        app.router.add_get("/.well-known/jwks.json", self._jwks)
+        app.router.add_get("/static/{digest}/{name}", self._static)
+        app.router.add_get("/login", self._login_page)
+        app.router.add_post("/login", self._login)
+        app.router.add_post("/logout", self._signed_in(self._logout))
+        app.router.add_get("/live", self._signed_in(self._watch))
+        app.router.add_route("*", "/api/v1/{tail:.*}", self._signed_in(self._call))
+        app.router.add_get("/{tail:.*}", self._signed_in(self._page))
+        return app
+
+    def close(self) -> None:
+        """The gate stops: live pages are told to come back."""
+        for socket in list(self._live):
+            self._close(socket, WSCloseCode.SERVICE_RESTART)
+
+    # -- who asks -------------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _from_here(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if foreign(fields(request), self._share_hosts):
+            return refused(421, "bad_host", "this address is for this computer")
+        return await handler(request)
+
+    def _session(self, request: web.Request) -> Session | None:
+        found = cookies.values(fields(request), COOKIE)
+        # Two of one name: a page below this name has set one, and nobody knows which is ours.
+        return self._logins.session(found[0]) if len(found) == 1 else None
+
+    def _signed_in(self, handler: SignedIn) -> Handler:
+        async def checked(request: web.Request) -> web.StreamResponse:
+            session = self._session(request)
+            if session is None:
+                if request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document":
+                    return _sent(self._pages.login(status=401))
+                return refused(401, "not_signed_in", "nobody is signed in here", remedy="Run: sharegate open")
+            if request.method not in ("GET", "HEAD") and not check_csrf(fields(request), session):
+                return refused(403, "cross_site", "this did not come from a page of the dashboard")
+            return await handler(request, session)
+
+        return checked
+
+    async def _login_page(self, request: web.Request) -> web.Response:
+        return _sent(self._pages.login())
+
+    async def _login(self, request: web.Request) -> web.Response:
+        """Spend a one-time code. The code comes in the body: the address bar's fragment never leaves the browser."""
+        if not own(fields(request)):
+            return refused(403, "cross_site", "this did not come from a page of the dashboard")
+        body = await body_of(request)
+        code = (body or {}).get("code")
+        if not isinstance(code, str) or set(body or {}) != {"code"}:
+            return refused(400, "invalid", "is not a one-time code", field="code", remedy="Run: sharegate open")
+        try:
+            value = self._logins.enter(code, request.remote or "")
+        except Denied as denied:
+            if denied.reason is Reason.JOIN_LIMIT:
+                answer = refused(429, "too_many", MEANINGS[denied.reason].sentence)
+                answer.headers["Retry-After"] = str(self._logins.wait(request.remote or ""))
+                return answer
+            remedy = "Run sharegate open again"
+            return refused(403, "code_used", "this address works once, for two minutes", remedy=remedy)
+        answer = web.json_response({"location": "/"}, headers=HEADERS)
+        # Strict: no other site's link opens a signed-in page. No `Secure`: this is http, on this computer only.
+        answer.set_cookie(COOKIE, value, max_age=int(LONGEST_SECONDS), path="/", httponly=True, samesite="Strict")
+        return answer
+
+    async def _logout(self, request: web.Request, session: Session) -> web.Response:
+        self._logins.leave(session)
+        answer = web.json_response({"location": "/login"}, headers={**HEADERS, "Clear-Site-Data": '"cookies"'})
+        answer.del_cookie(COOKIE, path="/")
+        return answer
+
+    # -- what they ask --------------------------------------------------------------------------------------------
+
+    async def _call(self, request: web.Request, session: Session) -> web.Response:
+        body = await body_of(request)
+        if body is None:
+            return refused(400, "invalid", "the body is no JSON object")
+        if request.path in SOCKET_ONLY:
+            return refused(403, "socket_only", "this is for the command line, on the computer where the gate runs")
+        status, answer = await self._api.call(request.method, request.path, dict(request.query), body)
+        return web.json_response(answer, status=status, headers=HEADERS)
+
+    async def _page(self, request: web.Request, session: Session) -> web.Response:
+        return _sent(await self._pages.answer(request.path, dict(request.query), session))
+
+    async def _static(self, request: web.Request) -> web.Response:
+        found = self._pages.assets.answer(request.match_info["digest"], request.match_info["name"])
+        if found is None:
+            raise web.HTTPNotFound
+        return _sent(found)
+
+    async def _watch(self, request: web.Request, session: Session) -> web.StreamResponse:
+        """What happens, as it happens: each message names a kind and an id, and a page asks for what it shows."""
+        if not own(fields(request)):
+            return refused(403, "cross_site", "this did not come from a page of the dashboard")
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024)
+        await socket.prepare(request)
+        self._live[socket] = session
+        told = asyncio.create_task(self._tell(socket, session))
+        try:
+            async for _ in socket:
+                pass  # a page says nothing
+        finally:
+            del self._live[socket]
+            told.cancel()
+            await asyncio.gather(told, return_exceptions=True)
+        return socket
+
+    async def _tell(self, socket: web.WebSocketResponse, session: Session) -> None:
+        changes = self._api.changes()
+        try:
+            with contextlib.suppress(ConnectionError):
+                pending = asyncio.ensure_future(anext(changes))
+                while self._logins.stands(session):
+                    done, _ = await asyncio.wait([pending], timeout=LOOK_SECONDS)
+                    if done:
+                        change = pending.result()
+                        pending = asyncio.ensure_future(anext(changes))
+                        said = {name: change[name] for name in ("kind", "id", "share", "at")}
+                        await socket.send_str(json.dumps(said))
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        finally:
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+            await changes.aclose()
+
+    def _ended(self, session: str) -> None:
+        """What a session had open ends with it."""
+        for socket, owner in list(self._live.items()):
+            if owner.id == session:
+                self._close(socket, WSCloseCode.POLICY_VIOLATION)
+
+    def _close(self, socket: web.WebSocketResponse, code: WSCloseCode) -> None:
+        task = asyncio.get_running_loop().create_task(socket.close(code=code))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    # -- for anybody on this computer -----------------------------------------------------------------------------
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "version": __version__}, headers=HEADERS)
+
+    async def _is_ready(self, request: web.Request) -> web.Response:
+        checks = await self._ready()
+        ready = all(said == OK for said in checks.values())
+        said = {"status": "ready" if ready else "not ready", "checks": checks}
+        return web.json_response(said, status=200 if ready else 503, headers=HEADERS)
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        return web.Response(body=await self._metrics(), headers={**HEADERS, "Content-Type": METRICS_TYPE})
+
+    async def _jwks(self, request: web.Request) -> web.Response:
+        try:
+            keys = self._ring.jwks()
+        except Invalid:  # fails closed; what is wrong with which file is for the log and `doctor`
+            log.exception("the keys cannot be read")
+            return refused(503, "keys_unreadable", "the keys cannot be read now")
+        return web.json_response(keys, headers=HEADERS)
+
+
+def _sent(answer: Response) -> web.Response:
+    assert isinstance(answer.body, bytes)
+    return web.Response(status=answer.status, headers=list(answer.headers), body=answer.body)

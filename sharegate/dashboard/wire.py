@@ -1,0 +1,59 @@
+"""What the owner's two listeners have in common: how a body is read, and in which shape everything is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from sharegate.dashboard.refusals import error_body
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MAX_BODY = 1 << 20
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+@web.middleware
+async def in_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the library refuses by itself has the same shape as what the API refuses."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        known = {403: "not_yours", 404: "not_found", 405: "not_allowed", 413: "too_large"}
+        return refused(error.status, known.get(error.status, "failed"), error.reason)
+
+
+def refused(status: int, code: str, message: str, **more: Any) -> web.Response:
+    return web.json_response(error_body(code, message, **more), status=status, headers=HEADERS)
+
+
+async def body_of(request: web.Request) -> dict[str, Any] | None:
+    """{} for none at all; None for what is no JSON object, names a field twice, or holds a number that is none."""
+    if not request.can_read_body:
+        return {}
+    return read_object(await request.read())
+
+
+def read_object(data: bytes) -> dict[str, Any] | None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a field twice")
+        return found
+
+    def no_number(name: str) -> None:
+        raise ValueError(name)
+
+    try:
+        read = json.loads(data, object_pairs_hook=once, parse_constant=no_number)
+    except (ValueError, RecursionError):  # fails closed
+        return None
+    return read if isinstance(read, dict) else None
