@@ -583,6 +583,26 @@ async def test_who_shows_what_is_asked_comes_back_into_the_same_visit(gate: Gate
     assert changed == ["with a passphrase"] * 2
 
 
+async def test_attack_guessing_a_passphrase_is_told_when_to_try_again(gate: Gatehouse, moving: Clock) -> None:
+    """429 with Retry-After, also for the right one; the history has the guesses, and nothing on the disk the words."""
+    words = "green bicycle of the guessed"
+    scene = await stage(gate, moving)
+    await by_asking(passphrase=words)(scene)
+    for _ in range(10):
+        assert (await coming_back(scene, passphrase="blue bicycle of the guesser")).public == "passphrase_wrong"
+    reply = await coming_back(scene, passphrase=words)
+    assert (reply.status, reply.public) == (429, "too_many") and 0 < int(reply.header("Retry-After")) <= 60
+    moving.forward(int(reply.header("Retry-After")))
+    assert (await coming_back(scene, passphrase=words)).status == 200
+    refused = [event for event in await gate.events(share=scene.share) if event["action"] == "link.refused"]
+    assert {(event["reason"], event["link"]) for event in refused} == {("passphrase_wrong", scene.ann.link["id"])}
+    assert len(refused) < 10
+    for file in gate.data_dir.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            assert words.encode() not in data and b"of the guesser" not in data, file
+
+
 async def test_each_network_of_one_visit_is_judged_by_itself(gate: Gatehouse, moving: Clock) -> None:
     """One cookie in two networks: what is open from the one that the link is no longer for is cut, the rest goes on;
     and the other way round when it is the other one's turn."""
