@@ -49,6 +49,7 @@ from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
+from sharegate.visits.passphrase import PassphraseProof
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -189,6 +190,7 @@ def _gate(
         house.addresses,
         now,
         role_sentence=house.policies.roles.sentence,
+        proofs=[PassphraseProof(house.pace)],
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         pace=house.pace,

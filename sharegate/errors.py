@@ -43,6 +43,13 @@ class Reason(StrEnum):
     CLIENTS_OFF = "clients_off"
     BROWSER_ON_PROGRAM_ADDRESS = "browser_on_program_address"
     PLACES_TAKEN = "places_taken"
+    # what a link asks for
+    OUTSIDE_NETWORKS = "outside_networks"
+    NOT_YET = "not_yet"
+    PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
+    PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 -- a word, no secret
+    RECIPIENT_NEEDED = "recipient_needed"
+    APPROVAL_NEEDED = "approval_needed"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
     BAD_HOST = "bad_host"
@@ -142,6 +149,12 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CLIENTS_OFF: Meaning(403, "clients_off", "This link is for browsers only."),
     Reason.BROWSER_ON_PROGRAM_ADDRESS: Meaning(403, "not_for_browsers", "This address is for programs."),
     Reason.PLACES_TAKEN: Meaning(409, "places_taken", "Programs use this link from as many places as it allows."),
+    Reason.OUTSIDE_NETWORKS: Meaning(403, "outside_networks", "This link does not open from here."),
+    Reason.NOT_YET: Meaning(403, "not_yet", "This link does not open yet."),
+    Reason.PASSPHRASE_NEEDED: Meaning(403, "passphrase_needed", "This link asks for a passphrase."),
+    Reason.PASSPHRASE_WRONG: Meaning(403, "passphrase_wrong", "That is not the passphrase."),
+    Reason.RECIPIENT_NEEDED: Meaning(403, "recipient_needed", "This link asks for a proved e-mail address."),
+    Reason.APPROVAL_NEEDED: Meaning(403, "approval_needed", "The owner lets people in one by one."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
     Reason.CROSS_SITE: _FOREIGN,
@@ -195,12 +208,15 @@ class SharegateError(Exception):
 
 
 class Denied(SharegateError):
-    """The gate refuses. `detail` is for the trail only and must hold no secret."""
+    """The gate refuses. `detail` is for the trail only and must hold no secret. `wait`: whole seconds after which it is
+    worth trying again, where that is known (Retry-After); `recorded`: in the trail already, with all that is known."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, wait: int = 0, recorded: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+        self.wait = wait
+        self.recorded = recorded
 
     def __str__(self) -> str:
         return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value

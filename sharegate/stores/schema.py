@@ -72,6 +72,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (upstream, file, epoch, seq))",
         "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
     ),
+    # No table changes. From here on links have conditions; a version that does not know them would write a link back
+    # without them, and so open it.
+    (),
 )
 VERSION = len(MIGRATIONS)
 # Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still open

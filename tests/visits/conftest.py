@@ -32,6 +32,8 @@ def about(**changes: Any) -> dict[str, Any]:
     """What the gate tells about an open link for one person, with changes."""
     return {
         "state": "open",
+        "needs": [],
+        "opens": 0,
         "owner": "Ann",
         "owner_badge": "",
         "share": {"name": "Week 3", "kind": "directory", "folder": "week3", "message": "Start with nb.ipynb."},
