@@ -25,7 +25,21 @@ def _show_version(wanted: bool) -> None:
 
 def build(*, rich_help: bool = False) -> typer.Typer:
     """The whole program. With `rich_help` its help is drawn with colours and boxes, for a terminal."""
-    from sharegate.cli import asks, history, owning, proving, servers, settings, sharing, signing, storing, up, versions
+    from sharegate.cli import (
+        asks,
+        history,
+        owning,
+        passing,
+        proving,
+        reviewing,
+        servers,
+        settings,
+        sharing,
+        signing,
+        storing,
+        up,
+        versions,
+    )
     from sharegate.cli.command import epilog
 
     examples = ("sharegate demo", "sharegate up ~/lectures", "sharegate share ~/lectures/week3 --for Ann")
@@ -48,7 +62,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    for module in (up, sharing, owning, asks, history, proving, versions, servers, settings, signing, storing):
+    looks = (history, passing, reviewing)
+    for module in (up, sharing, owning, asks, *looks, proving, versions, servers, settings, signing, storing):
         module.add(app)
     return app
 
