@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
+from sharegate.shares.api_tokens import ApiToken
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
+    check_room,
     check_still,
     device_of,
     link_follows,
@@ -24,7 +26,7 @@ from sharegate.stores.deciding import (
 )
 from sharegate.stores.writer import Written
 
-R = TypeVar("R", Share, Link, Visit, Knock)
+R = TypeVar("R", Share, Link, Visit, Knock, ApiToken)
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TABLES: dict[type[Any], tuple[str, str]] = {
@@ -32,16 +34,17 @@ _TABLES: dict[type[Any], tuple[str, str]] = {
     Link: ("link", "links"),
     Visit: ("visit", "visits"),
     Knock: ("knock", "knocks"),
+    ApiToken: ("token", "api_tokens"),
 }
 # What names a record or says where it belongs never changes.
-FIXED = frozenset({"id", "share", "link", "letter", "number", "created"})
+FIXED = frozenset({"id", "share", "link", "letter", "number", "created", "secret_hash"})
 
 
-def columns(record: Share | Link | Visit | Knock) -> dict[str, Any]:
+def columns(record: Share | Link | Visit | Knock | ApiToken) -> dict[str, Any]:
     """A record's row."""
     body = encoded(record)
     match record:
-        case Share():
+        case Share() | ApiToken():
             return {"id": record.id, "body": body}
         case Link():
             return {"id": record.id, "share": record.share, "letter": record.letter, "body": body}
@@ -206,6 +209,14 @@ def decide_knock(
         return change(connection, written, Knock, id, {"state": state, "decided": at})
     opened = open_visit(connection, written, visit, None)
     return change(connection, written, Knock, id, {"state": state, "decided": at, "visit": opened.id})
+
+
+def add_api_token(
+    connection: sqlite3.Connection, written: list[Written], token: ApiToken, limit: int, at: float
+) -> None:
+    bodies = connection.execute("SELECT body FROM api_tokens").fetchall()
+    check_room((msgspec.json.decode(body, type=ApiToken) for (body,) in bodies), limit, at)
+    add(connection, written, token)
 
 
 def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:

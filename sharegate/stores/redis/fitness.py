@@ -15,7 +15,7 @@ from sharegate.stores.redis.names import KINDS, Names
 from sharegate.stores.redis.scripts import Script
 
 # How the data is laid out. A change of it is a new number and a step that leads there.
-FORMAT = 1
+FORMAT = 2
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 _CHECK = b"sharegate"
 _PLACE = "check"
@@ -114,6 +114,9 @@ async def claim(server: Server, names: Names, box: ContentBox) -> str:
             f"the store {server.url} was made with another store key",
             "Give all gates of one store the same keys_dir",
         ) from None
+    if int(format) < FORMAT:
+        # Since format 2 there may be tokens of the API, of which an older gate would not know that they ended.
+        await server.ask("HSET", names.meta, "format", str(FORMAT))
     return str(id.decode())
 
 
