@@ -36,6 +36,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         sharing,
         signing,
         storing,
+        tokens,
         up,
         versions,
     )
@@ -61,7 +62,21 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    for module in (up, opening, sharing, owning, asks, history, proving, versions, servers, settings, signing, storing):
+    for module in (
+        up,
+        opening,
+        sharing,
+        owning,
+        asks,
+        history,
+        proving,
+        versions,
+        servers,
+        settings,
+        signing,
+        storing,
+        tokens,
+    ):
         module.add(app)
     return app
 

@@ -7,9 +7,11 @@ import math
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Invalid
+from sharegate.shares.model import FrontEnd, Role
 
 
 class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people": "for"}):
@@ -36,6 +38,42 @@ class NewLinkBody(msgspec.Struct, forbid_unknown_fields=True):
     visits: int | None = None
     devices: int = 3
     expires: float | None = None
+
+
+class ChangeShareBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is not named stays as it is; at least one is named."""
+
+    role: Role | UnsetType = UNSET
+    expires: float | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    clients: bool | UnsetType = UNSET
+    runnable_files: bool | UnsetType = UNSET
+    page: FrontEnd | UnsetType = UNSET
+
+
+class ChangeLinkBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is not named stays as it is; at least one is named. `role` null: the share's."""
+
+    name: str | UnsetType = UNSET
+    role: Role | UnsetType | None = UNSET
+    expires: float | UnsetType = UNSET
+    visits: int | UnsetType | None = UNSET
+    devices: int | UnsetType = UNSET
+
+
+class AdmitBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`role` null: the link's."""
+
+    role: str | None = None
+
+
+class NewTokenBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`expires` in seconds since the epoch (UTC)."""
+
+    name: str
+    capabilities: list[str]
+    expires: float
 
 
 class NewServerBody(msgspec.Struct, forbid_unknown_fields=True):

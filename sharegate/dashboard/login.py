@@ -42,15 +42,20 @@ class Session:
     began: float = 0.0
     used: float = 0.0
 
+    @property
+    def ends(self) -> float:
+        """When it is over, unless it is used before."""
+        return min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+
     def over(self, now: float) -> bool:
-        return now >= min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+        return now >= self.ends
 
 
 class Logins:
     """One-time codes and sessions, both by the hash of their secret."""
 
     def __init__(self, now: Callable[[], float], pace: Callable[[], float] | None = None) -> None:
-        self._now = now
+        self.now = self._now = now
         self._invites: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._attempts = Buckets(ATTEMPTS, pace or now)
