@@ -25,6 +25,7 @@ from sharegate.dashboard.bodies import NewServerBody, check_text, read_query
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
@@ -86,6 +87,7 @@ class Api:
         now: Callable[[], float],
     ) -> None:
         self._store = store
+        self.once = Once(store, now)
         self._upstreams = upstreams
         self._history = history
         self._trail = trail

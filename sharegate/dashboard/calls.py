@@ -13,7 +13,6 @@ from aiohttp import web
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Asker, By
 from sharegate.dashboard.login import Session
-from sharegate.dashboard.once import Once
 from sharegate.dashboard.origin import CSRF, check_csrf
 from sharegate.dashboard.refusals import error_body, problem_of, refusal_of
 from sharegate.dashboard.routes import Json, Route
@@ -37,10 +36,9 @@ class Stop(Exception):
 class Calls:
     """`session` tells whose cookie a request carries."""
 
-    def __init__(self, api: Api, session: Callable[[web.Request], Session | None], now: Callable[[], float]) -> None:
+    def __init__(self, api: Api, session: Callable[[web.Request], Session | None]) -> None:
         self._api = api
         self._session = session
-        self._once = Once(now)
 
     async def answer(self, request: web.Request) -> web.Response:
         try:
@@ -108,7 +106,7 @@ class Calls:
         again = said.all("Idempotency-Key")
         if again and route.creates:
             whole = written([method, request.path, sorted(query.items()), body])
-            status, answer = await self._once.answer(
+            status, answer = await self._api.once.answer(
                 f"{asker.by}:{asker.id}", again, whole, ask, lambda made: len(written(made))
             )
         else:

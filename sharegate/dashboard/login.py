@@ -55,7 +55,7 @@ class Logins:
     """One-time codes and sessions, both by the hash of their secret."""
 
     def __init__(self, now: Callable[[], float], pace: Callable[[], float] | None = None) -> None:
-        self.now = self._now = now
+        self._now = now
         self._invites: OrderedDict[str, tuple[Viewer, float]] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._attempts = Buckets(ATTEMPTS, pace or now)

@@ -64,7 +64,7 @@ class Dashboard:
         self._live: dict[web.WebSocketResponse, Session] = {}
         self._closing: set[asyncio.Task[object]] = set()
         logins.subscribe(self._ended)
-        self._calls = Calls(api, self._session, logins.now)
+        self._calls = Calls(api, self._session)
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here])

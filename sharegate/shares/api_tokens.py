@@ -62,3 +62,13 @@ class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"<ApiToken {self.id} ({'revoked' if self.revoked is not None else ' '.join(self.capabilities)})>"
+
+
+class AskedOnce(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that must not be done twice. `id` is the SHA-256 of who asked and of their key, `who` names them,
+    `digest` is the SHA-256 of the request. What was answered is not kept: it holds addresses of links, and tokens."""
+
+    id: str
+    who: str
+    digest: str
+    at: float

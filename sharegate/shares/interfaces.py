@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sharegate.paths import CanonicalPath
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, RulesInForce, Share, Visit
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock, upstream,
-    token (of the API) or rules."""
+    rules, or, of the owner's API, token or asked."""
 
     kind: str
     id: str
@@ -167,6 +167,15 @@ class ShareStore(Protocol):
 
     async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
         """Replace fields. Raises NotFound."""
+
+    async def asked_once(self, id: str) -> AskedOnce | None: ...
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        """Keep it, unless there is one of this id that was asked after `since`: then ValueError. Those that were asked
+        until `since` go, and the oldest of the same asker past `limit`."""
+
+    async def unask(self, id: str) -> None:
+        """It was not done after all. An unknown id is ignored."""
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each commit; returns how to stop that."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Refused, StoreUnavailable
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import Knock, Link, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
@@ -83,6 +83,7 @@ def load(connection: sqlite3.Connection, box: CredentialBox) -> Mirror:
         (Visit, "visit", "visits"),
         (Knock, "knock", "knocks"),
         (ApiToken, "token", "api_tokens"),
+        (AskedOnce, "asked", "asked_once"),
     ):
         for id, body in connection.execute(f"SELECT id, body FROM {table} ORDER BY rowid"):  # noqa: S608 -- our own names
             written.append(Written(kind, id, _decoded(type, kind, id, body)))

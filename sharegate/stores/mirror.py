@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Knock, KnockState, Link, Share, Visit
 from sharegate.stores.writer import Written
@@ -37,6 +37,7 @@ class Mirror:
     knocks: dict[str, Knock] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     tokens: dict[str, ApiToken] = field(default_factory=dict)
+    asked: dict[str, AskedOnce] = field(default_factory=dict)
     _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
     _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
@@ -64,6 +65,10 @@ class Mirror:
                     self.upstreams[one.id] = upstream
                 case ApiToken() as token:
                     self.tokens[one.id] = token
+                case AskedOnce() as asked:
+                    self.asked[one.id] = asked
+                case _ if one.kind == "asked":
+                    self.asked.pop(one.id, None)
                 case _ if one.kind == "token":
                     self.tokens.pop(one.id, None)
                 case _ if one.kind == "knock":
@@ -148,6 +153,9 @@ class Mirrored(ABC):
 
     async def api_token(self, id: str) -> ApiToken | None:
         return self._mirror.tokens.get(id)
+
+    async def asked_once(self, id: str) -> AskedOnce | None:
+        return self._mirror.asked.get(id)
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` on the event loop after each commit, another gate's too, in commit order; for our own before

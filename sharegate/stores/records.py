@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
     check_room,
     check_still,
     device_of,
+    let_go,
     link_follows,
     person_of,
     taking_from,
@@ -217,6 +218,22 @@ def add_api_token(
     bodies = connection.execute("SELECT body FROM api_tokens").fetchall()
     check_room((msgspec.json.decode(body, type=ApiToken) for (body,) in bodies), limit, at)
     add(connection, written, token)
+
+
+def ask_once(
+    connection: sqlite3.Connection, written: list[Written], asked: AskedOnce, since: float, limit: int
+) -> None:
+    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
+    for id in let_go([msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies], asked, since, limit):
+        unask(connection, written, id)
+    asked = read_back(asked)
+    connection.execute("INSERT INTO asked_once (id, body) VALUES (?, ?)", (asked.id, encoded(asked)))
+    written.append(Written("asked", asked.id, asked))
+
+
+def unask(connection: sqlite3.Connection, written: list[Written], id: str) -> None:
+    connection.execute("DELETE FROM asked_once WHERE id = ?", (id,))
+    written.append(Written("asked", id, None))
 
 
 def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:

@@ -72,7 +72,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (upstream, file, epoch, seq))",
         "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
     ),
-    ("CREATE TABLE api_tokens (id TEXT PRIMARY KEY, body TEXT NOT NULL)",),
+    (
+        "CREATE TABLE api_tokens (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE asked_once (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 # Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still open

@@ -20,7 +20,7 @@ import msgspec
 
 from sharegate.audit.interfaces import Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.stores import records, trail_table
@@ -206,6 +206,12 @@ class SqliteStore(Mirrored, VersionTables):
         return await self._writer.run(
             lambda connection, written: records.change(connection, written, ApiToken, id, fields)
         )
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        await self._writer.run(lambda connection, written: records.ask_once(connection, written, asked, since, limit))
+
+    async def unask(self, id: str) -> None:
+        await self._writer.run(lambda connection, written: records.unask(connection, written, id))
 
     # -- servers --------------------------------------------------------------------------------------------------
 

@@ -35,16 +35,20 @@ async def asked(office: Office, who: Program) -> AsyncIterator[tuple[Route, int,
 @contextlib.asynccontextmanager
 async def program(office: Office, token: str = "") -> AsyncIterator[Program]:
     who = Program(office, token)
-    yield who
-    await who.close()
+    try:
+        yield who
+    finally:
+        await who.close()
 
 
 @contextlib.asynccontextmanager
 async def browser(office: Office, *, csrf: bool = True) -> AsyncIterator[Signed]:
     who = Signed(office, csrf=csrf)
-    await who.enter()
-    yield who
-    await who.close()
+    try:
+        await who.enter()
+        yield who
+    finally:
+        await who.close()
 
 
 async def test_attack_nobody_asks(office: Office) -> None:

@@ -22,7 +22,19 @@ from sharegate.shares.model import KnockState, Role, RootIdentity, RulesInForce,
 from sharegate.stores.retention import Pruned
 from sharegate.upstream.interfaces import UpstreamStore
 from tests.conftest import Clock
-from tests.stores.records import LATER, START, a_code, a_device, a_knock, a_link, a_share, a_token, a_visit, an_upstream
+from tests.stores.records import (
+    LATER,
+    START,
+    a_code,
+    a_device,
+    a_knock,
+    a_link,
+    a_share,
+    a_token,
+    a_visit,
+    an_upstream,
+    asked,
+)
 
 
 class Store(ShareStore, UpstreamStore, AuditStore, Protocol):
@@ -102,6 +114,32 @@ class ShareContract:
         assert await again.api_tokens() == [revoked, a_token("t2")]
         assert await again.api_token("t9") is None
         assert {change.kind for change in told} == {"token"}
+
+    async def test_what_is_asked_once_is_kept_once(self, store: Store, reopened: Reopen) -> None:
+        """Until it is old; then it may be asked anew. What was not done after all may be asked at once."""
+        made = await asyncio.gather(
+            *(store.ask_once(asked(at=START + 1), since=START, limit=9) for _ in range(5)), return_exceptions=True
+        )
+        assert made.count(None) == 1 and sum(isinstance(error, ValueError) for error in made) == 4
+        again = await reopened()
+        assert await again.asked_once("q1") == asked(at=START + 1)
+        with pytest.raises(ValueError):
+            await again.ask_once(asked(digest="other", at=START + 9), since=START, limit=9)
+        await again.ask_once(asked(at=START + 9), since=START + 1, limit=9)
+        assert await again.asked_once("q1") == asked(at=START + 9)
+        await again.unask("q1")
+        await again.unask("nothing")
+        assert await again.asked_once("q1") is None
+
+    async def test_what_was_asked_once_is_bounded(self, store: Store, reopened: Reopen) -> None:
+        """The oldest of the same asker go past the limit, and everybody's that are old."""
+        await store.ask_once(asked("old", who="other", at=START), since=START - 9, limit=3)
+        await store.ask_once(asked("other", who="other", at=START + 1), since=START - 9, limit=3)
+        for number in range(5):
+            await store.ask_once(asked(f"q{number}", at=START + 2 + number), since=START, limit=3)
+        store = await reopened()
+        kept = [id for id in ("old", "other", *(f"q{n}" for n in range(5))) if await store.asked_once(id)]
+        assert kept == ["other", "q2", "q3", "q4"]
 
     async def test_only_so_many_tokens_stand(self, store: Store) -> None:
         """Those that were revoked or have expired take no place, and at the same moment none slips by."""

@@ -18,7 +18,7 @@ import msgspec
 
 from sharegate.audit.interfaces import Query, Sealed
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.store_url import StoreUrl
@@ -218,6 +218,12 @@ class RedisStore(Mirrored):
 
     async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
         return await self._commit(lambda made: draft.change(made, ApiToken, id, fields))
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        await self._commit(lambda made: draft.ask_once(made, asked, since, limit))
+
+    async def unask(self, id: str) -> None:
+        await self._commit(lambda made: draft.unask(made, id))
 
     # -- servers --------------------------------------------------------------------------------------------------
 
