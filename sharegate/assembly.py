@@ -27,6 +27,7 @@ from sharegate.dashboard.advisories import Advisories
 from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
@@ -42,6 +43,7 @@ from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
@@ -210,10 +212,12 @@ async def opened(
             warnings=doctor.warnings,
             doctor=doctor.findings,
         )
+        # What is done here for a program is recorded as the program's.
+        attributed = Attributed(trail)
         proofs = Proofs(
             store=store,
             issuer=issuer,
-            trail=trail,
+            trail=attributed,
             ring=ring,
             directory=directory,
             forwarder=forwarder,
@@ -225,7 +229,7 @@ async def opened(
         )
         closing.push_async_callback(proofs.close)
         logins = Logins(now, pace)
-        acts = Acts(store, trail, channels, presence.pages, now)
+        acts = Acts(store, attributed, channels, presence.pages, now)
         api = Api(
             store=store,
             upstreams=store,
@@ -237,21 +241,26 @@ async def opened(
                 history=stored_history,
                 views=views,
                 presence=presence,
-                trail=trail,
+                trail=attributed,
                 now=now,
             ),
-            trail=trail,
+            trail=attributed,
             acts=acts,
             sharing=Sharing(acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts),
             people=People(
-                acts=acts, store=store, issuer=issuer, knocks=Knocks(store, in_force, now), views=views, trail=trail
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                knocks=Knocks(store, in_force, now),
+                views=views,
+                trail=attributed,
             ),
-            asks=Asks(hands, store, views, trail),
+            asks=Asks(hands, store, views, attributed),
             alarms=Alarms(keeper, store, views),
             servers=servers,
             cutter=channels,
             views=views,
-            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=trail),
+            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=attributed),
             proofs=proofs,
             rules=Rules(
                 in_force=in_force,
@@ -261,7 +270,7 @@ async def opened(
                 history=stored_history,
                 cutter=channels,
                 views=views,
-                trail=trail,
+                trail=attributed,
                 now=now,
             ),
             keys=Keys(
@@ -270,11 +279,12 @@ async def opened(
                 issuer=issuer,
                 cutter=channels,
                 views=views,
-                trail=trail,
+                trail=attributed,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 now=now,
             ),
-            records=Records(Upkeep(config), store, trail, store.check if isinstance(store, RedisStore) else None),
+            records=Records(Upkeep(config), store, attributed, store.check if isinstance(store, RedisStore) else None),
+            tokens=ApiTokens(acts=acts, store=store, trail=attributed, now=now, pace=pace),
             trails=Trails(
                 history=WholeTrail(store, trail, ring, now),
                 erasure=erasure,
@@ -291,7 +301,7 @@ async def opened(
                 erasure=erasure,
                 cutter=channels,
                 views=views,
-                trail=trail,
+                trail=attributed,
                 now=now,
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),

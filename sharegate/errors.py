@@ -272,13 +272,15 @@ class Ambiguous(SharegateError):
 
 
 class Refused(SharegateError):
-    """An owner's command that the rules do not permit (exit code 3, status 403)."""
+    """An owner's command that the rules do not permit (exit code 3, status 403). `field` is there where one part of it
+    is what is not permitted."""
 
-    def __init__(self, code: str, problem: str, remedy: str = "") -> None:
+    def __init__(self, code: str, problem: str, remedy: str = "", field: str = "") -> None:
         super().__init__(code, problem, remedy)
         self.code = code
         self.problem = problem
         self.remedy = remedy
+        self.field = field
 
     def __str__(self) -> str:
         return f"{self.problem}. {self.remedy}" if self.remedy else self.problem

@@ -26,6 +26,8 @@ _NAMES = (
 _SECRETS = (
     # Three base64url parts: a JWT, wherever it stands.
     (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{16,}"), "[token]"),
+    # A token of the owner's API: its id may stay, for the history names it too.
+    (re.compile(r"\bsgt_([a-z0-9]{1,40})_[A-Za-z0-9_-]{8,}"), r"sgt_\1_[secret]"),
     # Headers as they are dumped, with all that follows: a cookie has several parts, a credential a scheme before it.
     (
         re.compile(

@@ -51,6 +51,12 @@ def test_secrets_are_scrubbed_in_path_query_header_and_body(place: str, secret: 
     assert secret not in scrubbed(place.format(secret, secret))
 
 
+def test_a_token_of_the_api_leaves_only_its_id() -> None:
+    """By which the history names it."""
+    secret = "abcdEFGH1234567890abcdEFGH1234567890abcdEFG_-"
+    assert scrubbed(f"asked with sgt_22223333bb_{secret} just now") == "asked with sgt_22223333bb_[secret] just now"
+
+
 @pytest.mark.parametrize(
     "line",
     [

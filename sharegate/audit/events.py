@@ -62,6 +62,8 @@ class Action(StrEnum):
     KEY_ADDED = "key.added"
     KEY_RETIRED = "key.retired"
     KEY_REFUSED = "key.refused"
+    TOKEN_CREATED = "token.created"  # noqa: S105 -- an act
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- an act
     TRAIL_ERASED = "trail.erased"
     STORE_MIGRATED = "store.migrated"
     STORE_RESTORED = "store.restored"
@@ -81,8 +83,9 @@ class Outcome(StrEnum):
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recorded act. Empty means unknown or not applicable; sizes are bytes, durations milliseconds.
 
-    `actor` is `owner`, `admin`, `visitor`, `stranger` or `gate`. `name`, `address` and `agent` are personal: they enter
-    the chain as salted digests. `seq` and `at` are set by the trail.
+    `actor` is `owner`, `admin`, `visitor`, `stranger`, `gate`, or, for a program with a token of the owner's API,
+    `token:<id>`. `name`, `address` and `agent` are personal: they enter the chain as salted digests. `seq` and `at` are
+    set by the trail.
     """
 
     action: Action

@@ -153,6 +153,8 @@ _SENTENCES: dict[Action, str] = {
     Action.KEY_ADDED: "A signing key was added{with_detail}",
     Action.KEY_RETIRED: "A signing key was retired{with_detail}",
     Action.KEY_REFUSED: "A signing key is not trusted any more; links that it signed stopped working{with_detail}",
+    Action.TOKEN_CREATED: "{owner} made a token for a program{with_detail}",
+    Action.TOKEN_REVOKED: "{owner} revoked the token of a program{with_detail}",
     Action.TRAIL_ERASED: "{owner} erased what identifies somebody{with_detail}",
     Action.STORE_RESTORED: "Older records were put in the place of newer ones",
     Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
@@ -168,12 +170,13 @@ _ACTORS = {
     "visitor": "A visitor",
     "stranger": "Somebody",
     "gate": "sharegate",
+    "token": "A program with a token",
 }
 
 
 def describe(event: AuditEvent) -> str:
     """The event as one sentence in people's words, for a terminal. Its strings are bounded already."""
-    actor = _ACTORS.get(event.actor, "Somebody")
+    actor = _ACTORS.get(event.actor.partition(":")[0], "Somebody")
     parts = {
         "who": event.name or actor,
         "whom": event.name or "a visitor",

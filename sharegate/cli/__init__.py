@@ -38,6 +38,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         sharing,
         signing,
         storing,
+        tokens,
         up,
         versions,
     )
@@ -63,8 +64,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    front, looks = (up, opening, sharing), (history, passing, reviewing)
-    for module in (*front, owning, asks, *looks, proving, versions, servers, settings, signing, storing):
+    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, proving, versions)
+    for module in (*daily, *looks, servers, settings, signing, storing, tokens):
         module.add(app)
     return app
 

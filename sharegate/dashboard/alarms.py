@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views, short
 from sharegate.errors import NotFound
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.versions.alarms import told
 from sharegate.versions.snapshots import Keeper
@@ -40,6 +43,19 @@ class Alarms:
             renamed = [path for path, (_, alarm) in self._open.items() if version == told(alarm.detail)[2] != ""]
             for path in renamed:
                 del self._open[path]
+
+    def table(self) -> list[Route]:
+        return [
+            Route("GET", "alarms", self.listed, "Documents that look damaged", Can.VERSIONS_READ, kept.AlarmList),
+            Route(
+                "POST",
+                "alarms/{id}/{verb:dismiss}",
+                self.dismissed,
+                "Say that an alarm was seen",
+                Can.VERSIONS_WRITE,
+                kept.AlarmDismissed,
+            ),
+        ]
 
     async def listed(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """`GET alarms`: the newest first."""

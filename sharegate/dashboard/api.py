@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -21,25 +19,33 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.alarms import Alarms
+from sharegate.dashboard.asking import Asker, Only, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.once import Once
+from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
+from sharegate.dashboard.queries import Named
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.routes import Route
 from sharegate.dashboard.rules import Rules
+from sharegate.dashboard.shapes import gate, given
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.errors import NotFound, SharegateError
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
@@ -48,15 +54,7 @@ from sharegate.visits.hands import Hand
 log = logging.getLogger("sharegate.dashboard")
 
 Answer = tuple[int, dict[str, Any]]
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 Reader = Callable[[AuditEvent], str]
-
-
-@dataclass(slots=True)
-class _Route:
-    method: str
-    pattern: re.Pattern[str]
-    handler: Handler = field(repr=False)
 
 
 class Api:
@@ -83,6 +81,7 @@ class Api:
         rules: Rules,
         keys: Keys,
         records: Records,
+        tokens: ApiTokens,
         trails: Trails,
         erasing: Erasing,
         opening: Opening,
@@ -91,6 +90,7 @@ class Api:
         now: Callable[[], float],
     ) -> None:
         self._store = store
+        self.once = Once(store, now)
         self._upstreams = upstreams
         self._history = history
         self._review = review
@@ -108,6 +108,7 @@ class Api:
         self.rules = rules
         self.keys = keys
         self.records = records
+        self.tokens = tokens
         self.trails = trails
         self.erasing = erasing
         self._opening = opening
@@ -116,24 +117,46 @@ class Api:
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
-        self._routes = [_Route(method, _pattern(path), handler) for method, path, handler in self._table()]
+        self._routes = [(route, route.pattern) for route in self._table()]
 
-    def _table(self) -> list[tuple[str, str, Handler]]:
+    def _table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/gate", self._gate),
-            ("GET", "/api/v1/resolve", self._resolve),
+            Route("GET", "gate", self._gate, "How the gate is, its servers and counts", Can.GATE_READ, gate.GateView),
+            Route(
+                "GET",
+                "resolve",
+                self._resolve,
+                "What a short id or a name stands for",
+                Can.PEOPLE_READ,
+                given.Resolved,
+                query=Named,
+            ),
             *self._sharing.table(),
             *self._people.table(),
-            ("GET", "/api/v1/asks", self._asks.listed),
-            ("POST", "/api/v1/asks/{id}/{verb:ran|decline}", self._asks.answered),
-            ("GET", "/api/v1/alarms", self._alarms.listed),
-            ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
+            *self._asks.table(),
+            *self._alarms.table(),
             *self._history.table(),
             *self._review.table(),
-            ("GET", "/api/v1/servers", self._list_servers),
-            ("POST", "/api/v1/servers", self._add_server),
-            ("DELETE", "/api/v1/servers/{id}", self._remove_server),
-            ("GET", "/api/v1/doctor", self._doctor),
+            Route("GET", "servers", self._list_servers, "The Jupyter servers", Can.GATE_READ, gate.Servers),
+            Route(
+                "POST",
+                "servers",
+                self._add_server,
+                "Add a server by its address",
+                Only.PERSON,
+                gate.OneServer,
+                body=NewServerBody,
+                private=("root_dir",),
+            ),
+            Route(
+                "DELETE",
+                "servers/{id}",
+                self._remove_server,
+                "Forget a server; its shares stop",
+                Only.PERSON,
+                gate.OneServer,
+            ),
+            Route("GET", "doctor", self._doctor, "What may be wrong, in words", Can.GATE_READ, gate.Findings),
             *self.versions.table(),
             *self.proofs.table(),
             *self.rules.table(),
@@ -142,26 +165,61 @@ class Api:
             *self.trails.table(),
             *self.erasing.table(),
             *self._opening.table(),
+            *self.tokens.table(),
+            Route("GET", "me", self._me, "Who asks, and what they may do", Only.SIGNED_IN, gate.Me),
+            Route(
+                "GET",
+                "openapi.json",
+                self._document,
+                "This description, for programs (OpenAPI 3.1)",
+                Only.SIGNED_IN,
+                gate.Document,
+            ),
         ]
 
+    @property
+    def routes(self) -> list[Route]:
+        """The one table of all verbs."""
+        return [route for route, _ in self._routes]
+
+    def find(self, method: str, path: str) -> tuple[Route | None, set[str]]:
+        """The route of this request, and all methods that its address knows."""
+        there = [route for route, pattern in self._routes if pattern.match(path)]
+        return next((route for route in there if route.method == method), None), {route.method for route in there}
+
     async def call(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+        *,
+        by: Asker | None = None,
     ) -> Answer:
-        """Route, run, and turn errors into answers."""
-        for route in self._routes:
-            match = route.pattern.match(path)
-            if match is not None and route.method == method:
-                try:
-                    check_text({**(query or {}), **(body or {})})
-                    if method != "GET":
-                        await self._acts.settle()
-                    return 200, await route.handler(match.groupdict(), query or {}, body or {})
-                except (SharegateError, msgspec.ValidationError) as error:
-                    return refusal_of(error)
-                except Exception as error:  # fails closed: whatever it was, it is not told
-                    log.exception("fault in %s %s", method, route.pattern.pattern)
-                    return refusal_of(error)
-        return 404, error_body("not_found", f"there is no {method} {path}")
+        """Route, ask whether this one may, run, and turn errors into answers. Without `by` the owner's terminal asks,
+        or the gate itself."""
+        query, body = query or {}, body or {}
+        route, methods = self.find(method, path)
+        if route is None and methods:
+            return 405, error_body("method_not_allowed", f"{path} knows {', '.join(sorted(methods))}, not {method}")
+        if route is None:
+            return 404, error_body("not_found", f"there is no {method} {path}")
+        match = route.pattern.match(path)
+        assert match is not None
+        try:
+            check_text({**query, **body})
+            with asking(by or Asker()):
+                route.check(asker(), query, body)
+                route.check_body(body)
+                query = route.read_query(query)
+                if method != "GET":
+                    await self._acts.settle()
+                return 200, await route.handler(match.groupdict(), query, body)
+        except (SharegateError, msgspec.ValidationError) as error:
+            return refusal_of(error)
+        except Exception as error:  # fails closed: whatever it was, it is not told
+            log.exception("fault in %s %s", method, route.path)
+            return refusal_of(error)
 
     # -- changes for screens --------------------------------------------------------------------------------------
 
@@ -241,6 +299,19 @@ class Api:
     async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"findings": await self._facts.doctor()}
 
+    async def _me(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        who = asker()
+        return {
+            "kind": who.by.value,
+            "id": who.id,
+            "name": who.name or self._facts.owner,
+            "capabilities": sorted(who.capabilities),
+            "expires": who.expires,
+        }
+
+    async def _document(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return document(self.routes)
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def _list_servers(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -273,11 +344,3 @@ class Api:
             "pid": upstream.pid,
             "collaboration": self._servers.collaboration(upstream),
         }
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    def part(found: re.Match[str]) -> str:
-        name, _, choice = found[1].partition(":")
-        return f"(?P<{name}>{choice or '[A-Za-z0-9_-]{1,40}'})"
-
-    return re.compile(re.sub(r"\{([^}]+)\}", part, path) + r"\Z")

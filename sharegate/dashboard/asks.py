@@ -8,8 +8,12 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.queries import OfShare
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views, short
 from sharegate.errors import Refused
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.visits.hands import Hand, Hands, HandState
 
@@ -31,6 +35,28 @@ class Asks:
         self._store = store
         self._views = views
         self._trail = trail
+
+    def table(self) -> list[Route]:
+        return [
+            Route(
+                "GET",
+                "asks",
+                self.listed,
+                "Raised hands: cells that visitors ask to have run",
+                Can.PEOPLE_READ,
+                given.Asked,
+                query=OfShare,
+            ),
+            Route(
+                "POST",
+                "asks/{id}/{verb:ran|decline}",
+                self.answered,
+                "Say that a cell was run, or will not be",
+                Can.PEOPLE_WRITE,
+                given.AskAnswered,
+                body=AnswerBody,
+            ),
+        ]
 
     async def listed(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """`GET asks[?share=]`: hands of visits that stand, the oldest first. Their cells are what was asked for."""

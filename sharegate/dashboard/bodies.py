@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from sharegate.audit.events import Action, Outcome
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Invalid
 from sharegate.shares import asking
+from sharegate.shares.model import FrontEnd, Role
 
 
 class _Asks(msgspec.Struct, kw_only=True):
@@ -57,6 +59,51 @@ class NewLinkBody(_Asks, forbid_unknown_fields=True):
     visits: int | None = None
     devices: int = 3
     expires: float | None = None
+
+
+class ChangeShareBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is not named stays as it is; at least one is named."""
+
+    role: Role | UnsetType = UNSET
+    expires: float | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
+    clients: bool | UnsetType = UNSET
+    runnable_files: bool | UnsetType = UNSET
+    page: FrontEnd | UnsetType = UNSET
+
+
+class ChangeLinkBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What is not named stays as it is; at least one is named. `role` null: the share's."""
+
+    name: str | UnsetType = UNSET
+    role: Role | UnsetType | None = UNSET
+    expires: float | UnsetType = UNSET
+    visits: int | UnsetType | None = UNSET
+    devices: int | UnsetType = UNSET
+    not_before: float | UnsetType | None = UNSET
+    networks: list[str] | UnsetType | None = UNSET
+    ask: bool | UnsetType = UNSET
+    passphrase: str | UnsetType | None = UNSET
+    recipient: str | UnsetType | None = UNSET
+    domain: str | UnsetType | None = UNSET
+
+    def __repr__(self) -> str:
+        return "<ChangeLinkBody>"
+
+
+class AdmitBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`role` null: the link's."""
+
+    role: str | None = None
+
+
+class NewTokenBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`expires` in seconds since the epoch (UTC)."""
+
+    name: str
+    capabilities: list[str]
+    expires: float
 
 
 class NewServerBody(msgspec.Struct, forbid_unknown_fields=True):

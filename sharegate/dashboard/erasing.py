@@ -7,7 +7,7 @@ last, so that what was interrupted can be asked again. What they wrote in files 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,13 +16,15 @@ import msgspec
 from sharegate.audit.erasure import ERASED, Erasure, Whose, folded
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asking import Only
 from sharegate.dashboard.interfaces import Cutter
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 REASON = ERASED
 STAYS = (
     "what they wrote, and versions of it, stay in the files and their history, under a visit without a name",
@@ -87,8 +89,18 @@ class Erasing:
         self._now = now
         self._behind = behind
 
-    def table(self) -> list[tuple[str, str, Handler]]:
-        return [("POST", "/api/v1/audit/erase", self._erase)]
+    def table(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                "audit/erase",
+                self._erase,
+                "Forget a person, a visit or a share",
+                Only.PERSON,
+                kept.Erased,
+                body=EraseBody,
+            ),
+        ]
 
     async def _erase(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, EraseBody)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -11,15 +11,18 @@ from sharegate.audit.events import AuditEvent
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.bodies import number, read_query
 from sharegate.dashboard.interfaces import History
+from sharegate.dashboard.queries import OfShare, WhichEvents, WhichLanes
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept, looked
 from sharegate.dashboard.views import Views, link_state
 from sharegate.errors import Invalid
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Visit
 from sharegate.visits.entry import badge
-from sharegate.visits.join import KNOCK_LASTS
+from sharegate.visits.knocking import KNOCK_LASTS
 from sharegate.visits.passing import ADDED, Picture, plain
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 DAY = 86400.0
 LONGEST_DAYS = 92
 
@@ -58,12 +61,35 @@ class Histories:
         self._describe = describe
         self._now = now
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/audit", self._page),
-            ("GET", "/api/v1/audit/lanes", self._lanes),
-            ("GET", "/api/v1/audit/passed-on", self._passed_on),
-            ("GET", "/api/v1/shares/{id}/passing", self._passing),
+            Route("GET", "audit", self._page, "The history", Can.TRAIL_READ, looked.EventPage, query=WhichEvents),
+            Route(
+                "GET",
+                "audit/lanes",
+                self._lanes,
+                "Who was in when, and what they did by the hour",
+                Can.TRAIL_READ,
+                looked.Lanes,
+                query=WhichLanes,
+            ),
+            Route(
+                "GET",
+                "audit/passed-on",
+                self._passed_on,
+                "Who passed a link on to whom",
+                Can.TRAIL_READ,
+                kept.PassedOn,
+                query=OfShare,
+            ),
+            Route(
+                "GET",
+                "shares/{id}/passing",
+                self._passing,
+                "The picture of a share: links, people, devices, knocks and refusals",
+                Can.TRAIL_READ,
+                looked.Passing,
+            ),
         ]
 
     async def _page(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

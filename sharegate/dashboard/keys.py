@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,14 +16,16 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.interfaces import Cutter
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import gate
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused, StoreUnavailable
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 REASON = "its link may have been made with a stolen key"
 
 
@@ -61,8 +63,19 @@ class Keys:
         self._now = now
         self._one = asyncio.Lock()
 
-    def table(self) -> list[tuple[str, str, Handler]]:
-        return [("GET", "/api/v1/keys", self._listed), ("POST", "/api/v1/keys/rotate", self._rotate)]
+    def table(self) -> list[Route]:
+        return [
+            Route("GET", "keys", self._listed, "The keys that sign links", Can.GATE_READ, gate.Keys),
+            Route(
+                "POST",
+                "keys/rotate",
+                self._rotate,
+                "Sign links with a new key; a stolen one is not accepted any more",
+                Can.KEYS_WRITE,
+                gate.Rotated,
+                body=RotateBody,
+            ),
+        ]
 
     async def _listed(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         links = [link for _, link in await self._standing()]

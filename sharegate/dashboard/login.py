@@ -42,8 +42,13 @@ class Session:
     began: float = 0.0
     used: float = 0.0
 
+    @property
+    def ends(self) -> float:
+        """When it is over, unless it is used before."""
+        return min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+
     def over(self, now: float) -> bool:
-        return now >= min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+        return now >= self.ends
 
 
 class Logins:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
+from sharegate.dashboard.asking import Only
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.login import INVITE_SECONDS, Logins, Viewer
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import gate
 from sharegate.errors import Refused
-
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class Opening:
@@ -20,8 +21,12 @@ class Opening:
         self._facts = facts
         self._now = now
 
-    def table(self) -> list[tuple[str, str, Handler]]:
-        return [("POST", "/api/v1/logins", self._open)]
+    def table(self) -> list[Route]:
+        return [
+            Route(
+                "POST", "logins", self._open, "An address that signs one browser in, once", Only.TERMINAL, gate.Invited
+            ),
+        ]
 
     async def _open(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         if not self._facts.running:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from typing import Any
+
+import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.bodies import AdmitBody
+from sharegate.dashboard.queries import WhichVisits
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views
 from sharegate.errors import NotFound
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.model import Visit, VisitKind
 from sharegate.visits.knocks import Knocks
-
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class People:
@@ -33,12 +37,43 @@ class People:
         self._views = views
         self._trail = trail
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/visits", self._visits),
-            ("POST", "/api/v1/visits/{id}/end", self._end_visit),
-            ("GET", "/api/v1/knocks", self._list_knocks),
-            ("POST", "/api/v1/knocks/{id}/{verb:admit|refuse}", self._knock_verb),
+            Route(
+                "GET",
+                "visits",
+                self._visits,
+                "Who visits and visited",
+                Can.PEOPLE_READ,
+                given.Visits,
+                query=WhichVisits,
+            ),
+            Route(
+                "POST",
+                "visits/{id}/end",
+                self._end_visit,
+                "Put a visitor out, with their devices",
+                Can.PEOPLE_WRITE,
+                given.VisitEnded,
+            ),
+            Route("GET", "knocks", self._list_knocks, "Who waits at the door", Can.PEOPLE_READ, given.Knocks),
+            Route(
+                "POST",
+                "knocks/{id}/{verb:admit}",
+                self._knock_verb,
+                "Let somebody in",
+                Can.PEOPLE_WRITE,
+                given.KnockDecided,
+                body=AdmitBody,
+            ),
+            Route(
+                "POST",
+                "knocks/{id}/{verb:refuse}",
+                self._knock_verb,
+                "Do not let somebody in",
+                Can.PEOPLE_WRITE,
+                given.KnockDecided,
+            ),
         ]
 
     async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +106,8 @@ class People:
         taking_back: contextlib.AbstractAsyncContextManager[None]
         visit: Visit | None = None
         if parts["verb"] == "admit":
-            knock, admitted = await self._knocks.admit(parts["id"], body.get("role"))
+            asked = msgspec.convert(body, AdmitBody)
+            knock, admitted = await self._knocks.admit(parts["id"], asked.role)
             visit, action, came_from = admitted, Action.KNOCK_ADMITTED, admitted.id
             taking_back = self._acts.taken_back(lambda: self._issuer.end_visit(admitted.id, "not recorded"))
         else:

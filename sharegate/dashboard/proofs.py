@@ -18,10 +18,13 @@ from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.interfaces import GateFacts
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept
 from sharegate.errors import Denied, Invalid, NotFound, Refused, SharegateError, Unreachable
 from sharegate.prove import receipt
 from sharegate.prove.eye import Eye, Looks
 from sharegate.prove.run import Run, Wanted
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
@@ -31,7 +34,6 @@ from sharegate.upstream.interfaces import Forwarder, UpstreamDirectory
 
 log = logging.getLogger("sharegate.dashboard")
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 
 # Proofs that are over and still told; a command asks within seconds.
 KEPT = 20
@@ -98,12 +100,29 @@ class Proofs:
         # A link's address, as the owner's API gives it out.
         self.address: Callable[[Link], str] = lambda link: ""
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("POST", "/api/v1/shares/{id}/prove", self._begin),
-            ("GET", "/api/v1/proofs/{id}", self._show),
-            ("POST", "/api/v1/proofs/{id}/stop", self._stop),
-            ("POST", "/api/v1/receipts/check", self._check),
+            Route(
+                "POST",
+                "shares/{id}/prove",
+                self._begin,
+                "Attack a share as a stranger would, and sign what was tried",
+                Can.SHARES_WRITE,
+                kept.OneProof,
+                body=_Body,
+                private=("to",),
+            ),
+            Route("GET", "proofs/{id}", self._show, "How far a proof is", Can.SHARES_READ, kept.OneProof),
+            Route("POST", "proofs/{id}/stop", self._stop, "Stop a proof", Can.SHARES_WRITE, kept.OneProof),
+            Route(
+                "POST",
+                "receipts/check",
+                self._check,
+                "Whether this gate signed a receipt",
+                Can.GATE_READ,
+                kept.ReceiptChecked,
+                body=_Check,
+            ),
         ]
 
     async def at_start(self) -> int:

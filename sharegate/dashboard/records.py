@@ -11,10 +11,12 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asking import Only
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import gate
 from sharegate.errors import Invalid
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
-
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 class BackupBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -50,11 +52,28 @@ class Records:
         self._store = store
         self._trail = trail
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/store/check", self._check),
-            ("POST", "/api/v1/store/backup", self._backup),
-            ("POST", "/api/v1/store/restored", self._restored),
+            Route("GET", "store/check", self._check, "Whether the records are sound", Can.GATE_READ, gate.StoreChecked),
+            Route(
+                "POST",
+                "store/backup",
+                self._backup,
+                "Copy the records to a folder",
+                Only.TERMINAL,
+                gate.BackedUp,
+                body=BackupBody,
+                private=("to",),
+            ),
+            Route(
+                "POST",
+                "store/restored",
+                self._restored,
+                "After older records were put back: close all shares",
+                Only.TERMINAL,
+                gate.AfterRestore,
+                body=RestoredBody,
+            ),
         ]
 
     async def _check(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

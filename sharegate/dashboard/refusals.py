@@ -1,12 +1,22 @@
-"""Errors as the owner's API answers them: a status, and an object that names field, problem and remedy."""
+"""Errors as the owner's API answers them: a status, and an object that names field, problem and remedy.
+
+Over the socket the object is `{"error": …}`. At the dashboard's address the same is a problem document (RFC 9457).
+"""
 
 from __future__ import annotations
 
+import re
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from sharegate.errors import Ambiguous, Denied, Faults, Invalid, NotFound, Refused, StoreUnavailable, Unreachable
+
+# Of the owner's commands that are refused, those whose status is not 403.
+_STATUS = {"stale": 412, "key_reused": 422}
+_PATH = re.compile(r" - at `\$\.([^`.\[]+)[^`]*`\Z")
+_NAMED = re.compile(r"(?:unknown|required) field `([^`]+)`")
 
 
 def error_body(code: str, message: str, **more: Any) -> dict[str, Any]:
@@ -16,7 +26,7 @@ def error_body(code: str, message: str, **more: Any) -> dict[str, Any]:
 def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
     """Status and body of an error. None of these carries a secret: they are made of names and rules."""
     if isinstance(error, msgspec.ValidationError):
-        return 400, error_body("invalid", str(error))
+        return 400, _of_type(str(error))
     if isinstance(error, Faults):
         faults = [{"field": each.field, "message": each.problem, "remedy": each.remedy} for each in error.faults]
         return 400, error_body("invalid", str(error), faults=faults)
@@ -27,7 +37,8 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
     if isinstance(error, Ambiguous):
         return 409, error_body("ambiguous", str(error), candidates=error.candidates)
     if isinstance(error, Refused):
-        return 403, error_body(error.code, error.problem, remedy=error.remedy)
+        status = _STATUS.get(error.code, 403)
+        return status, error_body(error.code, error.problem, field=error.field, remedy=error.remedy)
     if isinstance(error, Denied):
         return 403, error_body(error.reason.value, error.detail or error.reason.value)
     if isinstance(error, Unreachable):
@@ -39,3 +50,29 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
             remedy=error.remedy or "Check disk space and locks, or the server that `store` names",
         )
     return 500, error_body("failed", type(error).__name__)
+
+
+def _of_type(message: str) -> dict[str, Any]:
+    """What a type does not permit; the library's sentence says where."""
+    at, named = _PATH.search(message), _NAMED.search(message)
+    field = named[1] if named else at[1] if at else ""
+    problem = message[: at.start()] if at else message
+    remedy = "docs/reference/api.md says what is taken"
+    return error_body("invalid", problem[:1].lower() + problem[1:300], field=field[:80], remedy=remedy)
+
+
+def problem_of(status: int, body: dict[str, Any]) -> dict[str, Any]:
+    """The same as a problem document. Its type is `about:blank`: what is special about it is its `code`."""
+    error = body["error"]
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error["message"],
+        **{name: error[name] for name in ("code", "field", "remedy", "candidates")},
+    }
+    if "faults" in error:
+        problem["errors"] = [
+            {"field": each["field"], "detail": each["message"], "remedy": each["remedy"]} for each in error["faults"]
+        ]
+    return problem

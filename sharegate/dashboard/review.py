@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,16 +13,20 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.asking import Only
 from sharegate.dashboard.bodies import limit
+from sharegate.dashboard.queries import WhichReviews
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import looked
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, Refused, SharegateError
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, standing
 from sharegate.shares.model import Link, Share, Visit
 from sharegate.shares.review import Width, digest, live, unused, width
 from sharegate.visits.presence import Presence
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 SORTS = ("oldest", "widest", "unused")
 MOST_SHARES = 500
 MOST_PAUSED = 500
@@ -81,11 +85,35 @@ class Review:
         self._trail = trail
         self._now = now
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/review", self._list),
-            ("POST", "/api/v1/review/sign", self._sign),
-            ("POST", "/api/v1/review/pause", self._pause),
+            Route(
+                "GET",
+                "review",
+                self._list,
+                "What is shared: the oldest, widest or longest unused first",
+                Can.TRAIL_READ,
+                looked.Reviews,
+                query=WhichReviews,
+            ),
+            Route(
+                "POST",
+                "review/sign",
+                self._sign,
+                "Sign off what was looked at",
+                Only.PERSON,
+                looked.Signed,
+                body=SignBody,
+            ),
+            Route(
+                "POST",
+                "review/pause",
+                self._pause,
+                "Pause several shares",
+                Can.SHARES_WRITE,
+                looked.PausedMany,
+                body=PauseBody,
+            ),
         ]
 
     async def _list(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

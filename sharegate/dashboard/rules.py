@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,18 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard.agreement import Agreement
+from sharegate.dashboard.asking import Only
 from sharegate.dashboard.interfaces import Cutter, History
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import gate
 from sharegate.dashboard.views import Views
 from sharegate.shares.agreed import REMEDY, plain
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.fitting import Consequence, Given, InForce, fit
 from sharegate.shares.interfaces import HandOut, ShareStore
 
 log = logging.getLogger("sharegate.dashboard")
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 # Somebody may come in while it is applied. Who comes by a link that was not changed yet is seen by the next look.
 _LOOKS = 3
 
@@ -69,8 +72,19 @@ class Rules:
         self._now = now
         self._one = asyncio.Lock()
 
-    def table(self) -> list[tuple[str, str, Handler]]:
-        return [("POST", "/api/v1/rules/reload", self._reload)]
+    def table(self) -> list[Route]:
+        return [
+            Route("GET", "rules", self._show, "What owners may hand out", Can.RULES_READ, gate.Rules),
+            Route(
+                "POST",
+                "rules/reload",
+                self._reload,
+                "Read the rules anew and apply them; or, dry, what that would end",
+                Only.PERSON,
+                gate.RulesReloaded,
+                body=ReloadBody,
+            ),
+        ]
 
     async def at_start(self) -> list[str]:
         """Apply the rules to what was given before; a sentence for each thing that had to change."""
@@ -84,6 +98,9 @@ class Rules:
         if differs:
             log.warning("%s. %s", differs, REMEDY)
         return [*([f"{differs}. {REMEDY}"] if differs else []), *(_sentence(each) for each in told)]
+
+    async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"rules": plain(self._in_force), "differs": await self._agreement.difference()}
 
     async def _reload(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, ReloadBody)

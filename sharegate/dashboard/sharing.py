@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
-from sharegate.dashboard.bodies import NewLinkBody, NewShareBody
+from sharegate.dashboard.asking import Only, asker
+from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
+from sharegate.dashboard.queries import AllShares
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import given
+from sharegate.dashboard.tags import matches, tag, written
 from sharegate.dashboard.views import Views
-from sharegate.errors import Invalid
+from sharegate.errors import Invalid, Refused
 from sharegate.shares import asking
 from sharegate.shares.agreed import wider
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
 from sharegate.shares.model import Link, LinkKind, Share
-
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
-
 
 # Of what else is shared of the same folder, the newest that a new share is told of; the others are counted.
 MOST_OVERLAPS = 10
@@ -41,18 +44,95 @@ class Sharing:
         self._views = views
         self._facts = facts
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/shares", self._shares),
-            ("POST", "/api/v1/shares", self._create),
-            ("GET", "/api/v1/shares/{id}", self._show),
-            ("PATCH", "/api/v1/shares/{id}", self._change_share),
-            ("POST", "/api/v1/shares/{id}/{verb:pause|resume|revoke|confirm}", self._share_verb),
-            ("POST", "/api/v1/shares/{id}/links", self._add_link),
-            ("POST", "/api/v1/shares/{id}/preview", self._preview),
-            ("GET", "/api/v1/links/{id}/url", self._url),
-            ("PATCH", "/api/v1/links/{id}", self._change_link),
-            ("POST", "/api/v1/links/{id}/{verb:pause|resume|revoke|replace}", self._link_verb),
+            Route("GET", "shares", self._shares, "All shares", Can.SHARES_READ, given.Shares, query=AllShares),
+            Route(
+                "POST",
+                "shares",
+                self._create,
+                "Share a folder or a file, with a link for each person",
+                Can.SHARES_WRITE,
+                given.ShareMade,
+                body=NewShareBody,
+                creates=True,
+            ),
+            Route("GET", "shares/{id}", self._show, "One share with its links", Can.SHARES_READ, given.OneShare),
+            Route(
+                "PATCH",
+                "shares/{id}",
+                self._change_share,
+                "Change a share; its links stay",
+                Can.SHARES_WRITE,
+                given.OneShare,
+                body=ChangeShareBody,
+                tagged=True,
+            ),
+            Route(
+                "POST",
+                "shares/{id}/{verb:pause|resume|revoke}",
+                self._share_verb,
+                "Close, open or end a share",
+                Can.SHARES_WRITE,
+                given.ShareActed,
+                tagged=True,
+            ),
+            Route(
+                "POST",
+                "shares/{id}/{verb:confirm}",
+                self._share_verb,
+                "Say that what stands at the root now is what is shared",
+                Only.PERSON,
+                given.ShareActed,
+                tagged=True,
+            ),
+            Route(
+                "POST",
+                "shares/{id}/links",
+                self._add_link,
+                "A further link of a share",
+                Can.SHARES_WRITE,
+                given.LinkMade,
+                body=NewLinkBody,
+                creates=True,
+            ),
+            Route(
+                "POST",
+                "shares/{id}/preview",
+                self._preview,
+                "A link for five minutes, to see what visitors see",
+                Can.SHARES_WRITE,
+                given.LinkMade,
+                creates=True,
+            ),
+            Route("GET", "links/{id}", self._show_link, "One link", Can.SHARES_READ, given.OneLink),
+            Route(
+                "GET",
+                "links/{id}/url",
+                self._url,
+                "The address that a link is: whoever has it can enter",
+                Can.SHARES_WRITE,
+                given.LinkAddress,
+            ),
+            Route(
+                "PATCH",
+                "links/{id}",
+                self._change_link,
+                "Change a link; its address stays",
+                Can.SHARES_WRITE,
+                given.LinkChanged,
+                body=ChangeLinkBody,
+                tagged=True,
+            ),
+            Route(
+                "POST",
+                "links/{id}/{verb:pause|resume|revoke|replace}",
+                self._link_verb,
+                "Close, open or end a link, or give it another address",
+                Can.SHARES_WRITE,
+                given.LinkActed,
+                tagged=True,
+            ),
         ]
 
     # -- shares ---------------------------------------------------------------------------------------------------
@@ -109,22 +189,26 @@ class Sharing:
 
     async def _change_share(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         known = await self._acts.share(parts["id"])
-        share = await self._issuer.change_share(known.id, body)
+        still = await self._as_seen("share", known)
+        with _stale():
+            share = await self._issuer.change_share(known.id, body, still)
         async with self._acts.taken_back(lambda: _undone(known, share, body, self._store.change_share)):
             await self._acts.record(Action.SHARE_CHANGED, share=share, detail=", ".join(sorted(body)))
         return {"share": await self._views.share(share)}
 
     async def _share_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         id, verb = parts["id"], parts["verb"]
+        still = await self._as_seen("share", await self._acts.share(id))
         verbs: dict[str, tuple[Callable[[], Awaitable[Share]], Action]] = {
-            "pause": (lambda: self._issuer.pause_share(id, paused=True), Action.SHARE_PAUSED),
-            "resume": (lambda: self._issuer.pause_share(id, paused=False), Action.SHARE_RESUMED),
-            "revoke": (lambda: self._issuer.revoke_share(id), Action.SHARE_REVOKED),
-            "confirm": (lambda: self._issuer.confirm(id), Action.SHARE_CONFIRMED),
+            "pause": (lambda: self._issuer.pause_share(id, paused=True, was=still), Action.SHARE_PAUSED),
+            "resume": (lambda: self._issuer.pause_share(id, paused=False, was=still), Action.SHARE_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_share(id, still), Action.SHARE_REVOKED),
+            "confirm": (lambda: self._issuer.confirm(id, still), Action.SHARE_CONFIRMED),
         }
         act, action = verbs[verb]
         before = self._acts.before(await self._store.visits(id, open_only=True), [{"share": id}])
-        share = await act()
+        with _stale():
+            share = await act()
         recording = self._acts.record(action, share=share)
         if verb in ("pause", "revoke"):
             # It has happened, also when it cannot be recorded: what closes is never taken back.
@@ -158,13 +242,18 @@ class Sharing:
 
     # -- links ----------------------------------------------------------------------------------------------------
 
+    async def _show_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"link": await self._views.link(await self._acts.link(parts["id"]))}
+
     async def _url(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         link = await self._acts.link(parts["id"])
         return {"url": self.address(link), **await self._for_programs(link)}
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         known = await self._acts.link(parts["id"])
-        link = await self._issuer.change_link(known.id, body)
+        still = await self._as_seen("link", known)
+        with _stale():
+            link = await self._issuer.change_link(known.id, body, still)
         async with self._acts.taken_back(lambda: _undone(known, link, body, self._store.change_link)):
             share = await self._acts.share(link.share)
             asked = {name: getattr(link, name) for name in asking.FIELDS if name in body}
@@ -174,16 +263,18 @@ class Sharing:
 
     async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         id, verb = parts["id"], parts["verb"]
+        known = await self._acts.link(id)
+        still = await self._as_seen("link", known)
         verbs: dict[str, tuple[Callable[[], Awaitable[Link]], Action]] = {
-            "pause": (lambda: self._issuer.pause_link(id, paused=True), Action.LINK_PAUSED),
-            "resume": (lambda: self._issuer.pause_link(id, paused=False), Action.LINK_RESUMED),
-            "revoke": (lambda: self._issuer.revoke_link(id), Action.LINK_REVOKED),
-            "replace": (lambda: self._issuer.replace(id), Action.LINK_REPLACED),
+            "pause": (lambda: self._issuer.pause_link(id, paused=True, was=still), Action.LINK_PAUSED),
+            "resume": (lambda: self._issuer.pause_link(id, paused=False, was=still), Action.LINK_RESUMED),
+            "revoke": (lambda: self._issuer.revoke_link(id, still), Action.LINK_REVOKED),
+            "replace": (lambda: self._issuer.replace(id, still), Action.LINK_REPLACED),
         }
         act, action = verbs[verb]
-        known = await self._acts.link(id)
         before = self._acts.before(await self._store.visits(known.share, link=id, open_only=True), [{"link": id}])
-        link = await act()
+        with _stale():
+            link = await act()
         recording = self._acts.record(action, share=await self._acts.share(link.share), link=link)
         if verb in ("pause", "revoke"):
             ended, _ = await asyncio.gather(before.ended(), recording)
@@ -195,6 +286,16 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._store.change_link(id, **closing)):
             await recording
         return {"link": await (self._with_url if verb == "replace" else self._views.link)(link), "ended": None}
+
+    async def _as_seen(self, kind: str, record: Share | Link) -> dict[str, Any] | None:
+        """All that the record must still be when it is changed, for who sent If-Match. Raises Refused(`stale`)."""
+        seen = asker().seen
+        if not seen:
+            return None
+        view = await (self._views.share(record) if isinstance(record, Share) else self._views.link(record))
+        if not matches(seen, tag(written({kind: view}))):
+            raise _changed()
+        return msgspec.structs.asdict(record)
 
     # -- addresses -----------------------------------------------------------------------------------------------
 
@@ -211,6 +312,21 @@ class Sharing:
         address = self._facts.addresses.of(link.share)
         url = (address.origin + address.programs).rstrip("/")
         return {"program": {"url": url, "token": self._issuer.token(link)}}
+
+
+def _changed() -> Refused:
+    return Refused("stale", "it is not as you saw it any more", "Look at it again", "If-Match")
+
+
+@contextlib.contextmanager
+def _stale() -> Iterator[None]:
+    """The store says with ValueError that a record is no longer as it was seen: one of the two ways to learn that."""
+    try:
+        yield
+    except ValueError:
+        if not asker().seen:
+            raise
+        raise _changed() from None
 
 
 async def _undone(

@@ -12,12 +12,16 @@ import msgspec
 
 from sharegate.audit.erasure import Erasure
 from sharegate.audit.interfaces import Query
+from sharegate.dashboard.asking import Only
 from sharegate.dashboard.bodies import number, read_query
+from sharegate.dashboard.queries import Days, Export, Verify
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept
 from sharegate.errors import Invalid, SharegateError
+from sharegate.shares.api_tokens import ApiCapability as Can
 
 log = logging.getLogger("sharegate.dashboard")
 
-Handler = Callable[[dict[str, str], dict[str, str], dict[str, Any]], Awaitable[dict[str, Any]]]
 DAY = 86400.0
 _AHEAD = (0.0, 1.0, 7.0, 30.0)
 _FORMATS = ("jsonl", "csv")
@@ -96,13 +100,55 @@ class Trails:
         self.clock = clock
         self._last: float | None = None
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/audit/verify", self._verify),
-            ("POST", "/api/v1/audit/anchor", self._anchor),
-            ("GET", "/api/v1/audit/export", self._export),
-            ("GET", "/api/v1/audit/retention", self._retention),
-            ("POST", "/api/v1/audit/retention", self._let_go),
+            Route(
+                "GET",
+                "audit/verify",
+                self._verify,
+                "Whether the history is as it was written",
+                Can.TRAIL_READ,
+                kept.Verdict,
+                query=Verify,
+                private=("anchors",),
+            ),
+            Route(
+                "POST",
+                "audit/anchor",
+                self._anchor,
+                "Sign the ends of the history",
+                Can.TRAIL_READ,
+                kept.Anchored,
+                body=AnchorBody,
+                private=("to",),
+            ),
+            Route(
+                "GET",
+                "audit/export",
+                self._export,
+                "The history as lines, page by page",
+                Can.TRAIL_READ,
+                kept.Exported,
+                query=Export,
+            ),
+            Route(
+                "GET",
+                "audit/retention",
+                self._retention,
+                "What identifies people in the history, and when it leaves",
+                Can.TRAIL_READ,
+                kept.Retention,
+                query=Days,
+            ),
+            Route(
+                "POST",
+                "audit/retention",
+                self._let_go,
+                "Let go of what is due",
+                Only.PERSON,
+                kept.LetGo,
+                body=RetentionBody,
+            ),
         ]
 
     async def begin(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -12,9 +11,13 @@ from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
+from sharegate.dashboard.queries import WhichVersions, With
+from sharegate.dashboard.routes import Route
+from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views, short
 from sharegate.errors import Denied, Invalid, NotFound, Refused, SharegateError, Unreachable
 from sharegate.paths import CanonicalPath
+from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Visit
 from sharegate.versions.diff import Difference, difference
@@ -24,7 +27,6 @@ from sharegate.versions.restore import plan, with_cells
 from sharegate.versions.snapshots import Keeper
 
 Json = dict[str, Any]
-Handler = Callable[[dict[str, str], dict[str, str], Json], Awaitable[Json]]
 _MOST_LISTED = 1000
 _MOST_NAMED = 5
 
@@ -50,14 +52,61 @@ class Versions:
         self._trail = trail
         self.live: LiveDocuments | None = None
 
-    def table(self) -> list[tuple[str, str, Handler]]:
+    def table(self) -> list[Route]:
         return [
-            ("GET", "/api/v1/snapshots", self._list),
-            ("POST", "/api/v1/snapshots", self._take),
-            ("GET", "/api/v1/snapshots/{id}", self._show),
-            ("GET", "/api/v1/snapshots/{id}/difference", self._compare),
-            ("POST", "/api/v1/snapshots/{id}/restore", self._restore),
-            ("POST", "/api/v1/visits/{id}/undo", self._undo),
+            Route(
+                "GET",
+                "snapshots",
+                self._list,
+                "Kept versions, the newest first",
+                Can.VERSIONS_READ,
+                kept.Snapshots,
+                query=WhichVersions,
+            ),
+            Route(
+                "POST",
+                "snapshots",
+                self._take,
+                "Keep a document as it is now",
+                Can.VERSIONS_WRITE,
+                kept.OneSnapshot,
+                body=SnapshotBody,
+            ),
+            Route(
+                "GET",
+                "snapshots/{id}",
+                self._show,
+                "A version with its content",
+                Can.VERSIONS_READ,
+                kept.SnapshotContent,
+            ),
+            Route(
+                "GET",
+                "snapshots/{id}/difference",
+                self._compare,
+                "What differs from another version, or from now",
+                Can.VERSIONS_READ,
+                kept.Compared,
+                query=With,
+            ),
+            Route(
+                "POST",
+                "snapshots/{id}/restore",
+                self._restore,
+                "Bring a version back, whole or in cells",
+                Can.VERSIONS_WRITE,
+                kept.Restored,
+                body=RestoreBody,
+            ),
+            Route(
+                "POST",
+                "visits/{id}/undo",
+                self._undo,
+                "Take back what a visitor changed",
+                Can.VERSIONS_WRITE,
+                kept.Undone,
+                body=UndoBody,
+            ),
         ]
 
     # -- reading --------------------------------------------------------------------------------------------------

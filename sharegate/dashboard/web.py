@@ -12,18 +12,21 @@ import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import WSCloseCode, web
 
 from sharegate import __version__
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.calls import Calls, problem
 from sharegate.dashboard.health import OK
 from sharegate.dashboard.login import LONGEST_SECONDS, Logins, Session
 from sharegate.dashboard.origin import check_csrf, foreign, own
 from sharegate.dashboard.pages.site import Pages
-from sharegate.dashboard.wire import HEADERS, MAX_BODY, Handler, body_of, in_shape, refused
+from sharegate.dashboard.refusals import error_body
+from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
 from sharegate.errors import MEANINGS, Denied, Invalid, Reason
-from sharegate.messages import Headers, Response
+from sharegate.messages import Response
 from sharegate.shares.keys import KeyRing
 from sharegate.visits import cookies
 
@@ -32,14 +35,8 @@ log = logging.getLogger("sharegate.dashboard")
 COOKIE = "sharegate-dashboard"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
-# What a browser may not ask for, whoever is signed in there.
-SOCKET_ONLY = frozenset({"/api/v1/logins"})
 
 SignedIn = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
-
-
-def fields(request: web.Request) -> Headers:
-    return Headers((name, value) for name, value in request.headers.items())
 
 
 class Dashboard:
@@ -67,9 +64,10 @@ class Dashboard:
         self._live: dict[web.WebSocketResponse, Session] = {}
         self._closing: set[asyncio.Task[object]] = set()
         logins.subscribe(self._ended)
+        self._calls = Calls(api, self._session)
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[in_shape, self._from_here])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
         app.router.add_get("/metrics", self._numbers)
@@ -79,7 +77,7 @@ class Dashboard:
         app.router.add_post("/login", self._login)
         app.router.add_post("/logout", self._signed_in(self._logout))
         app.router.add_get("/live", self._signed_in(self._watch))
-        app.router.add_route("*", "/api/v1/{tail:.*}", self._signed_in(self._call))
+        app.router.add_route("*", "/api/v1/{tail:.*}", self._calls.answer)
         app.router.add_get("/{tail:.*}", self._signed_in(self._page))
         return app
 
@@ -146,15 +144,6 @@ class Dashboard:
         return answer
 
     # -- what they ask --------------------------------------------------------------------------------------------
-
-    async def _call(self, request: web.Request, session: Session) -> web.Response:
-        body = await body_of(request)
-        if body is None:
-            return refused(400, "invalid", "the body is no JSON object")
-        if request.path in SOCKET_ONLY:
-            return refused(403, "socket_only", "this is for the command line, on the computer where the gate runs")
-        status, answer = await self._api.call(request.method, request.path, dict(request.query), body)
-        return web.json_response(answer, status=status, headers=HEADERS)
 
     async def _page(self, request: web.Request, session: Session) -> web.Response:
         return _sent(await self._pages.answer(request.path, dict(request.query), session))
@@ -232,6 +221,20 @@ class Dashboard:
             log.exception("the keys cannot be read")
             return refused(503, "keys_unreadable", "the keys cannot be read now")
         return web.json_response(keys, headers=HEADERS)
+
+
+def refused(status: int, code: str, message: str, **more: Any) -> web.Response:
+    return problem(status, error_body(code, message, **more))
+
+
+@web.middleware
+async def _as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the library refuses by itself has the same shape as what is refused here."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return problem(error.status, error_body(KNOWN.get(error.status, "failed"), error.reason), allow)
 
 
 def _sent(answer: Response) -> web.Response:

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from sharegate.dashboard.refusals import error_body
+from sharegate.messages import Headers
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 1 << 20
@@ -21,14 +22,24 @@ HEADERS = {
 }
 
 
+KNOWN = {403: "not_yours", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
 @web.middleware
 async def in_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What the library refuses by itself has the same shape as what the API refuses."""
     try:
         return await handler(request)
     except web.HTTPException as error:
-        known = {403: "not_yours", 404: "not_found", 405: "not_allowed", 413: "too_large"}
-        return refused(error.status, known.get(error.status, "failed"), error.reason)
+        return refused(error.status, KNOWN.get(error.status, "failed"), error.reason)
+
+
+def fields(request: web.Request) -> Headers:
+    return Headers((name, value) for name, value in request.headers.items())
+
+
+def is_json(request: web.Request) -> bool:
+    return request.content_type == "application/json" and (request.charset or "utf-8").lower() == "utf-8"
 
 
 def refused(status: int, code: str, message: str, **more: Any) -> web.Response:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sharegate.paths import CanonicalPath
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, RulesInForce, Share, Visit
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock, upstream or
-    rules."""
+    """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock, upstream,
+    rules, or, of the owner's API, token or asked."""
 
     kind: str
     id: str
@@ -60,7 +61,7 @@ class HandOut(Protocol):
 
 
 class ShareStore(Protocol):
-    """Shares, links, visits, knocks, device codes, overlays and upstreams.
+    """Shares, links, visits, knocks, device codes, overlays, upstreams and API tokens.
 
     Every write is durable when it returns and atomic; every method may raise StoreUnavailable, after which
     nothing has changed. Reads see all acknowledged writes.
@@ -155,6 +156,26 @@ class ShareStore(Protocol):
     async def put_rules_in_force(self, rules: RulesInForce) -> None:
         """Every gate sees it before anything that it writes afterwards is taken. A store of one gate keeps it as long
         as it is open: each start says it anew."""
+
+    async def api_tokens(self) -> list[ApiToken]:
+        """All that are kept, oldest first: those that ended stay for a while."""
+
+    async def api_token(self, id: str) -> ApiToken | None: ...
+
+    async def add_api_token(self, token: ApiToken, *, limit: int, at: float) -> None:
+        """Raises ValueError when the id is taken, Denied(`credential_limit`) when `limit` tokens stand at `at`."""
+
+    async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
+        """Replace fields. Raises NotFound."""
+
+    async def asked_once(self, id: str) -> AskedOnce | None: ...
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        """Keep it, unless there is one of this id that was asked after `since`: then ValueError. Those that were asked
+        until `since` go, and the oldest of the same asker past `limit`."""
+
+    async def unask(self, id: str) -> None:
+        """It was not done after all. An unknown id is ignored."""
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` after each commit; returns how to stop that."""

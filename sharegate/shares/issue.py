@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ PREVIEW_SECONDS = 300.0
 _CHANGEABLE = "role, expires, name, message, clients, runnable_files or page"
 _LINK_CHANGEABLE = "name, role, expires, visits, devices, " + ", ".join(asking.FIELDS)
 MAX_LINKS = 500
+Was = Mapping[str, Any] | None
 
 
 def own_words(field: str, text: object, longest: int, clean: Callable[[str], str]) -> str:
@@ -88,7 +89,8 @@ class NewShare:
 
 
 class Issuer:
-    """The owner's verbs on shares and links."""
+    """The owner's verbs on shares and links. With `was` a record is changed only as long as it has these values; else
+    ValueError."""
 
     def __init__(
         self,
@@ -186,17 +188,20 @@ class Issuer:
     def token(self, link: Link) -> str:
         return self._tokens.mint(link)
 
-    async def replace(self, link_id: str) -> Link:
+    async def replace(self, link_id: str, was: Was = None) -> Link:
         """A new URL for a link; the old URL stops, those inside stay."""
         link = await self._link_record(link_id)
         self._not_ended(link)
         while True:
             try:
-                return await self._store.change_link(link.id, was={"serial": link.serial}, serial=link.serial + 1)
+                still = {"serial": link.serial} if was is None else was
+                return await self._store.change_link(link.id, was=still, serial=link.serial + 1)
             except ValueError:  # replaced at the same moment by somebody else, whose URL this one ends
+                if was is not None:
+                    raise
                 link = await self._link_record(link_id)
 
-    async def change_share(self, share_id: str, changes: dict[str, Any]) -> Share:
+    async def change_share(self, share_id: str, changes: dict[str, Any], was: Was = None) -> Share:
         """`role`, `expires`, `name`, `message`, `clients`, `runnable_files`, `page`; the URL stays. Links that ended
         with the share follow it, as does whoever is in by them; a link with an end of its own keeps it."""
         share = await self._share(share_id)
@@ -223,9 +228,9 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
         if "expires" in fields:
             await self._check_owner(share.owner)
-        return await self._put_share(share, fields)
+        return await self._put_share(share, fields, was)
 
-    async def change_link(self, link_id: str, changes: dict[str, Any]) -> Link:
+    async def change_link(self, link_id: str, changes: dict[str, Any], was: Was = None) -> Link:
         """`name`, `role`, `expires`, `visits`, `devices` and what it asks for (shares/asking.py); the URL stays.
         Whoever is in by it follows its end, and is out while they lack what it asks for."""
         link = await self._link_record(link_id)
@@ -253,37 +258,37 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_LINK_CHANGEABLE}")
         if {"not_before", "expires"} & fields.keys():
             asking.check_opens(msgspec.structs.replace(link, **fields))
-        return await self._put_link(link, fields)
+        return await self._put_link(link, fields, was)
 
-    async def pause_share(self, share_id: str, *, paused: bool) -> Share:
+    async def pause_share(self, share_id: str, *, paused: bool, was: Was = None) -> Share:
         share = await self._share(share_id)
         self._not_ended(share)
         if not paused:
             _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
-        return await self._put_share(share, {"paused": paused})
+        return await self._put_share(share, {"paused": paused}, was)
 
-    async def pause_link(self, link_id: str, *, paused: bool) -> Link:
+    async def pause_link(self, link_id: str, *, paused: bool, was: Was = None) -> Link:
         link = await self._link_record(link_id)
         self._not_ended(link)
         if not paused:
             share, resumed = await self._share(link.share), msgspec.structs.replace(link, paused=False)
             _check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
-        return await self._put_link(link, {"paused": paused})
+        return await self._put_link(link, {"paused": paused}, was)
 
-    async def revoke_share(self, share_id: str) -> Share:
+    async def revoke_share(self, share_id: str, was: Was = None) -> Share:
         """For ever. Revoking what is revoked already is no fault: the first moment stays."""
         share = await self._share(share_id)
         if share.revoked is not None:
             return share
-        return await self._store.change_share(share.id, revoked=self._now())
+        return await self._store.change_share(share.id, was=was, revoked=self._now())
 
-    async def revoke_link(self, link_id: str) -> Link:
+    async def revoke_link(self, link_id: str, was: Was = None) -> Link:
         link = await self._link_record(link_id)
         if link.revoked is not None:
             return link
-        return await self._store.change_link(link.id, revoked=self._now())
+        return await self._store.change_link(link.id, was=was, revoked=self._now())
 
-    async def confirm(self, share_id: str) -> Share:
+    async def confirm(self, share_id: str, was: Was = None) -> Share:
         """The owner says that what now stands at the root is what they share."""
         share = await self._share(share_id)
         self._not_ended(share)
@@ -296,7 +301,7 @@ class Issuer:
             )
         if facts.protected:
             raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
-        return await self._store.change_share(share.id, suspended=False, identity=facts.identity)
+        return await self._store.change_share(share.id, was=was, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:
         """End a visit and the devices that came from it."""
@@ -433,19 +438,19 @@ class Issuer:
         if record.revoked is not None:
             raise Refused("revoked", "it was revoked, which is for ever", "Make a new one")
 
-    async def _put_share(self, share: Share, fields: dict[str, Any]) -> Share:
+    async def _put_share(self, share: Share, fields: dict[str, Any], was: Was) -> Share:
         if not wider(share, fields):
-            return await self._store.change_share(share.id, **fields)
+            return await self._store.change_share(share.id, was=was, **fields)
         await check_agreed(self._rules, self._store)
-        changed = await self._store.change_share(share.id, **fields)
+        changed = await self._store.change_share(share.id, was=was, **fields)
         await check_still_agreed(self._rules, self._store, lambda: self._store.change_share(share.id, paused=True))
         return changed
 
-    async def _put_link(self, link: Link, fields: dict[str, Any]) -> Link:
+    async def _put_link(self, link: Link, fields: dict[str, Any], was: Was) -> Link:
         if not wider(link, fields):
-            return await self._store.change_link(link.id, **fields)
+            return await self._store.change_link(link.id, was=was, **fields)
         await check_agreed(self._rules, self._store)
-        changed = await self._store.change_link(link.id, **fields)
+        changed = await self._store.change_link(link.id, was=was, **fields)
         await check_still_agreed(self._rules, self._store, lambda: self._store.change_link(link.id, paused=True))
         return changed
 

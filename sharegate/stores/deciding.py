@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from sharegate.errors import Denied, Reason
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, Visit, VisitKind
 
 SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
@@ -45,6 +46,23 @@ def check_decision(knock: Knock, state: KnockState, visit: Visit | None) -> None
         raise ValueError("a knock is admitted with a visit, or refused or gone without one")
     if visit is not None and (visit.share, visit.link) != (knock.share, knock.link):
         raise ValueError("the visit is not of the link that was knocked at")
+
+
+def check_room(tokens: Iterable[ApiToken], limit: int, at: float) -> None:
+    """Whether a further token of the API may stand. Denied(`credential_limit`)."""
+    standing = sum(token.stands(at) for token in tokens)
+    if standing >= limit:
+        raise Denied(Reason.CREDENTIAL_LIMIT, f"{standing} tokens stand already")
+
+
+def let_go(known: Iterable[AskedOnce], asked: AskedOnce, since: float, limit: int) -> list[str]:
+    """The ids of those that go when `asked` comes. ValueError where it was asked already."""
+    there = sorted(known, key=lambda one: one.at)
+    if any(one.id == asked.id and one.at > since for one in there):
+        raise ValueError("this was asked already")
+    over = {one.id for one in there if one.at <= since}
+    mine = [one.id for one in there if one.who == asked.who and one.id not in over]
+    return [*over, *mine[: max(0, len(mine) + 1 - limit)]]
 
 
 def person_of(code: DeviceCode, origin: Visit, at: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Refused, StoreUnavailable
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import Knock, Link, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
@@ -81,6 +82,8 @@ def load(connection: sqlite3.Connection, box: CredentialBox) -> Mirror:
         (Link, "link", "links"),
         (Visit, "visit", "visits"),
         (Knock, "knock", "knocks"),
+        (ApiToken, "token", "api_tokens"),
+        (AskedOnce, "asked", "asked_once"),
     ):
         for id, body in connection.execute(f"SELECT id, body FROM {table} ORDER BY rowid"):  # noqa: S608 -- our own names
             written.append(Written(kind, id, _decoded(type, kind, id, body)))

@@ -17,6 +17,7 @@ import msgspec
 
 from sharegate.audit.interfaces import Sealed
 from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit
 from sharegate.stores import trail_table
 from sharegate.stores.crypt import ContentBox, CredentialBox
@@ -34,6 +35,8 @@ _RECORDS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("visits", Visit),
     ("knocks", Knock),
     ("device_codes", DeviceCode),
+    ("api_tokens", ApiToken),
+    ("asked_once", AskedOnce),
     ("upstreams", Upstream),
     ("versions", Snapshot),
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Knock, KnockState, Link, Share, Visit
 from sharegate.stores.writer import Written
@@ -28,13 +29,15 @@ def _oldest_first(records: Iterable[R]) -> list[R]:
 
 @dataclass(slots=True)
 class Mirror:
-    """Shares, links, visits, knocks and upstreams by id, links and visits also by what they belong to."""
+    """Shares, links, visits, knocks, upstreams and API tokens by id, links and visits also by what they belong to."""
 
     shares: dict[str, Share] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
     visits: dict[str, Visit] = field(default_factory=dict)
     knocks: dict[str, Knock] = field(default_factory=dict)
     upstreams: dict[str, Upstream] = field(default_factory=dict)
+    tokens: dict[str, ApiToken] = field(default_factory=dict)
+    asked: dict[str, AskedOnce] = field(default_factory=dict)
     _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
     _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
@@ -60,6 +63,14 @@ class Mirror:
                     self._knocks_of.setdefault(knock.share, {})[one.id] = knock
                 case Upstream() as upstream:
                     self.upstreams[one.id] = upstream
+                case ApiToken() as token:
+                    self.tokens[one.id] = token
+                case AskedOnce() as asked:
+                    self.asked[one.id] = asked
+                case _ if one.kind == "asked":
+                    self.asked.pop(one.id, None)
+                case _ if one.kind == "token":
+                    self.tokens.pop(one.id, None)
                 case _ if one.kind == "knock":
                     gone = self.knocks.pop(one.id, None)
                     if gone is not None:
@@ -136,6 +147,15 @@ class Mirrored(ABC):
 
     async def knocks(self, *, share: str | None = None, waiting_only: bool = True) -> list[Knock]:
         return self._mirror.knocks_of(share, waiting_only)
+
+    async def api_tokens(self) -> list[ApiToken]:
+        return _oldest_first(self._mirror.tokens.values())
+
+    async def api_token(self, id: str) -> ApiToken | None:
+        return self._mirror.tokens.get(id)
+
+    async def asked_once(self, id: str) -> AskedOnce | None:
+        return self._mirror.asked.get(id)
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call `listener` on the event loop after each commit, another gate's too, in commit order; for our own before

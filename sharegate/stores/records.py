@@ -12,11 +12,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
+    check_room,
     check_still,
     device_of,
+    let_go,
     link_follows,
     person_of,
     taking_from,
@@ -24,7 +27,7 @@ from sharegate.stores.deciding import (
 )
 from sharegate.stores.writer import Written
 
-R = TypeVar("R", Share, Link, Visit, Knock)
+R = TypeVar("R", Share, Link, Visit, Knock, ApiToken)
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TABLES: dict[type[Any], tuple[str, str]] = {
@@ -32,16 +35,17 @@ _TABLES: dict[type[Any], tuple[str, str]] = {
     Link: ("link", "links"),
     Visit: ("visit", "visits"),
     Knock: ("knock", "knocks"),
+    ApiToken: ("token", "api_tokens"),
 }
 # What names a record or says where it belongs never changes.
-FIXED = frozenset({"id", "share", "link", "letter", "number", "created"})
+FIXED = frozenset({"id", "share", "link", "letter", "number", "created", "secret_hash"})
 
 
-def columns(record: Share | Link | Visit | Knock) -> dict[str, Any]:
+def columns(record: Share | Link | Visit | Knock | ApiToken) -> dict[str, Any]:
     """A record's row."""
     body = encoded(record)
     match record:
-        case Share():
+        case Share() | ApiToken():
             return {"id": record.id, "body": body}
         case Link():
             return {"id": record.id, "share": record.share, "letter": record.letter, "body": body}
@@ -206,6 +210,30 @@ def decide_knock(
         return change(connection, written, Knock, id, {"state": state, "decided": at})
     opened = open_visit(connection, written, visit, None)
     return change(connection, written, Knock, id, {"state": state, "decided": at, "visit": opened.id})
+
+
+def add_api_token(
+    connection: sqlite3.Connection, written: list[Written], token: ApiToken, limit: int, at: float
+) -> None:
+    bodies = connection.execute("SELECT body FROM api_tokens").fetchall()
+    check_room((msgspec.json.decode(body, type=ApiToken) for (body,) in bodies), limit, at)
+    add(connection, written, token)
+
+
+def ask_once(
+    connection: sqlite3.Connection, written: list[Written], asked: AskedOnce, since: float, limit: int
+) -> None:
+    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
+    for id in let_go([msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies], asked, since, limit):
+        unask(connection, written, id)
+    asked = read_back(asked)
+    connection.execute("INSERT INTO asked_once (id, body) VALUES (?, ?)", (asked.id, encoded(asked)))
+    written.append(Written("asked", asked.id, asked))
+
+
+def unask(connection: sqlite3.Connection, written: list[Written], id: str) -> None:
+    connection.execute("DELETE FROM asked_once WHERE id = ?", (id,))
+    written.append(Written("asked", id, None))
 
 
 def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:

@@ -9,7 +9,10 @@ import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
+
 from sharegate.errors import NotFound
+from sharegate.shares.api_tokens import ApiToken
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores import records
 from sharegate.stores.deciding import forgotten_link
@@ -22,16 +25,19 @@ OVERLAYS_AFTER_EXPIRY = 30 * DAY
 # Whoever knocked may come back to see the answer.
 KNOCKS_KEPT = 30 * DAY
 ADDRESSES_KEPT = 90 * DAY
+# Of the API, after they ended: what the history says of one can be looked up so long.
+TOKENS_KEPT = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many entries went; `visits` lost their address and agent only."""
+    """How many entries went; `visits` lost their address and agent only. `tokens` are of the API."""
 
     codes: int = 0
     overlays: int = 0
     knocks: int = 0
     visits: int = 0
+    tokens: int = 0
 
 
 def prune(connection: sqlite3.Connection, written: list[Written], now: float) -> Pruned:
@@ -54,7 +60,20 @@ def prune(connection: sqlite3.Connection, written: list[Written], now: float) ->
     ]
     for id in visits:
         records.change(connection, written, Visit, id, {"address": "", "agent": ""})
-    return Pruned(codes, overlays, len(knocks), len(visits))
+    tokens = [
+        token.id
+        for (body,) in connection.execute("SELECT body FROM api_tokens")
+        if forgotten(token := msgspec.json.decode(body, type=ApiToken), now)
+    ]
+    for id in tokens:
+        connection.execute("DELETE FROM api_tokens WHERE id = ?", (id,))
+        written.append(Written("token", id, None))
+    return Pruned(codes, overlays, len(knocks), len(visits), len(tokens))
+
+
+def forgotten(token: ApiToken, now: float) -> bool:
+    """Whether a token of the API ended so long ago that its record goes."""
+    return min(token.expires, token.expires if token.revoked is None else token.revoked) <= now - TOKENS_KEPT
 
 
 def forget(

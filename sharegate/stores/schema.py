@@ -73,9 +73,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (upstream, file, epoch, seq))",
         "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
     ),
-    # No table changes. From here on links have conditions; a version that does not know them would write a link back
-    # without them, and so open it.
-    (),
+    # From here on links have conditions, too; a version that does not know them would write a link back without them,
+    # and so open it.
+    (
+        "CREATE TABLE api_tokens (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE asked_once (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

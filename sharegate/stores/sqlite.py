@@ -20,6 +20,7 @@ import msgspec
 
 from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.stores import records, trail_pages, trail_table
@@ -197,6 +198,20 @@ class SqliteStore(Mirrored, VersionTables):
         _ = self._mirror
         self._rules = rules
         self._tell("rules", rules.id)
+
+    async def add_api_token(self, token: ApiToken, *, limit: int, at: float) -> None:
+        await self._writer.run(lambda connection, written: records.add_api_token(connection, written, token, limit, at))
+
+    async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
+        return await self._writer.run(
+            lambda connection, written: records.change(connection, written, ApiToken, id, fields)
+        )
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        await self._writer.run(lambda connection, written: records.ask_once(connection, written, asked, since, limit))
+
+    async def unask(self, id: str) -> None:
+        await self._writer.run(lambda connection, written: records.unask(connection, written, id))
 
     # -- servers --------------------------------------------------------------------------------------------------
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sharegate import app, config
@@ -34,7 +36,18 @@ class Office:
         return answer
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
-        return await self.running.api.call(method, "/api/v1/" + path, query, body)
+        """Fails the test for an answer that is not as the API's description has it."""
+        status, answer = await self.running.api.call(method, "/api/v1/" + path, query, body)
+        if status == 200:
+            route, _ = self.running.api.find(method, "/api/v1/" + path)
+            assert route is not None
+            msgspec.json.decode(json.dumps(answer), type=route.answer)
+        return status, answer
+
+    async def token(self, *can: str, days: float = 1) -> str:
+        """What a program shows."""
+        body = {"name": "CI", "capabilities": list(can), "expires": self.clock() + days * 86400}
+        return str((await self.call("POST", "tokens", body))["secret"])
 
     async def share(self, path: str = "week3", **more: Any) -> dict[str, Any]:
         return await self.call("POST", "shares", {"path": str(self.folder / path), **more})

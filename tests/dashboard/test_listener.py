@@ -21,6 +21,7 @@ from sharegate.errors import Refused
 from tests.dashboard.conftest import Office
 
 SHAPE = {"code", "message", "field", "remedy", "candidates"}
+PROBLEM = {"type", "title", "status", "detail", "code", "field", "remedy", "candidates"}
 
 
 def over_socket(office: Office) -> aiohttp.ClientSession:
@@ -53,8 +54,8 @@ async def test_keys_that_cannot_be_read_are_told_in_shape(office: Office) -> Non
         ring.write_bytes(b"{")
         async with http.get(address) as answer:
             said = await answer.json()
-            assert answer.status == 503 and set(said["error"]) >= {"code", "message"}
-            assert said["error"]["code"] == "keys_unreadable" and "/" not in said["error"]["message"]
+            assert answer.status == 503 and set(said) >= PROBLEM
+            assert said["code"] == "keys_unreadable" and "/" not in said["detail"]
         ring.write_bytes(right)
         async with http.get(address) as answer:
             assert answer.status == 200 and (await answer.json())["keys"]
@@ -194,7 +195,8 @@ async def test_the_dashboards_address_tells_health_and_keys(office: Office) -> N
             *(("GET", "/api/v1/gate", 401), ("POST", "/api/v1/shares", 401), ("POST", "/health", 405)),
         ):
             async with http.request(method, path, headers={"Sec-Fetch-Dest": "empty"}) as answer:
-                assert answer.status == status and set((await answer.json())["error"]) == SHAPE
+                assert answer.status == status and set(await answer.json()) == PROBLEM
+                assert answer.content_type == "application/problem+json"
 
 
 async def test_the_published_keys_hold_no_private_part(office: Office) -> None:

@@ -20,13 +20,28 @@ from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import KnockState, Role, RootIdentity, RulesInForce, VisitKind
+from sharegate.stores.retention import Pruned
 from sharegate.upstream.interfaces import UpstreamStore
 from tests.conftest import Clock
-from tests.stores.records import LATER, START, a_code, a_device, a_knock, a_link, a_share, a_visit, an_upstream
+from tests.stores.records import (
+    LATER,
+    START,
+    a_code,
+    a_device,
+    a_knock,
+    a_link,
+    a_share,
+    a_token,
+    a_visit,
+    an_upstream,
+    asked,
+)
 
 
 class Store(ShareStore, UpstreamStore, AuditStore, Protocol):
     """All that one store file holds."""
+
+    async def prune(self, now: float) -> Pruned: ...
 
 
 Reopen = Callable[[], Awaitable[Store]]
@@ -69,6 +84,7 @@ class ShareContract:
         await store.put_overlay("v1", "workspace", "default", b"\x00\xff", items=1, total_bytes=9)
         await store.add_device_code(a_code())
         await store.put_upstream(an_upstream())
+        await store.add_api_token(a_token(), limit=9, at=START)
         again = await reopened()
         assert await again.shares() == [a_share(), full]
         assert await again.shares_beside("s1") == ["s2"]
@@ -77,7 +93,75 @@ class ShareContract:
         assert await again.knocks() == [a_knock()]
         assert await again.overlay("v1", "workspace") == {"default": b"\x00\xff"}
         assert await again.device_code("h1") == a_code()
+        assert await again.api_tokens() == [a_token()] == [await again.api_token("t1")]
         assert [one.token.secret for one in await again.upstreams()] == ["raw server token"]
+
+    async def test_tokens_of_the_api_are_kept_and_revoked(self, store: Store, reopened: Reopen) -> None:
+        """What a token is for never changes but for its end and its last use; subscribers hear of each change."""
+        told: list[Change] = []
+        store.subscribe(told.append)
+        await store.add_api_token(a_token("t2"), limit=9, at=START)
+        await store.add_api_token(a_token("t1", created=START - 1), limit=9, at=START)
+        with pytest.raises(ValueError):
+            await store.add_api_token(a_token("t1", name="other"), limit=9, at=START)
+        revoked = await store.change_api_token("t1", revoked=START + 1, used=START)
+        assert revoked == a_token("t1", created=START - 1, revoked=START + 1, used=START)
+        for fields in ({"secret_hash": "x"}, {"id": "x"}, {"nothing": 1}):
+            with pytest.raises(TypeError):
+                await store.change_api_token("t1", **fields)
+        with pytest.raises(NotFound):
+            await store.change_api_token("t9", revoked=START)
+        again = await reopened()
+        assert await again.api_tokens() == [revoked, a_token("t2")]
+        assert await again.api_token("t9") is None
+        assert {change.kind for change in told} == {"token"}
+
+    async def test_what_is_asked_once_is_kept_once(self, store: Store, reopened: Reopen) -> None:
+        """Until it is old; then it may be asked anew. What was not done after all may be asked at once."""
+        made = await asyncio.gather(
+            *(store.ask_once(asked(at=START + 1), since=START, limit=9) for _ in range(5)), return_exceptions=True
+        )
+        assert made.count(None) == 1 and sum(isinstance(error, ValueError) for error in made) == 4
+        again = await reopened()
+        assert await again.asked_once("q1") == asked(at=START + 1)
+        with pytest.raises(ValueError):
+            await again.ask_once(asked(digest="other", at=START + 9), since=START, limit=9)
+        await again.ask_once(asked(at=START + 9), since=START + 1, limit=9)
+        assert await again.asked_once("q1") == asked(at=START + 9)
+        await again.unask("q1")
+        await again.unask("nothing")
+        assert await again.asked_once("q1") is None
+
+    async def test_what_was_asked_once_is_bounded(self, store: Store, reopened: Reopen) -> None:
+        """The oldest of the same asker go past the limit, and everybody's that are old."""
+        await store.ask_once(asked("old", who="other", at=START), since=START - 9, limit=3)
+        await store.ask_once(asked("other", who="other", at=START + 1), since=START - 9, limit=3)
+        for number in range(5):
+            await store.ask_once(asked(f"q{number}", at=START + 2 + number), since=START, limit=3)
+        store = await reopened()
+        kept = [id for id in ("old", "other", *(f"q{n}" for n in range(5))) if await store.asked_once(id)]
+        assert kept == ["other", "q2", "q3", "q4"]
+
+    async def test_only_so_many_tokens_stand(self, store: Store) -> None:
+        """Those that were revoked or have expired take no place, and at the same moment none slips by."""
+        await store.add_api_token(a_token("t0", revoked=START), limit=2, at=START)
+        await store.add_api_token(a_token("t1", expires=START + 1), limit=2, at=START)
+        made = await asyncio.gather(
+            *(store.add_api_token(a_token(f"u{n}"), limit=2, at=START + 1) for n in range(4)), return_exceptions=True
+        )
+        refused = [error for error in made if isinstance(error, Denied)]
+        assert [error.reason for error in refused] == [Reason.CREDENTIAL_LIMIT] * 2
+
+    async def test_a_token_is_forgotten_long_after_its_end(self, store: Store, reopened: Reopen) -> None:
+        """Revoked or expired 90 days ago; one that stands, never."""
+        day = 86400.0
+        await store.add_api_token(a_token("t1", revoked=START, expires=START + 400 * day), limit=9, at=START)
+        await store.add_api_token(a_token("t2", expires=START + day), limit=9, at=START)
+        await store.add_api_token(a_token("t3", expires=START + 400 * day), limit=9, at=START)
+        for days, left in ((89, ["t1", "t2", "t3"]), (90, ["t2", "t3"]), (91, ["t3"])):
+            await store.prune(START + days * day)
+            assert [one.id for one in await store.api_tokens()] == left
+        assert [one.id for one in await (await reopened()).api_tokens()] == ["t3"]
 
     async def test_a_taken_id_or_letter_changes_nothing(self, store: Store, reopened: Reopen) -> None:
         """A share whose second link clashes is not stored at all, not even on the disk beside another's commit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit, VisitKind
 from sharegate.upstream.model import Credential, Upstream
 
@@ -35,6 +36,15 @@ def a_device(id: str = "d1", **fields: Any) -> Visit:
 
 def a_code(code_hash: str = "h1", **fields: Any) -> DeviceCode:
     return DeviceCode(**{"code_hash": code_hash, "visit": "v1", "expires": START + 300} | fields)
+
+
+def a_token(id: str = "t1", **fields: Any) -> ApiToken:
+    of = {"id": id, "name": "CI", "secret_hash": f"hash of {id}", "capabilities": ("shares:read", "trail:read")}
+    return ApiToken(**of | {"created": START, "expires": LATER} | fields)
+
+
+def asked(id: str = "q1", **fields: Any) -> AskedOnce:
+    return AskedOnce(**{"id": id, "who": "token:t1", "digest": "d", "at": START} | fields)
 
 
 def an_upstream(id: str = "u1", **fields: Any) -> Upstream:

@@ -11,11 +11,14 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
+    check_room,
     check_still,
     device_of,
+    let_go,
     link_follows,
     person_of,
     taking_from,
@@ -26,8 +29,8 @@ from sharegate.stores.redis.records import Records
 from sharegate.upstream.model import Upstream
 
 T = TypeVar("T")
-R = TypeVar("R", Share, Link, Visit, Knock)
-_KINDS: dict[type[Any], str] = {Share: "share", Link: "link", Visit: "visit", Knock: "knock"}
+R = TypeVar("R", Share, Link, Visit, Knock, ApiToken)
+_KINDS: dict[type[Any], str] = {Share: "share", Link: "link", Visit: "visit", Knock: "knock", ApiToken: "token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +78,20 @@ class Draft:
             "visit": mirror.visits,
             "knock": mirror.knocks,
             "upstream": mirror.upstreams,
+            "token": mirror.tokens,
+            "asked": mirror.asked,
             "code": self._records.codes,
         }
         return held[kind].get(id)
 
     def all(self, kind: str) -> Iterator[Any]:
-        """Knocks, visits or codes, as they would be."""
+        """Knocks, visits, tokens, codes or what was asked once, as they would be."""
         mirror = self._records.mirror
         held: dict[str, dict[str, Any]] = {
             "knock": mirror.knocks,
             "visit": mirror.visits,
+            "token": mirror.tokens,
+            "asked": mirror.asked,
             "code": self._records.codes,
         }
         yield from self._as_changed(kind, held[kind], lambda _: True)
@@ -218,6 +225,22 @@ def decide_knock(draft: Draft, id: str, state: KnockState, at: float, visit: Vis
         return change(draft, Knock, id, {"state": state, "decided": at})
     opened = open_visit(draft, visit, None)
     return change(draft, Knock, id, {"state": state, "decided": at, "visit": opened.id})
+
+
+def add_api_token(draft: Draft, token: ApiToken, limit: int, at: float) -> None:
+    check_room(draft.all("token"), limit, at)
+    add(draft, token)
+
+
+def ask_once(draft: Draft, asked: AskedOnce, since: float, limit: int) -> None:
+    for id in let_go(list(draft.all("asked")), asked, since, limit):
+        draft.put("asked", id, None)
+    draft.put("asked", asked.id, read_back(asked))
+
+
+def unask(draft: Draft, id: str) -> None:
+    if draft.get("asked", id) is not None:
+        draft.put("asked", id, None)
 
 
 def add_device_code(draft: Draft, code: DeviceCode) -> None:

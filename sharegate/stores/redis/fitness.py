@@ -14,8 +14,9 @@ from sharegate.stores.redis.connection import Server
 from sharegate.stores.redis.names import KINDS, Names
 from sharegate.stores.redis.scripts import Script
 
-# How the data is laid out. A change of it is a new number and a step that leads there. 2: links have conditions; a
-# version that does not know them would write a link back without them, and so open it.
+# How the data is laid out. A change of it is a new number and a step that leads there. 2: links have conditions, and
+# there are tokens of the API; a version that does not know them would write a link back without its conditions, and so
+# open it, and would not know that a token ended.
 FORMAT = 2
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 _CHECK = b"sharegate"

@@ -16,7 +16,14 @@ from sharegate.stores.redis.draft import Draft
 from sharegate.stores.redis.fitness import log_state
 from sharegate.stores.redis.following import STOP_SECONDS
 from sharegate.stores.redis.names import Names
-from sharegate.stores.retention import ADDRESSES_KEPT, KNOCKS_KEPT, OVERLAYS_AFTER_END, OVERLAYS_AFTER_EXPIRY, Pruned
+from sharegate.stores.retention import (
+    ADDRESSES_KEPT,
+    KNOCKS_KEPT,
+    OVERLAYS_AFTER_END,
+    OVERLAYS_AFTER_EXPIRY,
+    Pruned,
+    forgotten,
+)
 
 log = logging.getLogger("sharegate.stores")
 
@@ -40,7 +47,10 @@ def prune_records(made: Draft, now: float) -> Pruned:
     ]
     for id in visits:
         draft.change(made, Visit, id, {"address": "", "agent": ""})
-    return Pruned(len(codes), 0, len(knocks), len(visits))
+    tokens = [token.id for token in made.all("token") if forgotten(token, now)]
+    for id in tokens:
+        made.put("token", id, None)
+    return Pruned(len(codes), 0, len(knocks), len(visits), len(tokens))
 
 
 def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sharegate.errors import StoreUnavailable
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, RulesInForce, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
@@ -21,6 +22,8 @@ _TYPES: dict[str, Any] = {
     "visit": Visit,
     "knock": Knock,
     "upstream": Upstream,
+    "token": ApiToken,
+    "asked": AskedOnce,
     "code": DeviceCode,
     "rules": RulesInForce,
 }
@@ -90,7 +93,7 @@ class Records:
         mirror = self.mirror
         kinds = (
             *(("share", mirror.shares), ("link", mirror.links), ("visit", mirror.visits), ("knock", mirror.knocks)),
-            ("upstream", mirror.upstreams),
+            *(("upstream", mirror.upstreams), ("token", mirror.tokens), ("asked", mirror.asked)),
         )
         rules = {} if self.rules is None else {("rules", self.rules.id): self.rules}
         return {(kind, id): record for kind, records in kinds for id, record in records.items()} | rules

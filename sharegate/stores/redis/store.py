@@ -18,6 +18,7 @@ import msgspec
 
 from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
 from sharegate.store_url import StoreUrl
@@ -214,6 +215,18 @@ class RedisStore(Mirrored):
     async def put_rules_in_force(self, rules: RulesInForce) -> None:
         await self._commit(lambda made: draft.put_rules(made, rules))
 
+    async def add_api_token(self, token: ApiToken, *, limit: int, at: float) -> None:
+        await self._commit(lambda made: draft.add_api_token(made, token, limit, at))
+
+    async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
+        return await self._commit(lambda made: draft.change(made, ApiToken, id, fields))
+
+    async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
+        await self._commit(lambda made: draft.ask_once(made, asked, since, limit))
+
+    async def unask(self, id: str) -> None:
+        await self._commit(lambda made: draft.unask(made, id))
+
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def upstreams(self) -> list[Upstream]:
@@ -350,7 +363,7 @@ class RedisStore(Mirrored):
         if pruned.knocks or pruned.visits:
             await self._following.forget_changes()
         overlays = await prune_overlays(self._server, self._names, self._mirror, now)
-        return Pruned(pruned.codes, overlays, pruned.knocks, pruned.visits)
+        return Pruned(pruned.codes, overlays, pruned.knocks, pruned.visits, pruned.tokens)
 
     async def ready(self) -> None:
         """Looks whether the server would still keep what it acknowledges, and writes. Raises StoreUnavailable."""

@@ -29,8 +29,9 @@ export async function call(method, address, body) {
   if (answer.status === 401) location.assign("/login");
   const said = await answer.json().catch(() => null);
   if (answer.ok && said) return { ok: true, said };
-  const error = (said && said.error) || { message: "The gate gave an answer that this page does not understand" };
-  return { ok: false, error };
+  // A problem document (RFC 9457).
+  const error = { message: "The gate gave an answer that this page does not understand" };
+  return { ok: false, error: said && said.detail ? { ...said, message: said.detail } : error };
 }
 
 // What a form says, in the types that the API wants: `data-type` is number, flag, moment or list.

@@ -27,8 +27,8 @@ async function enter() {
   if (answer.ok) return location.replace("/");
   const said = await answer.json().catch(() => null);
   document.getElementById("title").textContent = "Your dashboard.";
-  const error = (said && said.error) || {};
-  trouble(`${error.message || "The gate did not understand this page."}. ${error.remedy || ""}`.trim());
+  const error = said || {};
+  trouble(`${error.detail || "The gate did not understand this page."}. ${error.remedy || ""}`.trim());
 }
 
 if (key) enter();

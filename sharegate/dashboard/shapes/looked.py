@@ -1,0 +1,154 @@
+"""The history by page, as a timeline and as a picture, and the review of access."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sharegate.dashboard.shapes.given import Ended, State
+from sharegate.dashboard.shapes.kept import EventView
+from sharegate.dashboard.shapes.shape import Shape
+from sharegate.shares.model import Role, RootKind, VisitKind
+from sharegate.visits.passing import NodeKind
+
+
+class EventPage(Shape):
+    """`next` is the next page's `cursor`, empty at the end; `reached` the moment up to which was looked, where fewer
+    fit than were asked for and there is more."""
+
+    events: list[EventView]
+    next: str
+    reached: float | None
+
+
+class StayView(Shape):
+    """`until` null: still in."""
+
+    since: float
+    until: float | None
+    how: str
+
+
+class HourView(Shape):
+    """What was done in the hour that begins at `at`."""
+
+    at: float
+    opens: int
+    edits: int
+    denials: int
+
+
+class LaneView(Shape):
+    """One person, with all their devices."""
+
+    visit: str
+    kind: VisitKind
+    name: str
+    devices: int
+    last: float
+    stays: list[StayView]
+    hours: list[HourView]
+    label: str
+    badge: str
+
+
+class Lanes(Shape):
+    """`more` people are not shown; what they did is counted back to `counted_since` (null: all of it)."""
+
+    since: float
+    until: float
+    lanes: list[LaneView]
+    more: int
+    counted_since: float | None
+
+
+class NodeView(Shape):
+    """Somebody or something in the picture, and what hangs `below`."""
+
+    kind: NodeKind
+    id: str
+    label: str
+    name: str
+    badge: str
+    at: float
+    last: float
+    state: str
+    ended_reason: str
+    knocked: bool
+    by_address: bool
+    same_person: bool
+    came_from: str
+    network: str
+    signs: str
+    reason: str
+    count: int
+    erased: bool
+    below: list[NodeView]
+
+
+class Passing(Shape):
+    """Who passed a share on to whom; not `complete`: the history holds more than was looked at."""
+
+    share: str
+    name: str
+    root: str
+    tree: NodeView
+    complete: bool
+
+
+class Reviewed(Shape):
+    """One live share. `depth` is how far below the server's root it is, `ever` how many people came in all."""
+
+    id: str
+    label: str
+    name: str
+    root: str
+    kind: RootKind
+    owner: str
+    server: str
+    state: State
+    created: float
+    expires: float
+    role: Role
+    depth: int
+    links: int
+    open_links: int
+    clients: bool
+    people: int
+    ever: int
+    outside: int
+    last_used: float | None
+    unused: bool
+
+
+class SignedOff(Shape):
+    at: float
+    detail: str
+
+
+class Reviews(Shape):
+    """A page of what is shared. `digest` is that of all of it, for signing it off."""
+
+    shares: list[Reviewed]
+    next: str
+    count: int
+    unused: int
+    digest: str
+    signed: SignedOff | None
+
+
+class Signed(Shape):
+    at: float
+    count: int
+    digest: str
+
+
+class PausedOne(Shape):
+    id: str
+    result: Literal["paused", "paused already", "ended already", "failed"]
+    message: str
+    ended: Ended | None
+
+
+class PausedMany(Shape):
+    results: list[PausedOne]
+    paused: int

@@ -1,0 +1,143 @@
+"""Idempotency keys on a movable clock: asked once, answered again, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharegate.dashboard import once
+from sharegate.dashboard.once import Once
+from sharegate.errors import StoreUnavailable
+from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from tests.conftest import Clock
+
+
+class Making:
+    """Makes things, each another one; `waits` holds it up."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.status = 200
+        self.waits: asyncio.Event | None = None
+
+    async def __call__(self) -> tuple[int, dict[str, Any]]:
+        self.made += 1
+        number = self.made
+        if self.waits is not None:
+            await self.waits.wait()
+        return self.status, {"made": number}
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = await open_sqlite(tmp_path / "store.db", key=b"k" * 32)
+    yield store
+    await store.close()
+
+
+async def ask(kept: Once, making: Making, key: str = "k", request: bytes = b"r", who: str = "w") -> Any:
+    return await kept.answer(who, [key], request, making, lambda said: 100)
+
+
+async def test_the_same_request_is_answered_once_for_a_day(store: SqliteStore, clock: Clock) -> None:
+    """After that it is a new one."""
+    kept, making = Once(store, clock), Making()
+    assert await ask(kept, making) == await ask(kept, making) == (200, {"made": 1})
+    assert (await ask(kept, making, who="other"))[1] == {"made": 2}
+    clock.forward(86399)
+    assert (await ask(kept, making))[1] == {"made": 1}
+    clock.forward(1)
+    assert (await ask(kept, making))[1] == {"made": 3}
+
+
+async def test_race_the_same_request_twice_at_once(store: SqliteStore, clock: Clock) -> None:
+    """One is made; the other is told that it is being answered, and gets the same when it comes back."""
+    kept, making = Once(store, clock), Making()
+    making.waits = asyncio.Event()
+    first = asyncio.ensure_future(ask(kept, making))
+    while not making.made:
+        await asyncio.sleep(0)
+    status, said = await ask(kept, making)
+    assert (status, said["error"]["code"]) == (409, "in_progress")
+    making.waits.set()
+    assert await first == await ask(kept, making) == (200, {"made": 1})
+
+
+async def test_who_hangs_up_is_answered_when_they_come_back(store: SqliteStore, clock: Clock) -> None:
+    """What was begun is done once."""
+    kept, making = Once(store, clock), Making()
+    making.waits = asyncio.Event()
+    first = asyncio.ensure_future(ask(kept, making))
+    while not making.made:
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    making.waits.set()
+    while (answer := await ask(kept, making))[0] == 409:
+        await asyncio.sleep(0)
+    assert answer == (200, {"made": 1})
+
+
+async def test_a_refusal_may_be_asked_again(store: SqliteStore, clock: Clock) -> None:
+    """Nothing was made: the key is free."""
+    kept, making = Once(store, clock), Making()
+    making.status = 503
+    assert (await ask(kept, making))[0] == 503
+    making.status = 200
+    assert (await ask(kept, making, request=b"another"))[1] == {"made": 2}
+
+
+async def test_after_a_restart_nothing_is_made_twice(store: SqliteStore, clock: Clock) -> None:
+    """The answer is gone, and whoever asks again is told to look; another request is still another one."""
+    making = Making()
+    assert (await ask(Once(store, clock), making))[0] == 200
+    after = Once(store, clock)
+    status, said = await ask(after, making)
+    assert (status, said["error"]["code"]) == (409, "asked_before")
+    status, said = await ask(after, making, request=b"another")
+    assert (status, said["error"]["code"]) == (422, "key_reused")
+    assert (await ask(after, making, who="other"))[1] == {"made": 2}
+    clock.forward(86400)
+    assert (await ask(after, making))[1] == {"made": 3}
+
+
+async def test_what_a_killed_gate_was_doing_is_not_done_again(store: SqliteStore, clock: Clock) -> None:
+    """It may have been made: that is for the asker to see."""
+    making = Making()
+    making.waits = asyncio.Event()
+    first = asyncio.ensure_future(ask(Once(store, clock), making))
+    while not making.made:
+        await asyncio.sleep(0)
+    status, said = await ask(Once(store, clock), making)
+    assert (status, said["error"]["code"], making.made) == (409, "asked_before", 1)
+    making.waits.set()
+    await first
+
+
+async def test_what_cannot_be_stored_is_not_begun(store: SqliteStore, clock: Clock) -> None:
+    """Fails closed, and the key is free when it can."""
+    kept, making = Once(store, clock), Making()
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await ask(kept, making)
+    assert making.made == 0 and not kept._kept["w"]
+
+
+async def test_memory_is_bounded(store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In number and in bytes for each asker, and askers whose keys are old are forgotten."""
+    kept, making = Once(store, clock), Making()
+    monkeypatch.setattr(once, "MOST_OF_ONE", 50)
+    for number in range(60):
+        await ask(kept, making, f"k{number}")
+    assert len(kept._kept["w"]) == 50
+    monkeypatch.setattr(once, "MOST_BYTES_OF_ONE", 1000)
+    await ask(kept, making, "last")
+    assert len(kept._kept["w"]) == 10
+    assert (await ask(kept, making, "last"))[1] == {"made": making.made}
+    clock.forward(86400)
+    await ask(kept, making, who="another")
+    assert set(kept._kept) == {"another"}
