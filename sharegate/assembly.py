@@ -283,7 +283,9 @@ async def opened(
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 now=now,
             ),
-            records=Records(Upkeep(config), store, attributed, store.check if isinstance(store, RedisStore) else None),
+            records=Records(
+                Upkeep(config), store, attributed, now, store.check if isinstance(store, RedisStore) else None
+            ),
             tokens=ApiTokens(acts=acts, store=store, trail=attributed, now=now, pace=pace),
             trails=Trails(
                 history=WholeTrail(store, trail, ring, now),

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -252,12 +253,14 @@ async def test_a_disk_that_is_full_leaves_no_half_copy(filled: Config, tmp_path:
 async def test_older_records_are_put_back_and_let_nobody_in_by_themselves(
     tmp_path: Path, jupyter: JupyterServer
 ) -> None:
-    """A link that was revoked after the copy stands again in it: everything is paused until the owner has looked. Keys,
-    cookie and links fit, and the history goes on from there."""
+    """A link that was revoked after the copy stands again in it: everything is paused until the owner has looked, and
+    tokens of programs are ended. Keys, cookie and links fit, and the history goes on from there."""
     async with gatehouse(tmp_path, jupyter) as gate:
         made = await gate.share(**{"for": ["Ann", "Bo"]})
         ann, bo = await gate.visit(made, 0), await gate.visit(made, 1)
         config = gate.running.config
+        token = {"name": "CI", "capabilities": ["shares:read"], "expires": time.time() + 3600}
+        token = (await gate.call("POST", "tokens", token))["token"]
         await gate.call("POST", "store/backup", {"to": str(tmp_path / "copy")})
         with pytest.raises(Refused, match="in use"):
             upkeep.restore(config, tmp_path / "copy", with_keys=False)
@@ -268,7 +271,8 @@ async def test_older_records_are_put_back_and_let_nobody_in_by_themselves(
     assert Path(done["kept"]).exists()
     async with app.offline(config) as api:
         status, answer = await api.call("POST", "/api/v1/store/restored", {}, {})
-        assert (status, answer["paused"]) == (200, [made["share"]["id"]])
+        assert (status, answer) == (200, {"paused": [made["share"]["id"]], "tokens": [token["id"]]})
+        assert [each["state"] for each in (await api.call("GET", "/api/v1/tokens"))[1]["tokens"]] == ["revoked"]
     async with gatehouse(tmp_path, jupyter, gate_port=config.gate_port) as gate:
         ann, bo = replace(ann, gate=gate), replace(bo, gate=gate)
         assert [await reads(who) for who in (ann, bo)] == [403, 403]

@@ -139,7 +139,7 @@ async def restore(
     )
     async with cli.control() as control:
         answer = await control.call("POST", api_path("store", "restored"), body={"pause": not no_pause})
-    done |= {"paused": answer["paused"]}
+    done |= {"paused": answer["paused"], "tokens": answer["tokens"]}
     if cli.as_json:
         cli.output.document(done)
         return
@@ -151,6 +151,9 @@ async def restore(
         cli.output.warn(
             f"{words.count(len(done['paused']), 'share')} paused: sharegate list --all, then sharegate resume ID"
         )
+    if done["tokens"]:
+        ended = words.count(len(done["tokens"]), "token")
+        cli.output.warn(f"{ended} of programs revoked: make those anew that you still want (sharegate token create)")
 
 
 async def migrate(

@@ -252,6 +252,8 @@ class Api:
 
     def changed(self, change: Change) -> None:
         """Called by the store after each commit."""
+        if change.kind == "asked":
+            return  # bookkeeping of a request, which tells by itself what it did
         self._tell({"kind": change.kind, "at": self._now(), "text": "", "id": change.id, "share": ""})
 
     def asked(self, hand: Hand) -> None:

@@ -41,7 +41,7 @@ KEPT = 20
 FORGOTTEN = 30.0
 
 
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
+class ProveBody(msgspec.Struct, forbid_unknown_fields=True):
     """`to`: the file on this computer that the receipt will be written to, by whoever asks."""
 
     quick: bool = False
@@ -49,7 +49,7 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     to: str = ""
 
 
-class _Check(msgspec.Struct, forbid_unknown_fields=True):
+class CheckBody(msgspec.Struct, forbid_unknown_fields=True):
     receipt: dict[str, Any]
 
 
@@ -109,7 +109,7 @@ class Proofs:
                 "Attack a share as a stranger would, and sign what was tried",
                 Can.SHARES_WRITE,
                 kept.OneProof,
-                body=_Body,
+                body=ProveBody,
                 private=("to",),
             ),
             Route("GET", "proofs/{id}", self._show, "How far a proof is", Can.SHARES_READ, kept.OneProof),
@@ -121,7 +121,7 @@ class Proofs:
                 "Whether this gate signed a receipt",
                 Can.GATE_READ,
                 kept.ReceiptChecked,
-                body=_Check,
+                body=CheckBody,
             ),
         ]
 
@@ -149,7 +149,7 @@ class Proofs:
     # -- verbs ----------------------------------------------------------------------------------------------------
 
     async def _begin(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = msgspec.convert(body, _Body)
+        asked = msgspec.convert(body, ProveBody)
         share = await self._store.share(parts["id"])
         if share is None:
             raise NotFound("share", parts["id"])
@@ -200,7 +200,7 @@ class Proofs:
 
     async def _check(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """Whether this gate signed a receipt. Raises Invalid."""
-        found = receipt.from_json(msgspec.json.encode(msgspec.convert(body, _Check).receipt))
+        found = receipt.from_json(msgspec.json.encode(msgspec.convert(body, CheckBody).receipt))
         key = self._ring.public(found.kid)
         if key is None:
             raise Invalid("receipt", "another gate signed it", "Check it with that gate's key set: --jwks FILE")

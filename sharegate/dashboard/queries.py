@@ -15,7 +15,7 @@ class _Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class Named(_Asked):
-    ref: Annotated[str, Meta(description="A short id or a name.", max_length=1000)] = ""
+    ref: Annotated[str, Meta(description="A short id or a name.")] = ""
 
 
 class AllShares(_Asked):
@@ -23,7 +23,7 @@ class AllShares(_Asked):
 
 
 class OfShare(_Asked):
-    share: Annotated[str, Meta(description="Only of this share (its id).", max_length=1000)] = ""
+    share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
 
 
 class WhichVisits(OfShare):

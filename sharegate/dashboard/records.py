@@ -44,6 +44,7 @@ class Records:
         upkeep: Upkeep,
         store: ShareStore,
         trail: Recorder,
+        now: Callable[[], float],
         elsewhere: Callable[[], Awaitable[list[str]]] | None = None,
     ) -> None:
         """`elsewhere` looks for faults in records that are in no file of ours."""
@@ -51,6 +52,7 @@ class Records:
         self._upkeep = upkeep
         self._store = store
         self._trail = trail
+        self._now = now
 
     def table(self) -> list[Route]:
         return [
@@ -101,4 +103,9 @@ class Records:
                     AuditEvent(action=Action.SHARE_PAUSED, actor="owner", share=share.id, detail="older records")
                 )
                 paused.append(share.id)
-        return {"paused": paused}
+        ended = [token for token in await self._store.api_tokens() if asked.pause and token.revoked is None]
+        for token in ended:
+            await self._store.change_api_token(token.id, revoked=self._now())
+            event = AuditEvent(action=Action.TOKEN_REVOKED, actor="owner", detail=f"{token.id} older records")
+            await self._trail.record(event)
+        return {"paused": paused, "tokens": [token.id for token in ended]}

@@ -159,7 +159,10 @@ class BackedUp(Shape):
 
 
 class AfterRestore(Shape):
+    """Shares that were paused, and tokens that were ended."""
+
     paused: list[str]
+    tokens: list[str]
 
 
 class Invited(Shape):

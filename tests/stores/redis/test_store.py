@@ -125,6 +125,17 @@ async def test_an_older_gate_commits_nothing_even_before_it_hears_of_the_new_for
     assert not (await (await another()).link("l1")).paused
 
 
+async def test_an_older_format_is_brought_up(server: RedisServer, store: RedisStore, tmp_path: Path) -> None:
+    """So that no older gate opens it any more; one with another key changes nothing."""
+    await store.close()
+    server.command("HSET", "sharegate:meta", "format", "1")
+    with pytest.raises(Refused):
+        await open_redis(StoreUrl.parse(server.url), key=b"x" * 32, folder=tmp_path / "other")
+    assert server.command("HGET", "sharegate:meta", "format") == b"1"
+    await (await open_redis(StoreUrl.parse(server.url), key=KEY, folder=tmp_path / "run")).close()
+    assert server.command("HGET", "sharegate:meta", "format") == str(fitness.FORMAT).encode()
+
+
 @pytest.mark.parametrize(
     ("kind", "id", "value"),
     [("share", "s1", b"junk"), ("visit", "v1", b"\x93\x01\x00\xc4\x02{}"), ("knock", "k2", None)],
