@@ -8,6 +8,7 @@ SharegateError
 ├── Ambiguous         a short id or name fits several things
 ├── Refused           an owner's command that the rules of the house do not permit
 ├── Unreachable       a gate or a Jupyter server that should answer does not
+├── Unsent            a mail that the mail server did not take, or may not have taken
 └── StoreUnavailable  the store cannot promise durability: the gate fails closed (503)
     └── AccountFull   it keeps nothing more on one visitor's account
 """
@@ -270,6 +271,59 @@ class Refused(SharegateError):
 
 class Unreachable(SharegateError):
     """A gate or Jupyter server that should answer does not (exit code 5, status 503)."""
+
+
+class Why(StrEnum):
+    """Why a mail was not sent."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    LOGIN = "login"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+    PROTOCOL = "protocol"
+    BROKEN = "broken"
+    BUSY = "busy"
+    UNKNOWN = "unknown"
+
+
+_UNSENT: dict[Why, tuple[str, str]] = {
+    Why.UNREACHABLE: ("cannot be reached", "Check smtp_host and smtp_port, and whether the gate may connect there"),
+    Why.TIMEOUT: ("did not answer in time", "Try again later; check smtp_port and smtp_security if it stays so"),
+    Why.TLS: ("does not speak TLS as expected", "Check smtp_security: tls (465) or starttls (587), and smtp_port"),
+    Why.CERTIFICATE: ("has a certificate that is not believed", "Check that smtp_host is its name, and smtp_ca_file"),
+    Why.LOGIN: ("refuses the login", "Check smtp_user and smtp_password_file"),
+    Why.SENDER: ("takes no mail from mail_from", "Check mail_from; some servers want smtp_user to be the same"),
+    Why.RECIPIENT: ("does not take mail for this address", "Check the address"),
+    Why.CONTENT: ("refused the message", "Ask whoever runs it what it objects to"),
+    Why.PROTOCOL: ("does not speak as a mail server does", "Check smtp_host, smtp_port and smtp_security"),
+    Why.BROKEN: ("broke off", "Try again later"),
+    Why.BUSY: ("is asked by too many at once", "Try again in a moment"),
+    Why.UNKNOWN: ("broke off after it had the message", "It may have been sent: look there before sending it again"),
+}
+assert set(_UNSENT) == set(Why), "every reason has words"
+
+
+class Unsent(SharegateError):
+    """A mail that the mail server did not take; for Why.UNKNOWN nobody knows. `told` are the server's own words (code
+    and text), for owners; it holds no secret."""
+
+    def __init__(self, why: Why, server: str, told: str = "", *, code: int = 0) -> None:
+        super().__init__(why, server, told)
+        self.why = why
+        self.server = server
+        self.told = " ".join(filter(None, (str(code or ""), told)))
+
+    @property
+    def remedy(self) -> str:
+        return _UNSENT[self.why][1]
+
+    def __str__(self) -> str:
+        said = f" ({self.told})" if self.told else ""
+        return f"the mail server {self.server} {_UNSENT[self.why][0]}{said}"
 
 
 class StoreUnavailable(SharegateError):

@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": {"errors"},
     "messages": set(),
     "settings": set(),
-    "config": {"errors", "settings", "store_url"},
+    "passwords": {"errors"},
+    "config": {"errors", "mail.configured", "mail.model", "passwords", "settings", "store_url"},
     # Where the gate listens.
     "ports": {"config", "errors"},
     "store_url": {"errors"},
@@ -53,6 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "stores": {"errors", "store_url", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "limits", "messages", "websocket"},
+    # Sends what it is given; what a code proves is decided elsewhere.
+    "mail": {"errors"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
     # Attacks a share from outside, and knows from the server itself what lies there.
@@ -121,6 +124,7 @@ MAY_USE: dict[str, set[str]] = {
     "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo", "client"},
     "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
+    "aiosmtplib": {"mail"},
     "redis": {"stores"},
     "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
@@ -152,6 +156,7 @@ TESTED_ELSEWHERE = {
     "condition.py": "tests/test_metrics.py",
     "messages.py": "values that every test of the gate is made of",
     "stores/deciding.py": "tests/stores/conformance.py",
+    "mail/interfaces.py": "protocols",
     "audit/events.py": "values; tests/audit/test_trail.py",
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",
