@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from sharegate.errors import Denied, Reason
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
 
 SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
 _PREVIEWS = frozenset({VisitKind.PREVIEW})
@@ -45,6 +46,16 @@ def check_decision(knock: Knock, state: KnockState, visit: Visit | None) -> None
         raise ValueError("a knock is admitted with a visit, or refused or gone without one")
     if visit is not None and (visit.share, visit.link) != (knock.share, knock.link):
         raise ValueError("the visit is not of the link that was knocked at")
+
+
+def tried(code: MailCode, code_hash: str, at: float, tries: int) -> tuple[bool, MailCode | None]:
+    """Whether this is the code, and what is kept of it after that."""
+    if code.expires <= at:
+        return False, None
+    if hmac.compare_digest(code.code_hash, code_hash):
+        return True, None
+    counted = msgspec.structs.replace(code, tries=code.tries + 1)
+    return False, counted if counted.tries < tries else None
 
 
 def person_of(code: DeviceCode, origin: Visit, at: float) -> str:

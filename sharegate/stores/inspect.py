@@ -17,7 +17,7 @@ import msgspec
 
 from sharegate.audit.interfaces import Sealed
 from sharegate.errors import NotFound, StoreUnavailable
-from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, Share, Visit
 from sharegate.stores import trail_table
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.schema import APPLICATION_ID, format_of
@@ -34,6 +34,7 @@ _RECORDS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("visits", Visit),
     ("knocks", Knock),
     ("device_codes", DeviceCode),
+    ("mail_codes", MailCode),
     ("upstreams", Upstream),
     ("versions", Snapshot),
 )

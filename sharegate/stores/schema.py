@@ -72,6 +72,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (upstream, file, epoch, seq))",
         "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
     ),
+    ("CREATE TABLE mail_codes (id TEXT PRIMARY KEY, expires REAL NOT NULL, body TEXT NOT NULL)",),
 )
 VERSION = len(MIGRATIONS)
 # Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, Share, Visit, VisitKind
 from sharegate.upstream.model import Credential, Upstream
 
 START = 1_800_000_000.0
@@ -35,6 +35,10 @@ def a_device(id: str = "d1", **fields: Any) -> Visit:
 
 def a_code(code_hash: str = "h1", **fields: Any) -> DeviceCode:
     return DeviceCode(**{"code_hash": code_hash, "visit": "v1", "expires": START + 300} | fields)
+
+
+def a_mail_code(id: str = "m1", **fields: Any) -> MailCode:
+    return MailCode(**{"id": id, "code_hash": "h1", "expires": START + 600} | fields)
 
 
 def an_upstream(id: str = "u1", **fields: Any) -> Upstream:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
     check_still,
@@ -19,6 +19,7 @@ from sharegate.stores.deciding import (
     link_follows,
     person_of,
     taking_from,
+    tried,
     visit_follows,
 )
 from sharegate.stores.records import FIXED, read_back
@@ -76,16 +77,18 @@ class Draft:
             "knock": mirror.knocks,
             "upstream": mirror.upstreams,
             "code": self._records.codes,
+            "mailed": self._records.mailed,
         }
         return held[kind].get(id)
 
     def all(self, kind: str) -> Iterator[Any]:
-        """Knocks, visits or codes, as they would be."""
+        """Knocks, visits or codes of either kind, as they would be."""
         mirror = self._records.mirror
         held: dict[str, dict[str, Any]] = {
             "knock": mirror.knocks,
             "visit": mirror.visits,
             "code": self._records.codes,
+            "mailed": self._records.mailed,
         }
         yield from self._as_changed(kind, held[kind], lambda _: True)
 
@@ -241,6 +244,19 @@ def spend_device_code(draft: Draft, code_hash: str, visit: Visit, at: float, dev
         raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
     draft.put("code", code_hash, None)
     return open_visit(draft, device_of(visit, origin, person), None)
+
+
+def put_mail_code(draft: Draft, code: MailCode) -> None:
+    draft.put("mailed", code.id, read_back(code))
+
+
+def try_mail_code(draft: Draft, id: str, code_hash: str, at: float, tries: int) -> bool:
+    code: MailCode | None = draft.get("mailed", id)
+    if code is None:
+        return False
+    right, kept = tried(code, code_hash, at, tries)
+    draft.put("mailed", id, kept)
+    return right
 
 
 def put_upstream(draft: Draft, upstream: Upstream, token: bytes) -> None:

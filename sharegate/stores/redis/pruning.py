@@ -29,6 +29,9 @@ def prune_records(made: Draft, now: float) -> Pruned:
     codes = [code.code_hash for code in made.all("code") if code.expires <= now]
     for id in codes:
         made.put("code", id, None)
+    mailed = [code.id for code in made.all("mailed") if code.expires <= now]
+    for id in mailed:
+        made.put("mailed", id, None)
     knocks = [knock.id for knock in made.all("knock") if knock.created <= now - KNOCKS_KEPT]
     for id in knocks:
         made.put("knock", id, None)
@@ -39,7 +42,7 @@ def prune_records(made: Draft, now: float) -> Pruned:
     ]
     for id in visits:
         draft.change(made, Visit, id, {"address": "", "agent": ""})
-    return Pruned(len(codes), 0, len(knocks), len(visits))
+    return Pruned(len(codes) + len(mailed), 0, len(knocks), len(visits))
 
 
 def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list[str]) -> None:

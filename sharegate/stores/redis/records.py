@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sharegate.errors import StoreUnavailable
-from sharegate.shares.model import DeviceCode, Knock, Link, RulesInForce, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, RulesInForce, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.writer import Written
@@ -22,6 +22,7 @@ _TYPES: dict[str, Any] = {
     "knock": Knock,
     "upstream": Upstream,
     "code": DeviceCode,
+    "mailed": MailCode,
     "rules": RulesInForce,
 }
 _damaged = (msgspec.DecodeError, TypeError, ValueError, IndexError)
@@ -59,6 +60,7 @@ class Records:
     token: str = ""
     mirror: Mirror = field(default_factory=Mirror)
     codes: dict[str, DeviceCode] = field(default_factory=dict)
+    mailed: dict[str, MailCode] = field(default_factory=dict)
     rules: RulesInForce | None = None
     arrivals: dict[tuple[str, str], Arrival] = field(default_factory=dict)
 
@@ -69,11 +71,12 @@ class Records:
             if one.kind == "rules":
                 self.rules = one.record
                 told.append(one)
-            elif one.kind == "code":
+            elif one.kind in ("code", "mailed"):
+                held: dict[str, Any] = self.codes if one.kind == "code" else self.mailed
                 if one.record is None:
-                    self.codes.pop(one.id, None)
+                    held.pop(one.id, None)
                 else:
-                    self.codes[one.id] = one.record
+                    held[one.id] = one.record
             else:
                 told.append(one)
                 mirrored.append(one)
