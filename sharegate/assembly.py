@@ -32,6 +32,7 @@ from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
@@ -45,6 +46,8 @@ from sharegate.descriptors import Budget, budget, limit
 from sharegate.entrance import Front
 from sharegate.errors import Invalid, Refused
 from sharegate.listener.crowd import Crowd
+from sharegate.mail.interfaces import Mailer
+from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
@@ -109,6 +112,7 @@ class House:
     metrics: Metrics
     crowd: Crowd
     room: Budget
+    mailer: Mailer | None
 
 
 @contextlib.asynccontextmanager
@@ -189,7 +193,12 @@ async def opened(
         agreement = Agreement(in_force, store, store.writer, now)
         closing.callback(store.subscribe(agreement.changed))
         found_by = [resources.findings, advisories.findings, agreement.findings]
-        doctor = Doctor(config, store, servers, trail, front, found_by)
+        mailer = Smtp(config.mail, now) if config.mail is not None else None
+
+        async def mail_findings() -> list[dict[str, str]]:
+            return await mailing.findings()
+
+        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
         erasure = Erasure(store)
         issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
         stored_history = StoredHistory(store, store)
@@ -205,6 +214,7 @@ async def opened(
             warnings=doctor.warnings,
             doctor=doctor.findings,
         )
+        mailing = Mailing(mailer, config.mail, facts, trail)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -279,6 +289,7 @@ async def opened(
                 now=now,
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),
+            mailing=mailing,
             facts=facts,
             describe=describe,
             now=now,
@@ -316,6 +327,7 @@ async def opened(
             metrics,
             crowd,
             room,
+            mailer,
         )
 
 

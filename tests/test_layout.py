@@ -88,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
+        "mail",
         *("__version__", "config", "errors", "paths", "shares", "visits"),
         *("audit.erasure", "audit.events", "audit.interfaces"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed", "versions"),
@@ -95,8 +96,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {
         *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
-        *("lab", "limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions"),
-        *("visits", "writing"),
+        *("lab", "limits", "listener", "mail", "metrics", "policy", "shares", "stores", "upkeep", "upstream"),
+        *("versions", "visits", "writing"),
     },
     "app": {
         *("assembly", "ports"),

@@ -25,7 +25,20 @@ def _show_version(wanted: bool) -> None:
 
 def build(*, rich_help: bool = False) -> typer.Typer:
     """The whole program. With `rich_help` its help is drawn with colours and boxes, for a terminal."""
-    from sharegate.cli import asks, history, owning, proving, servers, settings, sharing, signing, storing, up, versions
+    from sharegate.cli import (
+        asks,
+        history,
+        mailing,
+        owning,
+        proving,
+        servers,
+        settings,
+        sharing,
+        signing,
+        storing,
+        up,
+        versions,
+    )
     from sharegate.cli.command import epilog
 
     examples = ("sharegate demo", "sharegate up ~/lectures", "sharegate share ~/lectures/week3 --for Ann")
@@ -48,7 +61,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    for module in (up, sharing, owning, asks, history, proving, versions, servers, settings, signing, storing):
+    for module in (up, sharing, owning, asks, history, proving, versions, servers, settings, mailing, signing, storing):
         module.add(app)
     return app
 

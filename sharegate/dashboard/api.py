@@ -26,6 +26,7 @@ from sharegate.dashboard.bodies import NewServerBody, check_text, read_query
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
@@ -81,6 +82,7 @@ class Api:
         records: Records,
         trails: Trails,
         erasing: Erasing,
+        mailing: Mailing,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -104,6 +106,7 @@ class Api:
         self.records = records
         self.trails = trails
         self.erasing = erasing
+        self.mailing = mailing
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -134,6 +137,7 @@ class Api:
             *self.records.table(),
             *self.trails.table(),
             *self.erasing.table(),
+            *self.mailing.table(),
         ]
 
     async def call(
