@@ -2,6 +2,7 @@
 // put into no storage, no history entry, no element. Nothing is spent before the person clicks.
 
 import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell } from "./door.js";
+import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
 
@@ -115,6 +116,7 @@ function picture(about, acted) {
   put("for", link.name || "");
   put("role", about.role_sentence || about.role || "");
   putList("recorded", about.recorded || []);
+  email.begin(about);
   expires = Number(about.expires) || 0;
   times();
   put("ended", about.ended_at ? moment(about.ended_at) : "");
@@ -148,7 +150,7 @@ function times() {
 }
 
 // When the gate refuses what the page offered, the link's state has changed: look again instead of arguing.
-const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access)/;
+const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|recipient_needed)/;
 async function changed(problem) {
   if (!(problem instanceof Problem) || !CHANGED.test(problem.code)) return false;
   await look(true);
@@ -157,15 +159,18 @@ async function changed(problem) {
 
 onSend(form("open"), "Opening…", async (element) => {
   const field = element.querySelector("input[name=name]");
-  const name = field.closest("[hidden]") ? "" : field.value.trim();
   try {
-    enter((await ask("/join", { token, name })).location);
+    if (await email.asksFirst(element, token)) return false;
+    const name = field.closest("[hidden]") ? "" : field.value.trim();
+    enter((await ask("/join", { token, name, ...email.proof(element) })).location);
     return true;
   } catch (problem) {
     if (await changed(problem)) return false;
+    if (problem instanceof Problem && problem.code === "mail_code_invalid") email.wrong(element);
     throw problem;
   }
 });
+email.canMail(form("open"), () => token);
 
 onSend(form("device"), "Opening…", async () => {
   enter((await ask("/join/device", { code, name: "" })).location);
@@ -194,9 +199,12 @@ onSend(form("start"), "Looking…", async (element) => {
   await begin(found, true);
 });
 
-const knocking = (same, name) => ({ token, name, same_person: same });
 const unanswered = async (problem) => problem instanceof Problem && problem.code === "no_access" && changed(problem);
-for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
+for (const section of ["in_use", "full", "over"]) {
+  const knocking = (same, name) => ({ token, name, same_person: same, ...email.proof(form(section)) });
+  canKnock(form(section), section, knocking, unanswered, (element) => email.asksFirst(element, token));
+  email.canMail(form(section), () => token);
+}
 
 // "I am Bo" says the name already; it stays theirs to change.
 form("in_use").addEventListener("change", (event) => {

@@ -7,9 +7,11 @@ const PATIENT = 60;
 
 let back = "";
 
-// Let `form` knock with what `about(same, name)` gives; `section` is where "Knock again" leads.
-export function canKnock(form, section, about, failed = () => false) {
+// Let `form` knock with what `about(same, name)` gives; `section` is where "Knock again" leads. `before` may do something
+// else with the click.
+export function canKnock(form, section, about, failed = () => false, before = () => false) {
   onSend(form, "Knocking…", async () => {
+    if (await before(form)) return;
     const who = form.querySelector("input[name=who]:checked");
     const name = form.querySelector("input[name=name]").value.trim();
     let answer;
