@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sharegate import __version__
@@ -113,6 +113,7 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    key: bytes = field(repr=False)
 
 
 @contextlib.asynccontextmanager
@@ -328,6 +329,7 @@ async def opened(
             crowd,
             room,
             mailer,
+            store_key(config.keys_dir),
         )
 
 

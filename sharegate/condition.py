@@ -65,8 +65,8 @@ class OpenThings(Protocol):
 
     def by_kind(self) -> Mapping[Any, int]: ...
 
-    def grants(self) -> Sequence[object]:
-        """One for each visit that has something open."""
+    def visits(self) -> int:
+        """How many visits have something open."""
 
 
 class OpenDocuments(Protocol):
@@ -113,7 +113,7 @@ class Condition:
             checks=await self.health.look(),
             rooms=self.documents.count(),
             unsaved=self.documents.unsaved(),
-            visits=len(self.things.grants()),
+            visits=self.things.visits(),
             knocks=knocks,
             trail_waiting=self.history.waiting,
             versions_bytes=self.versions_bytes,

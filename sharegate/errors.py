@@ -44,6 +44,15 @@ class Reason(StrEnum):
     CLIENTS_OFF = "clients_off"
     BROWSER_ON_PROGRAM_ADDRESS = "browser_on_program_address"
     PLACES_TAKEN = "places_taken"
+    # what a link asks for
+    OUTSIDE_NETWORKS = "outside_networks"
+    NOT_YET = "not_yet"
+    PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
+    PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 -- a word, no secret
+    RECIPIENT_NEEDED = "recipient_needed"
+    APPROVAL_NEEDED = "approval_needed"
+    OTHER_DOMAIN = "other_domain"
+    MAIL_CODE_INVALID = "mail_code_invalid"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
     BAD_HOST = "bad_host"
@@ -87,12 +96,14 @@ class Reason(StrEnum):
     ROOM_LIMIT = "room_limit"
     BYTES_LIMIT = "bytes_limit"
     OVERLAY_LIMIT = "overlay_limit"
+    MAIL_LIMIT = "mail_limit"
     # what is not there
     UPSTREAM_AWAY = "upstream_away"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_BAD_ANSWER = "upstream_bad_answer"
     UPSTREAM_NOT_OURS = "upstream_not_ours"
     STORE_UNAVAILABLE = "store_unavailable"
+    MAIL_UNAVAILABLE = "mail_unavailable"
     DRAINING = "draining"
 
 
@@ -143,6 +154,14 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CLIENTS_OFF: Meaning(403, "clients_off", "This link is for browsers only."),
     Reason.BROWSER_ON_PROGRAM_ADDRESS: Meaning(403, "not_for_browsers", "This address is for programs."),
     Reason.PLACES_TAKEN: Meaning(409, "places_taken", "Programs use this link from as many places as it allows."),
+    Reason.OUTSIDE_NETWORKS: Meaning(403, "outside_networks", "This link does not open from here."),
+    Reason.NOT_YET: Meaning(403, "not_yet", "This link does not open yet."),
+    Reason.PASSPHRASE_NEEDED: Meaning(403, "passphrase_needed", "This link asks for a passphrase."),
+    Reason.PASSPHRASE_WRONG: Meaning(403, "passphrase_wrong", "That is not the passphrase."),
+    Reason.RECIPIENT_NEEDED: Meaning(403, "recipient_needed", "This link asks for a proved e-mail address."),
+    Reason.APPROVAL_NEEDED: Meaning(403, "approval_needed", "The owner lets people in one by one."),
+    Reason.OTHER_DOMAIN: Meaning(403, "other_domain", "This link is for addresses at another domain."),
+    Reason.MAIL_CODE_INVALID: Meaning(403, "mail_code_invalid", "This code does not open the link."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
     Reason.CROSS_SITE: _FOREIGN,
@@ -179,12 +198,14 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CHANNEL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.ROOM_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.BYTES_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.MAIL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.OVERLAY_LIMIT: Meaning(413, "overlay_limit", "Your own layout and settings are full here."),
     Reason.UPSTREAM_AWAY: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.UPSTREAM_TIMEOUT: Meaning(504, "server_slow", "The Jupyter server did not answer in time."),
     Reason.UPSTREAM_BAD_ANSWER: Meaning(502, "server_fault", "The Jupyter server gave an unusable answer."),
     Reason.UPSTREAM_NOT_OURS: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.STORE_UNAVAILABLE: Meaning(503, "gate_fault", "The gate cannot keep its records and lets nobody in."),
+    Reason.MAIL_UNAVAILABLE: Meaning(503, "mail_unavailable", "No code can be sent at the moment."),
     Reason.DRAINING: Meaning(503, "gate_restarting", "The gate is restarting."),
 }
 
@@ -196,12 +217,15 @@ class SharegateError(Exception):
 
 
 class Denied(SharegateError):
-    """The gate refuses. `detail` is for the trail only and must hold no secret."""
+    """The gate refuses. `detail` is for the trail only and must hold no secret. `wait`: whole seconds after which it is
+    worth trying again, where that is known (Retry-After); `recorded`: in the trail already, with all that is known."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, wait: int = 0, recorded: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+        self.wait = wait
+        self.recorded = recorded
 
     def __str__(self) -> str:
         return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value

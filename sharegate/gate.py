@@ -39,6 +39,7 @@ from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
 from sharegate.sending import FLOOR, LASTING_TLS, LONG, Flight, let_go, pieces, with_floor
 from sharegate.shares.authenticate import Authenticator, check_share
+from sharegate.shares.conditions import ASKED_FOR
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, VisitKind, new_id
 from sharegate.upstream.interfaces import UpstreamDirectory
@@ -59,10 +60,8 @@ _STRANGER = frozenset({Reason.NO_CREDENTIAL, Reason.BAD_CREDENTIAL, Reason.AMBIG
 # A person whose visit is over is told what happened.
 _OVER = frozenset(
     {Reason.VISIT_ENDED, Reason.LINK_REVOKED, Reason.LINK_EXPIRED, Reason.LINK_PAUSED, Reason.SHARE_REVOKED}
-    | {Reason.SHARE_EXPIRED, Reason.SHARE_PAUSED, Reason.ROOT_CHANGED}
+    | {Reason.SHARE_EXPIRED, Reason.SHARE_PAUSED, Reason.ROOT_CHANGED, *ASKED_FOR}
 )
-# Recorded by the door itself, with share and link.
-_DOOR_RECORDED = frozenset({Reason.LINK_IN_USE, Reason.SEATS_TAKEN})
 FOLD_SECONDS = 10.0
 # Answers that only a browser has use for.
 _PAGES = frozenset({"page", "root-redirect"})
@@ -310,7 +309,8 @@ class Gate:
         """The visit's own cookie, and no other credential beside it."""
         share, visit = path.segments[1], path.segments[2][1:]
         place = self._site.addresses.of(share).visit_cookie(visit)
-        grant = await self._authenticator.by_cookie(share, visit, cookies.values(request.headers, place.name))
+        shown = cookies.values(request.headers, place.name)
+        grant = await self._authenticator.by_cookie(share, visit, shown, request.peer)
         # Upstream a `token` argument would win over our header.
         named = (unquote(pair.partition("=")[0]) for pair in raw_query.split("&")) if raw_query else ()
         if "Authorization" in request.headers or "token" in named:
@@ -458,13 +458,14 @@ class Gate:
                 return address_page()
             if act.asked is not None and reason in _OVER:
                 return await self._own.ended(request, *act.asked)
-        return refusal(meaning, act.id, html, _WAIT.get(reason, 10 if meaning.status == 429 else None))
+        wait = denied.wait or _WAIT.get(reason, 10 if meaning.status == 429 else None)
+        return refusal(meaning, act.id, html, wait)
 
     async def _record_refusal(self, request: Request, denied: Denied, act: Act) -> Reason:
         """Record it, and return the reason that is told: a refusal that cannot be recorded is a fault of the store."""
         grant = act.grant
         try:
-            if denied.reason in _DOOR_RECORDED:
+            if denied.recorded:
                 return denied.reason
             if grant is None:
                 place = network(request.peer)

@@ -51,6 +51,11 @@ class Buckets:
         now = self._now()
         self._put(key, self._level(key, now) - amount, now)
 
+    def give_back(self, key: str, amount: float) -> None:
+        """Take less than was taken: what was counted turned out to be fine."""
+        now = self._now()
+        self._put(key, min(self._level(key, now) + amount, self._burst), now)
+
     def check(self, key: str, reason: Reason) -> None:
         """Raise Denied(`reason`) while the key is in debt."""
         found = self._levels.get(key)

@@ -23,6 +23,7 @@ from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from sharegate.visits.entry import Comer
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
+from sharegate.visits.passphrase import PassphraseProof
 from tests.conftest import Clock
 
 ANN = Comer(browser="", address="192.0.2.7", agent="Mozilla/5.0 Firefox")
@@ -105,7 +106,15 @@ async def house(folder: Path, clock: Clock) -> AsyncIterator[House]:
             issuer=Issuer(store, tokens, ground, policies.sharing, clock),
             ground=ground,
             notes=notes,
-            door=Door(store, authenticator, notes, ADDRESSES, clock, role_sentence=policies.roles.sentence),
+            door=Door(
+                store,
+                authenticator,
+                notes,
+                ADDRESSES,
+                clock,
+                role_sentence=policies.roles.sentence,
+                proofs=[PassphraseProof(clock)],
+            ),
             knocks=Knocks(store, policies.sharing, clock),
         )
     finally:

@@ -226,13 +226,20 @@ class Channels:
             counts[each.cut.kind] += 1
         return counts
 
-    def grants(self) -> list[Grant]:
-        """One grant per visit that has something open: the one under which its latest thing was opened."""
-        return list({each.grant.visit.id: each.grant for each in self._all if each.cut.reason is None}.values())
+    def visits(self) -> int:
+        """How many visits have something open."""
+        return len({each.grant.visit.id for each in self._all if each.cut.reason is None})
 
-    def cut(self, *, reason: Reason, share: str = "", link: str = "", visit: str = "") -> int:
+    def grants(self) -> list[Grant]:
+        """One grant for each address from which a visit has something open: the one under which its latest thing was
+        opened."""
+        opened = (each.grant for each in self._all if each.cut.reason is None)
+        return list({(grant.visit.id, grant.peer): grant for grant in opened}.values())
+
+    def cut(self, *, reason: Reason, share: str = "", link: str = "", visit: str = "", peer: str | None = None) -> int:
         """Cut all that fit (without a name: all), synchronously. Returns how many channels and streams that were."""
-        return sum(each.cut.cut(reason) for each in list(self._those(share, link, visit)))
+        those = [each for each in self._those(share, link, visit) if peer is None or each.grant.peer == peer]
+        return sum(each.cut.cut(reason) for each in those)
 
     async def drained(self, *, share: str = "", link: str = "", visit: str = "", within: float = 5.0) -> None:
         """Wait until nothing that fits is open any more, at most `within` seconds."""

@@ -138,6 +138,11 @@ _ADVICE: dict[Reason, str] = {
     Reason.VISIT_ENDED: "Open your link again to come back or to knock.",
     Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
     Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
+    Reason.OUTSIDE_NETWORKS: "It is for some networks only. Open your link again from one of them.",
+    Reason.NOT_YET: "Open your link again later, in this browser: you are back where you were then.",
+    Reason.PASSPHRASE_NEEDED: "Open your link again in this browser and type the passphrase that {owner} gave you.",
+    Reason.RECIPIENT_NEEDED: "Open your link again in this browser and show that the address is yours.",
+    Reason.APPROVAL_NEEDED: "Open your link again in this browser and knock: {owner} lets people in one by one now.",
 }
 _PASSING_CODE = 1013
 _CODES = {

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.addresses import GateAddresses
+from sharegate.shares.conditions import NEEDED, closed, needs, unmet
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.shares.roles import RoleTable
@@ -69,6 +70,27 @@ def check_program(share: Share, link: Link, visit: Visit) -> None:
         raise Denied(Reason.LINK_REPLACED)
 
 
+def check_met(link: Link, visit: Visit, peer: str, now: float) -> None:
+    """Whether the link's conditions are met by a visit, for whoever asks from this address."""
+    reason = unmet(link, visit, peer, now)
+    if reason is not None:
+        raise Denied(reason)
+
+
+def check_open_for(link: Link, peer: str, now: float) -> None:
+    """Whether a link opens at all from there, and by now."""
+    reason = closed(link, peer, now)
+    if reason is not None:
+        raise Denied(reason)
+
+
+def check_open_for_programs(link: Link, peer: str, now: float) -> None:
+    """Whether a program may use the link from there. It can prove nothing, and nobody lets it in by hand."""
+    check_open_for(link, peer, now)
+    for need in needs(link):
+        raise Denied(NEEDED[need], "a program")
+
+
 class Authenticator:
     """Knows who asks. Every answer is taken from the store as it is now. What was worked out from three records is kept
     beside these very records, and counts while the store still has them and none of them has expired."""
@@ -94,12 +116,13 @@ class Authenticator:
         if change.kind == "visit":
             self._worked_out.pop(change.id, None)
 
-    async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str]) -> Grant:
-        """The grant of a visit, shown its cookie.
+    async def by_cookie(self, share_id: str, visit_id: str, cookies: list[str], peer: str = "") -> Grant:
+        """The grant of a visit, shown its cookie from the address `peer`. Without an address no link opens that is for
+        some networks.
 
         Raises Denied: `no_credential`, `ambiguous_credential` (two cookies of the name), `other_visit` (a cookie,
-        but not this visit's), or why share, link or visit ended. Without the right cookie nothing about the
-        visit can be learnt, not even whether there is one.
+        but not this visit's), why share, link or visit ended, or what the link asks for. Without the right cookie
+        nothing about the visit can be learnt, not even whether there is one.
         """
         if not cookies:
             raise Denied(Reason.NO_CREDENTIAL)
@@ -109,7 +132,7 @@ class Authenticator:
         given = secret_hash(cookies[0])
         if visit is None or visit.share != share_id or not hmac.compare_digest(visit.cookie_hash, given):
             raise Denied(Reason.OTHER_VISIT)
-        return await self._grant(visit)
+        return await self._grant(visit, peer)
 
     async def holder(self, share_id: str, visit_id: str, cookies: list[str]) -> Visit | None:
         """The visit whose cookie this is, ended or not; None without proof. Only for telling what happened."""
@@ -119,17 +142,18 @@ class Authenticator:
         return visit if hmac.compare_digest(visit.cookie_hash, secret_hash(cookies[0])) else None
 
     async def again(self, grant: Grant) -> Grant:
-        """The same visit as the store knows it now: for what was open or waiting in between."""
+        """The same visit, asking from the same address, as the store knows it now: for what was open or waiting in
+        between."""
         visit = await self._store.visit(grant.visit.id)
         if visit is None:
             raise Denied(Reason.VISIT_ENDED, "gone")
-        return await self._grant(visit)
+        return await self._grant(visit, grant.peer)
 
-    async def program(self, visit: Visit) -> Grant:
-        """The grant of a program, whose token was verified and names the visit's link."""
+    async def program(self, visit: Visit, peer: str = "") -> Grant:
+        """The grant of a program at the address `peer`, whose token was verified and names the visit's link."""
         if visit.kind is not VisitKind.CLIENT:
             raise Denied(Reason.OTHER_VISIT, "no program's")
-        return await self._grant(visit)
+        return await self._grant(visit, peer)
 
     async def by_link(self, token: str) -> tuple[Share, Link, bool]:
         """Share and link of a share token, whatever state they are in: the door tells people what happened.
@@ -150,7 +174,7 @@ class Authenticator:
         check_share(share, now)
         check_link(link, now)
 
-    async def _grant(self, visit: Visit) -> Grant:
+    async def _grant(self, visit: Visit, peer: str) -> Grant:
         share = await self._store.share(visit.share)
         link = await self._store.link(visit.link)
         if share is None or link is None or link.share != share.id:
@@ -159,9 +183,10 @@ class Authenticator:
         known = self._worked_out.get(visit.id)
         if known is not None:
             grant, roles = known
-            # A record is never changed, only replaced: the same ones stand as they stood, but for the time.
+            # A record is never changed, only replaced: the same ones stand as they stood, but for the time and for
+            # where it is asked from.
             same = grant.visit is visit and grant.share is share and grant.link is link and roles is self._roles
-            if same and now < grant.expires:
+            if same and grant.peer == peer and link.not_before <= now < grant.expires:
                 return grant
             del self._worked_out[visit.id]
         check_share(share, now)
@@ -169,6 +194,7 @@ class Authenticator:
         check_visit(visit, now)
         if visit.kind is VisitKind.CLIENT:
             check_program(share, link, visit)
+        check_met(link, visit, peer, now)
         role = self._role(share, link, visit)
         grant = Grant(
             share=share,
@@ -178,6 +204,7 @@ class Authenticator:
             capabilities=self._roles.capabilities(role),
             expires=min(share.expires, link.expires, visit.expires),
             addresses=self._addresses.of(share.id),
+            peer=peer,
         )
         if len(self._worked_out) >= _REMEMBERED:
             self._worked_out.clear()

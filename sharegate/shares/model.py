@@ -153,7 +153,11 @@ def _path_of(root: str) -> CanonicalPath:
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced."""
+    """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced.
+
+    From `not_before` on are conditions (shares/conditions.py); empty ones ask for nothing. `networks` are CIDR texts,
+    `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
+    """
 
     id: str
     share: str
@@ -168,6 +172,16 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires: float
     paused: bool = False
     revoked: float | None = None
+    not_before: float = 0.0
+    networks: tuple[str, ...] = ()
+    ask: bool = False
+    passphrase: str = ""
+    recipient: str = ""
+    domain: str = ""
+
+    def __repr__(self) -> str:
+        state = "revoked" if self.revoked is not None else "paused" if self.paused else "open"
+        return f"<Link {self.id} of share {self.share} ({self.kind.value}, {state})>"
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -175,6 +189,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
     from which the link was passed on (knock). `serial` is the link's when a program's visit began, 0 for all others.
+    Proved were `passphrase` (a fingerprint of the link's hash) and `email`; `admitted`: the owner let in the person
+    whose device this is.
     """
 
     id: str
@@ -194,6 +210,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     address: str = ""
     agent: str = ""
     serial: int = 0
+    passphrase: str = ""
+    email: str = ""
+    admitted: bool = False
 
     def __repr__(self) -> str:
         state = "ended" if self.ended is not None else "open"
@@ -252,7 +271,8 @@ class MailCode(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Who asks and what for: the frozen result of authenticating. Only shares.authenticate makes one."""
+    """Who asks, from which address, and what for: the frozen result of authenticating. Only shares.authenticate makes
+    one."""
 
     share: Share
     link: Link
@@ -261,6 +281,7 @@ class Grant:
     capabilities: frozenset[Capability]
     expires: float
     addresses: ShareAddresses
+    peer: str = ""
 
     @property
     def root(self) -> CanonicalPath:

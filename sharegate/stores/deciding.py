@@ -67,7 +67,7 @@ def person_of(code: DeviceCode, origin: Visit, at: float) -> str:
 
 
 def device_of(visit: Visit, origin: Visit, person: str) -> Visit:
-    """The visit of a new device: what it may is what the visit may from which it came."""
+    """The visit of a new device: what it may, and what was proved, is as with the visit from which it came."""
     return msgspec.structs.replace(
         visit,
         kind=VisitKind.DEVICE,
@@ -77,4 +77,12 @@ def device_of(visit: Visit, origin: Visit, person: str) -> Visit:
         role=origin.role,
         name=origin.name,
         expires=origin.expires,
+        passphrase=origin.passphrase,
+        email=origin.email,
+        admitted=origin.admitted or origin.kind is VisitKind.KNOCK,
     )
+
+
+def forgotten_link(link: Link) -> dict[str, Any]:
+    """What is blanked in a link. An address is not merely taken away: that would open it to everybody."""
+    return {"name": "", "recipient": "erased" if link.recipient else ""}

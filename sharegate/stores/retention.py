@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sharegate.errors import NotFound
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores import records
+from sharegate.stores.deciding import forgotten_link
 from sharegate.stores.writer import Written
 
 DAY = 86400.0
@@ -64,12 +65,12 @@ def forget(
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         with suppress(NotFound):
-            records.change(connection, written, Visit, id, {**nobody, "cookie_hash": ""})
+            records.change(connection, written, Visit, id, {**nobody, "cookie_hash": "", "email": ""})
         connection.execute("DELETE FROM overlays WHERE visit = ?", (id,))
         connection.execute("DELETE FROM device_codes WHERE json_extract(body, '$.visit') = ?", (id,))
     for id in links:
         with suppress(NotFound):
-            records.change(connection, written, Link, id, {"name": ""})
+            records.change(connection, written, Link, id, forgotten_link(records.find(connection, Link, id)))
     for id in knocks:
         with suppress(NotFound):
             waits = records.find(connection, Knock, id).state is KnockState.WAITING

@@ -72,6 +72,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (upstream, file, epoch, seq))",
         "CREATE INDEX edits_by ON edits (origin) WHERE origin != ''",
     ),
+    # From here on links have conditions; a version that does not know them would write a link back without them, and so
+    # open it.
     ("CREATE TABLE mail_codes (id TEXT PRIMARY KEY, expires REAL NOT NULL, body TEXT NOT NULL)",),
 )
 VERSION = len(MIGRATIONS)

@@ -10,7 +10,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
 from sharegate.messages import Request, Response
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.authenticate import Authenticator, check_met
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant
 from sharegate.visits import cookies
@@ -82,6 +82,8 @@ class OwnAddresses:
             if visit.ended is not None:
                 at = visit.ended
                 why = Ended.LEFT if visit.ended_reason == "left" else Ended.ENDED
+            else:
+                check_met(link, visit, request.peer, self._now())
         except Denied as denied:
             why = Ended.of(denied.reason.value)
             whole = denied.reason.value.startswith("share") or denied.reason is Reason.ROOT_CHANGED
@@ -89,4 +91,8 @@ class OwnAddresses:
                 at = (share.revoked if whole else link.revoked) or 0.0
             elif why is Ended.EXPIRED:
                 at = share.expires if whole else link.expires
-        return ended_page(Ending(why=why, owner=share.owner, share=share.name, at=at, whole_share=whole))
+            elif why is Ended.NOT_YET:
+                at = link.not_before
+        # What is shared is not for whoever took a cookie elsewhere.
+        name = "" if why is Ended.OUTSIDE_NETWORKS else share.name
+        return ended_page(Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole))

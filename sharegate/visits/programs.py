@@ -21,7 +21,7 @@ from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab.synthetic import json_answer
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.messages import Headers, Request, Response
-from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.authenticate import Authenticator, check_open_for_programs
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.pages import negotiate
@@ -155,8 +155,8 @@ class Programs:
     async def enter(self, asked: Asked, share_id: str) -> Grant:
         """The grant of the visit that goes with a token, which the first use makes.
 
-        Denied: `bad_credential` (not ours, or of another share), `link_replaced`, `clients_off`, why it ended,
-        `join_limit`.
+        Denied: `bad_credential` (not ours, or of another share), `link_replaced`, `clients_off`, why it ended, what the
+        link asks for, `join_limit`.
         """
         share, link, current = await self._authenticator.by_link(asked.token)
         if share.id != share_id:
@@ -166,9 +166,10 @@ class Programs:
         self._authenticator.check_standing(share, link)
         if not share.clients or link.kind is LinkKind.PREVIEW:
             raise Denied(Reason.CLIENTS_OFF)
+        check_open_for_programs(link, asked.request.peer, self._now())
         visit = await self._visit(share, link, asked)
         await self._authenticator.by_link(asked.token)
-        return await self._authenticator.program(visit)
+        return await self._authenticator.program(visit, asked.request.peer)
 
     async def come_from(self, grant: Grant, request: Request) -> None:
         """Note where the token is used from: a new address or agent is recorded before it is answered.

@@ -1,4 +1,5 @@
-"""Ends what is open when its share, link or visit no longer stands: at a change at once, at an expiry within a second.
+"""Ends what is open when its share, link or visit no longer stands, or no longer meets what its link asks for: at a
+change at once, at an expiry within a second.
 
 Fails closed: a visit whose standing cannot be read ends too.
 """
@@ -24,10 +25,10 @@ class OpenThings(Protocol):
     """What is open (channels/registry.py)."""
 
     def grants(self) -> list[Grant]:
-        """One grant per visit that has something open, as it was when the thing was opened."""
+        """One grant for each address from which a visit has something open, as it was when the thing was opened."""
 
-    def cut(self, *, visit: str, reason: Reason) -> int:
-        """Cut everything of a visit, synchronously; how many."""
+    def cut(self, *, visit: str, reason: Reason, peer: str | None = None) -> int:
+        """Cut everything of a visit (with `peer`: everything from that address), synchronously; how many."""
 
 
 class RootChecks(Protocol):
@@ -122,8 +123,13 @@ class Standing:
 
     async def _cut(self, ended: list[tuple[Grant, Reason]]) -> None:
         """Cut all, then record it: the last one does not wait for the first one's record."""
-        cut = [(grant, reason, self._things.cut(visit=grant.visit.id, reason=reason)) for grant, reason in ended]
+        cut = [(grant, reason, self._cut_one(grant, reason)) for grant, reason in ended]
         await asyncio.gather(*(self._record(grant, reason, count) for grant, reason, count in cut if count))
+
+    def _cut_one(self, grant: Grant, reason: Reason) -> int:
+        # Where somebody asks from is no matter of the visit's: it goes on from elsewhere.
+        peer = grant.peer if reason is Reason.OUTSIDE_NETWORKS else None
+        return self._things.cut(visit=grant.visit.id, reason=reason, peer=peer)
 
     @staticmethod
     async def _fault(grant: Grant, check: Callable[[Grant], Awaitable[object]]) -> Reason | None:

@@ -6,7 +6,7 @@ from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.model import Capability, Grant, Link, Role, Share, Visit
 
 
-def grant(share: str = "s1", link: str = "l1", visit: str = "v1", role: Role = Role.VIEW) -> Grant:
+def grant(share: str = "s1", link: str = "l1", visit: str = "v1", role: Role = Role.VIEW, peer: str = "") -> Grant:
     may = {Capability.ROOMS_READ} | ({Capability.ROOMS_WRITE} if role is not Role.VIEW else set())
     return Grant(
         share=Share(id=share, upstream="up", owner="ann", root="sub/shared", created=0.0, expires=1e12),
@@ -16,4 +16,5 @@ def grant(share: str = "s1", link: str = "l1", visit: str = "v1", role: Role = R
         capabilities=frozenset(may),
         expires=1e12,
         addresses=GateAddresses("http://127.0.0.1:8870").of(share),
+        peer=peer,
     )

@@ -88,6 +88,19 @@ async def test_grants_are_one_per_visit_and_without_what_was_cut() -> None:
         assert [each.visit.id for each in channels.grants()] == ["v2"]
 
 
+async def test_each_address_of_a_visit_is_watched_and_can_be_cut_by_itself() -> None:
+    """One visit from two networks: a grant for each, and what is open from the other one goes on."""
+    channels = Channels()
+    home, away = grant(peer="10.0.0.1"), grant(peer="192.0.2.1")
+    async with channels.open(home) as one, channels.open(home) as two, channels.open(away, kind="stream") as three:
+        assert sorted(each.peer for each in channels.grants()) == ["10.0.0.1", "192.0.2.1"]
+        assert channels.visits() == 1
+        assert channels.cut(visit="v1", peer="192.0.2.1", reason=Reason.OUTSIDE_NETWORKS) == 1
+        assert (one.reason, two.reason, three.reason) == (None, None, Reason.OUTSIDE_NETWORKS)
+        assert [each.peer for each in channels.grants()] == ["10.0.0.1"]
+        assert channels.cut(visit="v1", reason=Reason.VISIT_ENDED) == 2 and channels.visits() == 0
+
+
 async def test_drained_waits_until_the_named_are_gone() -> None:
     """And only for these."""
     channels = Channels()

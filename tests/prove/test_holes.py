@@ -210,11 +210,11 @@ def arguments_pass(patch: Patch, server: JupyterServer) -> None:
 def no_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
     honest = Authenticator.by_cookie
 
-    async def told(self: Authenticator, share: str, visit: str, cookies: list[str]) -> Grant:
+    async def told(self: Authenticator, share: str, visit: str, cookies: list[str], peer: str) -> Grant:
         found = await self._store.visit(visit)
         if found is not None and not cookies:
-            return await self._grant(found)
-        return await honest(self, share, visit, cookies)
+            return await self._grant(found, peer)
+        return await honest(self, share, visit, cookies, peer)
 
     patch.setattr(Authenticator, "by_cookie", told)
 
@@ -230,11 +230,11 @@ def programs_are_believed(patch: Patch, server: JupyterServer) -> None:
 def any_cookie_is_enough(patch: Patch, server: JupyterServer) -> None:
     honest = Authenticator.by_cookie
 
-    async def told(self: Authenticator, share: str, visit: str, cookies: list[str]) -> Grant:
+    async def told(self: Authenticator, share: str, visit: str, cookies: list[str], peer: str) -> Grant:
         found = await self._store.visit(visit)
         if found is not None and cookies:
-            return await self._grant(found)
-        return await honest(self, share, visit, cookies)
+            return await self._grant(found, peer)
+        return await honest(self, share, visit, cookies, peer)
 
     patch.setattr(Authenticator, "by_cookie", told)
 

@@ -27,6 +27,61 @@ async def entered(home: House) -> Entry:
     return await home.door.open(home.token(link), "", ANN)
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"networks": ("10.0.0.0/8",)}, Reason.OUTSIDE_NETWORKS),
+        ({"not_before": 4e9}, Reason.NOT_YET),
+        ({"passphrase": "$argon2id$"}, Reason.PASSPHRASE_NEEDED),
+        ({"ask": True}, Reason.APPROVAL_NEEDED),
+        ({"recipient": "ann@example.org"}, Reason.RECIPIENT_NEEDED),
+        ({"domain": "example.org"}, Reason.RECIPIENT_NEEDED),
+    ],
+)
+async def test_attack_a_condition_that_is_set_is_asked_for_at_once(
+    home: House, change: dict[str, object], reason: Reason
+) -> None:
+    """By the next request and by what is being answered; when it is taken away the same visit goes on."""
+    entry = await entered(home)
+    asked = entry.share.id, entry.visit.id, [entry.cookie], "192.0.2.7"
+    grant = await home.authenticator.by_cookie(*asked)
+    await home.store.change_link(grant.link.id, **change)
+    for asking in (home.authenticator.again(grant), home.authenticator.by_cookie(*asked)):
+        with pytest.raises(Denied) as caught:
+            await asking
+        assert caught.value.reason is reason
+    with pytest.raises(Denied, match="other_visit"):  # without the cookie nothing is learnt of it
+        await home.authenticator.by_cookie(*asked[:2], ["x" * 43], "10.0.0.1")
+    await home.store.change_link(grant.link.id, **{name: getattr(grant.link, name) for name in change})
+    assert (await home.authenticator.again(grant)).visit.id == entry.visit.id
+
+
+async def test_attack_a_cookie_that_is_taken_elsewhere_is_judged_from_there(home: House) -> None:
+    """One cookie from two networks, also with everything worked out for the other: each is asked for its own."""
+    entry = await entered(home)
+    await home.store.change_link(entry.visit.link, networks=("192.0.2.0/24",))
+    asked = entry.share.id, entry.visit.id, [entry.cookie]
+    inside = await home.authenticator.by_cookie(*asked, "192.0.2.7")
+    for peer in ("198.51.100.9", "::1", "", "no address"):
+        with pytest.raises(Denied, match="outside_networks"):
+            await home.authenticator.by_cookie(*asked, peer)
+    assert inside.peer == "192.0.2.7"
+    assert (await home.authenticator.by_cookie(*asked, "::ffff:192.0.2.7")).peer == "::ffff:192.0.2.7"
+    assert (await home.authenticator.again(inside)).peer == "192.0.2.7"
+
+
+async def test_a_clock_that_goes_back_before_the_first_moment_closes_again(home: House) -> None:
+    """What was worked out does not outlive that."""
+    entry = await entered(home)
+    await home.store.change_link(entry.visit.link, not_before=home.clock() - 5)
+    asked = entry.share.id, entry.visit.id, [entry.cookie]
+    grant = await home.authenticator.by_cookie(*asked)
+    assert await home.authenticator.by_cookie(*asked) is grant
+    home.clock.forward(-10)
+    with pytest.raises(Denied, match="not_yet"):
+        await home.authenticator.by_cookie(*asked)
+
+
 async def test_nothing_is_worked_out_twice_for_the_same_records(home: House) -> None:
     """The grant is the very same while nothing changed."""
     entry = await entered(home)

@@ -216,10 +216,9 @@ class ShareContract:
 
     async def test_forgetting_blanks_people_and_nothing_else(self, store: Store, reopened: Reopen) -> None:
         """Names, addresses, agents and cookies go, with layouts and codes; a waiting knock is gone; all else stays."""
-        await store.change_link("l1", name="Ann")
-        visit = await store.open_visit(
-            a_visit(name="Ann", address="192.0.2.0", agent="Firefox", cookie_hash="c", browser_hash="b"), seats=1
-        )
+        await store.change_link("l1", name="Ann", recipient="ann@example.org", passphrase="hash")
+        who = {"name": "Ann", "address": "192.0.2.0", "agent": "Firefox", "email": "ann@example.org"}
+        visit = await store.open_visit(a_visit(**who, cookie_hash="c", browser_hash="b"), seats=1)
         other = await store.open_visit(a_visit("v2", name="Bo", cookie_hash="d", kind=VisitKind.KNOCK), seats=None)
         await store.add_knock(a_knock(name="Ann", address="192.0.2.0", agent="Firefox", browser_hash="b"), limit=5)
         await store.put_overlay("v1", "workspace", "default", b"x", items=1, total_bytes=9)
@@ -229,9 +228,11 @@ class ShareContract:
         await store.forget(visits=["v1", "nowhere"], links=["l1", "nowhere"], knocks=[knock.id, "nowhere"])
         for reopen in (False, True):
             store = await reopened() if reopen else store
-            blank = msgspec.structs.replace(visit, name="", address="", agent="", cookie_hash="", browser_hash="")
+            nobody = dict.fromkeys([*who, "cookie_hash", "browser_hash"], "")
+            blank = msgspec.structs.replace(visit, **nobody)
             assert (await store.visit("v1"), await store.visit("v2")) == (blank, other)
-            assert (await store.link("l1")) == a_link(name="")
+            # Without any recipient the link would be for everybody.
+            assert (await store.link("l1")) == a_link(name="", recipient="erased", passphrase="hash")
             (gone,) = await store.knocks(waiting_only=False)
             assert gone.state is KnockState.GONE
             assert (gone.name, gone.address, gone.agent, gone.browser_hash) == ("", "", "", "")
@@ -444,8 +445,10 @@ class ShareContract:
     # -- devices
 
     async def test_a_device_code_works_once(self, store: Store) -> None:
-        """Of concurrent uses one gets in, as a device of the code's visit, with its name, role, link and expiry."""
-        await store.open_visit(a_visit(name="Ann", role=Role.EDIT), seats=1)
+        """Of concurrent uses one gets in, as a device of the code's visit, with its name, role, link and expiry, and
+        what it had proved."""
+        proved = {"passphrase": "proved", "email": "ann@example.org"}
+        await store.open_visit(a_visit(name="Ann", role=Role.EDIT, **proved), seats=1)
         await store.add_device_code(a_code())
         results = await asyncio.gather(
             *(
@@ -457,9 +460,37 @@ class ShareContract:
         (device,) = (result for result in results if not isinstance(result, BaseException))
         assert (device.kind, device.came_from, device.link, device.share) == (VisitKind.DEVICE, "v1", "l1", "s1")
         assert (device.name, device.role, device.expires) == ("Ann", Role.EDIT, LATER)
+        assert (device.passphrase, device.email, device.admitted) == ("proved", "ann@example.org", False)
         refused = [one.reason for one in results if isinstance(one, Denied)]
         assert refused == [Reason.DEVICE_CODE_INVALID] * 9
         assert await store.device_code("h1") is None
+
+    async def test_a_device_of_somebody_who_was_let_in_is_let_in_too(self, store: Store, reopened: Reopen) -> None:
+        """And a device that this one adds; that of somebody who was not is not."""
+        await store.open_visit(a_visit(kind=VisitKind.KNOCK), seats=None)
+        await store.open_visit(a_visit("v2"), seats=None)
+        for code, visit, device in (("h1", "v1", "d1"), ("h2", "d1", "d2"), ("h3", "v2", "d3")):
+            await store.add_device_code(a_code(code, visit=visit))
+            await store.spend_device_code(code, a_device(device), at=START, devices=9)
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            found = {visit.id: visit.admitted for visit in await store.visits("s1")}
+            assert found == {"v1": False, "v2": False, "d1": True, "d2": True, "d3": False}
+
+    async def test_conditions_of_a_link_and_what_was_proved_are_kept(self, store: Store, reopened: Reopen) -> None:
+        """Each as it was given, also after the store was opened anew, and when something else of them is changed."""
+        asked = {"not_before": START, "networks": ("10.0.0.0/8", "2001:db8::/32"), "ask": True}
+        asked |= {"passphrase": "$argon2id$hash", "recipient": "ann@example.org", "domain": "example.org"}
+        await store.change_link("l1", **asked)
+        visit = await store.open_visit(a_visit(passphrase="f", email="ann@example.org", admitted=True), seats=1)
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            assert await store.link("l1") == a_link(**asked)
+            assert await store.visit("v1") == visit
+        assert await store.change_link("l1", paused=True) == a_link(**asked, paused=True)
+        assert "hash" not in repr(await store.link("l1"))
+        with pytest.raises(TypeError):
+            await store.change_link("l1", networks=(10,))
 
     async def test_a_device_code_ends(self, store: Store, clock: Clock) -> None:
         """Unknown, expired and orphaned codes are one answer."""

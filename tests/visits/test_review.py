@@ -11,7 +11,7 @@ from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import KnockState
 from sharegate.visits.entry import Comer
-from sharegate.visits.join import KNOCK_LASTS
+from sharegate.visits.knocking import KNOCK_LASTS
 from tests.conftest import Clock
 from tests.house import ANN, EVE, House, house
 

@@ -14,8 +14,9 @@ from sharegate.stores.redis.connection import Server
 from sharegate.stores.redis.names import KINDS, Names
 from sharegate.stores.redis.scripts import Script
 
-# How the data is laid out. A change of it is a new number and a step that leads there.
-FORMAT = 1
+# How the data is laid out. A change of it is a new number and a step that leads there. 2: links have conditions; a
+# version that does not know them would write a link back without them, and so open it.
+FORMAT = 2
 _OLDEST = {"redis": (7, 0), "valkey": (8, 0)}
 _CHECK = b"sharegate"
 _PLACE = "check"
@@ -25,6 +26,18 @@ _CREATE = Script(
     """
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'position', '0', 'check', ARGV[3])
+return 1
+""",
+)
+
+# To the newest format. With another id and another token of the last commit, so that a gate of an older version that
+# runs sees that this is not the store any more that it knew: it commits nothing from here on, and answers nothing.
+_RAISE = Script(
+    "raise",
+    """
+local format = tonumber(redis.call('HGET', KEYS[1], 'format'))
+if format == nil or format >= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], 'format', ARGV[1], 'id', ARGV[2], 'token', ARGV[3])
 return 1
 """,
 )
@@ -114,7 +127,10 @@ async def claim(server: Server, names: Names, box: ContentBox) -> str:
             f"the store {server.url} was made with another store key",
             "Give all gates of one store the same keys_dir",
         ) from None
-    return str(id.decode())
+    if int(format) == FORMAT:
+        return str(id.decode())
+    await server.run(_RAISE, [names.meta], str(FORMAT), secrets.token_hex(16), secrets.token_hex(16))
+    return str((await server.ask("HGET", names.meta, "id")).decode())
 
 
 async def _something_there(server: Server, names: Names) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Knock, KnockState, Link, Visit
+from sharegate.stores.deciding import forgotten_link
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
@@ -50,12 +51,13 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         if made.get("visit", id) is not None:
-            draft.change(made, Visit, id, {**nobody, "cookie_hash": ""})
+            draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": ""})
     for code in [code for code in made.all("code") if code.visit in visits]:
         made.put("code", code.code_hash, None)
     for id in links:
-        if made.get("link", id) is not None:
-            draft.change(made, Link, id, {"name": ""})
+        link = made.get("link", id)
+        if link is not None:
+            draft.change(made, Link, id, forgotten_link(link))
     for id in knocks:
         knock = made.get("knock", id)
         if knock is not None:

@@ -59,6 +59,11 @@ class Ended(StrEnum):
     ENDED = "ended"
     LEFT = "left"
     REFUSED = "refused"
+    OUTSIDE_NETWORKS = "outside_networks"
+    NOT_YET = "not_yet"
+    PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
+    RECIPIENT_NEEDED = "recipient_needed"
+    APPROVAL_NEEDED = "approval_needed"
     UNKNOWN = "unknown"
 
     @classmethod

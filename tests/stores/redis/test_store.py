@@ -22,7 +22,7 @@ from sharegate.stores.retention import DAY, Pruned
 from sharegate.versions.model import EditKind
 from tests.real.redis import RedisServer, running_redis
 from tests.stores import conformance
-from tests.stores.records import LATER, START, a_share, a_visit
+from tests.stores.records import LATER, START, a_link, a_share, a_visit
 from tests.stores.redis.gates import KEY, Opener, event, plant, until
 from tests.stores.version_contract import PLACE, PLENTY, VersionContract, a_snapshot, edit
 
@@ -91,6 +91,38 @@ async def test_a_newer_format_is_not_opened(server: RedisServer, store: RedisSto
     ) as refused:
         await another()
     assert refused.value.code == "store_newer"
+
+
+async def test_a_store_of_the_first_format_is_brought_up_and_older_gates_are_out(
+    server: RedisServer, store: RedisStore, another: Opener
+) -> None:
+    """Its records are there. A gate that runs and does not know of conditions would drop them: it commits nothing any
+    more, and answers nothing."""
+    await plant(store)
+    # As an older version leaves it; `store` goes on as a gate of that version does.
+    server.command("HSET", "sharegate:meta", "format", "1")
+    newer = await another()
+    assert server.command("HGET", "sharegate:meta", "format").strip() == str(fitness.FORMAT).encode()
+    await newer.change_link("l1", networks=("10.0.0.0/8",))
+    with pytest.raises(StoreUnavailable):
+        await store.change_link("l1", paused=True)
+    await until(lambda: store._following._broken)
+    assert (await newer.link("l1")) == a_link(networks=("10.0.0.0/8",))
+    again = await another()
+    assert await again.link("l1") == a_link(networks=("10.0.0.0/8",))
+
+
+async def test_an_older_gate_commits_nothing_even_before_it_hears_of_the_new_format(
+    server: RedisServer, store: RedisStore, another: Opener
+) -> None:
+    """What it decided on is not the newest commit any more, though nothing was committed since."""
+    await plant(store)
+    server.command("HSET", "sharegate:meta", "format", "1")
+    await store._following.stop()
+    await another()
+    with pytest.raises(StoreUnavailable):
+        await store.change_link("l1", paused=True)
+    assert not (await (await another()).link("l1")).paused
 
 
 @pytest.mark.parametrize(

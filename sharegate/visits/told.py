@@ -1,0 +1,82 @@
+"""What the door tells the holder of a link. Plain values in, plain values out."""
+
+from __future__ import annotations
+
+from sharegate.errors import Denied, Reason
+from sharegate.shares.authenticate import check_link, check_share
+from sharegate.shares.model import Link, LinkKind, RootKind, Share
+
+RECORDED = (
+    "when you come and go",
+    "which files you open",
+)
+
+
+def recorded(*, full_addresses: bool) -> list[str]:
+    """What is recorded of a visitor, in words."""
+    address = "your network address" if full_addresses else "your network address (shortened)"
+    return [*RECORDED, f"{address} and your browser"]
+
+
+def whole(share: Share, link: Link, *, hidden: bool) -> dict[str, object]:
+    """Who shares what, and until when. `hidden`: not what, nor with whom, to somebody who has yet to show that it is
+    meant for them."""
+    return {
+        "owner": share.owner,
+        "owner_badge": "",
+        "share": _nothing(share.kind)
+        if hidden
+        else {
+            "name": share.name,
+            "kind": share.kind.value,
+            "folder": share.root_path.name,
+            "message": share.message,
+        },
+        "link": {"name": "" if hidden else link.name, "kind": link.kind.value},
+        "expires": min(share.expires, link.expires),
+        "ask_name": not link.name and link.kind is not LinkKind.PREVIEW,
+    }
+
+
+def outside(share: Share) -> dict[str, object]:
+    """Who shares, and that it does not open from here: nothing else, and not from where it does."""
+    return {
+        "state": "outside",
+        "needs": [],
+        "mail": {},
+        "opens": 0.0,
+        "owner": share.owner,
+        "owner_badge": "",
+        "share": _nothing(RootKind.DIRECTORY),
+        "link": {"name": "", "kind": LinkKind.PERSON.value},
+        "role": "",
+        "role_sentence": "",
+        "expires": 0.0,
+        "ended_by": "",
+        "ended_at": 0.0,
+        "ended_why": "",
+        "ask_name": False,
+        "shared_origin": False,
+        "recorded": [],
+    }
+
+
+def _nothing(kind: RootKind) -> dict[str, object]:
+    return {"name": "", "kind": kind.value, "folder": "", "message": ""}
+
+
+def ended(share: Share, link: Link, current: bool, now: float) -> tuple[str, float]:
+    """Why a link does not let anybody in, in one word, and since when (0 unknown)."""
+    try:
+        check_share(share, now)
+        check_link(link, now)
+    except Denied as denied:
+        word = denied.reason.value.partition("_")[2]
+        if denied.reason is Reason.ROOT_CHANGED:
+            return "suspended", 0.0
+        times = {
+            "revoked": share.revoked if share.revoked is not None else link.revoked,
+            "expired": min(share.expires, link.expires),
+        }
+        return word, times.get(word) or 0.0
+    return ("", 0.0) if current else ("replaced", 0.0)
