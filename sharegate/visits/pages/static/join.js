@@ -135,7 +135,6 @@ function picture(about, acted) {
     shared_origin: yes(about.shared_origin),
     recorded: yes((about.recorded || []).length),
     passphrase: yes(needs.includes("passphrase")),
-    email: yes(needs.includes("email")),
     // Where everybody knocks, the owner hears only of who has what else the link asks for.
     knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval")),
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
