@@ -20,7 +20,7 @@ class PlainSocket:
     status: int
 
     @classmethod
-    async def open(cls, who: Inside, path: str) -> PlainSocket:
+    async def open(cls, who: Inside, path: str, place: str = "127.0.0.1") -> PlainSocket:
         fields = {
             **who.manners("GET"),
             "Host": who.gate.origin.partition("://")[2],
@@ -30,7 +30,7 @@ class PlainSocket:
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        reader, writer = await connection(who)
+        reader, writer = await connection(who, place)
         writer.write(head(f"GET {who.base}{path} HTTP/1.1", fields))
         answer = await reader.readuntil(b"\r\n\r\n")
         return cls(reader, writer, int(answer.split(b" ")[1]))
@@ -89,8 +89,8 @@ class SlowReader:
     length: int
 
     @classmethod
-    async def open(cls, who: Inside, path: str) -> SlowReader:
-        reader, writer = await connection(who)
+    async def open(cls, who: Inside, path: str, place: str = "127.0.0.1") -> SlowReader:
+        reader, writer = await connection(who, place)
         fields = {**who.manners("GET"), "Host": who.gate.origin.partition("://")[2]}
         writer.write(head(f"GET {who.base}{path} HTTP/1.1", fields))
         answer = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -113,8 +113,10 @@ class SlowReader:
 _opened: list[asyncio.StreamWriter] = []
 
 
-async def connection(who: Inside) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    opened = await asyncio.open_connection("127.0.0.1", who.gate.running.config.gate_port, limit=1 << 16)
+async def connection(who: Inside, place: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """From another address of this computer, where `place` is one."""
+    port = who.gate.running.config.gate_port
+    opened = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16, local_addr=(place, 0))
     _opened.append(opened[1])
     return opened
 

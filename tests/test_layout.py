@@ -216,6 +216,7 @@ TESTED_ELSEWHERE = {
     "visits/told.py": "tests/visits/test_join.py, test_proving.py",
     "shares/interfaces.py": "protocols",
     "shares/model.py": "values",
+    "shares/wanted.py": "tests/shares/test_issue.py",
     "stores/crypt.py": "tests/stores/sqlite",
     "stores/files.py": "tests/stores/sqlite",
     "stores/lock.py": "tests/stores/sqlite, tests/test_restart.py",

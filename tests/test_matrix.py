@@ -82,6 +82,25 @@ async def gate(
         yield Gatehouse(running, None, folder)  # type: ignore[arg-type]
 
 
+# What a link can ask for, set while somebody is in. These visitors come from this computer's own address.
+CONDITIONS: dict[str, dict[str, Any]] = {
+    "outside": {"networks": ("192.0.2.0/24", "2001:db8::/32")},
+    "too early": {"not_before": 4e9},
+    "passphrase": {"passphrase": "$argon2id$v=19$m=65536,t=3,p=1$c29tZXNhbHQ$aGFzaA"},
+    "asked": {"ask": True},
+    "recipient": {"recipient": "ann@example.org"},
+    "domain": {"domain": "example.org"},
+}
+UNMET = {
+    "outside": Reason.OUTSIDE_NETWORKS,
+    "too early": Reason.NOT_YET,
+    "passphrase": Reason.PASSPHRASE_NEEDED,
+    "asked": Reason.APPROVAL_NEEDED,
+    "recipient": Reason.RECIPIENT_NEEDED,
+    "domain": Reason.RECIPIENT_NEEDED,
+}
+
+
 async def in_each_state(store: Any, make: Callable[[Role], Awaitable[W]], *more: str) -> dict[str, W]:
     """One of each role, and of each role one in each state in which a share or link answers nothing; and in `more`."""
     found = {}
@@ -93,6 +112,9 @@ async def in_each_state(store: Any, make: Callable[[Role], Awaitable[W]], *more:
         await store.change_share(found[f"expired {role}"].share["id"], expires=1.0)
         await store.change_share(found[f"paused {role}"].share["id"], paused=True)
         await store.change_link(found[f"link revoked {role}"].link["id"], revoked=1.0)
+        for state, condition in CONDITIONS.items():
+            found[f"{state} {role}"] = await make(role)
+            await store.change_link(found[f"{state} {role}"].link["id"], **condition)
     return found
 
 
@@ -148,7 +170,16 @@ STRANGERS = {
     "paused": Reason.SHARE_PAUSED,
     "link revoked": Reason.LINK_REVOKED,
     "ended": Reason.VISIT_ENDED,
+    **UNMET,
 }
+# Below a visit, the gate's own addresses; and pieces of a file.
+BESIDE = (
+    Example(method="GET", target="/-/live", role=Role.VIEW, expect="allow", websocket=True),
+    Example(method="POST", target="/-/leave", role=Role.VIEW, expect="allow"),
+    Example(method="POST", target="/-/device", role=Role.VIEW, expect="allow"),
+    Example(method="HEAD", target="/files/sub/shared/data.csv", role=Role.VIEW, expect="allow"),
+)
+RANGES = ("bytes=0-0", "bytes=-5", "bytes=0-0,5-9")
 
 
 def asker(visits: dict[str, Inside], state: str, role: Role) -> Inside:
@@ -225,8 +256,49 @@ async def test_without_a_standing_visit_every_route_is_refused_and_the_server_is
         assert reply.status == meaning.status, (state, rule.id, example.target)
         assert example.method == "HEAD" or reply.public == meaning.public, (state, rule.id, example.target)
         assert TOKEN.encode() not in reply.body
+    for example in BESIDE:
+        reply = await ask(who, example)
+        assert reply.status == expected.status, (state, example.target)
+    for piece in RANGES:
+        reply = await who.ask("GET", "files/sub/shared/data.csv", headers={"Range": piece})
+        assert (reply.status, reply.public) == (expected.status, expected.public), (state, piece)
 
     assert asked_since(recorder, before) == []
+
+
+@pytest.mark.parametrize("state", UNMET)
+async def test_who_has_no_cookie_learns_nothing_of_what_a_link_asks_for(
+    gate: Gatehouse, visits: dict[str, Inside], state: str
+) -> None:
+    """The visit of a link that asks for something refuses strangers, a wrong cookie and another's as every other does,
+    and a person who navigates there gets the page that everybody gets."""
+    there = visits[f"{state} view"]
+    for cookie in ("", "x" * 43, visits["other view"].cookie):
+        who = replace(there, cookie=cookie)
+        plain = replace(visits["view"], cookie=cookie)
+        for path in ("api/contents/sub/shared", "lab", "-/live"):
+            told, usual = await who.ask("GET", path), await plain.ask("GET", path)
+            assert (told.status, told.public) == (usual.status, usual.public) == (401, "no_access")
+            page = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+            assert (await who.ask("GET", path, headers=page)).body == (await plain.ask("GET", path, headers=page)).body
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("state", UNMET)
+async def test_what_a_link_asks_for_no_more_lets_the_same_visit_go_on(
+    gate: Gatehouse, visits: dict[str, Inside], state: str, role: Role
+) -> None:
+    """Nothing has ended: with the condition gone the same cookie reads again."""
+    who, store = visits[f"{state} {role}"], gate.running.gate._store
+    link = await store.link(who.link["id"])
+    assert link is not None
+    assert (await who.ask("GET", "api/contents/sub/shared")).public == UNMET[state].value
+    await store.change_link(link.id, networks=(), not_before=0.0, passphrase="", ask=False, recipient="", domain="")
+    try:
+        assert (await who.ask("GET", "api/contents/sub/shared")).status == 200
+    finally:
+        await store.change_link(link.id, **CONDITIONS[state])
+    assert (await who.ask("GET", "api/contents/sub/shared")).public == UNMET[state].value
 
 
 @pytest.mark.parametrize("who", ["view", "edit, taken back", "edit elsewhere"])
@@ -386,6 +458,7 @@ NO_PROGRAMS = {
     "expired": Reason.SHARE_EXPIRED,
     "paused": Reason.SHARE_PAUSED,
     "link revoked": Reason.LINK_REVOKED,
+    **UNMET,
     "cookie too": Reason.BROWSER_ON_PROGRAM_ADDRESS,
     "page's script": Reason.BROWSER_ON_PROGRAM_ADDRESS,
     "page's origin": Reason.BROWSER_ON_PROGRAM_ADDRESS,

@@ -22,7 +22,7 @@ import pytest_asyncio
 
 from sharegate.messages import Headers, Request, Response
 from tests.conftest import Clock
-from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse
+from tests.gatehouse import HANDSHAKE, Gatehouse, Inside, Reply, gatehouse
 from tests.plainsocket import PlainSocket, SlowReader, connection, drop_all, head
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 
@@ -234,6 +234,28 @@ async def by_deleting(scene: Scene) -> None:
     shutil.rmtree(scene.folder)
 
 
+def by_asking(**asked: object) -> End:
+    """The owner changes what the link asks for, while somebody is in who does not have it."""
+
+    async def change(scene: Scene) -> None:
+        await scene.gate.call("PATCH", f"links/{scene.ann.link['id']}", asked)
+
+    return change
+
+
+async def by_moving_the_beginning(scene: Scene) -> None:
+    await by_asking(not_before=scene.clock() + 60)(scene)
+
+
+# What is over because the link asks for more than it did.
+TIGHTENED: dict[str, tuple[End, str, int]] = {
+    "passphrase set": (by_asking(passphrase="green bicycle 7"), "passphrase_needed", 4403),
+    "asking switched on": (by_asking(ask=True), "approval_needed", 4403),
+    "recipient set": (by_asking(recipient="ann@example.org"), "recipient_needed", 4403),
+    "domain set": (by_asking(domain="example.org"), "recipient_needed", 4403),
+    "networks narrowed": (by_asking(networks=["192.0.2.0/24", "::1"]), "outside_networks", 4403),
+    "beginning moved": (by_moving_the_beginning, "not_yet", 4403),
+}
 ENDS: dict[str, tuple[End, str, int]] = {
     "share revoked": (lambda s: s.verb(f"shares/{s.share}/revoke"), "share_revoked", 4403),
     "link revoked": (lambda s: s.verb(f"links/{s.ann.link['id']}/revoke"), "link_revoked", 4403),
@@ -247,6 +269,7 @@ ENDS: dict[str, tuple[End, str, int]] = {
     "root replaced": (by_replacing, "root_changed", 4403),
     "root became a link": (by_linking, "root_changed", 4403),
     "root deleted": (by_deleting, "root_changed", 4403),
+    **TIGHTENED,
 }
 
 
@@ -523,6 +546,200 @@ async def test_after_a_restart_a_revoked_visit_is_still_dead(tmp_path: Path, ser
         for who, status in ((dead, 403), (living, 200)):
             reply = await replace(who, gate=second).ask("GET", "files/sub/shared/notes.md")
             assert reply.status == status, reply.body
+
+
+# -- what a link asks for ------------------------------------------------------------------------------------------
+
+
+async def coming_back(scene: Scene, **shown: str) -> Reply:
+    """The same browser opens its link again."""
+    token = urlsplit(scene.ann.link["url"]).fragment
+    headers = {"Cookie": f"sharegate-browser={scene.ann.browser}"}
+    return await scene.gate.post("/join", {"token": token, "name": "Ann", **shown}, headers)
+
+
+async def test_who_shows_what_is_asked_comes_back_into_the_same_visit(gate: Gatehouse, moving: Clock) -> None:
+    """A passphrase is set and changed while somebody works: each time they are out, and back where they were."""
+    scene = await stage(gate, moving, role="edit")
+    for words in ("green bicycle 7", "blue bicycle 8"):
+        live = await scene.open("live")
+        await by_asking(passphrase=words)(scene)
+        assert (await live.closed())[0] == 4403
+        assert (await coming_back(scene)).public == "passphrase_needed"
+        assert (await coming_back(scene, passphrase="guess" + words)).public == "passphrase_wrong"
+        reply = await coming_back(scene, passphrase=words)
+        again = gate.inside(reply, scene.made["share"], scene.ann.link)
+        assert again.base == scene.ann.base
+        assert (await scene.ann.ask("GET", "api/me")).public == "no_access"  # the former cookie
+        scene.ann = again
+        assert (await scene.ann.ask("GET", f"files/{scene.path}/notes.md")).body == b"shared notes\n"
+    room = await scene.open("room")
+    room.send(SYNC)
+    while (await room.receive())[1][:2] != b"\x00\x01":
+        pass
+    trail = await gate.events(share=scene.share)
+    assert "bicycle" not in json.dumps(trail)
+    changed = [event["detail"] for event in trail if event["action"] == "link.changed"]
+    assert changed == ["with a passphrase"] * 2
+
+
+async def test_attack_guessing_a_passphrase_is_told_when_to_try_again(gate: Gatehouse, moving: Clock) -> None:
+    """429 with Retry-After, also for the right one; the history has the guesses, and nothing on the disk the words."""
+    words = "green bicycle of the guessed"
+    scene = await stage(gate, moving)
+    await by_asking(passphrase=words)(scene)
+    for _ in range(10):
+        assert (await coming_back(scene, passphrase="blue bicycle of the guesser")).public == "passphrase_wrong"
+    reply = await coming_back(scene, passphrase=words)
+    assert (reply.status, reply.public) == (429, "too_many") and 0 < int(reply.header("Retry-After")) <= 60
+    moving.forward(int(reply.header("Retry-After")))
+    assert (await coming_back(scene, passphrase=words)).status == 200
+    refused = [event for event in await gate.events(share=scene.share) if event["action"] == "link.refused"]
+    assert {(event["reason"], event["link"]) for event in refused} == {("passphrase_wrong", scene.ann.link["id"])}
+    assert len(refused) < 10
+    for file in gate.data_dir.rglob("*"):
+        if file.is_file():
+            data = file.read_bytes()
+            assert words.encode() not in data and b"of the guesser" not in data, file
+
+
+async def test_each_network_of_one_visit_is_judged_by_itself(gate: Gatehouse, moving: Clock) -> None:
+    """One cookie in two networks: what is open from the one that the link is no longer for is cut, the rest goes on;
+    and the other way round when it is the other one's turn."""
+    scene = await stage(gate, moving)
+    here, there = "127.0.0.1", "127.0.0.2"
+    sockets = {
+        place: [await PlainSocket.open(scene.ann, path, place) for path in ("-/live", "api/events/subscribe")]
+        for place in (here, there)
+    }
+    rooms = {place: await PlainSocket.open(scene.ann, await scene.session(), place) for place in (here, there)}
+    reading = {place: await SlowReader.open(scene.ann, f"files/{scene.path}/big.bin", place) for place in (here, there)}
+    await by_asking(networks=["127.0.0.2"])(scene)
+    assert [(await socket.closed())[0] for socket in (*sockets[here], rooms[here])] == [4403, 4403, 1003]
+    assert not (await reading[here].rest())[1]
+    assert (await scene.ann.ask("GET", f"files/{scene.path}/notes.md")).public == "outside_networks"
+    rooms[there].send(SYNC)
+    async with asyncio.timeout(10):
+        while (await rooms[there].receive())[1][:2] != b"\x00\x01":
+            pass
+    async with asyncio.timeout(30):
+        await reading[there].reader.readexactly(BIG)
+    assert (await SlowReader.open(scene.ann, f"files/{scene.path}/notes.md", there)).status == 200
+    assert (await SlowReader.open(scene.ann, f"files/{scene.path}/notes.md", here)).status == 403
+    assert (await PlainSocket.open(scene.ann, "-/live", here)).status == 403
+    await by_asking(networks=["127.0.0.1"])(scene)
+    assert [(await socket.closed())[0] for socket in (*sockets[there], rooms[there])] == [4403, 4403, 1003]
+    assert (await scene.ann.ask("GET", f"files/{scene.path}/notes.md")).status == 200
+    assert (await SlowReader.open(scene.ann, f"files/{scene.path}/notes.md", there)).status == 403
+
+
+async def test_a_visit_goes_on_when_its_moment_comes(gate: Gatehouse, moving: Clock) -> None:
+    """Whoever was in before keeps visit and cookie, and is in again from that second on."""
+    scene = await stage(gate, moving)
+    await by_moving_the_beginning(scene)
+    assert (await coming_back(scene)).public == (await scene.ann.ask("GET", "api/me")).public == "not_yet"
+    moving.forward(60)
+    assert (await scene.ann.ask("GET", f"files/{scene.path}/notes.md")).body == b"shared notes\n"
+    await scene.open("live")
+
+
+async def test_whom_the_owner_let_in_is_asked_for_nothing_but_where_and_when(gate: Gatehouse, moving: Clock) -> None:
+    """Passphrase, address and approval do not touch an admitted visit that is live; networks do."""
+    scene = await stage(gate, moving)
+    token = urlsplit(scene.ann.link["url"]).fragment
+    knocked = await gate.post("/join/knock", {"token": token, "name": "Eve", "same_person": False})
+    cookie = next(v for k, v in knocked.headers if k.lower() == "set-cookie").partition(";")[0]
+    await gate.call("POST", f"knocks/{knocked.json['knock']}/admit")
+    arrived = await gate.post("/join/knock/state", {"knock": knocked.json["knock"]}, {"Cookie": cookie})
+    values = dict(v.partition(";")[0].split("=", 1) for k, v in arrived.headers if k.lower() == "set-cookie")
+    base = "/".join(arrived.json["location"].split("/")[:4]) + "/"
+    eve = Inside(gate, scene.made["share"], scene.ann.link, base, values["sharegate-visit"])
+    live = await PlainSocket.open(eve, "-/live")
+    await by_asking(passphrase="green bicycle 7", recipient="ann@example.org", ask=True)(scene)
+    assert (await scene.ann.ask("GET", "api/me")).public == "passphrase_needed"
+    assert (await eve.ask("GET", f"files/{scene.path}/notes.md")).status == 200
+    await by_asking(networks=["192.0.2.0/24"])(scene)
+    assert (await live.closed())[0] == 4403
+    assert (await eve.ask("GET", "api/me")).public == "outside_networks"
+
+
+async def test_a_program_is_out_when_its_link_asks_for_what_no_program_has(gate: Gatehouse, moving: Clock) -> None:
+    """Its open connection is closed, its token refused, and no further visit is made for it."""
+    scene = await stage(gate, moving, clients=True)
+    for asked, reason in (
+        ({"ask": True}, "approval_needed"),
+        ({"passphrase": "green bicycle 7"}, "passphrase_needed"),
+        ({"networks": ["192.0.2.0/24"]}, "outside_networks"),
+    ):
+        program = await gate.program(scene.made)
+        events = await program_socket(program, "api/events/subscribe")
+        await by_asking(**asked)(scene)
+        assert (await events.closed())[0] == 4403
+        before = len(await gate.running.gate._store.visits(scene.share))
+        for method, path in (("GET", "-/share"), ("GET", f"api/contents/{scene.path}"), ("HEAD", "api/me")):
+            reply = await program.ask(method, path)
+            assert reply.status == 403 and (method == "HEAD" or reply.public == reason)
+        piece = await program.ask("GET", f"files/{scene.path}/notes.md", headers={"Range": "bytes=0-3"})
+        assert piece.public == reason
+        assert await program.upgrade("api/events/subscribe") == 403
+        assert len(await gate.running.gate._store.visits(scene.share)) == before
+        await by_asking(ask=False, passphrase=None, networks=None)(scene)
+        assert (await program.ask("GET", "-/share")).status == 200
+
+
+async def program_socket(program: Inside, path: str) -> PlainSocket:
+    reader, writer = await connection(program)
+    writer.write(head(f"GET {program.base}{path} HTTP/1.1", {**program.manners("GET"), **HANDSHAKE}))
+    status = int((await reader.readuntil(b"\r\n\r\n")).split(b" ")[1])
+    assert status == 101
+    return PlainSocket(reader, writer, status)
+
+
+async def test_the_page_is_told_what_its_link_asks_for(gate: Gatehouse, moving: Clock) -> None:
+    """In the last word of the live channel and on the page of a visit that is over: without the networks, and without
+    the folder's name from outside of them."""
+    scene = await stage(gate, moving, name="Week three")
+    live = await scene.open("live")
+    await by_asking(networks=["192.0.2.0/24"])(scene)
+    said = []
+    async with asyncio.timeout(10):
+        while (frame := await live.receive())[0] == 1:
+            said.append(json.loads(frame[1]))
+    live.drop()
+    assert (said[-1]["type"], said[-1]["reason"]) == ("ended", "outside_networks")
+    navigating = {"Accept": "text/html", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    page = (await scene.ann.ask("GET", "lab", headers=navigating)).body.decode()
+    assert "This link does not open from here." in page and "Week three" not in page and "192.0.2" not in page
+    await by_asking(networks=None, passphrase="green bicycle 7")(scene)
+    page = (await scene.ann.ask("GET", "lab", headers=navigating)).body.decode()
+    assert "type the passphrase that Olga gave you" in page and "Week three" in page
+
+
+async def test_a_request_that_waits_is_not_answered_to_who_lacks_what_is_asked(
+    gate: Gatehouse, moving: Clock, line: Line
+) -> None:
+    """What the server says afterwards goes nowhere."""
+    scene = await stage(gate, moving)
+    with line.held(b"hold-me"):
+        asking = asyncio.create_task(scene.ann.ask("GET", f"files/{scene.path}/hold-me.txt"))
+        await until(lambda: line.holding == 1)
+        await by_asking(passphrase="green bicycle 7")(scene)
+        reply = await asking
+    assert reply.public == "passphrase_needed" and b"SLOW" not in reply.body
+
+
+async def test_attack_joining_while_the_owner_sets_a_passphrase(gate: Gatehouse, moving: Clock) -> None:
+    """In whatever order they come: afterwards nobody is inside who did not show it."""
+    for turns in ROUNDS:
+        moving.forward(60)  # the door's limits are not what is tried here
+        made = await gate.share("sub/shared", anyone=True)
+        link = made["links"][0]
+        token = urlsplit(link["url"]).fragment
+        joins = [gate.post("/join", {"token": token, "name": f"N{number}"}) for number in range(3)]
+        store = gate.running.gate._store
+        *replies, _ = await at_the_same_time(*joins, store.change_link(link["id"], passphrase="$hash"), turns=turns)
+        assert {reply.status for reply in replies} <= {200, 403}
+        assert [await inside(gate, reply) for reply in replies] == [False] * 3
 
 
 # -- races ----------------------------------------------------------------------------------------------------------

@@ -109,7 +109,7 @@ _SENTENCES: dict[Action, str] = {
     Action.SHARE_CONFIRMED: "{owner} confirmed the folder; sharing goes on",
     Action.SHARE_REVOKED: "{owner} ended sharing for good",
     Action.SHARE_PROVED: "{owner} had the share attacked by its own gate{with_detail}",
-    Action.LINK_CREATED: "{owner} made a link{for_name}",
+    Action.LINK_CREATED: "{owner} made a link{for_name}{with_detail}",
     Action.LINK_CHANGED: "{owner} changed a link{for_name}{with_detail}",
     Action.LINK_PAUSED: "{owner} paused a link{for_name}",
     Action.LINK_RESUMED: "{owner} resumed a link{for_name}",

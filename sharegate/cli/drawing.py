@@ -9,7 +9,7 @@ from datetime import datetime
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from sharegate.cli import words
+from sharegate.cli import asking, words
 from sharegate.cli.moments import span
 from sharegate.cli.output import shown
 from sharegate.cli.screen import Board, Json, Mode, Screen
@@ -244,10 +244,11 @@ def _share(share: Json, board: Board, width: int) -> Iterator[Line]:
         if link["state"] in ("revoked", "expired"):
             continue
         paused = link["state"] == "paused"
+        conditions = asking.conditions(link, board.now, board.zone)
         yield _columns(
             width,
             (f"  .{link['label'].rpartition('.')[2]}", 10, "dim"),
-            (words.whom(link), 0, "dim" if paused else ""),
+            (", ".join([words.whom(link), *conditions]), 0, "dim" if paused else ""),
             ("paused" if paused else "", 12, "yellow"),
             (words.seats(link), 10, "green" if link["visits_used"] else "dim"),
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sharegate.cli import moments, words
+from sharegate.cli import asking, moments, words
 from sharegate.cli.command import Cli, Found, command, find
 from sharegate.cli.control import Control, Json, api_path
 from sharegate.cli.output import shown
@@ -33,6 +33,8 @@ def add(app: typer.Typer) -> None:
             "sharegate change k7f2 --expires 2w",
             'sharegate change k7f2.a --name "Ann B."',
             'sharegate change k7f2 --message "Please read section 2"',
+            "sharegate change k7f2.a --passphrase",
+            "sharegate change k7f2.a --ask --network 192.0.2.0/24",
         ),
     )(change)
     command(app, "pause", panel=PANEL, examples=("sharegate pause k7f2", "sharegate pause Ann"))(pause)
@@ -91,7 +93,7 @@ def _rows(share: Json, cli: Cli) -> list[list[str]]:
         *(
             [
                 link["label"],
-                f"  {words.whom(link)}",
+                "  " + ", ".join([words.whom(link), *asking.conditions(link, now, cli.zone)]),
                 words.can(share, link),
                 words.until(link, now, cli.zone) if link["expires"] < share["expires"] else "",
                 words.seats(link),
@@ -149,8 +151,32 @@ async def change(
         str | None,
         typer.Option("--page", metavar="lab|notebook", help="Whose pages a share's visitors begin with."),
     ] = None,
+    ask: Annotated[
+        bool | None, typer.Option("--ask/--no-ask", help="Whether everybody who comes by a link knocks.")
+    ] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option("--network", metavar="CIDR", help="From where only a link opens; several, or any."),
+    ] = None,
+    opens: Annotated[
+        str | None, typer.Option("--from", metavar="WHEN", help='From when on a link opens: "mon 9:00", 2h, now.')
+    ] = None,
+    passphrase: Annotated[
+        bool | None,
+        typer.Option("--passphrase/--no-passphrase", help="Whether a link has a passphrase; you are asked for it."),
+    ] = None,
+    email: Annotated[
+        str | None, typer.Option("--email", metavar="ADDRESS", help="Whose address is to be proved, or any.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option("--domain", metavar="DOMAIN", help="Of which domain to prove an address, or any.")
+    ] = None,
 ) -> None:
-    """Change a share or a link. Its address stays the same, and those inside notice at once."""
+    """Change a share or a link. Its address stays the same, and those inside notice at once.
+
+    Who is in by a link and lacks what it asks for is out at once. They open their link again, show it, and are back
+    where they were.
+    """
     refuse_role(role)
     asked: Json = {
         "role": role,
@@ -164,7 +190,10 @@ async def change(
         "page": page,
     }
     body = {field: value for field, value in asked.items() if value is not None}
-    if not body:
+    conditions = {"--ask": ask, "--network": networks, "--from": opens, "--passphrase": passphrase}
+    conditions |= {"--email": email, "--domain": domain}
+    given = [option for option, value in conditions.items() if value is not None]
+    if not body and not given:
         raise Usage("", "nothing to change was named", "For example --expires 2w")
     async with cli.control() as control:
         found = await find(control, ref, "share", "link")
@@ -176,6 +205,19 @@ async def change(
             other = "link" if found.kind == "share" else "share"
             option = wrong[0].replace("_", "-")
             raise Usage(f"--{option}", f"is for a {other}, and {found.label} is a {found.kind}", f"Name a {other}")
+        if found.kind == "share" and given:
+            raise Usage(given[0], f"is for a link, and {found.label} is a share", "Name a link, such as k7f2.a")
+        # Nobody types a passphrase for what is then not found.
+        body |= asking.asked(
+            ask=ask,
+            networks=networks,
+            opens=opens,
+            passphrase=passphrase,
+            email=email,
+            domain=domain,
+            now=cli.now(),
+            zone=cli.zone,
+        )
         answer = await control.call("PATCH", api_path(_PLACES[found.kind], found.id), body=body)
     if cli.as_json:
         cli.output.document(answer)
@@ -187,6 +229,9 @@ async def change(
     if body.get("clients"):
         cli.output.warn(words.PROGRAMS)
         cli.output.note("Server URL and token of each link: sharegate list --urls")
+    if given:
+        told = asking.conditions(record, cli.now(), cli.zone)
+        cli.output.say(f"Conditions: {', '.join(told)}." if told else "It has no conditions.")
     if "expires" in body:
         cli.output.say(f"Until {words.until(record, cli.now(), cli.zone)}.")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sharegate.cli import moments, qr, words
+from sharegate.cli import asking, moments, qr, words
 from sharegate.cli.command import Cli, command, find, on_disk
 from sharegate.cli.control import Control, api_path
 from sharegate.cli.output import shown
@@ -32,6 +32,8 @@ def add(app: typer.Typer) -> None:
             "sharegate share lectures/week3 --edit --for Ann --clients",
             "sharegate share lectures/week3 --page notebook --for Ann",
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
+            "sharegate share lectures/week3 --for Ann --passphrase",
+            "sharegate share lectures/week3 --anyone --ask --network 192.0.2.0/24",
         ),
     )(share)
     command(
@@ -91,6 +93,14 @@ async def share(
     page: Annotated[
         str, typer.Option("--page", metavar="lab|notebook", help="Whose pages visitors begin with.")
     ] = "lab",
+    ask: Annotated[bool, typer.Option("--ask", help="Everybody knocks, and you let them in one by one.")] = False,
+    networks: asking.Networks = None,
+    opens: asking.From = None,
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Whoever opens it types a passphrase, which you are asked for.")
+    ] = False,
+    email: asking.Email = None,
+    domain: asking.Domain = None,
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -124,6 +134,16 @@ async def share(
         "runnable_files": runnable_files,
         "page": page,
     }
+    body |= asking.asked(
+        ask=ask or None,
+        networks=networks,
+        opens=opens,
+        passphrase=passphrase or None,
+        email=email,
+        domain=domain,
+        now=cli.now(),
+        zone=cli.zone,
+    )
     async with cli.control() as control:
         if server:
             body["server"] = (await find(control, server, "server")).id
@@ -215,6 +235,10 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         )
     if share.get("clients"):
         cli.output.warn(words.PROGRAMS)
+    if conditions := asking.conditions(links[0], cli.now(), cli.zone):
+        cli.output.note(f"Conditions{' of each link' if len(links) > 1 else ''}: {', '.join(conditions)}.")
+    if share.get("clients") and any(links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain")):
+        cli.output.warn("Programs can show nothing of that: this link is refused to them.")
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")
     cli.output.note(

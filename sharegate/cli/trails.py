@@ -105,7 +105,7 @@ async def retention(
 
 async def erase(
     cli: Cli,
-    person: Annotated[str, typer.Option("--person", metavar="NAME", help="Everybody of this name.")] = "",
+    person: Annotated[str, typer.Option("--person", metavar="NAME", help="Everybody of this name or address.")] = "",
     visit: Annotated[str, typer.Option("--visit", metavar="ID", help="One visit, with its devices.")] = "",
     share: Annotated[str, typer.Option("--share", metavar="ID", help="Everybody who was in a share.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be erased.")] = False,

@@ -2,7 +2,7 @@
 
 ShareError
 ├── BadLink       what was given is no link, or no token
-├── Ended         the owner ended, paused or replaced it, it expired, or it is not for programs
+├── Ended         the owner ended, paused or replaced it, it expired, asks for more, or is not for programs
 ├── NotAllowed    the role or the share does not include that
 ├── NotFound      nothing is there, as far as the share goes
 ├── Conflict      something else stands there, or it is open
@@ -20,6 +20,7 @@ import msgspec
 ENDED = frozenset(
     {"link_revoked", "link_replaced", "link_expired", "link_paused", "visit_ended", "clients_off", "no_access"}
     | {"share_revoked", "share_expired", "share_paused", "share_suspended", "places_taken"}
+    | {"outside_networks", "not_yet", "passphrase_needed", "recipient_needed", "approval_needed"}
 )
 _EDITS = frozenset({"update_refused", "update_too_large", "writing_ended"})
 

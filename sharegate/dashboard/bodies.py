@@ -10,9 +10,28 @@ import msgspec
 
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Invalid
+from sharegate.shares import asking
 
 
-class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people": "for"}):
+class _Asks(msgspec.Struct, kw_only=True):
+    """What links ask for (shares/asking.py)."""
+
+    not_before: float | None = None
+    networks: list[str] = msgspec.field(default_factory=list)
+    ask: bool = False
+    passphrase: str = ""
+    recipient: str = ""
+    domain: str = ""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def asked(self) -> dict[str, Any]:
+        """As NewLink takes it."""
+        return {name: getattr(self, name) for name in asking.FIELDS} | {"networks": tuple(self.networks)}
+
+
+class NewShareBody(_Asks, forbid_unknown_fields=True, rename={"people": "for"}):
     path: str
     server: str = ""
     role: str = "view"
@@ -30,7 +49,7 @@ class NewShareBody(msgspec.Struct, forbid_unknown_fields=True, rename={"people":
     page: str = "lab"
 
 
-class NewLinkBody(msgspec.Struct, forbid_unknown_fields=True):
+class NewLinkBody(_Asks, forbid_unknown_fields=True):
     name: str = ""
     anyone: bool = False
     visits: int | None = None

@@ -198,13 +198,19 @@ class Erasing:
         knocks: list[Knock] = []
         for share in await self._store.shares():
             of_links, of_visits, of_knocks = await self._of(share)
-            own = [link for link in of_links if link.kind is LinkKind.PERSON and folded(link.name) == name]
+            # By their name, or by an address of theirs.
+            own = [
+                link
+                for link in of_links
+                if link.kind is LinkKind.PERSON and name in (folded(link.name), folded(link.recipient))
+            ]
             by_own = {link.id for link in own}
             # Who knocked at their link is somebody else, unless they said the same name.
             theirs = [
                 visit
                 for visit in of_visits
-                if folded(visit.name) == name or (visit.link in by_own and visit.kind is not VisitKind.KNOCK)
+                if name in (folded(visit.name), folded(visit.email))
+                or (visit.link in by_own and visit.kind is not VisitKind.KNOCK)
             ]
             links += own
             visits += _with_devices(theirs, of_visits)

@@ -15,6 +15,7 @@ from sharegate.dashboard.bodies import NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid
+from sharegate.shares import asking
 from sharegate.shares.agreed import wider
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare
@@ -66,10 +67,13 @@ class Sharing:
         upstream, path = await self._servers.for_path(asked.path, asked.server)
         if asked.anyone and asked.people:
             raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
-        if asked.anyone:
-            links = [NewLink(anyone=True, visits=asked.visits, devices=asked.devices)]
-        else:
-            links = [NewLink(name=name, visits=asked.visits, devices=asked.devices) for name in (asked.people or [""])]
+        names = [""] if asked.anyone else asked.people or [""]
+        if asked.recipient and len(names) > 1:
+            raise Invalid("recipient", "is the address of one person", "Make a share for one, then add links")
+        links = [
+            NewLink(name, asked.anyone, asked.visits, asked.devices, **asked.asked())  # each ends with the share
+            for name in names
+        ]
         share, made, overlaps = await self._issuer.create(
             NewShare(
                 upstream=upstream.id,
@@ -90,7 +94,7 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._issuer.revoke_share(share.id)):
             await self._acts.record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
             for link in made:
-                await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+                await self._link_created(share, link)
         warnings = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
         return {
             "share": await self._views.share(share),
@@ -134,12 +138,16 @@ class Sharing:
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
         link = await self._issuer.add_link(
-            parts["id"], NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires)
+            parts["id"],
+            NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires, **asked.asked()),
         )
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
-            share = await self._acts.share(link.share)
-            await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name)
+            await self._link_created(await self._acts.share(link.share), link)
         return {"link": await self._with_url(link)}
+
+    async def _link_created(self, share: Share, link: Link) -> None:
+        detail = ", ".join(asking.in_words(link))
+        await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name, detail=detail)
 
     async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         link = await self._issuer.preview(parts["id"])
@@ -159,7 +167,9 @@ class Sharing:
         link = await self._issuer.change_link(known.id, body)
         async with self._acts.taken_back(lambda: _undone(known, link, body, self._store.change_link)):
             share = await self._acts.share(link.share)
-            await self._acts.record(Action.LINK_CHANGED, share=share, link=link, detail=", ".join(sorted(body)))
+            asked = {name: getattr(link, name) for name in asking.FIELDS if name in body}
+            detail = ", ".join([*sorted(set(body) - set(asked)), *asking.changed_in_words(asked)])
+            await self._acts.record(Action.LINK_CHANGED, share=share, link=link, detail=detail)
         return {"link": await self._views.link(link), "role": self._views.role(share, link).value}
 
     async def _link_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sharegate.errors import Denied
 from sharegate.shares.authenticate import check_link, check_share, check_visit
+from sharegate.shares.conditions import missing
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
@@ -113,6 +114,12 @@ class Views:
             "role": link.role.value if link.role else None,
             "created": link.created,
             "expires": link.expires,
+            "not_before": link.not_before or None,
+            "networks": list(link.networks),
+            "ask": link.ask,
+            "passphrase": bool(link.passphrase),
+            "recipient": link.recipient,
+            "domain": link.domain,
         }
 
     def role(self, share: Share | None, link: Link | None, visit: Visit | None = None) -> Role:
@@ -142,6 +149,7 @@ class Views:
             "kind": visit.kind.value,
             "role": role.value,
             "state": "open" if open_now else "ended",
+            "lacks": [need.value for need in missing(link, visit)] if link and open_now else [],
             "ended_reason": visit.ended_reason,
             "since": visit.created,
             "last_seen": seen.at if seen else visit.created,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from sharegate.errors import Refused
+from sharegate.shares.conditions import within
 from sharegate.shares.interfaces import HandOut
 from sharegate.shares.model import Link, Role, RulesInForce, Share
 
@@ -84,6 +85,15 @@ def _wider(name: str, had: Any, value: Any) -> bool:
             return order.index(value) > order.index(had)
         case "expires" | "devices":
             return bool(value > had)
+        case "networks":
+            return not within(value, had)
+        case "not_before":
+            return bool(value < had)
+        case "passphrase" | "recipient" | "domain":
+            # Another one lets others in.
+            return bool(had and value != had)
+        case "ask":
+            return bool(had and not value)
         case "visits":
             return had is not None and (value is None or value > had)
         case "clients" | "own_extensions" | "runnable_files":

@@ -5,8 +5,9 @@ Every write goes through the store, which tells the gate; open pages and channel
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +15,20 @@ import msgspec
 
 from sharegate.errors import Denied, Invalid, NotFound, Refused
 from sharegate.names import MAX_MESSAGE, MAX_NAME, clean_message, clean_name
-from sharegate.paths import CanonicalPath, Place
+from sharegate.paths import Place
+from sharegate.shares import asking
 from sharegate.shares.agreed import check_agreed, check_still_agreed, wider
 from sharegate.shares.authenticate import check_share
 from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
-from sharegate.shares.model import FrontEnd, Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
+from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.shares.tokens import ShareTokens
+from sharegate.shares.wanted import open_file_of, page_of, root_of
 
 PREVIEW_SECONDS = 300.0
 _CHANGEABLE = "role, expires, name, message, clients, runnable_files or page"
+_LINK_CHANGEABLE = "name, role, expires, visits, devices, " + ", ".join(asking.FIELDS)
 MAX_LINKS = 500
 
 
@@ -56,6 +60,12 @@ class NewLink:
     visits: int | None = None
     devices: int = 3
     expires: float | None = None
+    not_before: float | None = None
+    networks: tuple[str, ...] = ()
+    ask: bool = False
+    passphrase: str = dataclasses.field(default="", repr=False)
+    recipient: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,18 +111,18 @@ class Issuer:
         """The stored share, its links, and the standing shares that overlap with it."""
         now = self._now()
         role = self._role(new.role)
-        root = self._root(new.path)
+        root = root_of(new.path)
         facts = await self._look.look(new.upstream, root)
         if facts is None:
             raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
         if facts.protected:
             raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
-        open_file = self._open_file(new.open_file, root, facts.kind)
+        open_file = open_file_of(new.open_file, root, facts.kind)
         clients = self._clients(new.clients)
         if new.own_extensions and not self._rules.own_extensions:
             raise Refused("own_extensions", "the rules here do not permit the owner's own extensions")
         runnable_files = self._runnable_files(new.runnable_files)
-        page = self._page(new.page)
+        page = page_of(new.page)
         if not new.links:
             raise Invalid("links", "a share needs a link", "Name a person or use --anyone")
         _check_count(len(new.links))
@@ -134,7 +144,7 @@ class Issuer:
             page=page,
             identity=facts.identity,
         )
-        links = [self._link(share, link, letters(index), now) for index, link in enumerate(new.links)]
+        links = await self._links(share, new.links, now)
         await self._check_owner(share.owner)
         overlaps = [other for other in await self._standing(new.upstream) if _overlap(share, other)]
         await check_agreed(self._rules, self._store)
@@ -146,8 +156,8 @@ class Issuer:
         share = await self._share(share_id)
         self._not_ended(share)
         existing = await self._store.links(share.id)
-        link = self._link(share, new, letters(len(existing)), self._now())
         _check_count(len(existing) + 1)
+        (link,) = await self._links(share, (new,), self._now(), first=len(existing))
         await check_agreed(self._rules, self._store)
         await self._store.add_link(link)
         await check_still_agreed(self._rules, self._store, lambda: self.revoke_link(link.id))
@@ -206,7 +216,7 @@ class Issuer:
             elif field == "runnable_files":
                 fields["runnable_files"] = self._runnable_files(value)
             elif field == "page":
-                fields["page"] = self._page(value)
+                fields["page"] = page_of(value)
             else:
                 raise Invalid(field, "cannot be changed", f"Change {_CHANGEABLE}")
         if not fields:
@@ -216,13 +226,17 @@ class Issuer:
         return await self._put_share(share, fields)
 
     async def change_link(self, link_id: str, changes: dict[str, Any]) -> Link:
-        """`name`, `role`, `expires`, `visits`, `devices`; the URL stays, and whoever is in by it follows its end."""
+        """`name`, `role`, `expires`, `visits`, `devices` and what it asks for (shares/asking.py); the URL stays.
+        Whoever is in by it follows its end, and is out while they lack what it asks for."""
         link = await self._link_record(link_id)
         self._not_ended(link)
         share = await self._share(link.share)
         fields: dict[str, Any] = {}
+        asked: dict[str, object] = {}
         for field, value in changes.items():
-            if field == "name":
+            if field in asking.FIELDS:
+                asked[field] = value
+            elif field == "name":
                 fields["name"] = own_words("name", value, MAX_NAME, clean_name)
             elif field == "role":
                 fields["role"] = None if value is None else self._role(value)
@@ -233,9 +247,12 @@ class Issuer:
             elif field == "devices":
                 fields["devices"] = self._devices(value)
             else:
-                raise Invalid(field, "cannot be changed", "Change name, role, expires, visits or devices")
+                raise Invalid(field, "cannot be changed", f"Change {_LINK_CHANGEABLE}")
+        fields |= await asking.read(asked, link)
         if not fields:
-            raise Invalid("", "nothing to change", "Give name, role, expires, visits or devices")
+            raise Invalid("", "nothing to change", f"Give {_LINK_CHANGEABLE}")
+        if {"not_before", "expires"} & fields.keys():
+            asking.check_opens(msgspec.structs.replace(link, **fields))
         return await self._put_link(link, fields)
 
     async def pause_share(self, share_id: str, *, paused: bool) -> Share:
@@ -315,14 +332,6 @@ class Issuer:
             )
         return value
 
-    @staticmethod
-    def _page(value: object) -> FrontEnd:
-        try:
-            return FrontEnd(str(value))
-        except ValueError:
-            names = " or ".join(FrontEnd)
-            raise Invalid("page", f"{str(value)[:40]!r} is no front end of visitors", f"Choose {names}") from None
-
     def _role(self, value: object) -> Role:
         try:
             role = Role(str(value))
@@ -335,38 +344,6 @@ class Issuer:
                 f"Available: {', '.join(self._rules.roles)}",
             )
         return role
-
-    @staticmethod
-    def _root(path: str) -> CanonicalPath:
-        try:
-            root = CanonicalPath.from_body(path.strip("/"))
-        except Denied as denied:
-            raise Invalid("path", f"cannot be shared: {denied.detail}", "Name a plain folder or file") from None
-        if not root.segments:
-            raise Refused(
-                "root_of_server",
-                "this is the server's own root folder, which holds everything",
-                "Share a folder inside it",
-            )
-        if root.hidden:
-            raise Refused("hidden_path", "hidden folders and files are never shared", "Move it out of the dot folder")
-        return root
-
-    @staticmethod
-    def _open_file(value: str, root: CanonicalPath, kind: RootKind) -> str:
-        if not value:
-            return ""
-        if kind is RootKind.FILE:
-            raise Invalid("open", "a shared file opens itself", "Leave --open away")
-        try:
-            path = CanonicalPath.from_body(value)
-        except Denied as denied:
-            raise Invalid("open", f"is no path: {denied.detail}", "Name a file inside the folder") from None
-        if path.place(root) is not Place.INSIDE:
-            path = root.join(*path.segments)
-        if path.hidden or path.segments == root.segments:
-            raise Invalid("open", "is not a file inside the shared folder", "Name a file inside the folder")
-        return str(path)
 
     def _expires(self, value: object, now: float) -> float:
         if value is None:
@@ -400,6 +377,20 @@ class Issuer:
         if value > self._rules.max_devices:
             raise Refused("too_many_devices", f"a person may add at most {self._rules.max_devices} devices here")
         return value
+
+    async def _links(self, share: Share, new: Sequence[NewLink], now: float, first: int = 0) -> list[Link]:
+        """The same passphrase is hashed once, for that is slow."""
+        plain = [self._link(share, one, letters(first + index), now) for index, one in enumerate(new)]
+        hashes: dict[str, str] = {}
+        links = []
+        for one, link in zip(new, plain, strict=True):
+            asked = {name: getattr(one, name) for name in asking.FIELDS}
+            known = hashes.get(one.passphrase)
+            fields = await asking.read(asked if known is None else asked | {"passphrase": ""}, link)
+            fields["passphrase"] = hashes.setdefault(one.passphrase, fields["passphrase"])
+            links.append(msgspec.structs.replace(link, **fields))
+            asking.check_opens(links[-1])
+        return links
 
     def _link(self, share: Share, new: NewLink, letter: str, now: float) -> Link:
         name = own_words("for", new.name, MAX_NAME, clean_name)

@@ -97,3 +97,41 @@ async def test_nothing_is_promised_of_tls_without_tls(plain: Gatehouse) -> None:
     """No Strict-Transport-Security on a plain gate, whatever a proxy says of the scheme."""
     reply = await plain.raw("GET", "/join", {"X-Forwarded-Proto": "https"})
     assert reply.status == 200 and not reply.header("Strict-Transport-Security")
+
+
+NETWORKS = ["198.51.100.0/24", "2001:db8::/32"]
+
+
+async def entering(gate: Gatehouse, said: str) -> tuple[Reply, dict[str, Any]]:
+    """Opens a new link that is for NETWORKS, as told to be from `said`."""
+    made = await gate.share(**{"for": ["Ann"]}, networks=NETWORKS)
+    token = made["links"][0]["url"].partition("#")[2]
+    return await gate.post("/join", {"token": token, "name": "Ann"}, {"X-Forwarded-For": said}), made
+
+
+@pytest.mark.parametrize("said", ["198.51.100.7", "203.0.113.1, 198.51.100.7", "::ffff:198.51.100.7", "2001:db8::1"])
+async def test_a_networks_link_opens_for_whom_a_trusted_proxy_tells(believing: Gatehouse, said: str) -> None:
+    """Each request is judged by what the proxy tells with it: at the door, in the visit, for a WebSocket."""
+    reply, made = await entering(believing, said)
+    assert reply.status == 200, reply.body
+    ann = believing.inside(reply, made["share"], made["links"][0])
+    for told, status in ((said, 200), ("203.0.113.1", 403), ("198.51.100.7, 203.0.113.1", 403)):
+        assert (await ann.ask("GET", "api/me", headers={"X-Forwarded-For": told})).status == status
+    assert (await ann.ask("GET", "api/me")).public == "outside_networks"  # from the proxy itself
+    assert await ann.upgrade("-/live", headers={"X-Forwarded-For": said}) == 101
+    assert await ann.upgrade("-/live", headers={"X-Forwarded-For": "203.0.113.1"}) == 403
+
+
+@pytest.mark.parametrize("said", ["198.51.100.7, 203.0.113.1", "127.0.0.1"])
+async def test_attack_telling_an_address_before_a_trusted_proxy_tells_another(believing: Gatehouse, said: str) -> None:
+    """Only what the proxy itself added counts: from outside is from outside."""
+    reply, made = await entering(believing, said)
+    assert reply.public == "outside_networks"
+    assert await believing.running.gate._store.visits(made["share"]["id"]) == []
+
+
+async def test_attack_telling_an_address_that_a_link_is_for(plain: Gatehouse) -> None:
+    """To a gate that trusts somebody else it is nothing."""
+    reply, made = await entering(plain, "198.51.100.7")
+    assert reply.public == "outside_networks"
+    assert await plain.running.gate._store.visits(made["share"]["id"]) == []

@@ -57,6 +57,96 @@ async def test_links_are_added_replaced_and_previewed(office: Office) -> None:
     assert len((await office.call("GET", f"shares/{share}"))["share"]["links"]) == 2
 
 
+WORDS = "green bicycle 7"
+ASKED: dict[str, Any] = {
+    "networks": ["10.0.0.0/8"],
+    "ask": True,
+    "passphrase": WORDS,
+    "recipient": "ann@example.org",
+    "domain": "example.org",
+}
+
+
+async def test_what_a_link_asks_for_is_given_shown_changed_and_recorded(office: Office) -> None:
+    """In people's words in the history; the passphrase is told nowhere, neither as it is nor as it is kept."""
+    opens = office.clock() + 60
+    made = await office.share(**{"for": ["Ann"]}, **ASKED, not_before=opens)
+    link = made["links"][0]
+    shown = {**ASKED, "passphrase": True, "not_before": opens}
+    assert {name: link[name] for name in shown} == shown
+    added = await office.call("POST", f"shares/{made['share']['id']}/links", {"name": "Bo", "passphrase": WORDS})
+    assert (added["link"]["passphrase"], added["link"]["ask"], added["link"]["not_before"]) == (True, False, None)
+    gone = {"networks": [], "ask": False, "passphrase": None, "recipient": "", "domain": None, "not_before": None}
+    changed = (await office.call("PATCH", f"links/{link['id']}", {**gone, "name": "Ann B."}))["link"]
+    assert {name: changed[name] for name in gone} == {**gone, "passphrase": False, "domain": ""}
+    again = await office.call("PATCH", f"links/{link['id']}", {"passphrase": WORDS})
+    events = (await office.call("GET", "audit"))["events"]
+    details = [event["detail"] for event in events if event["action"] in ("link.created", "link.changed")]
+    first = "not before 2027-01-15 08:01 UTC, from 10.0.0.0/8, asks first, with a passphrase, for one e-mail address"
+    assert details == [
+        f"{first}, for addresses of example.org",
+        "with a passphrase",
+        "name, from now on, from everywhere, asks no more, without a passphrase, for no address in particular, "
+        "for addresses of any domain",
+        "with a passphrase",
+    ]
+    everything = json.dumps([made, added, changed, again, events, await office.everything()])
+    assert WORDS not in everything and "argon2" not in everything and "ann@example.org" not in json.dumps(events)
+
+
+async def test_an_address_is_one_persons(office: Office) -> None:
+    """Not of two links at once, and not of an open one."""
+    for body in ({"for": ["Ann", "Bo"]}, {"anyone": True}):
+        asked = {"path": "week3", "recipient": "ann@example.org", **body}
+        status, answer = await office.ask("POST", "shares", {**asked, "path": (await office.share())["share"]["root"]})
+        assert status == 400 and answer["error"]["field"] == "recipient", answer
+
+
+async def test_a_condition_that_cannot_be_recorded_gives_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was opened is closed again, another passphrase is the former one again; what was asked for stays asked."""
+    made = await office.share(**{"for": ["Ann", "Bo"]}, passphrase=WORDS, networks=["10.0.0.0/8"])
+    ann, bo = (link["id"] for link in made["links"])
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    before = await store.link(ann), await store.link(bo)
+    with monkeypatch.context() as full:
+        full.setattr(office.running.api._acts, "_trail", Full())
+        for id, body in (
+            (ann, {"passphrase": "another green bicycle", "networks": ["10.0.0.0/7"], "ask": True}),
+            (bo, {"passphrase": None, "networks": ["10.1.0.0/16"], "domain": "example.org"}),
+        ):
+            assert (await office.ask("PATCH", f"links/{id}", body))[0] == 503
+    assert await store.link(ann) == replace(before[0], ask=True)
+    assert await store.link(bo) == replace(before[1], networks=("10.1.0.0/16",), domain="example.org")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"networks": ["10.0.0.1/8"]}, "networks"),
+        ({"networks": "everywhere"}, "networks"),
+        ({"networks": [None]}, "networks"),
+        ({"not_before": math.nan}, "not_before"),
+        ({"not_before": "soon"}, "not_before"),
+        ({"ask": 1}, "ask"),
+        ({"passphrase": "x" * 100_000}, "passphrase"),
+        ({"passphrase": "half \ud800 character"}, "passphrase"),
+        ({"passphrase": {"a": 1}}, "passphrase"),
+        ({"recipient": "ann@example.org\r\nX: y"}, "recipient"),
+        ({"domain": "*"}, "domain"),
+        ({"admitted": True}, "admitted"),
+    ],
+)
+async def test_a_condition_that_cannot_be_names_its_field(office: Office, body: dict[str, Any], field: str) -> None:
+    """Nothing of it is done, and what was sent is not repeated where it may be a secret."""
+    link = (await office.share())["links"][0]["id"]
+    before = await office.everything()
+    status, answer = await office.ask("PATCH", f"links/{link}", {"name": "new", **body})
+    assert status == 400 and answer["error"]["field"] == field, answer
+    assert "half" not in json.dumps(answer) and await office.everything() == before
+
+
 async def test_links_for_programs_tell_what_programs_ask_for(office: Office) -> None:
     """URL and token of each link of a share with `clients`, of no other and of no preview; switched as one likes."""
     made = await office.share(**{"for": ["Ann"], "clients": True})

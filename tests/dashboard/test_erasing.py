@@ -92,6 +92,23 @@ async def test_a_person_is_shown_ended_and_forgotten(gate: Gatehouse) -> None:
     assert status == 404, "nothing is left of them"
 
 
+async def test_a_person_is_forgotten_by_their_address(gate: Gatehouse) -> None:
+    """Whose address a link asks for, and who proved it: it is nowhere, and the link, revoked, is for nobody."""
+    address = "zwetlana@xylander.example"
+    made = await gate.share(**{"for": ["Z", "Bo"]})
+    zwetlana, bo = await gate.visit(made, 0, name="Z"), await gate.visit(made, 1, name="Bo")
+    await gate.running.gate._store.change_visit(visit_of(zwetlana), email=address)
+    await gate.call("PATCH", f"links/{made['links'][0]['id']}", {"recipient": address})
+    assert [await reads(who) for who in (zwetlana, bo)] == [200, 200]
+
+    told = await erase(gate, person=address.upper())
+    assert (told["visits"], len(told["links"])) == (1, 1)
+    assert await traces(gate, address) == []
+    kept = await gate.running.gate._store.link(made["links"][0]["id"])
+    assert kept is not None and kept.revoked is not None and kept.recipient == "erased"
+    assert [await reads(who) for who in (zwetlana, bo)] == [401, 200]
+
+
 async def test_who_knocked_is_forgotten_by_their_visit(gate: Gatehouse) -> None:
     """Also what was seen before they had a visit; the person at whose link they knocked keeps name and link."""
     made = await gate.share(**{"for": ["Bo"]})

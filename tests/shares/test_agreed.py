@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -43,6 +44,16 @@ def test_rules_have_one_digest_however_they_are_written(home: House) -> None:
     assert len({digest(replace(rules, **other)) for other in others} | {digest(rules)}) == len(others) + 1
 
 
+ASKS: dict[str, Any] = {
+    "not_before": 5.0,
+    "networks": ("10.0.0.0/8",),
+    "ask": True,
+    "passphrase": "$hash",
+    "recipient": "ann@example.org",
+    "domain": "example.org",
+}
+
+
 def test_what_is_wider() -> None:
     """More of anything; less, or the same, is not."""
     usual = {"upstream": "u", "owner": "O", "root": "r", "created": 1.0, "expires": 9.0}
@@ -56,6 +67,17 @@ def test_what_is_wider() -> None:
         assert wider(share, {"name": "x", **more}), more
     for more in ({"visits": 6}, {"visits": None}, {"devices": 4}, {"role": None}, {"role": Role.EDIT}):
         assert wider(link, more), more
+    asks = msgspec.structs.replace(link, **ASKS)
+    for name, value in ASKS.items():
+        assert not wider(link, {name: value}) and not wider(asks, {name: value}), name
+        assert wider(asks, {name: getattr(link, name)}), name
+    for less in ({"networks": ("10.1.0.0/16",)}, {"not_before": 6.0}):
+        assert not wider(asks, less), less
+    # Another passphrase or address lets in others than before.
+    for more in ({"networks": ("10.0.0.0/7",)}, {"networks": ("10.1.0.0/16", "::1/128")}, {"not_before": 4.0}):
+        assert wider(asks, more), more
+    for more in ({"passphrase": "$other"}, {"recipient": "bo@example.org"}, {"domain": "example.net"}):
+        assert wider(asks, more), more
 
 
 async def test_nothing_new_or_wider_is_given_by_other_rules(home: House) -> None:

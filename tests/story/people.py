@@ -95,7 +95,7 @@ class Tab:
         await self.follow(url)
         await self.reads("in use")
         if who:
-            await self.page.get_by_label(who).check()
+            await self.page.get_by_label(who).locator("visible=true").check()
         if name:
             await self.page.locator('[data-form="in_use"] input[name=name]').fill(name)
         await self.page.locator('[data-form="in_use"] button[type=submit]').click()

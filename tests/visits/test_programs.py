@@ -203,6 +203,30 @@ async def test_only_so_many_visits_are_made_for_a_link_in_a_day(home: House) -> 
 # -- who is refused ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("conditions", "reason"),
+    [
+        ({"networks": ("203.0.113.0/24",)}, Reason.OUTSIDE_NETWORKS),
+        ({"not_before": 4e9}, Reason.NOT_YET),
+        ({"passphrase": "$argon2id$"}, Reason.PASSPHRASE_NEEDED),
+        ({"ask": True}, Reason.APPROVAL_NEEDED),
+        ({"recipient": "ann@example.org"}, Reason.RECIPIENT_NEEDED),
+        ({"domain": "example.org"}, Reason.RECIPIENT_NEEDED),
+    ],
+)
+async def test_a_program_that_lacks_what_its_link_asks_for_makes_no_visit(
+    home: House, programs: Programs, conditions: dict[str, Any], reason: Reason
+) -> None:
+    """It is told why, and leaves nothing behind; from inside the networks it comes in."""
+    share, (link,) = await for_programs(home)
+    await home.store.change_link(link.id, **conditions)
+    assert await refused(enter(programs, share, with_token(home.token(link)))) is reason
+    assert await home.store.visits(share.id) == [] and home.notes.events == []
+    if "networks" in conditions:
+        grant = await enter(programs, share, with_token(home.token(link), peer="203.0.113.9"))
+        assert grant.peer == "203.0.113.9"
+
+
 async def test_a_link_for_browsers_is_refused_to_programs(home: House, programs: Programs) -> None:
     """`clients` is the owner's to give, and to take back while programs are in."""
     share, (link,) = await home.share()

@@ -239,8 +239,13 @@ const HEADINGS = {
   share_expired: () => "The time is over",
   link_expired: () => "The time is over",
   knock_refused: (owner) => `${owner} ended your visit`,
+  outside_networks: () => "This link does not open from here",
+  not_yet: () => "This link does not open yet",
+  passphrase_needed: () => "This link asks for a passphrase now",
+  recipient_needed: () => "This link asks for your e-mail address now",
+  approval_needed: (owner) => `${owner} lets people in one by one now`,
 };
-const MAY_RETURN = new Set(["share_paused", "link_paused", "share_suspended"]);
+const MAY_RETURN = new Set(["share_paused", "link_paused", "share_suspended", "outside_networks", "not_yet"]);
 
 // The last thing: JupyterLab and everything it showed is taken out of the page.
 export function showEnd(visit, word) {

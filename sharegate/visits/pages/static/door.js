@@ -142,12 +142,21 @@ export function onSend(element, busy, act) {
   });
 }
 
+// Mark what was typed as wrong, so that the next key replaces it.
+export function wrong(field) {
+  field.setAttribute("aria-invalid", "true");
+  field.focus();
+  field.select();
+}
+
 // What a form still lacks. A field that is hidden is not asked for.
 function missing(element) {
   const choices = [...element.querySelectorAll("input[type=radio]")].filter(visible);
   if (choices.length && !choices.some((choice) => choice.checked)) {
     return { field: choices[0], words: "Say first who you are." };
   }
+  const secret = element.querySelector("input[name=passphrase]");
+  if (secret && visible(secret) && !secret.value) return { field: secret, words: "Type the passphrase first." };
   const name = element.querySelector("input[name=name]");
   // The gate judges names; this spares a person who typed nothing visible the round trip.
   if (name && visible(name) && !/[\p{L}\p{N}\p{P}\p{S}]/u.test(name.value)) return { field: name, words: "Type your name first." };
@@ -159,6 +168,7 @@ export function inWords(problem) {
   if (problem.code === "offline") {
     return navigator.onLine === false ? "You are offline. Try again when you are back." : "The gate does not answer. Try again in a moment.";
   }
+  if (problem.code === "passphrase_wrong") return `${problem.message} Capital and small letters count.`;
   const wait = problem.wait ? ` Try again in ${problem.wait} s.` : "";
   return `${problem.message}${wait}${problem.id ? ` (Reference ${problem.id})` : ""}`;
 }

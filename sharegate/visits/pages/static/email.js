@@ -1,6 +1,6 @@
 // Showing that somebody reads a mailbox: the first click of a form asks for a code, the next one sends it along.
 
-import { Problem, ask, inWords, put, say, tell } from "./door.js";
+import { Problem, ask, inWords, put, say, tell, wrong } from "./door.js";
 
 // The gate allows three codes to a mailbox at once; a mail takes seconds.
 const PAUSE = 30_000;
@@ -43,11 +43,11 @@ export function proof(form) {
   return { email: address, code: code.value.trim() };
 }
 
-// A code that was no good is not typed again.
-export function wrong(form) {
-  const code = field(form, "code");
-  code.select();
-  code.focus();
+// A code that was no good, or an address of another domain, is typed over.
+export function refused(form, problem) {
+  if (!needed || !(problem instanceof Problem)) return;
+  if (problem.code === "mail_code_invalid") wrong(field(form, "code"));
+  if (problem.code === "other_domain") wrong(field(form, "email"));
 }
 
 function lacks(input, words) {

@@ -1,7 +1,7 @@
 // The page behind a link. The share token lives in this module's memory, from the fragment until the page goes: it is
 // put into no storage, no history entry, no element. Nothing is spent before the person clicks.
 
-import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell } from "./door.js";
+import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, wrong } from "./door.js";
 import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
@@ -19,6 +19,7 @@ const NO_DOOR = HOSTS && !location.host.endsWith(BELOW);
 let token = "";
 let code = "";
 let expires = 0;
+let opens = 0;
 
 function take() {
   const fragment = location.hash.slice(1);
@@ -116,8 +117,11 @@ function picture(about, acted) {
   put("for", link.name || "");
   put("role", about.role_sentence || about.role || "");
   putList("recorded", about.recorded || []);
+  put("recorded_line", (about.recorded || []).join(", "));
+  const needs = about.needs || [];
   email.begin(about);
   expires = Number(about.expires) || 0;
+  opens = Number(about.opens) || 0;
   times();
   put("ended", about.ended_at ? moment(about.ended_at) : "");
   const why = about.ended_why || (about.state === "paused" ? "paused" : "");
@@ -132,25 +136,41 @@ function picture(about, acted) {
     ask: yes(about.ask_name),
     shared_origin: yes(about.shared_origin),
     recorded: yes((about.recorded || []).length),
+    passphrase: yes(needs.includes("passphrase")),
+    // Where everybody knocks, the owner hears only of who has what else the link asks for.
+    knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval")),
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
     when: yes(about.ended_at),
     patience: "short",
   });
   document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
-  const sections = { open: "offer", reenter: "offer", in_use: "in_use", full: "full", paused: "over", ended: "over" };
+  const offer = needs.includes("approval") ? "asks" : "offer";
+  const sections = {
+    ...{ open: offer, reenter: offer, in_use: "in_use", full: "full", paused: "over", ended: "over" },
+    ...{ not_yet: "not_yet", outside: "outside" },
+  };
   const section = sections[about.state];
   if (section) show(section, acted);
   else trouble(new Problem("fault", "The gate gave an answer that this page does not understand."), acted);
 }
 
 function times() {
+  if (opens && opens <= Date.now() / 1000) {
+    opens = 0;
+    look(false);
+    return;
+  }
+  if (opens) {
+    put("opens", moment(opens));
+    put("opens_distance", distance(opens));
+  }
   if (!expires) return;
   put("until", moment(expires));
   put("distance", distance(expires));
 }
 
 // When the gate refuses what the page offered, the link's state has changed: look again instead of arguing.
-const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|recipient_needed)/;
+const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|outside_networks|not_yet|(passphrase|recipient|approval)_needed)/;
 async function changed(problem) {
   if (!(problem instanceof Problem) || !CHANGED.test(problem.code)) return false;
   await look(true);
@@ -159,18 +179,23 @@ async function changed(problem) {
 
 onSend(form("open"), "Opening…", async (element) => {
   const field = element.querySelector("input[name=name]");
+  const secret = element.querySelector("input[name=passphrase]");
   try {
     if (await email.asksFirst(element, token)) return false;
     const name = field.closest("[hidden]") ? "" : field.value.trim();
-    enter((await ask("/join", { token, name, ...email.proof(element) })).location);
+    const passphrase = secret.closest("[hidden]") ? "" : secret.value;
+    const proof = { ...(passphrase && { passphrase }), ...email.proof(element) };
+    const { location: target } = await ask("/join", { token, name, ...proof });
+    secret.value = "";
+    enter(target);
     return true;
   } catch (problem) {
+    if (problem instanceof Problem && problem.code === "passphrase_wrong") wrong(secret);
+    email.refused(element, problem);
     if (await changed(problem)) return false;
-    if (problem instanceof Problem && problem.code === "mail_code_invalid") email.wrong(element);
     throw problem;
   }
 });
-email.canMail(form("open"), () => token);
 
 onSend(form("device"), "Opening…", async () => {
   enter((await ask("/join/device", { code, name: "" })).location);
@@ -199,23 +224,35 @@ onSend(form("start"), "Looking…", async (element) => {
   await begin(found, true);
 });
 
-const unanswered = async (problem) => problem instanceof Problem && problem.code === "no_access" && changed(problem);
-for (const section of ["in_use", "full", "over"]) {
-  const knocking = (same, name) => ({ token, name, same_person: same, ...email.proof(form(section)) });
-  canKnock(form(section), section, knocking, unanswered, (element) => email.asksFirst(element, token));
-  email.canMail(form(section), () => token);
-}
+email.canMail(form("open"), () => token);
+
+const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
+// Where everybody knocks, with the code that was mailed.
+const proving = (...said) => ({ ...knocking(...said), ...email.proof(form("asks")) });
+// A link that came to lead nowhere, or asks for something else than it did.
+const MOVED = /^(no_access|outside_networks|not_yet|(passphrase|recipient)_needed)$/;
+const unanswered = async (problem) => {
+  email.refused(form("asks"), problem);
+  return problem instanceof Problem && MOVED.test(problem.code) && changed(problem);
+};
+for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
+canKnock(form("asks"), "asks", proving, unanswered, (element) => email.asksFirst(element, token));
+email.canMail(form("asks"), () => token);
 
 // "I am Bo" says the name already; it stays theirs to change.
-form("in_use").addEventListener("change", (event) => {
-  const name = form("in_use").querySelector("input[name=name]");
-  const known = document.querySelector('[data-section="in_use"] [data-slot="for"]').textContent;
-  if (event.target.value === "same" && !name.value) name.value = known;
-  if (event.target.value === "other" && name.value === known) name.value = "";
-});
+for (const section of ["in_use", "asks"]) {
+  form(section).addEventListener("change", (event) => {
+    const name = form(section).querySelector("input[name=name]");
+    const known = document.querySelector('[data-section="in_use"] [data-slot="for"]').textContent;
+    if (event.target.value === "same" && !name.value) name.value = known;
+    if (event.target.value === "other" && name.value === known) name.value = "";
+  });
+}
 
 document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", "a link", true));
-document.querySelector('[data-do="again"]').addEventListener("click", () => begin({ token, code }, true));
+for (const button of document.querySelectorAll('[data-do="again"]')) {
+  button.addEventListener("click", () => begin({ token, code }, true));
+}
 // A link pasted over this page changes the fragment only and loads nothing.
 addEventListener("hashchange", () => {
   const fragment = take();

@@ -1,23 +1,32 @@
 // Knocking, and waiting for the answer in sight of the person.
 
-import { Problem, ask, enter, inWords, onSend, put, say, show, tell } from "./door.js";
+import { Problem, ask, enter, inWords, onSend, put, say, show, tell, wrong } from "./door.js";
 
 const EVERY = 2000;
 const PATIENT = 60;
 
 let back = "";
 
-// Let `form` knock with what `about(same, name)` gives; `section` is where "Knock again" leads. `before` may do something
-// else with the click.
+// Let `form` knock with what `about(same, name, passphrase)` gives; `section` is where "Knock again" leads. `before` may
+// make something else of the click.
 export function canKnock(form, section, about, failed = () => false, before = () => false) {
   onSend(form, "Knocking…", async () => {
-    if (await before(form)) return;
+    try {
+      if (await before(form)) return;
+    } catch (problem) {
+      if (await failed(problem)) return;
+      throw problem;
+    }
     const who = form.querySelector("input[name=who]:checked");
     const name = form.querySelector("input[name=name]").value.trim();
+    const secret = form.querySelector("input[name=passphrase]");
+    const passphrase = secret.closest("[hidden]") ? "" : secret.value;
     let answer;
     try {
-      answer = await ask("/join/knock", about(Boolean(who) && who.value === "same", name));
+      answer = await ask("/join/knock", about(Boolean(who) && who.value === "same", name, passphrase));
+      secret.value = "";
     } catch (problem) {
+      if (problem instanceof Problem && problem.code === "passphrase_wrong") wrong(secret);
       if (await failed(problem)) return;
       throw problem;
     }
