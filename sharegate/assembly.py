@@ -237,7 +237,9 @@ async def opened(
             history=stored_history,
             trail=trail,
             acts=acts,
-            sharing=Sharing(acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts),
+            sharing=Sharing(
+                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            ),
             people=People(
                 acts=acts, store=store, issuer=issuer, knocks=Knocks(store, in_force, now), views=views, trail=trail
             ),

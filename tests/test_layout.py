@@ -93,7 +93,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dashboard": {
         "mail",
         *("__version__", "config", "errors", "paths", "shares", "visits"),
-        *("audit.erasure", "audit.events", "audit.interfaces"),
+        *("audit.bounds", "audit.erasure", "audit.events", "audit.interfaces"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed", "versions"),
     },
     # The composition root knows everything below the command line: what stands without a gate, and the gate.

@@ -13,6 +13,7 @@ from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.bodies import NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid
 from sharegate.shares import asking
@@ -32,7 +33,15 @@ class Sharing:
     """`shares` and `links`."""
 
     def __init__(
-        self, *, acts: Acts, store: ShareStore, issuer: Issuer, servers: Servers, views: Views, facts: GateFacts
+        self,
+        *,
+        acts: Acts,
+        store: ShareStore,
+        issuer: Issuer,
+        servers: Servers,
+        views: Views,
+        facts: GateFacts,
+        mailing: Mailing,
     ) -> None:
         self._acts = acts
         self._store = store
@@ -40,6 +49,7 @@ class Sharing:
         self._servers = servers
         self._views = views
         self._facts = facts
+        self._mailing = mailing
 
     def table(self) -> list[tuple[str, str, Handler]]:
         return [
@@ -70,6 +80,7 @@ class Sharing:
         names = [""] if asked.anyone else asked.people or [""]
         if asked.recipient and len(names) > 1:
             raise Invalid("recipient", "is the address of one person", "Make a share for one, then add links")
+        self._check_mail(asked.recipient, asked.domain)
         links = [
             NewLink(name, asked.anyone, asked.visits, asked.devices, **asked.asked())  # each ends with the share
             for name in names
@@ -137,6 +148,7 @@ class Sharing:
 
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
+        self._check_mail(asked.recipient, asked.domain)
         link = await self._issuer.add_link(
             parts["id"],
             NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires, **asked.asked()),
@@ -144,6 +156,11 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
             await self._link_created(await self._acts.share(link.share), link)
         return {"link": await self._with_url(link)}
+
+    def _check_mail(self, *wanted: object) -> None:
+        """Nobody could open a link that asks for an address when no code can be sent. Raises Refused(`mail_off`)."""
+        if any(wanted):
+            self._mailing.needed()
 
     async def _link_created(self, share: Share, link: Link) -> None:
         detail = ", ".join(asking.in_words(link))
@@ -164,6 +181,7 @@ class Sharing:
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         known = await self._acts.link(parts["id"])
+        self._check_mail(body.get("recipient"), body.get("domain"))
         link = await self._issuer.change_link(known.id, body)
         async with self._acts.taken_back(lambda: _undone(known, link, body, self._store.change_link)):
             share = await self._acts.share(link.share)

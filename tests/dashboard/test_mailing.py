@@ -75,11 +75,26 @@ async def test_attack_an_address_that_is_none(office: Office, address: str) -> N
     assert (status, answer["error"]["field"]) == (400, "address")
 
 
-async def test_a_gate_without_a_mail_server_says_what_to_set(office: Office) -> None:
-    """`mail_off`, with the setting; the doctor has nothing to say."""
-    status, answer = await ask(office.running.api, {"address": "you@example.org"})
-    assert (status, answer["error"]["code"]) == (403, "mail_off")
-    assert "smtp_host" in answer["error"]["remedy"]
+@pytest.mark.parametrize("wanted", [{"recipient": "ann@example.org"}, {"domain": "example.org", "anyone": True}])
+async def test_a_gate_without_a_mail_server_says_what_to_set(
+    office: Office, monkeypatch: pytest.MonkeyPatch, wanted: dict[str, Any]
+) -> None:
+    """`mail_off`, with the setting: for a test mail, and for a share, a link or a change that asks for an address; what
+    asks for none is given. The doctor has nothing to say."""
+    made = await office.share(**{"for": ["Ann"]})
+    monkeypatch.setattr(office.running.api.mailing, "_mailer", None)
+    link = made["links"][0]["id"]
+    change = {name: value for name, value in wanted.items() if name != "anyone"}
+    for method, path, body in (
+        ("POST", "mail/test", {"address": "you@example.org"}),
+        ("POST", "shares", {"path": str(office.folder / "week4"), **wanted}),
+        ("POST", f"shares/{made['share']['id']}/links", wanted),
+        ("PATCH", f"links/{link}", change),
+    ):
+        status, answer = await office.ask(method, path, body)
+        assert (status, answer["error"]["code"]) == (403, "mail_off"), path
+        assert "smtp_host" in answer["error"]["remedy"]
+    await office.call("PATCH", f"links/{link}", {"recipient": "", "domain": ""})
     findings = (await office.call("GET", "doctor"))["findings"]
     assert not [one for one in findings if "mail" in one["what"].lower().split()]
 

@@ -255,7 +255,7 @@ async def test_the_same_browser_proves_anew_into_the_same_visit(doors: Doors) ->
 
 
 async def test_no_mail_is_sent_for_a_link_that_does_not_open(doors: Doors) -> None:
-    """One that asks for no address, was revoked or replaced, does not open from there, or is in use by somebody else."""
+    """One that asks for no address, is paused or replaced, does not open from there, or is in use by somebody else."""
     _, _, plain = await doors.link()
     assert await refused(doors.door.send_code(plain, TO, MINE)) is Reason.BAD_BODY
     _, link, token = await doors.link(recipient=TO)
@@ -339,6 +339,7 @@ async def test_attack_a_network_and_a_link_and_the_gate_have_limits(doors: Doors
     """Many addresses of a domain, from one network for one link; from many networks; over many links."""
     _, _, token = await doors.link(anyone=True, domain="berkeley.edu")
     mailed = doors.mailed
+
     # What a mail costs is of no matter here: only whether one may be asked for.
     def asked(link: Callable[[int], str], network: Callable[[int], str]) -> int:
         for number in range(1000):

@@ -505,7 +505,7 @@ async def test_a_double_click_opens_once(tab: Tab, door: ScriptedGate) -> None:
     """Two clicks on Open make one join."""
     await tab.join(section="offer")
     await tab.page.evaluate(
-        "() => { const b = document.querySelector('[data-form=open] button'); b.click(); b.click(); }"
+        "() => { const b = document.querySelector('[data-form=open] button[type=submit]'); b.click(); b.click(); }"
     )
     await tab.page.wait_for_url(door.url + INSIDE)
     assert door.posted() == ["/join/about", "/join"]
