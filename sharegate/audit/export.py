@@ -115,7 +115,6 @@ _SENTENCES: dict[Action, str] = {
     Action.LINK_RESUMED: "{owner} resumed a link{for_name}",
     Action.LINK_REPLACED: "{owner} replaced a link{for_name}; the old one stopped working",
     Action.LINK_REVOKED: "{owner} ended a link{for_name} for good",
-    Action.LINK_SENT: "{owner} had a link mailed{to_name}{with_detail}",
     Action.LINK_JOINED: "{who} opened the link and came in",
     Action.LINK_REENTERED: "{who} opened the link again in the same browser",
     Action.LINK_REFUSED: "{who} opened a link and was not let in{because}",

@@ -32,24 +32,6 @@ def code_message(to: str, code: str, *, owner: str, share: str, gate: str, minut
     )
 
 
-def link_message(to: str, url: str, *, owner: str, share: str, message: str, until: str, gate: str) -> Message:
-    """The link itself, to the one whom it is for."""
-    what = f"“{share}”" if share else "a folder"
-    return Message(
-        to,
-        f"{owner} shares {what} with you"[:150],
-        (
-            f"{owner} shares {what} with you, until {until}:",
-            f"    {url}",
-            *((message,) if message else ()),
-            "Opening it asks you to show that you read this mailbox: a code is sent to you for that. The link is for "
-            "you. Please do not pass it on.",
-            f"If you do not know {owner}, do not open it.",
-            _foot(gate),
-        ),
-    )
-
-
 def test_message(to: str, *, owner: str, gate: str) -> Message:
     """That mail arrives."""
     return Message(
