@@ -112,7 +112,7 @@ class Door:
             "ended_at": since,
             "ended_why": why,
             "shared_origin": self._shared_origin,
-            "recorded": self._recorded,
+            "recorded": [*self._recorded, *([told.ADDRESS] if Need.EMAIL in needs else [])],
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -134,7 +134,7 @@ class Door:
         try:
             at.check_open(link, comer)
             if Need.EMAIL in needs and Need.APPROVAL not in needs:
-                await self._check_place(link, comer)  # no code is spent in vain
+                await self._check_place(share, link, comer)  # no code is spent in vain
             proving = self._proofs.prove(link, needs, shown, comer, known=mine is not None)
             proved = await at.unrecorded.whole(proving)
         except Denied as denied:
@@ -195,18 +195,20 @@ class Door:
         try:
             at.check_open(link, comer)
             if Need.APPROVAL not in needs:
-                await self._check_place(link, comer)
+                await self._check_place(share, link, comer)
             sending = self._mailed.send(share, link, email, replace(comer, browser=browser))
             return await at.unrecorded.whole(sending), browser
         except Denied as denied:
             await at.refused(share, link, comer, denied)
             raise
 
-    async def _check_place(self, link: Link, comer: Comer) -> None:
+    async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
         """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
         state = await self._seat_state(link, comer)
         if state in ("in_use", "full"):
-            raise Denied(Reason.LINK_IN_USE if state == "in_use" else Reason.SEATS_TAKEN)
+            reason = Reason.LINK_IN_USE if state == "in_use" else Reason.SEATS_TAKEN
+            await self._at.record(Action.LINK_REFUSED, share, link, comer, reason=reason)
+            raise Denied(reason, recorded=True)
 
     async def finished(self) -> None:
         """Wait for what those who hung up began."""

@@ -10,6 +10,7 @@ RECORDED = (
     "when you come and go",
     "which files you open",
 )
+ADDRESS = "the e-mail address that you show to be yours"
 
 
 def recorded(*, full_addresses: bool) -> list[str]:

@@ -15,7 +15,7 @@ export function begin(about) {
   const mail = about.mail || {};
   needed = (about.needs || []).includes("email");
   address = "";
-  domain = String(mail.domain || "");
+  domain = String(mail.domain || "").replace(/^\*\./, "");
   put("mailto", String(mail.to || ""));
   put("maildomain", domain);
   tell({ email: needed ? "yes" : "no", mailto: mail.to ? "yes" : "no", step: needed ? "mail" : "code" });
