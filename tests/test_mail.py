@@ -117,3 +117,21 @@ async def test_attack_bodies_that_ask_for_a_code(tmp_path: Path, jupyter: Jupyte
         assert (await gate.post("/join/code", asked, foreign)).public == "cross_site"
         away = await gate.post("/join/code", asked, door)
         assert (away.status, away.public) == (503, "mail_unavailable")
+
+
+async def test_who_proved_an_address_at_an_open_link_is_forgotten_by_their_name(
+    tmp_path: Path, jupyter: JupyterServer, mail: MailServerHere
+) -> None:
+    """What was recorded under the address before they were in goes, too; others of the link stay."""
+    async with gatehouse(tmp_path, jupyter, smtp_port=mail.port) as gate:
+        made = await gate.share(domain="berkeley.edu", anyone=True)
+        door = gate.door(made["share"]["id"])
+        token = urlsplit(made["links"][0]["url"]).fragment
+        for name, address in (("Bo", "bo@berkeley.edu"), ("Cy", "cy@berkeley.edu")):
+            asked = await gate.post("/join/code", {"token": token, "email": address.upper()}, door)
+            body = {"token": token, "name": name, "email": address, "code": code_in((await mail.next()).text)}
+            assert (await gate.post("/join", body, {**door, **browser_of(asked)})).status == 200
+        await gate.call("POST", "audit/erase", {"person": "Bo"})
+        events = str(await gate.events(share=made["share"]["id"]))
+        assert "bo@berkeley.edu" not in events and events.count("cy@berkeley.edu") >= 2
+        assert "bo@berkeley.edu" not in str(await gate.call("GET", "visits"))
