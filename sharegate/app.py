@@ -47,6 +47,7 @@ from sharegate.visits.asking import Asking
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
+from sharegate.visits.mailed import Mailed
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
@@ -191,6 +192,7 @@ def _gate(
         now,
         role_sentence=house.policies.roles.sentence,
         proofs=[PassphraseProof(house.pace)],
+        mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         pace=house.pace,

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sharegate import __version__
@@ -35,6 +35,7 @@ from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
@@ -51,6 +52,8 @@ from sharegate.descriptors import Budget, budget, limit
 from sharegate.entrance import Front
 from sharegate.errors import Invalid, Refused
 from sharegate.listener.crowd import Crowd
+from sharegate.mail.interfaces import Mailer
+from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
@@ -116,6 +119,8 @@ class House:
     metrics: Metrics
     crowd: Crowd
     room: Budget
+    mailer: Mailer | None
+    key: bytes = field(repr=False)
 
 
 @contextlib.asynccontextmanager
@@ -196,7 +201,12 @@ async def opened(
         agreement = Agreement(in_force, store, store.writer, now)
         closing.callback(store.subscribe(agreement.changed))
         found_by = [resources.findings, advisories.findings, agreement.findings]
-        doctor = Doctor(config, store, servers, trail, front, found_by)
+        mailer = Smtp(config.mail, now) if config.mail is not None else None
+
+        async def mail_findings() -> list[dict[str, str]]:
+            return await mailing.findings()
+
+        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
         erasure = Erasure(store)
         issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
         stored_history = StoredHistory(store, store)
@@ -214,6 +224,7 @@ async def opened(
         )
         # What is done here for a program is recorded as the program's.
         attributed = Attributed(trail)
+        mailing = Mailing(mailer, config.mail, facts, attributed)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -246,7 +257,9 @@ async def opened(
             ),
             trail=attributed,
             acts=acts,
-            sharing=Sharing(acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts),
+            sharing=Sharing(
+                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            ),
             people=People(
                 acts=acts,
                 store=store,
@@ -308,6 +321,7 @@ async def opened(
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),
             opening=Opening(logins, facts, now),
+            mailing=mailing,
             facts=facts,
             describe=describe,
             now=now,
@@ -346,6 +360,8 @@ async def opened(
             metrics,
             crowd,
             room,
+            mailer,
+            store_key(config.keys_dir),
         )
 
 

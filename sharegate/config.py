@@ -24,6 +24,10 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from sharegate.errors import Faults, Invalid
+from sharegate.mail.configured import faults as mail_faults
+from sharegate.mail.configured import mail_server
+from sharegate.mail.model import MailServer
+from sharegate.passwords import Place, password
 from sharegate.settings import SETTINGS, kind_in_words
 from sharegate.store_url import PREFIX, StoreUrl
 
@@ -41,17 +45,21 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # What the environment may hold besides settings: for the gate, and for programs that join a share (sharegate.client).
 _NO_SETTINGS = (
-    *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD"),
+    *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD", "SHAREGATE_SMTP_PASSWORD"),
     *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
 )
 _FILES = (
     *("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca"),
-    "anchor_file",
+    *("anchor_file", "smtp_password_file", "smtp_ca_file"),
 )
+_STORE_PASSWORD = Place("store_password_file", "SHAREGATE_STORE_PASSWORD", "the store", "store")
+_SMTP_PASSWORD = Place("smtp_password_file", "SHAREGATE_SMTP_PASSWORD", "the mail server", "smtp_host")
 _PORTS = ("gate_port", "dashboard_port")
 _MAY_BE_NONE = ("connections",)
 _COUNTS = tuple(
-    setting.name for setting in SETTINGS if setting.type == "int" and setting.name not in (*_PORTS, *_MAY_BE_NONE)
+    setting.name
+    for setting in SETTINGS
+    if setting.type == "int" and setting.name not in (*_PORTS, *_MAY_BE_NONE, "smtp_port")
 )
 
 
@@ -100,6 +108,13 @@ class Config:
     requests_per_minute: int
     upstream_seconds: int
     upstream_ca: Path | None
+    smtp_host: str
+    smtp_port: int
+    smtp_security: str
+    smtp_user: str
+    smtp_password_file: Path | None
+    smtp_ca_file: Path | None
+    mail_from: str
     strangers_per_minute: int
     versions_megabytes: int
     versions_per_document: int
@@ -107,6 +122,7 @@ class Config:
     versions_minutes: int
     undo_megabytes: int
     store_password: str = dataclasses.field(default="", repr=False)
+    smtp_password: str = dataclasses.field(default="", repr=False)
     file: Path | None = None
     """The file that settings were read from."""
 
@@ -143,6 +159,13 @@ class Config:
             return self.public_url.rstrip("/")
         host = f"[{self.gate_host}]" if ":" in self.gate_host else self.gate_host
         return f"{'https' if self.tls_certificate else 'http'}://{host}:{self.gate_port}"
+
+    @property
+    def mail(self) -> MailServer | None:
+        """Where the gate hands in its mail; None: it sends none."""
+        values = {setting.name: getattr(self, setting.name) for setting in SETTINGS}
+        name = urlsplit(self.gate_url).hostname or "localhost"
+        return mail_server(values, name=name, password=self.smtp_password, ca_file=self.smtp_ca_file)
 
     @property
     def one_owner(self) -> bool:
@@ -211,7 +234,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             given = _from_text(field, value) if isinstance(value, str) and _is_list(field) else value
             _put(values, field, given, "--" + field.replace("_", "-"), faults)
     _check(values, faults)
-    password = _store_password(values, environ.get("SHAREGATE_STORE_PASSWORD", ""), faults)
+    store_password, smtp_password = _passwords(values, environ, faults)
+    faults += mail_faults(values, near=loopback(values["smtp_host"]), password=smtp_password)
     if faults:
         raise Faults(str(path or "configuration"), faults)
     data_dir = _path(values["data_dir"] or platformdirs.user_data_dir("sharegate"))
@@ -225,7 +249,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "trusted_forwarders": tuple(values["trusted_forwarders"]),
             "keys_dir": _path(values["keys_dir"]) if values["keys_dir"] else data_dir / "keys",
             "store": str(StoreUrl.parse(values["store"])) if values["store"] else "",
-            "store_password": password,
+            "store_password": store_password,
+            "smtp_password": smtp_password,
             "file": path.absolute() if path else None,
         }
     )
@@ -238,29 +263,19 @@ def _path(text: str) -> Path:
         return Path(text).absolute()
 
 
-def _store_password(values: dict[str, Any], environment: str, faults: list[Invalid]) -> str:
-    """From the one place that has it: a file, the environment, or the address itself."""
-    found: dict[str, str] = {}
-    name = values["store_password_file"]
-    if name.strip():
-        try:
-            found["store_password_file"] = _path(name).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, ValueError) as error:
-            what = f"{name!r} cannot be read ({type(error).__name__})"
-            faults.append(Invalid("store_password_file", what, "Check path and permissions"))
-        else:
-            if _path(name).stat().st_mode & 0o007:
-                faults.append(Invalid("store_password_file", f"{name} may be read by everybody", f"chmod 600 {name}"))
-    if environment:
-        found["SHAREGATE_STORE_PASSWORD"] = environment
+def _passwords(values: dict[str, Any], environ: Mapping[str, str], faults: list[Invalid]) -> tuple[str, str]:
+    """Of the store and of the mail server, each from the one place that has it."""
+    in_url: dict[str, str] = {}
     if values["store"]:
         with contextlib.suppress(Invalid):  # told already
-            found |= {"store": password} if (password := StoreUrl.parse(values["store"]).password) else {}
-    if len(found) > 1:
-        faults.append(Invalid(" and ".join(found), "each give a password of the store", "Leave one of them"))
-    if found and not values["store"]:
-        faults.append(Invalid(next(iter(found)), "is a password for no store", "Set store, or leave it out"))
-    return next(iter(found.values()), "")
+            in_url["store"] = StoreUrl.parse(values["store"]).password
+    found = []
+    for place, more in ((_STORE_PASSWORD, in_url), (_SMTP_PASSWORD, {})):
+        name = values[place.file]
+        file = _path(name) if name.strip() else None
+        needed = bool(values[place.setting])
+        found.append(password(place, file, environ.get(place.variable, ""), needed, faults, **more))
+    return found[0], found[1]
 
 
 def _read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:

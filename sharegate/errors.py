@@ -8,6 +8,7 @@ SharegateError
 ├── Ambiguous         a short id or name fits several things
 ├── Refused           an owner's command that the rules of the house do not permit
 ├── Unreachable       a gate or a Jupyter server that should answer does not
+├── Unsent            a mail that the mail server did not take, or may not have taken
 └── StoreUnavailable  the store cannot promise durability: the gate fails closed (503)
     └── AccountFull   it keeps nothing more on one visitor's account
 """
@@ -50,6 +51,8 @@ class Reason(StrEnum):
     PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 -- a word, no secret
     RECIPIENT_NEEDED = "recipient_needed"
     APPROVAL_NEEDED = "approval_needed"
+    OTHER_DOMAIN = "other_domain"
+    MAIL_CODE_INVALID = "mail_code_invalid"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
     BAD_HOST = "bad_host"
@@ -93,12 +96,14 @@ class Reason(StrEnum):
     ROOM_LIMIT = "room_limit"
     BYTES_LIMIT = "bytes_limit"
     OVERLAY_LIMIT = "overlay_limit"
+    MAIL_LIMIT = "mail_limit"
     # what is not there
     UPSTREAM_AWAY = "upstream_away"
     UPSTREAM_TIMEOUT = "upstream_timeout"
     UPSTREAM_BAD_ANSWER = "upstream_bad_answer"
     UPSTREAM_NOT_OURS = "upstream_not_ours"
     STORE_UNAVAILABLE = "store_unavailable"
+    MAIL_UNAVAILABLE = "mail_unavailable"
     DRAINING = "draining"
 
 
@@ -155,6 +160,8 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.PASSPHRASE_WRONG: Meaning(403, "passphrase_wrong", "That is not the passphrase."),
     Reason.RECIPIENT_NEEDED: Meaning(403, "recipient_needed", "This link asks for a proved e-mail address."),
     Reason.APPROVAL_NEEDED: Meaning(403, "approval_needed", "The owner lets people in one by one."),
+    Reason.OTHER_DOMAIN: Meaning(403, "other_domain", "This link is for addresses at another domain."),
+    Reason.MAIL_CODE_INVALID: Meaning(403, "mail_code_invalid", "This code does not open the link."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
     Reason.CROSS_SITE: _FOREIGN,
@@ -191,12 +198,14 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CHANNEL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.ROOM_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.BYTES_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.MAIL_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.OVERLAY_LIMIT: Meaning(413, "overlay_limit", "Your own layout and settings are full here."),
     Reason.UPSTREAM_AWAY: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.UPSTREAM_TIMEOUT: Meaning(504, "server_slow", "The Jupyter server did not answer in time."),
     Reason.UPSTREAM_BAD_ANSWER: Meaning(502, "server_fault", "The Jupyter server gave an unusable answer."),
     Reason.UPSTREAM_NOT_OURS: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.STORE_UNAVAILABLE: Meaning(503, "gate_fault", "The gate cannot keep its records and lets nobody in."),
+    Reason.MAIL_UNAVAILABLE: Meaning(503, "mail_unavailable", "No code can be sent at the moment."),
     Reason.DRAINING: Meaning(503, "gate_restarting", "The gate is restarting."),
 }
 
@@ -288,6 +297,59 @@ class Refused(SharegateError):
 
 class Unreachable(SharegateError):
     """A gate or Jupyter server that should answer does not (exit code 5, status 503)."""
+
+
+class Why(StrEnum):
+    """Why a mail was not sent."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    CERTIFICATE = "certificate"
+    LOGIN = "login"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    CONTENT = "content"
+    PROTOCOL = "protocol"
+    BROKEN = "broken"
+    BUSY = "busy"
+    UNKNOWN = "unknown"
+
+
+_UNSENT: dict[Why, tuple[str, str]] = {
+    Why.UNREACHABLE: ("cannot be reached", "Check smtp_host and smtp_port, and whether the gate may connect there"),
+    Why.TIMEOUT: ("did not answer in time", "Try again later; check smtp_port and smtp_security if it stays so"),
+    Why.TLS: ("does not speak TLS as expected", "Check smtp_security: tls (465) or starttls (587), and smtp_port"),
+    Why.CERTIFICATE: ("has a certificate that is not believed", "Check that smtp_host is its name, and smtp_ca_file"),
+    Why.LOGIN: ("refuses the login", "Check smtp_user and smtp_password_file"),
+    Why.SENDER: ("takes no mail from mail_from", "Check mail_from; some servers want smtp_user to be the same"),
+    Why.RECIPIENT: ("does not take mail for this address", "Check the address"),
+    Why.CONTENT: ("refused the message", "Ask whoever runs it what it objects to"),
+    Why.PROTOCOL: ("does not speak as a mail server does", "Check smtp_host, smtp_port and smtp_security"),
+    Why.BROKEN: ("broke off", "Try again later"),
+    Why.BUSY: ("is asked by too many at once", "Try again in a moment"),
+    Why.UNKNOWN: ("broke off after it had the message", "It may have been sent: look there before sending it again"),
+}
+assert set(_UNSENT) == set(Why), "every reason has words"
+
+
+class Unsent(SharegateError):
+    """A mail that the mail server did not take; for Why.UNKNOWN nobody knows. `told` are the server's own words (code
+    and text), for owners; it holds no secret."""
+
+    def __init__(self, why: Why, server: str, told: str = "", *, code: int = 0) -> None:
+        super().__init__(why, server, told)
+        self.why = why
+        self.server = server
+        self.told = " ".join(filter(None, (str(code or ""), told)))
+
+    @property
+    def remedy(self) -> str:
+        return _UNSENT[self.why][1]
+
+    def __str__(self) -> str:
+        said = f" ({self.told})" if self.told else ""
+        return f"the mail server {self.server} {_UNSENT[self.why][0]}{said}"
 
 
 class StoreUnavailable(SharegateError):

@@ -274,7 +274,10 @@ async def gatehouse(
     **settings: Any,
 ) -> AsyncIterator[Gatehouse]:
     """A gate on free ports with its data below `folder`, which knows `jupyter`."""
-    values = {"data_dir": str(folder / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga", **settings}
+    # A mail server that nobody runs, where a test has none of its own.
+    mail = {"smtp_host": "127.0.0.1", "smtp_port": 1, "smtp_security": "none", "mail_from": "share@example.org"}
+    values = {"data_dir": str(folder / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
+    values |= {**mail, **settings}
     loaded = config.load(None, {}, values)
     async with app.running(loaded, now=now) as running:
         await running.servers.record(

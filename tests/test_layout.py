@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": {"errors"},
     "messages": set(),
     "settings": set(),
-    "config": {"errors", "settings", "store_url"},
+    "passwords": {"errors"},
+    "config": {"errors", "mail.configured", "mail.model", "passwords", "settings", "store_url"},
     # Where the gate listens.
     "ports": {"config", "errors"},
     "store_url": {"errors"},
@@ -43,7 +44,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What a server is and what is needed of it; never how it is spoken to.
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
-    "visits": {"errors", "limits", "messages", "names", "paths", "shares", "audit", "lab"},
+    "visits": {
+        *("audit", "errors", "lab", "limits", "mail.interfaces", "mail.model", "mail.words", "messages", "names"),
+        *("paths", "shares"),
+    },
     "upstream": {
         *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
     },
@@ -53,6 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "stores": {"errors", "store_url", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
     "listener": {"errors", "limits", "messages", "websocket"},
+    # Sends what it is given; what a code proves is decided elsewhere.
+    "mail": {"errors"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
     # Attacks a share from outside, and knows from the server itself what lies there.
@@ -85,15 +91,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
+        "mail",
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "shares", "visits"),
-        *("audit.erasure", "audit.events", "audit.interfaces"),
+        *("audit.bounds", "audit.erasure", "audit.events", "audit.interfaces"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed", "versions"),
     },
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {
         *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
-        *("lab", "limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions"),
-        *("visits", "writing"),
+        *("lab", "limits", "listener", "mail", "metrics", "policy", "shares", "stores", "upkeep", "upstream"),
+        *("versions", "visits", "writing"),
     },
     "app": {
         *("assembly", "ports"),
@@ -123,6 +130,7 @@ MAY_USE: dict[str, set[str]] = {
     "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo", "client"},
     "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
+    "aiosmtplib": {"mail"},
     "redis": {"stores"},
     "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
@@ -155,6 +163,7 @@ TESTED_ELSEWHERE = {
     "condition.py": "tests/test_metrics.py",
     "messages.py": "values that every test of the gate is made of",
     "stores/deciding.py": "tests/stores/conformance.py",
+    "mail/interfaces.py": "protocols",
     "audit/events.py": "values; tests/audit/test_trail.py",
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",

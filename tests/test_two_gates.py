@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,14 +18,18 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.dashboard.rules import Reading
 from sharegate.demo.visitor import RobotVisitor
 from sharegate.errors import Invalid, Refused
+from sharegate.mail.smtp import Smtp
 from sharegate.policy.load import load_policies
 from sharegate.shares.keys import store_key
+from sharegate.shares.model import ALPHABET
 from tests.attacks.pages import make, owning, visiting
 from tests.dashboard.test_rules import write
 from tests.gatehouse import Gatehouse, Reply, gatehouse
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
+from tests.real.mail import running_mail
 from tests.real.redis import RedisServer, running_redis
 from tests.real.relay import Relay, relay
+from tests.visits.test_mailed import code_in
 
 pytestmark = [pytest.mark.real, pytest.mark.redis]
 
@@ -163,6 +168,39 @@ async def test_ten_visits_raced_over_both_are_ten(pair: Pair) -> None:
     for gate in (pair.a, pair.b):
         visits = (await gate.call("GET", "visits", share=made["share"]["id"]))["visits"]
         assert len(visits) == 10
+
+
+async def test_attack_the_tries_of_a_mailed_code_are_counted_over_both(pair: Pair) -> None:
+    """Asked for at one gate, guessed at from both at once: five tries in all, and the right code comes too late. The
+    next one, from the other gate, works at the first."""
+    with running_mail() as mail:
+        for gate in (pair.a, pair.b):
+            mailed = gate.running.gate._doorstep._door._mailed  # type: ignore[attr-defined]
+            server = replace(gate.running.config, smtp_port=mail.port).mail
+            mailed._mailer = Smtp(server, time.time)
+        made = await pair.a.share(recipient="ann@berkeley.edu", **{"for": ["Ann"]})
+        token = urlsplit(made["links"][0]["url"]).fragment
+        cookies: dict[str, str] = {}
+
+        async def asked(gate: Gatehouse) -> str:
+            reply = await gate.post("/join/code", {"token": token}, cookies)
+            assert reply.status == 200, reply.body
+            cookies["Cookie"] = reply.header("Set-Cookie").partition(";")[0]
+            return code_in((await mail.next()).text)
+
+        async def tried(gate: Gatehouse, code: str) -> str:
+            reply = await gate.post("/join", {"token": token, "code": code}, cookies)
+            return reply.public or str(reply.status)
+
+        code = await asked(pair.a)
+        letters = [letter for letter in ALPHABET if letter not in code.lower()]
+        guesses = [letter * 8 for letter in letters[:10]]
+        results = await asyncio.gather(*((tried((pair.a, pair.b)[at % 2], guess) for at, guess in enumerate(guesses))))
+        assert set(results) == {"mail_code_invalid"}
+        assert await tried(pair.a, code) == "mail_code_invalid"
+        fresh = await asked(pair.b)
+        results = await asyncio.gather(*(tried(gate, fresh) for gate in (pair.a, pair.b)))
+        assert sorted(results) in (["200", "mail_code_invalid"], ["200", "200"])  # who is in already comes back
 
 
 async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:

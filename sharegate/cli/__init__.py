@@ -28,6 +28,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     from sharegate.cli import (
         asks,
         history,
+        mailing,
         opening,
         owning,
         passing,
@@ -65,7 +66,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         """Replaced by the help above."""
 
     daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, proving, versions)
-    for module in (*daily, *looks, servers, settings, signing, storing, tokens):
+    for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app
 

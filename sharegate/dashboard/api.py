@@ -26,6 +26,7 @@ from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
@@ -85,6 +86,7 @@ class Api:
         trails: Trails,
         erasing: Erasing,
         opening: Opening,
+        mailing: Mailing,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -112,6 +114,7 @@ class Api:
         self.trails = trails
         self.erasing = erasing
         self._opening = opening
+        self.mailing = mailing
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -175,6 +178,7 @@ class Api:
                 Only.SIGNED_IN,
                 gate.Document,
             ),
+            *self.mailing.table(),
         ]
 
     @property

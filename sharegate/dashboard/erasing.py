@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from sharegate.audit.bounds import LIMITS, safe_text
 from sharegate.audit.erasure import ERASED, Erasure, Whose, folded
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
@@ -234,11 +235,13 @@ class Erasing:
     ) -> _Found:
         let_in = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
         knocked: list[Visit | Knock] = [*knocks, *let_in]
+        addresses = [*(visit.email for visit in visits), *(link.recipient for link in links)]
         whose = Whose(
             visits=_ids(visits),
             links=_ids(links),
             knocks=_ids(knocks) | await self._erasure.knocked(_ids(let_in)),
-            names=names,
+            # What they proved is recorded by their address, cut as the trail cuts names.
+            names=names | {folded(safe_text(one, LIMITS["name"])) for one in addresses if one},
             signs=frozenset((one.link, folded(one.name)) for one in knocked if one.name),
         )
         return _Found(None, visits, links, knocks, whose)

@@ -11,7 +11,17 @@ from typing import Any
 
 import msgspec
 
-from sharegate.errors import Ambiguous, Denied, Faults, Invalid, NotFound, Refused, StoreUnavailable, Unreachable
+from sharegate.errors import (
+    Ambiguous,
+    Denied,
+    Faults,
+    Invalid,
+    NotFound,
+    Refused,
+    StoreUnavailable,
+    Unreachable,
+    Unsent,
+)
 
 # Of the owner's commands that are refused, those whose status is not 403.
 _STATUS = {"stale": 412, "key_reused": 422}
@@ -43,6 +53,8 @@ def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:
         return 403, error_body(error.reason.value, error.detail or error.reason.value)
     if isinstance(error, Unreachable):
         return 503, error_body("unreachable", str(error))
+    if isinstance(error, Unsent):
+        return 503, error_body("mail_unsent", str(error), remedy=error.remedy)
     if isinstance(error, StoreUnavailable):
         return 503, error_body(
             "store_unavailable",

@@ -14,6 +14,7 @@ from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, asker
 from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
+from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.queries import AllShares
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
@@ -35,7 +36,15 @@ class Sharing:
     """`shares` and `links`."""
 
     def __init__(
-        self, *, acts: Acts, store: ShareStore, issuer: Issuer, servers: Servers, views: Views, facts: GateFacts
+        self,
+        *,
+        acts: Acts,
+        store: ShareStore,
+        issuer: Issuer,
+        servers: Servers,
+        views: Views,
+        facts: GateFacts,
+        mailing: Mailing,
     ) -> None:
         self._acts = acts
         self._store = store
@@ -43,6 +52,7 @@ class Sharing:
         self._servers = servers
         self._views = views
         self._facts = facts
+        self._mailing = mailing
 
     def table(self) -> list[Route]:
         return [
@@ -150,6 +160,7 @@ class Sharing:
         names = [""] if asked.anyone else asked.people or [""]
         if asked.recipient and len(names) > 1:
             raise Invalid("recipient", "is the address of one person", "Make a share for one, then add links")
+        self._check_mail(asked.recipient, asked.domain)
         links = [
             NewLink(name, asked.anyone, asked.visits, asked.devices, **asked.asked())  # each ends with the share
             for name in names
@@ -221,6 +232,7 @@ class Sharing:
 
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
+        self._check_mail(asked.recipient, asked.domain)
         link = await self._issuer.add_link(
             parts["id"],
             NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires, **asked.asked()),
@@ -228,6 +240,11 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
             await self._link_created(await self._acts.share(link.share), link)
         return {"link": await self._with_url(link)}
+
+    def _check_mail(self, *wanted: object) -> None:
+        """Nobody could open a link that asks for an address when no code can be sent. Raises Refused(`mail_off`)."""
+        if any(wanted):
+            self._mailing.needed()
 
     async def _link_created(self, share: Share, link: Link) -> None:
         detail = ", ".join(asking.in_words(link))
@@ -251,6 +268,7 @@ class Sharing:
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         known = await self._acts.link(parts["id"])
+        self._check_mail(body.get("recipient"), body.get("domain"))
         still = await self._as_seen("link", known)
         with _stale():
             link = await self._issuer.change_link(known.id, body, still)

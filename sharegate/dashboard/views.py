@@ -146,6 +146,7 @@ class Views:
             "link_label": await self.link_label(link) if link else "",
             "name": visit.name,
             "badge": badge(link, visit) if link else "",
+            "email": visit.email,
             "kind": visit.kind.value,
             "role": role.value,
             "state": "open" if open_now else "ended",

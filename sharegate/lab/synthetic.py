@@ -56,6 +56,9 @@ def called(link: Link, visit: Visit) -> str:
     """What a visitor is called, as far as anybody has said."""
     if visit.kind is VisitKind.CLIENT:
         return f"{link.name} · program" if link.name else "Program"
+    # The owner's own word comes first; an address that was proved comes before a name that was typed.
+    if visit.email:
+        return link.name or visit.email
     return visit.name or link.name or "Visitor"
 
 

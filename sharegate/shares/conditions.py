@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
 
+import idna
+
 from sharegate.errors import Invalid, Reason
 from sharegate.shares.model import Link, LinkKind, Visit, VisitKind
 
@@ -105,7 +107,14 @@ def email_fits(link: Link, email: str) -> bool:
     """Whether this (clean) address is one that the link is for."""
     if not email or (link.recipient and email != link.recipient):
         return False
-    return not link.domain or email.endswith(f"@{link.domain}")
+    local, _, domain = email.rpartition("@")
+    return not link.domain or (bool(local) and _at(link.domain, domain))
+
+
+def _at(wanted: str, domain: str) -> bool:
+    """`example.org` is that one, `*.example.org` that one and all below it."""
+    above = wanted.removeprefix("*.")
+    return domain == above or (above != wanted and domain.endswith("." + above))
 
 
 @lru_cache(maxsize=4096)
@@ -201,20 +210,32 @@ def clean_email(text: object, field: str = "recipient") -> str:
     """
     given = text.strip() if isinstance(text, str) else ""
     local, at, domain = given.rpartition("@")
-    local = local.lower()
-    if not at or len(given) > MOST_EMAIL or len(local) > MOST_LOCAL_PART or not _LOCAL_PART.fullmatch(local):
+    # Some letters of other scripts become plain ones when they are made small.
+    plain = local.isascii() and _LOCAL_PART.fullmatch(local.lower())
+    if not at or len(given) > MOST_EMAIL or len(local) > MOST_LOCAL_PART or not plain:
         raise Invalid(field, f"{str(text)[:60]!r} is no e-mail address", "Write it like ann@example.org")
-    return f"{local}@{clean_domain(domain, field)}"
+    whole = f"{local.lower()}@{_clean_domain(domain, field)}"
+    if len(whole) > MOST_EMAIL:
+        raise Invalid(field, "is longer than an e-mail address can be", "Write it like ann@example.org")
+    return whole
 
 
 def clean_domain(text: object, field: str = "domain") -> str:
-    """The domain of e-mail addresses, in small letters as it stands in the DNS; it does not stand for those below it.
+    """The domain of e-mail addresses, in small letters as it stands in the DNS. It does not stand for those below it,
+    unless it begins with `*.`.
 
     Raises Invalid.
     """
-    given = text.strip().removeprefix("@") if isinstance(text, str) else ""
+    given = text.strip() if isinstance(text, str) else ""
+    if given.startswith("*."):
+        return "*." + _clean_domain(given.removeprefix("*."), field)
+    return _clean_domain(given.removeprefix("@"), field)
+
+
+def _clean_domain(text: str, field: str) -> str:
     try:
-        name = given.encode("idna").decode().lower() if given and len(given) <= MOST_DOMAIN else ""
+        # Not the older rules of Python's own codec, by which straße.example would be another's: strasse.example.
+        name = idna.encode(text, uts46=True).decode().lower() if text and len(text) <= MOST_DOMAIN else ""
     except UnicodeError:
         name = ""
     labels = name.split(".")

@@ -8,7 +8,18 @@ from typing import Any, Protocol
 
 from sharegate.paths import CanonicalPath
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, Link, Role, RootIdentity, RootKind, RulesInForce, Share, Visit
+from sharegate.shares.model import (
+    DeviceCode,
+    Knock,
+    Link,
+    MailCode,
+    Role,
+    RootIdentity,
+    RootKind,
+    RulesInForce,
+    Share,
+    Visit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,13 @@ class ShareStore(Protocol):
         `.name` and `.expires` are set from the code's visit."""
 
     async def device_code(self, code_hash: str) -> DeviceCode | None: ...
+
+    async def put_mail_code(self, code: MailCode) -> None:
+        """Keep it in place of the one of the same id."""
+
+    async def try_mail_code(self, id: str, code_hash: str, *, at: float, tries: int) -> bool:
+        """Whether this is the code of that id. Right or expired, it is gone; wrong, it is counted, and gone with the
+        last of `tries`."""
 
     async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
         """What a visit keeps for itself (`workspace` or `settings`): name → bytes."""

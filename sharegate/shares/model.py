@@ -259,6 +259,16 @@ class DeviceCode(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
 
 
+class MailCode(msgspec.Struct, frozen=True, kw_only=True):
+    """A one-use code that was mailed. `id` names the link and the browser that asked, a pair that has one at most;
+    neither from that nor from `code_hash` can the address or the code be found (visits/mailed.py)."""
+
+    id: str
+    code_hash: str
+    expires: float
+    tries: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Who asks, from which address, and what for: the frozen result of authenticating. Only shares.authenticate makes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
 
 SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
 _PREVIEWS = frozenset({VisitKind.PREVIEW})
@@ -63,6 +64,16 @@ def let_go(known: Iterable[AskedOnce], asked: AskedOnce, since: float, limit: in
     over = {one.id for one in there if one.at <= since}
     mine = [one.id for one in there if one.who == asked.who and one.id not in over]
     return [*over, *mine[: max(0, len(mine) + 1 - limit)]]
+
+
+def tried(code: MailCode, code_hash: str, at: float, tries: int) -> tuple[bool, MailCode | None]:
+    """Whether this is the code, and what is kept of it after that."""
+    if code.expires <= at:
+        return False, None
+    if hmac.compare_digest(code.code_hash, code_hash):
+        return True, None
+    counted = msgspec.structs.replace(code, tries=code.tries + 1)
+    return False, counted if counted.tries < tries else None
 
 
 def person_of(code: DeviceCode, origin: Visit, at: float) -> str:

@@ -13,7 +13,7 @@ import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
     check_room,
@@ -23,6 +23,7 @@ from sharegate.stores.deciding import (
     link_follows,
     person_of,
     taking_from,
+    tried,
     visit_follows,
 )
 from sharegate.stores.writer import Written
@@ -261,6 +262,25 @@ def spend_device_code(
         raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
     connection.execute("DELETE FROM device_codes WHERE code_hash = ?", (code_hash,))
     return open_visit(connection, written, device_of(visit, origin, person), None)
+
+
+def put_mail_code(connection: sqlite3.Connection, code: MailCode) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO mail_codes (id, expires, body) VALUES (?, ?, ?)",
+        (code.id, code.expires, encoded(read_back(code))),
+    )
+
+
+def try_mail_code(connection: sqlite3.Connection, id: str, code_hash: str, at: float, tries: int) -> bool:
+    row = connection.execute("SELECT body FROM mail_codes WHERE id = ?", (id,)).fetchone()
+    if row is None:
+        return False
+    right, kept = tried(msgspec.json.decode(row[0], type=MailCode), code_hash, at, tries)
+    if kept is None:
+        connection.execute("DELETE FROM mail_codes WHERE id = ?", (id,))
+    else:
+        put_mail_code(connection, kept)
+    return right
 
 
 def put_overlay(

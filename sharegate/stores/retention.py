@@ -42,6 +42,7 @@ class Pruned:
 
 def prune(connection: sqlite3.Connection, written: list[Written], now: float) -> Pruned:
     codes = connection.execute("DELETE FROM device_codes WHERE expires <= ?", (now,)).rowcount
+    codes += connection.execute("DELETE FROM mail_codes WHERE expires <= ?", (now,)).rowcount
     overlays = connection.execute(
         "DELETE FROM overlays WHERE visit IN (SELECT id FROM visits WHERE ended <= ? OR expires <= ?)",
         (now - OVERLAYS_AFTER_END, now - OVERLAYS_AFTER_EXPIRY),

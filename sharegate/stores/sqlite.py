@@ -22,7 +22,7 @@ from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit
 from sharegate.stores import records, trail_pages, trail_table
 from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
@@ -168,6 +168,12 @@ class SqliteStore(Mirrored, VersionTables):
         return await self._writer.run(
             lambda connection, written: records.spend_device_code(connection, written, code_hash, visit, at, devices)
         )
+
+    async def put_mail_code(self, code: MailCode) -> None:
+        await self._writer.run(lambda connection, _: records.put_mail_code(connection, code))
+
+    async def try_mail_code(self, id: str, code_hash: str, *, at: float, tries: int) -> bool:
+        return await self._writer.run(lambda connection, _: records.try_mail_code(connection, id, code_hash, at, tries))
 
     async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
         rows = await self._read(

@@ -12,6 +12,7 @@ from sharegate.messages import Request, Response
 from sharegate.visits import cookies
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.join import Door
+from sharegate.visits.mailed import MINUTES
 from sharegate.visits.pages import join_page, static_file
 from sharegate.visits.proving import Shown
 from sharegate.visits.site import Site
@@ -36,6 +37,12 @@ class _Open(msgspec.Struct, forbid_unknown_fields=True):
     name: str = ""
     passphrase: str = ""
     code: str = ""
+    email: str = ""
+
+
+class _Mail(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+    email: str = ""
 
 
 class _Knock(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,6 +52,7 @@ class _Knock(msgspec.Struct, forbid_unknown_fields=True):
     same_person: bool = False
     passphrase: str = ""
     code: str = ""
+    email: str = ""
 
 
 class _KnockState(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,8 +111,13 @@ class Doorstep:
             return _json(await self._door.about((await _read(request, _Token)).token, comer))
         if segments == ():
             opened = await _read(request, _Open)
-            shown = Shown(opened.passphrase, opened.code)
+            shown = Shown(opened.passphrase, opened.code, opened.email)
             return self._enter(await self._named(self._door.open, opened.token, opened.name, comer, shown))
+        if segments == ("code",):
+            mail = await _read(request, _Mail)
+            to, browser = await self._door.send_code(mail.token, mail.email, comer)
+            place = self._site.addresses.of(share).browser_cookie
+            return _json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
         if segments == ("knock",):
             return await self._knock(await _read(request, _Knock), comer)
         if segments == ("knock", "state"):
@@ -123,7 +136,7 @@ class Doorstep:
             raise Denied(Reason.BAD_BODY, "either token or address")
         name, same = asked.name, asked.same_person
         if asked.token:
-            shown = Shown(asked.passphrase, asked.code)
+            shown = Shown(asked.passphrase, asked.code, asked.email)
             waiting = await self._named(self._door.knock_by_link, asked.token, name, same, comer, shown)
         else:
             waiting = await self._named(self._door.knock_by_address, asked.address, name, same, comer)

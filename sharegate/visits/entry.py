@@ -63,11 +63,14 @@ def by_own_link(link: Link, visit: Visit) -> bool:
 
 
 def badge(link: Link, visit: Visit) -> str:
-    """How a visitor is shown to others: by the link that names them, or by what they typed at the door."""
+    """How a visitor is shown to others: by the address that they proved, by the link that names them,
+    or by what they typed at the door."""
     if link.kind is LinkKind.PREVIEW:
         return "Preview"
     if visit.kind is VisitKind.CLIENT:
         return called(link, visit)
+    if visit.email:
+        return f"✓ {visit.email}"
     if by_own_link(link, visit):
         return f"{link.name} · own link"
     return f'says "{visit.name}"' if visit.name else "no name"

@@ -7,6 +7,7 @@ Only `open`, `knock` and `device` write, each on a click.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from sharegate.audit.events import Action
 from sharegate.audit.interfaces import Recorder
@@ -14,7 +15,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.limits import Buckets, Rate
 from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.authenticate import Authenticator, new_secret
 from sharegate.shares.conditions import Need, closed, missing
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
@@ -22,6 +23,7 @@ from sharegate.visits import told
 from sharegate.visits.devices import Devices
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.knocking import SEATED, Knocking
+from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
 from sharegate.visits.threshold import FAILURES, JOINS, Threshold
 from sharegate.visits.unrecorded import KEY_REFUSED
@@ -43,6 +45,7 @@ class Door:
         *,
         role_sentence: Callable[[Role], str],
         proofs: Iterable[Proof] = (),
+        mailed: Mailed | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
         joins: Rate = JOINS,
@@ -50,8 +53,8 @@ class Door:
         new_visits: Rate = NEW_VISITS,
         pace: Callable[[], float] | None = None,
     ) -> None:
-        """`proofs` are the ways to show what links ask for. `pace` is the clock of the limits, where that is another
-        than the time of day."""
+        """`proofs` are the ways to show what links ask for, beside a code that is `mailed`. `pace` is the clock of the
+        limits, where that is another than the time of day."""
         self._at = Threshold(
             store,
             authenticator,
@@ -63,7 +66,8 @@ class Door:
             failures=failures,
             pace=pace,
         )
-        self._proofs = Proofs(proofs)
+        self._mailed = mailed
+        self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
         self._role_sentence = role_sentence
         self._recorded = told.recorded(full_addresses=full_addresses)
         self._shared_origin = shared_origin
@@ -100,6 +104,7 @@ class Door:
             **told.whole(share, link, hidden=Need.PASSPHRASE in needs or Need.EMAIL in needs),
             "state": state,
             "needs": [need.value for need in needs],
+            "mail": asked(link) if Need.EMAIL in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
             "role_sentence": self._role_sentence(role),
@@ -107,7 +112,7 @@ class Door:
             "ended_at": since,
             "ended_why": why,
             "shared_origin": self._shared_origin,
-            "recorded": self._recorded,
+            "recorded": [*self._recorded, *([told.ADDRESS] if Need.EMAIL in needs else [])],
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -123,9 +128,14 @@ class Door:
             raise Denied(Reason.LINK_REPLACED)
         at.authenticator.check_standing(share, link)
         mine = await at.visit_of(link, comer)
+        needs = missing(link, mine)
+        preview = link.kind is LinkKind.PREVIEW
+        visit_name = (share.owner if preview else link.name or clean_name(name)) if mine is None else mine.name
         try:
             at.check_open(link, comer)
-            proving = self._proofs.prove(link, missing(link, mine), shown, comer, known=mine is not None)
+            if Need.EMAIL in needs and Need.APPROVAL not in needs:
+                await self._check_place(share, link, comer)  # no code is spent in vain
+            proving = self._proofs.prove(link, needs, shown, comer, known=mine is not None)
             proved = await at.unrecorded.whole(proving)
         except Denied as denied:
             await at.refused(share, link, comer, denied)
@@ -133,12 +143,7 @@ class Door:
         if mine is not None:
             return await at.reenter(share, mine, comer, proved=proved)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
-        seats: int | None
-        if link.kind is LinkKind.PREVIEW:
-            visit_name, kind, seats = share.owner, VisitKind.PREVIEW, 1
-        else:
-            visit_name = link.name or clean_name(name)
-            kind, seats = VisitKind.BROWSER, link.visits
+        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
         visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name, proved)
         visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
         return at.entry(share, visit, cookie, browser)
@@ -170,9 +175,46 @@ class Door:
         """Knock with a link (knocking.py)."""
         return await self._knocking.by_link(token, name, same_person, comer, shown)
 
+    async def send_code(self, token: str, email: str, comer: Comer) -> tuple[str, str]:
+        """A click on "Send me a code": to whom it goes, as the page may show it, and the value of the browser's cookie.
+
+        Raises Denied as `open` does, and: `bad_body` (the link asks for no address), `other_domain`, `mail_limit`,
+        `mail_unavailable`.
+        """
+        at = self._at
+        share, link, current = await at.by_link(token, comer, cost=1)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        at.authenticator.check_standing(share, link)
+        needs = missing(link, await at.visit_of(link, comer))
+        if Need.EMAIL not in needs:
+            raise Denied(Reason.BAD_BODY, "no address is asked for")
+        if self._mailed is None:
+            raise Denied(Reason.MAIL_UNAVAILABLE, "this gate has no mail")
+        browser = comer.browser or new_secret()
+        try:
+            at.check_open(link, comer)
+            if Need.APPROVAL not in needs:
+                await self._check_place(share, link, comer)
+            sending = self._mailed.send(share, link, email, replace(comer, browser=browser))
+            return await at.unrecorded.whole(sending), browser
+        except Denied as denied:
+            await at.refused(share, link, comer, denied)
+            raise
+
+    async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
+        """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
+        state = await self._seat_state(link, comer)
+        if state in ("in_use", "full"):
+            reason = Reason.LINK_IN_USE if state == "in_use" else Reason.SEATS_TAKEN
+            await self._at.record(Action.LINK_REFUSED, share, link, comer, reason=reason)
+            raise Denied(reason, recorded=True)
+
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
         await self._at.unrecorded.finished()
+        if self._mailed is not None:
+            await self._mailed.finished()
 
     async def _seat_state(self, link: Link, comer: Comer) -> str:
         at = self._at

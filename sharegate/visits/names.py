@@ -132,7 +132,8 @@ class Names:
         id = visit.came_from if visit.kind is VisitKind.DEVICE and visit.came_from else visit.id
         known = place.people.get(id)
         # A device takes its person's word with it: a name that was typed is no more certain on a second screen.
-        typed = not by_own_link(link, visit) or (visit.kind is VisitKind.DEVICE and known is not None and known.typed)
+        vouched = by_own_link(link, visit) or bool(visit.email)
+        typed = not vouched or (visit.kind is VisitKind.DEVICE and known is not None and known.typed)
         plain = _plain(synthetic.called(link, visit), link, typed=typed and bool(visit.name))
         if known is None or known.plain != plain:
             stays = known.stays if known is not None else {}

@@ -22,6 +22,7 @@ class Shown:
 
     passphrase: str = field(default="", repr=False)
     code: str = field(default="", repr=False)
+    email: str = ""
 
 
 NOTHING = Shown()

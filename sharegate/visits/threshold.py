@@ -26,7 +26,7 @@ from sharegate.visits.unrecorded import Unrecorded
 JOINS = Rate(per=60, seconds=60, burst=30)
 FAILURES = Rate(per=20, seconds=60, burst=20)
 FOLD_SECONDS = 10.0
-_ASKED_IN_VAIN = ASKED_FOR | {Reason.PASSPHRASE_WRONG}
+_ASKED_IN_VAIN = ASKED_FOR | {Reason.PASSPHRASE_WRONG, Reason.MAIL_CODE_INVALID, Reason.OTHER_DOMAIN}
 
 
 class Threshold:

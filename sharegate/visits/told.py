@@ -10,6 +10,7 @@ RECORDED = (
     "when you come and go",
     "which files you open",
 )
+ADDRESS = "the e-mail address that you show to be yours"
 
 
 def recorded(*, full_addresses: bool) -> list[str]:
@@ -43,6 +44,7 @@ def outside(share: Share) -> dict[str, object]:
     return {
         "state": "outside",
         "needs": [],
+        "mail": {},
         "opens": 0.0,
         "owner": share.owner,
         "owner_badge": "",

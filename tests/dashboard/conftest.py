@@ -18,6 +18,8 @@ from sharegate.upstream.model import Credential, Upstream
 from tests.conftest import Clock
 
 SERVER = "srv2345678"
+# A mail server that nobody runs: links may ask for an address, and no code can be sent.
+NO_MAIL_YET = {"smtp_host": "127.0.0.1", "smtp_port": 1, "smtp_security": "none", "mail_from": "share@example.org"}
 SECRET = "raw-server-token-that-nobody-may-see"
 
 
@@ -91,6 +93,7 @@ async def office(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) 
     server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     values = {"data_dir": str(tmp_path / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
+    values |= NO_MAIL_YET
     async with app.running(config.load(None, {}, values), now=clock) as running:
         await running.gate._store.put_upstream(  # type: ignore[attr-defined]  # as `up` records what it found
             Upstream(

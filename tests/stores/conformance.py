@@ -30,6 +30,7 @@ from tests.stores.records import (
     a_device,
     a_knock,
     a_link,
+    a_mail_code,
     a_share,
     a_token,
     a_visit,
@@ -310,6 +311,52 @@ class ShareContract:
             assert await store.overlay("v1", "workspace") == {}
             assert await store.overlay("v2", "workspace") == {"default": b"y"}
             assert await store.device_code("h1") is None
+
+    # -- mailed codes
+
+    async def test_a_mailed_code_works_once(self, store: Store, reopened: Reopen) -> None:
+        """After a restart too; under another id or with other letters it is none."""
+        await store.put_mail_code(a_mail_code())
+        await store.put_mail_code(a_mail_code("m2", code_hash="h2"))
+        again = await reopened()
+        assert not await again.try_mail_code("m1", "h2", at=START, tries=5)
+        assert not await again.try_mail_code("m3", "h1", at=START, tries=5)
+        assert await again.try_mail_code("m1", "h1", at=START, tries=5)
+        assert not await again.try_mail_code("m1", "h1", at=START, tries=5)
+        assert await again.try_mail_code("m2", "h2", at=START + 599, tries=5)
+
+    async def test_a_new_mailed_code_replaces_the_old(self, store: Store) -> None:
+        """With tries of its own."""
+        await store.put_mail_code(a_mail_code())
+        assert not await store.try_mail_code("m1", "x", at=START, tries=2)
+        await store.put_mail_code(a_mail_code(code_hash="h2"))
+        assert not await store.try_mail_code("m1", "h1", at=START, tries=2)
+        assert await store.try_mail_code("m1", "h2", at=START, tries=2)
+
+    async def test_attack_tries_of_a_mailed_code_are_counted(self, store: Store) -> None:
+        """Of a hundred guesses at once five count; the right one behind them comes too late. It is late, too, after its
+        time, and is then forgotten."""
+        await store.put_mail_code(a_mail_code())
+        guesses = await asyncio.gather(
+            *(store.try_mail_code("m1", f"g{i}", at=START, tries=5) for i in range(100)),
+            store.try_mail_code("m1", "h1", at=START, tries=5),
+        )
+        assert not any(guesses)
+        await store.put_mail_code(a_mail_code())
+        assert not await store.try_mail_code("m1", "h1", at=START + 600, tries=5)
+        assert not await store.try_mail_code("m1", "h1", at=START, tries=5)
+
+    async def test_a_mailed_code_is_spent_by_one_of_many(self, store: Store) -> None:
+        """Who come with the right one at once."""
+        await store.put_mail_code(a_mail_code())
+        results = await asyncio.gather(*(store.try_mail_code("m1", "h1", at=START, tries=5) for _ in range(20)))
+        assert sum(results) == 1
+
+    async def test_mailed_codes_are_pruned(self, store: Store) -> None:
+        """When their time is over, not before."""
+        await store.put_mail_code(a_mail_code())
+        assert (await store.prune(START + 599)).codes == 0
+        assert (await store.prune(START + 600)).codes == 1
 
     # -- visits and seats
 

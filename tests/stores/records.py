@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, Link, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, Share, Visit, VisitKind
 from sharegate.upstream.model import Credential, Upstream
 
 START = 1_800_000_000.0
@@ -45,6 +45,10 @@ def a_token(id: str = "t1", **fields: Any) -> ApiToken:
 
 def asked(id: str = "q1", **fields: Any) -> AskedOnce:
     return AskedOnce(**{"id": id, "who": "token:t1", "digest": "d", "at": START} | fields)
+
+
+def a_mail_code(id: str = "m1", **fields: Any) -> MailCode:
+    return MailCode(**{"id": id, "code_hash": "h1", "expires": START + 600} | fields)
 
 
 def an_upstream(id: str = "u1", **fields: Any) -> Upstream:

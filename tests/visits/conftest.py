@@ -91,6 +91,8 @@ class ScriptedGate:
             return _send(pages.refusal(MEANINGS[reason], "r4nd0m", False, self.retry_after))
         if request.path == "/join/about":
             return web.json_response(self.about)
+        if request.path == "/join/code":
+            return web.json_response({"to": (await request.json())["email"] or "b…@berkeley.edu", "minutes": 10})
         if request.path == "/join/knock":
             return web.json_response({"knock": "kn0ck"})
         if request.path == "/join/knock/state":

@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Grant, Link, LinkKind, Role, Share, Visit, VisitKind
+from sharegate.visits.entry import badge
 from sharegate.visits.names import OWNERS, REMEMBERED, Names, fold
 from tests.conftest import Clock
 
@@ -296,3 +298,25 @@ def test_normal_forms_and_case_fold_alike(name: str) -> None:
     """However a keyboard composes a letter."""
     assert fold(unicodedata.normalize("NFD", name)) == fold(unicodedata.normalize("NFC", name))
     assert fold(unicodedata.normalize("NFKC", name)) == fold(name) == fold(name.casefold())
+
+
+def test_a_proved_address_is_a_name_that_nobody_typed() -> None:
+    """At the cursor it stands without quotation marks in place of what was typed; the name of the owner's link stays.
+    Who types an address at the door has not proved it."""
+    names = Names(Clock())
+    assert names.of(grant("v1", "Eve", typed=True, email="ann@berkeley.edu")) == "ann@berkeley.edu"
+    assert names.of(grant("v2", "Ann", email="ann@example.org")) == "Ann"
+    assert names.of(grant("v3", "ann@berkeley.edu", typed=True)).startswith("“ann@berkeley.edu”")
+
+
+def test_who_is_vouched_for_has_a_badge() -> None:
+    """A proved address before all else; the check mark can be typed by nobody."""
+    for fields, shown in (
+        ({"typed": True, "email": "ann@berkeley.edu"}, "✓ ann@berkeley.edu"),
+        ({"email": "ann@berkeley.edu"}, "✓ ann@berkeley.edu"),
+        ({}, "Ann · own link"),
+        ({"typed": True}, 'says "Ann"'),
+    ):
+        who = grant("v1", "Ann", **fields)
+        assert badge(who.link, who.visit) == shown
+    assert "✓" not in clean_name("✓ ann@berkeley.edu")

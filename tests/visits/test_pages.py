@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from sharegate.errors import MEANINGS, Reason
 from sharegate.messages import Headers, Response
+from sharegate.shares.conditions import ASKED_FOR
 from sharegate.visits import pages
 from sharegate.visits.pages.assets import assets
 from sharegate.visits.pages.refusal import REMEDIES
@@ -224,6 +225,15 @@ def test_pages_of_strangers_are_the_same_bytes() -> None:
 def test_an_ending_is_read_from_a_reason(word: str, why: Ended) -> None:
     """A stored word or a reason becomes the page's own; what is not known tells nothing."""
     assert Ended.of(word) is why
+
+
+@pytest.mark.parametrize("reason", sorted(ASKED_FOR))
+def test_whatever_a_link_asks_for_has_a_page_that_says_how_to_come_back(reason: Reason) -> None:
+    """Nothing has ended: it sends nobody to ask for a new link."""
+    page = pages.ended_page(Ending(Ended.of(reason.value), "Ann", "", 1_790_000_000 if reason is Reason.NOT_YET else 0))
+    words = _Elements(_text(page)).words
+    assert "This visit is over." not in words and "this browser" in words and "new link" not in words
+    assert ("2026-09-21 14:13 UTC" in words) is (reason is Reason.NOT_YET)
 
 
 def test_the_ended_page_says_who_and_when() -> None:

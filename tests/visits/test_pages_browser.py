@@ -505,7 +505,7 @@ async def test_a_double_click_opens_once(tab: Tab, door: ScriptedGate) -> None:
     """Two clicks on Open make one join."""
     await tab.join(section="offer")
     await tab.page.evaluate(
-        "() => { const b = document.querySelector('[data-form=open] button'); b.click(); b.click(); }"
+        "() => { const b = document.querySelector('[data-form=open] button[type=submit]'); b.click(); b.click(); }"
     )
     await tab.page.wait_for_url(door.url + INSIDE)
     assert door.posted() == ["/join/about", "/join"]
@@ -621,3 +621,94 @@ async def test_the_page_cannot_be_framed(chromium: Browser, door: ScriptedGate) 
     assert door.posts == []
     assert "Looking at your link" not in await page.frames[1].content()
     await context.close()
+
+
+MAIL = {"needs": ["email"], "share": {"name": "", "kind": "directory", "folder": "", "message": ""}}
+
+
+async def test_a_named_recipient_has_a_code_sent_and_types_it(tab: Tab, door: ScriptedGate) -> None:
+    """Nothing is sent before a click; the code goes along with the next one; the focus is where one types."""
+    door.about = about(**MAIL, mail={"to": "b…@berkeley.edu", "domain": ""}, link={"name": "", "kind": "person"})
+    await tab.join(section="offer")
+    text = await tab.text()
+    assert "This link is for b…@berkeley.edu." in text and "Send me a code" in text and "Code from the mail" not in text
+    assert door.posted() == ["/join/about"]
+    await tab.page.click(OPEN)
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").wait_for()
+    assert door.posts[-1] == ("/join/code", {"token": TOKEN, "email": ""})
+    assert "A code is on its way to b…@berkeley.edu." in await tab.text()
+    assert await tab.page.evaluate("document.activeElement.name") == "code"
+    await tab.page.click(OPEN)
+    assert "Type the code from the mail first." in await tab.text()
+    door.refuse["/join"] = Reason.MAIL_CODE_INVALID
+    await tab.page.keyboard.type("k7f2 9bcd")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_text("This code does not open the link.").wait_for()
+    await tab.page.keyboard.type("2345 6789")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.wait_for_url(door.url + INSIDE)
+    assert door.posts[-1] == ("/join", {"token": TOKEN, "name": "", "email": "", "code": "2345 6789"})
+
+
+async def test_an_address_of_the_domain_is_typed_then_its_code(tab: Tab, door: ScriptedGate) -> None:
+    """A slip is told before anything is sent, another domain by name; the address can be changed."""
+    door.about = about(
+        **MAIL, mail={"to": "", "domain": "berkeley.edu"}, ask_name=True, link={"name": "", "kind": "open"}
+    )
+    await tab.join(section="offer")
+    await tab.page.click(OPEN)
+    assert "Type your address first, like name@berkeley.edu." in await tab.text()
+    assert door.posted() == ["/join/about"]
+    address = tab.page.get_by_label("Your address at").locator("visible=true")
+    door.refuse["/join/code"] = Reason.OTHER_DOMAIN
+    await address.fill("ann@evil.net")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_text("This link is for addresses at berkeley.edu.").wait_for()
+    await address.fill("ann@berkeley.edu")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").wait_for()
+    await tab.page.get_by_role("button", name="Type another").click()
+    await address.fill("bo@berkeley.edu")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").fill("K7F2 9BCD")
+    await tab.page.get_by_label("Your name").locator("visible=true").fill("Bo")
+    await tab.page.click(OPEN)
+    await tab.page.wait_for_url(door.url + INSIDE)
+    proof = {"email": "bo@berkeley.edu", "code": "K7F2 9BCD"}
+    assert door.posts[-1] == ("/join", {"token": TOKEN, "name": "Bo", **proof})
+
+
+async def test_where_everybody_knocks_the_code_comes_first(tab: Tab, door: ScriptedGate) -> None:
+    """Then the knock takes it along."""
+    door.about = about(
+        **{**MAIL, "needs": ["email", "approval"]},
+        mail={"to": "", "domain": "berkeley.edu"},
+        link={"name": "", "kind": "open"},
+    )
+    await tab.join(section="asks")
+    await tab.page.get_by_label("Your address at").locator("visible=true").fill("bo@berkeley.edu")
+    await tab.page.click(OPEN)
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").fill("K7F2 9BCD")
+    await tab.page.get_by_label("Your name").locator("visible=true").fill("Bo")
+    await tab.page.click(OPEN)
+    await tab.see("waiting")
+    (knock,) = [body for path, body in door.posts if path == "/join/knock"]
+    assert (knock["email"], knock["code"], knock["name"]) == ("bo@berkeley.edu", "K7F2 9BCD", "Bo")
+
+
+async def test_a_gate_that_sends_no_mail_is_told_and_a_new_code_can_be_asked_for(tab: Tab, door: ScriptedGate) -> None:
+    """The page stays where it was; after a while the small button is there."""
+    await tab.page.clock.install()
+    door.about = about(**MAIL, mail={"to": "b…@berkeley.edu", "domain": ""}, link={"name": "", "kind": "person"})
+    door.refuse["/join/code"] = Reason.MAIL_UNAVAILABLE
+    await tab.join(section="offer")
+    await tab.page.click(OPEN)
+    await tab.page.get_by_text("No code can be sent at the moment.").wait_for()
+    await tab.page.click(OPEN)
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").wait_for()
+    again = tab.page.get_by_role("button", name="Send a new code")
+    assert await again.count() == 0
+    await tab.page.clock.fast_forward(31_000)
+    await again.click()
+    await again.wait_for(state="detached")
+    assert door.posted().count("/join/code") == 3

@@ -231,3 +231,11 @@ class Problem(Shape):
     remedy: str
     candidates: list[str]
     errors: list[dict[str, str]] | UnsetType = UNSET
+
+
+class MailTested(Shape):
+    """The mail server took it; what becomes of it then nobody tells."""
+
+    address: str
+    server: str
+    sender: str | None

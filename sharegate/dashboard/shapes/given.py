@@ -151,6 +151,7 @@ class VisitView(Shape):
     link_label: str
     name: str
     badge: str
+    email: str
     kind: VisitKind
     role: Role
     state: Literal["open", "ended"]

@@ -12,7 +12,7 @@ import msgspec
 
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit, VisitKind
 from sharegate.stores.deciding import (
     check_decision,
     check_room,
@@ -22,6 +22,7 @@ from sharegate.stores.deciding import (
     link_follows,
     person_of,
     taking_from,
+    tried,
     visit_follows,
 )
 from sharegate.stores.records import FIXED, read_back
@@ -81,6 +82,7 @@ class Draft:
             "token": mirror.tokens,
             "asked": mirror.asked,
             "code": self._records.codes,
+            "mailed": self._records.mailed,
         }
         return held[kind].get(id)
 
@@ -93,6 +95,7 @@ class Draft:
             "token": mirror.tokens,
             "asked": mirror.asked,
             "code": self._records.codes,
+            "mailed": self._records.mailed,
         }
         yield from self._as_changed(kind, held[kind], lambda _: True)
 
@@ -264,6 +267,19 @@ def spend_device_code(draft: Draft, code_hash: str, visit: Visit, at: float, dev
         raise Denied(Reason.DEVICES_TAKEN, f"{held} of {devices}")
     draft.put("code", code_hash, None)
     return open_visit(draft, device_of(visit, origin, person), None)
+
+
+def put_mail_code(draft: Draft, code: MailCode) -> None:
+    draft.put("mailed", code.id, read_back(code))
+
+
+def try_mail_code(draft: Draft, id: str, code_hash: str, at: float, tries: int) -> bool:
+    code: MailCode | None = draft.get("mailed", id)
+    if code is None:
+        return False
+    right, kept = tried(code, code_hash, at, tries)
+    draft.put("mailed", id, kept)
+    return right
 
 
 def put_upstream(draft: Draft, upstream: Upstream, token: bytes) -> None:

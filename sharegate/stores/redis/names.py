@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "rules")
+KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "mailed", "rules")
 
 
 @dataclass(frozen=True, slots=True)

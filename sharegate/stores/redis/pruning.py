@@ -37,6 +37,9 @@ def prune_records(made: Draft, now: float) -> Pruned:
     codes = [code.code_hash for code in made.all("code") if code.expires <= now]
     for id in codes:
         made.put("code", id, None)
+    mailed = [code.id for code in made.all("mailed") if code.expires <= now]
+    for id in mailed:
+        made.put("mailed", id, None)
     knocks = [knock.id for knock in made.all("knock") if knock.created <= now - KNOCKS_KEPT]
     for id in knocks:
         made.put("knock", id, None)
@@ -50,7 +53,7 @@ def prune_records(made: Draft, now: float) -> Pruned:
     tokens = [token.id for token in made.all("token") if forgotten(token, now)]
     for id in tokens:
         made.put("token", id, None)
-    return Pruned(len(codes), 0, len(knocks), len(visits), len(tokens))
+    return Pruned(len(codes) + len(mailed), 0, len(knocks), len(visits), len(tokens))
 
 
 def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list[str]) -> None:

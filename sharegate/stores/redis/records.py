@@ -10,7 +10,7 @@ import msgspec
 
 from sharegate.errors import StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
-from sharegate.shares.model import DeviceCode, Knock, Link, RulesInForce, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, RulesInForce, Share, Visit
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.writer import Written
@@ -25,6 +25,7 @@ _TYPES: dict[str, Any] = {
     "token": ApiToken,
     "asked": AskedOnce,
     "code": DeviceCode,
+    "mailed": MailCode,
     "rules": RulesInForce,
 }
 _damaged = (msgspec.DecodeError, TypeError, ValueError, IndexError)
@@ -62,6 +63,7 @@ class Records:
     token: str = ""
     mirror: Mirror = field(default_factory=Mirror)
     codes: dict[str, DeviceCode] = field(default_factory=dict)
+    mailed: dict[str, MailCode] = field(default_factory=dict)
     rules: RulesInForce | None = None
     arrivals: dict[tuple[str, str], Arrival] = field(default_factory=dict)
 
@@ -72,11 +74,12 @@ class Records:
             if one.kind == "rules":
                 self.rules = one.record
                 told.append(one)
-            elif one.kind == "code":
+            elif one.kind in ("code", "mailed"):
+                held: dict[str, Any] = self.codes if one.kind == "code" else self.mailed
                 if one.record is None:
-                    self.codes.pop(one.id, None)
+                    held.pop(one.id, None)
                 else:
-                    self.codes[one.id] = one.record
+                    held[one.id] = one.record
             else:
                 told.append(one)
                 mirrored.append(one)

@@ -20,7 +20,7 @@ from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit
 from sharegate.store_url import StoreUrl
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.lock import ProcessLock
@@ -168,6 +168,12 @@ class RedisStore(Mirrored):
 
     async def spend_device_code(self, code_hash: str, visit: Visit, *, at: float, devices: int) -> Visit:
         return await self._commit(lambda made: draft.spend_device_code(made, code_hash, visit, at, devices))
+
+    async def put_mail_code(self, code: MailCode) -> None:
+        await self._commit(lambda made: draft.put_mail_code(made, code))
+
+    async def try_mail_code(self, id: str, code_hash: str, *, at: float, tries: int) -> bool:
+        return await self._commit(lambda made: draft.try_mail_code(made, id, code_hash, at, tries))
 
     async def overlay(self, visit: str, kind: str) -> dict[str, bytes]:
         self._check_open()

@@ -37,6 +37,9 @@ EXPLAINED: dict[Reason, str] = {
     Reason.PASSPHRASE_WRONG: "somebody at the door typed a wrong passphrase; several in a short time are one entry",
     Reason.RECIPIENT_NEEDED: "the link is for a proved e-mail address, and this visit has not proved one that fits",
     Reason.APPROVAL_NEEDED: "the link lets people in one by one, and the owner has not let in this visit",
+    Reason.OTHER_DOMAIN: "somebody at the door typed an address of another domain than the link is for",
+    Reason.MAIL_CODE_INVALID: "a mailed code that is wrong, spent or expired, of another link, address or browser, or "
+    "tried too often; several in a short time are one entry",
     Reason.BAD_ORIGIN: "a WebSocket or a change from a page that is not the gate's, or that does not say where from",
     Reason.BAD_HOST: "the gate was asked for under another name than its own",
     Reason.CROSS_SITE: "a page of another site asked, and not by a navigation",
@@ -73,12 +76,15 @@ EXPLAINED: dict[Reason, str] = {
     Reason.CHANNEL_LIMIT: "more live connections than a visit, link or share may hold",
     Reason.ROOM_LIMIT: "more live documents than one visit may have open",
     Reason.BYTES_LIMIT: "more data than one visit may receive in a minute",
+    Reason.MAIL_LIMIT: "too many mails with codes were asked for: to one address, for one link, from one network or of "
+    "this gate",
     Reason.OVERLAY_LIMIT: "more layouts or settings of their own than a visitor may keep",
     Reason.UPSTREAM_AWAY: "the Jupyter server is not running or cannot be reached",
     Reason.UPSTREAM_TIMEOUT: "the Jupyter server took too long",
     Reason.UPSTREAM_BAD_ANSWER: "the Jupyter server answered something that the gate cannot show to be safe",
     Reason.UPSTREAM_NOT_OURS: "another program listens where the Jupyter server was, so nothing was sent to it",
     Reason.STORE_UNAVAILABLE: "the gate's records cannot be written (full disk, locked file), so nobody is let in",
+    Reason.MAIL_UNAVAILABLE: "a code was to be mailed, and the gate has no mail server, or it takes no mail from it",
     Reason.DRAINING: "the gate was stopping",
 }
 

@@ -35,6 +35,9 @@ REMEDIES: dict[str, str] = {
     "passphrase_wrong": "Type it again. If you do not have it, ask the person who shared the link.",
     "recipient_needed": "Open your link again and show that the address is yours.",
     "approval_needed": "Open your link again and knock. The person who shared it lets you in.",
+    "other_domain": "Type an address of the domain that the page names.",
+    "mail_code_invalid": "Type the code of the newest mail again, or have a new one sent. A code works once, for ten "
+    "minutes, in the browser that asked for it.",
     "not_allowed": "Go back. If you need it, ask the person who shared it.",
     "cross_site": "Open the link you were given in a new tab.",
     "bad_host": "Use the address exactly as it was given to you.",
@@ -55,13 +58,14 @@ REMEDIES: dict[str, str] = {
     "server_slow": "Your link is fine. Try again in a moment.",
     "server_fault": "Your link is fine. Try again; if it stays like this, tell the owner.",
     "gate_fault": "Your link is fine. Try again later; if it stays like this, tell the owner.",
+    "mail_unavailable": "Your link is fine. Try again later; if it stays like this, tell the owner.",
     "gate_restarting": "Your link is fine. Try again in a few seconds.",
 }
 
 # A page that could be right by itself next time offers to try again; the others would only repeat themselves.
 _PASSING = frozenset(
     {"too_many", "server_away", "server_slow", "server_fault", "gate_fault", "gate_restarting", "link_paused"}
-    | {"share_paused", "share_suspended", "seats_taken"}
+    | {"mail_unavailable", "share_paused", "share_suspended", "seats_taken"}
 )
 _JSON_HEADERS = (
     ("Content-Type", "application/json"),

@@ -2,6 +2,7 @@
 // put into no storage, no history entry, no element. Nothing is spent before the person clicks.
 
 import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, wrong } from "./door.js";
+import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
 
@@ -118,6 +119,7 @@ function picture(about, acted) {
   putList("recorded", about.recorded || []);
   put("recorded_line", (about.recorded || []).join(", "));
   const needs = about.needs || [];
+  email.begin(about);
   expires = Number(about.expires) || 0;
   opens = Number(about.opens) || 0;
   times();
@@ -135,7 +137,6 @@ function picture(about, acted) {
     shared_origin: yes(about.shared_origin),
     recorded: yes((about.recorded || []).length),
     passphrase: yes(needs.includes("passphrase")),
-    email: yes(needs.includes("email")),
     // Where everybody knocks, the owner hears only of who has what else the link asks for.
     knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval")),
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
@@ -178,16 +179,19 @@ async function changed(problem) {
 
 onSend(form("open"), "Opening…", async (element) => {
   const field = element.querySelector("input[name=name]");
-  const name = field.closest("[hidden]") ? "" : field.value.trim();
   const secret = element.querySelector("input[name=passphrase]");
-  const passphrase = secret.closest("[hidden]") ? "" : secret.value;
   try {
-    const { location: target } = await ask("/join", passphrase ? { token, name, passphrase } : { token, name });
+    if (await email.asksFirst(element, token)) return false;
+    const name = field.closest("[hidden]") ? "" : field.value.trim();
+    const passphrase = secret.closest("[hidden]") ? "" : secret.value;
+    const proof = { ...(passphrase && { passphrase }), ...email.proof(element) };
+    const { location: target } = await ask("/join", { token, name, ...proof });
     secret.value = "";
     enter(target);
     return true;
   } catch (problem) {
     if (problem instanceof Problem && problem.code === "passphrase_wrong") wrong(secret);
+    email.refused(element, problem);
     if (await changed(problem)) return false;
     throw problem;
   }
@@ -220,11 +224,20 @@ onSend(form("start"), "Looking…", async (element) => {
   await begin(found, true);
 });
 
+email.canMail(form("open"), () => token);
+
 const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
+// Where everybody knocks, with the code that was mailed.
+const proving = (...said) => ({ ...knocking(...said), ...email.proof(form("asks")) });
 // A link that came to lead nowhere, or asks for something else than it did.
-const MOVED = /^(no_access|outside_networks|not_yet|passphrase_needed)$/;
-const unanswered = async (problem) => problem instanceof Problem && MOVED.test(problem.code) && changed(problem);
-for (const section of ["asks", "in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
+const MOVED = /^(no_access|outside_networks|not_yet|(passphrase|recipient)_needed)$/;
+const unanswered = async (problem) => {
+  email.refused(form("asks"), problem);
+  return problem instanceof Problem && MOVED.test(problem.code) && changed(problem);
+};
+for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
+canKnock(form("asks"), "asks", proving, unanswered, (element) => email.asksFirst(element, token));
+email.canMail(form("asks"), () => token);
 
 // "I am Bo" says the name already; it stays theirs to change.
 for (const section of ["in_use", "asks"]) {

@@ -7,9 +7,16 @@ const PATIENT = 60;
 
 let back = "";
 
-// Let `form` knock with what `about(same, name, passphrase)` gives; `section` is where "Knock again" leads.
-export function canKnock(form, section, about, failed = () => false) {
+// Let `form` knock with what `about(same, name, passphrase)` gives; `section` is where "Knock again" leads. `before` may
+// make something else of the click.
+export function canKnock(form, section, about, failed = () => false, before = () => false) {
   onSend(form, "Knocking…", async () => {
+    try {
+      if (await before(form)) return;
+    } catch (problem) {
+      if (await failed(problem)) return;
+      throw problem;
+    }
     const who = form.querySelector("input[name=who]:checked");
     const name = form.querySelector("input[name=name]").value.trim();
     const secret = form.querySelector("input[name=passphrase]");
