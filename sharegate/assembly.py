@@ -30,9 +30,11 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
+from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
@@ -66,6 +68,7 @@ from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.forward import AiohttpForwarder, Timeouts
 from sharegate.upstream.installed import installed
+from sharegate.upstream.listing import Folders
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.upstream.tokens import KnownTokens
@@ -284,6 +287,13 @@ async def opened(
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),
             opening=Opening(logins, facts, now),
+            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            offers=Offers(
+                acts=acts,
+                rules=in_force,
+                sentence=policies.roles.sentence,
+                address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
+            ),
             facts=facts,
             describe=describe,
             now=now,

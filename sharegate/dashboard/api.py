@@ -24,8 +24,10 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text, read_query
 from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
 from sharegate.dashboard.keys import Keys
+from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
@@ -83,6 +85,8 @@ class Api:
         trails: Trails,
         erasing: Erasing,
         opening: Opening,
+        choices: Choices,
+        offers: Offers,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -107,6 +111,8 @@ class Api:
         self.trails = trails
         self.erasing = erasing
         self._opening = opening
+        self._choices = choices
+        self._offers = offers
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -138,6 +144,8 @@ class Api:
             *self.trails.table(),
             *self.erasing.table(),
             *self._opening.table(),
+            *self._choices.table(),
+            *self._offers.table(),
         ]
 
     async def call(

@@ -21,6 +21,7 @@ from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import FrontEnd, Link, LinkKind, Role, RootKind, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
+from sharegate.shares.shareable import check_facts, held, root_at
 from sharegate.shares.tokens import ShareTokens
 
 PREVIEW_SECONDS = 300.0
@@ -101,12 +102,8 @@ class Issuer:
         """The stored share, its links, and the standing shares that overlap with it."""
         now = self._now()
         role = self._role(new.role)
-        root = self._root(new.path)
-        facts = await self._look.look(new.upstream, root)
-        if facts is None:
-            raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
-        if facts.protected:
-            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
+        root = root_at(new.path)
+        facts = check_facts(root, await self._look.look(new.upstream, root))
         open_file = self._open_file(new.open_file, root, facts.kind)
         clients = self._clients(new.clients)
         if new.own_extensions and not self._rules.own_extensions:
@@ -278,7 +275,7 @@ class Issuer:
                 "Put it back, or revoke the share and make a new one",
             )
         if facts.protected:
-            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
+            raise held(facts.protected)
         return await self._store.change_share(share.id, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:
@@ -335,22 +332,6 @@ class Issuer:
                 f"Available: {', '.join(self._rules.roles)}",
             )
         return role
-
-    @staticmethod
-    def _root(path: str) -> CanonicalPath:
-        try:
-            root = CanonicalPath.from_body(path.strip("/"))
-        except Denied as denied:
-            raise Invalid("path", f"cannot be shared: {denied.detail}", "Name a plain folder or file") from None
-        if not root.segments:
-            raise Refused(
-                "root_of_server",
-                "this is the server's own root folder, which holds everything",
-                "Share a folder inside it",
-            )
-        if root.hidden:
-            raise Refused("hidden_path", "hidden folders and files are never shared", "Move it out of the dot folder")
-        return root
 
     @staticmethod
     def _open_file(value: str, root: CanonicalPath, kind: RootKind) -> str:
@@ -482,10 +463,6 @@ def _check_fits(found: list[Consequence]) -> None:
 def _check_count(links: int) -> None:
     if links > MAX_LINKS:
         raise Refused("too_many_links", f"a share has at most {MAX_LINKS} links", "Make another share")
-
-
-def _held(protected: str) -> str:
-    return f"{protected} holds keys or records, and lies inside or around it"
 
 
 def _overlap(one: Share, other: Share) -> bool:

@@ -27,13 +27,13 @@ class Office:
     folder: Path
     clock: Clock
 
-    async def call(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
+    async def call(self, method: str, path: str, body: Any = None, /, **query: str) -> dict[str, Any]:
         """Fails the test on an error."""
         status, answer = await self.ask(method, path, body, **query)
         assert status == 200, answer
         return answer
 
-    async def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
+    async def ask(self, method: str, path: str, body: Any = None, /, **query: str) -> tuple[int, dict[str, Any]]:
         return await self.running.api.call(method, "/api/v1/" + path, query, body)
 
     async def share(self, path: str = "week3", **more: Any) -> dict[str, Any]:
