@@ -214,6 +214,7 @@ TESTED_ELSEWHERE = {
     "stores/files.py": "tests/stores/sqlite",
     "stores/lock.py": "tests/stores/sqlite, tests/test_restart.py",
     "shares/shareable.py": "tests/dashboard/test_folders.py, tests/attacks/test_beside.py",
+    "dashboard/pages/given.py": "tests/dashboard/pages/test_new.py",
     "source.py": "tests/cli/test_source.py",
     "stores/mirror.py": "tests/stores/sqlite",
     "stores/opening.py": "tests/test_two_gates.py, tests/test_restart.py",

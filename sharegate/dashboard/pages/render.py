@@ -38,6 +38,7 @@ def page(template: str, session: Session | None, now: float, *, status: int = 20
             ago=lambda at: ago(at, now),
             until=lambda at: until(at, now),
             moment=moment,
+            now=now,
             **values,
         )
     )
