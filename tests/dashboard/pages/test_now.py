@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.shares.model import Grant, Role
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.conftest import COPYING, EVIL, LONG, Scene
+from tests.visits.notebooks import Open
 
 pytestmark = pytest.mark.browser
 
@@ -95,6 +98,41 @@ async def test_a_refusal_is_told_where_it_is_seen(office: Office, page: Page, sc
     await office.call("POST", f"shares/{made['share']['id']}/pause")
     await page.get_by_role("button", name="Admit").first.click()
     await expect(page.locator("#notice")).to_contain_text("Resume or extend it first")
+
+
+async def test_a_raised_hand_shows_the_cell_with_nothing_invisible_in_it(
+    office: Office, page: Page, scene: Scene
+) -> None:
+    """Attack: a cell whose end is turned around or that is markup. The answer is to the source that was shown."""
+    made = await office.share(role="edit", **{"for": ["Ann"]})
+    ann = await scene.visit(made, "Ann", where="week3")
+    share, link = await scene.store.share(made["share"]["id"]), await scene.store.link(made["links"][0]["id"])
+    visit = await scene.store.visit(ann)
+    notebooks = Open()
+    scene.hands.notebooks = notebooks
+    path, source = "week3/intro.ipynb", f"x = 1 \u202e# {EVIL}\nprint(x)"
+    notebooks.cells = {path: {"c1": source}}
+    grant = Grant(share, link, visit, Role.EDIT, frozenset(), share.expires, None)  # type: ignore[arg-type]  # unread
+    scene.hands.ask(grant, path, "c1", source)
+    card = page.locator("#asks article")
+    await expect(card).to_contain_text("asks you to run a cell")
+    shown = await card.locator("pre").inner_text()
+    assert "\u202e" not in shown and EVIL in shown and "print(x)" in shown
+    await expect(page).to_have_title("(1) Now · sharegate")
+    await card.get_by_role("button", name="I ran it").click()
+    await expect(card).to_have_count(0)
+    assert "run.answered" in await office.actions()
+
+
+async def test_a_document_that_looks_damaged_is_told_until_it_is_seen(office: Office, page: Page) -> None:
+    """With a way out."""
+    detail = "collapsed: 900 characters in 4 cells became 0 in 1 within a minute"
+    event = AuditEvent(action=Action.DOCUMENT_ALARM, actor="gate", path="week3/intro.ipynb", detail=detail)
+    office.running.api.happened(event)
+    alarm = page.locator("#alarms article")
+    await expect(alarm).to_contain_text("lost most of what was in it")
+    await alarm.get_by_role("button", name="It is all right").click()
+    await expect(alarm).to_have_count(0)
 
 
 async def test_attack_names_that_are_markup_or_endless(page: Page, scene: Scene) -> None:
