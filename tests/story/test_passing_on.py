@@ -21,8 +21,20 @@ async def test_ann_passes_her_link_on_and_the_owner_decides(
     await desk.goto((await gate.call("POST", "logins"))["url"])
     await desk.locator("#live[data-state=live]").wait_for(state="attached")
 
-    made = await gate.share(project.path, role="edit", open_file="nb.ipynb", **{"for": ["Ann"]})
-    share, url = made["share"]["id"], made["links"][0]["url"]
+    await desk.get_by_role("link", name="New share").click()
+    *above, last = project.path.split("/")
+    for step in above:
+        await desk.get_by_role("button", name=f"Open {step}", exact=True).click()
+    await desk.get_by_role("radio", name=last, exact=True).check()
+    await expect(desk.locator("#reach li[data-place=inside]", has_text="nb.ipynb")).to_be_visible()
+    await desk.locator("[name=for]").fill("Ann")
+    await desk.get_by_role("radio", name="can edit text").check()
+    await desk.get_by_text("More", exact=True).click()
+    await desk.get_by_label("Begin with").fill("nb.ipynb")
+    await desk.get_by_role("button", name="Make the link").click()
+    url = await desk.get_by_label("The link", exact=True).input_value()
+    (share,) = [one["id"] for one in (await gate.call("GET", "shares"))["shares"] if one["root"] == project.path]
+    await desk.get_by_role("link", name="Now").first.click()
     await visitor.enter(url)
     await visitor.notebook()
 
