@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.dashboard.conftest import Office
-from tests.dashboard.test_versions import Desk
+from tests.dashboard.conftest import SERVER, Office
+from tests.dashboard.test_versions import PATH, Desk, append
 
 pytestmark = pytest.mark.browser
 
@@ -29,6 +29,15 @@ async def test_a_version_shows_what_going_back_would_change_and_goes_back(desk: 
     await page.wait_for_url("**/versions")
     await expect(page.get_by_text("before it was restored")).to_be_visible()
     assert "document.restored" in await office.actions()
+
+
+async def test_attack_a_version_whose_lines_turn_around(desk: Desk, page: Page) -> None:
+    """What has no shape has one, as in the terminal."""
+    await desk.documents.write(SERVER, PATH, "ann", append(" \u202e\u2066# <b>evil</b>"))
+    await page.goto(f"{desk.office.running.dashboard_url}/undo/ann")
+    line = page.locator(".line[data-sign='-']").first
+    await expect(line).to_contain_text("# <b>evil</b>")
+    assert "\u202e" not in await line.inner_text() and "�" in await line.inner_text()
 
 
 async def test_undoing_a_person_is_looked_at_first(desk: Desk, page: Page) -> None:
