@@ -31,11 +31,13 @@ from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
@@ -73,6 +75,7 @@ from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
 from sharegate.upstream.forward import AiohttpForwarder, Timeouts
 from sharegate.upstream.installed import installed
+from sharegate.upstream.listing import Folders
 from sharegate.upstream.roots import Roots
 from sharegate.upstream.servers import OwnerServers
 from sharegate.upstream.tokens import KnownTokens
@@ -322,6 +325,13 @@ async def opened(
             ),
             opening=Opening(logins, facts, now),
             mailing=mailing,
+            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            offers=Offers(
+                acts=acts,
+                rules=in_force,
+                sentence=policies.roles.sentence,
+                address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
+            ),
             facts=facts,
             describe=describe,
             now=now,

@@ -18,9 +18,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-# Controls, formats (bidirectional, zero-width), surrogates, private use, unassigned: nothing that moves a cursor,
-# reorders a line or hides.
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+from sharegate.source import UNSEEN
+
 _LONGEST = 200
 
 

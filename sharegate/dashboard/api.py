@@ -23,10 +23,12 @@ from sharegate.dashboard.asking import Asker, Only, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
@@ -87,6 +89,8 @@ class Api:
         erasing: Erasing,
         opening: Opening,
         mailing: Mailing,
+        choices: Choices,
+        offers: Offers,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -115,6 +119,8 @@ class Api:
         self.erasing = erasing
         self._opening = opening
         self.mailing = mailing
+        self._choices = choices
+        self._offers = offers
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -179,6 +185,8 @@ class Api:
                 gate.Document,
             ),
             *self.mailing.table(),
+            *self._choices.table(),
+            *self._offers.table(),
         ]
 
     @property

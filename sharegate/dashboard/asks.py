@@ -15,6 +15,7 @@ from sharegate.dashboard.views import Views, short
 from sharegate.errors import Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
+from sharegate.source import marked_lines
 from sharegate.visits.hands import Hand, Hands, HandState
 
 _ANSWERS = {"ran": HandState.RAN, "decline": HandState.DECLINED}
@@ -108,6 +109,8 @@ class Asks:
             "cell": hand.cell,
             "source": hand.source,
             "before": hand.before,
+            # To be looked at: nothing invisible, and marked with what changed since the owner ran it last.
+            "lines": [[mark, line] for mark, line in marked_lines(hand.source, hand.before)],
             "digest": hand.digest,
             "since": hand.at,
             "state": hand.state.value,

@@ -69,7 +69,11 @@ class Days(_Asked):
     days: Annotated[float, Meta(ge=0, le=2**53, description="As if the history kept people so long.")] = 0
 
 
-class WhichVersions(_Asked):
+class AtPath(_Asked):
+    path: Annotated[str, Meta(description="Below the server's root; empty is the root.")] = ""
+
+
+class WhichVersions(OfShare):
     path: Annotated[str, Meta(description="Only of this document.")] = ""
     server: Annotated[str, Meta(description="Only of this server (its id or name).")] = ""
     limit: Annotated[float, Meta(ge=0, le=2**53, description="How many at most; 0 is 100, 1,000 is the most.")] = 0

@@ -119,9 +119,21 @@ class Versions:
         elif server:
             upstream = (await self._servers.for_path("", server))[0].id
         limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
-        found = await self._keeper.list(upstream=upstream, path=path, file=file, limit=limit)
+        if query.get("share"):
+            found = (await self._of_share(query["share"]))[:limit]
+        else:
+            found = await self._keeper.list(upstream=upstream, path=path, file=file, limit=limit)
         ids = [one.id for one in await self._keeper.list()]
         return {"snapshots": [await self._view(one, ids) for one in found]}
+
+    async def _of_share(self, id: str) -> list[Snapshot]:
+        """Versions of what lies in a share's root, whoever they were kept for; the newest first."""
+        share = await self._store.share(id)
+        if share is None:
+            raise NotFound("share", id)
+        root = share.root
+        everything = await self._keeper.list(upstream=share.upstream)
+        return [one for one in everything if one.path == root or one.path.startswith(root + "/")]
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         snapshot = await self._keeper.find(parts["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from sharegate.audit.bounds import truncated
 from sharegate.errors import Denied
 from sharegate.shares.authenticate import check_link, check_share, check_visit
 from sharegate.shares.conditions import missing
@@ -12,6 +13,7 @@ from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits.entry import badge
+from sharegate.visits.passed_on import doubts
 from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Seen
 
@@ -192,11 +194,13 @@ class Views:
             "share_name": share.name if share else "",
             "link_label": await self.link_label(link) if link else "",
             "link_name": link.name if link else "",
+            "role": self.role(share, link).value,
             "name": knock.name,
             "same_person": knock.same_person,
             "by_address": knock.by_address,
             "came_from": await self.visit_label(origin) if origin else "",
             "came_from_name": origin.name if origin else "",
+            "doubts": list(doubts(origin, address=truncated(knock.address), agent=knock.agent, returning=False)),
             "since": knock.created,
             "address": knock.address,
             "agent": knock.agent,

@@ -23,8 +23,9 @@ from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
+from sharegate.shares.shareable import check_facts, held, root_at
 from sharegate.shares.tokens import ShareTokens
-from sharegate.shares.wanted import open_file_of, page_of, root_of
+from sharegate.shares.wanted import open_file_of, page_of
 
 PREVIEW_SECONDS = 300.0
 _CHANGEABLE = "role, expires, name, message, clients, runnable_files or page"
@@ -113,12 +114,8 @@ class Issuer:
         """The stored share, its links, and the standing shares that overlap with it."""
         now = self._now()
         role = self._role(new.role)
-        root = root_of(new.path)
-        facts = await self._look.look(new.upstream, root)
-        if facts is None:
-            raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
-        if facts.protected:
-            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
+        root = root_at(new.path)
+        facts = check_facts(root, await self._look.look(new.upstream, root))
         open_file = open_file_of(new.open_file, root, facts.kind)
         clients = self._clients(new.clients)
         if new.own_extensions and not self._rules.own_extensions:
@@ -300,7 +297,7 @@ class Issuer:
                 "Put it back, or revoke the share and make a new one",
             )
         if facts.protected:
-            raise Refused("protected_path", _held(facts.protected), "Share a folder apart from it")
+            raise held(facts.protected)
         return await self._store.change_share(share.id, was=was, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:
@@ -478,10 +475,6 @@ def _check_fits(found: list[Consequence]) -> None:
 def _check_count(links: int) -> None:
     if links > MAX_LINKS:
         raise Refused("too_many_links", f"a share has at most {MAX_LINKS} links", "Make another share")
-
-
-def _held(protected: str) -> str:
-    return f"{protected} holds keys or records, and lies inside or around it"
 
 
 def _overlap(one: Share, other: Share) -> bool:

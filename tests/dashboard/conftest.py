@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -31,13 +32,13 @@ class Office:
     folder: Path
     clock: Clock
 
-    async def call(self, method: str, path: str, body: Any = None, **query: str) -> dict[str, Any]:
+    async def call(self, method: str, path: str, body: Any = None, /, **query: str) -> dict[str, Any]:
         """Fails the test on an error."""
         status, answer = await self.ask(method, path, body, **query)
         assert status == 200, answer
         return answer
 
-    async def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, dict[str, Any]]:
+    async def ask(self, method: str, path: str, body: Any = None, /, **query: str) -> tuple[int, dict[str, Any]]:
         """Fails the test for an answer that is not as the API's description has it."""
         status, answer = await self.running.api.call(method, "/api/v1/" + path, query, body)
         if status == 200:
@@ -86,13 +87,20 @@ async def silent_server(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 async def office(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
     """A running gate that knows one server, on a clock that only the test moves."""
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
-    folder = tmp_path / "root"
+    async with opened(tmp_path, clock) as office:
+        yield office
+
+
+@contextlib.asynccontextmanager
+async def opened(home: Path, clock: Clock) -> AsyncIterator[Office]:
+    """An office with its gate and its server's root below `home`."""
+    folder = home / "root"
     for name in ("week3", "week4"):
         (folder / name).mkdir(parents=True)
     (folder / "notes.md").write_text("notes")
     server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    values = {"data_dir": str(tmp_path / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
+    values = {"data_dir": str(home / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
     values |= NO_MAIL_YET
     async with app.running(config.load(None, {}, values), now=clock) as running:
         await running.gate._store.put_upstream(  # type: ignore[attr-defined]  # as `up` records what it found

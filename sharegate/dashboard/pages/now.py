@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
+from sharegate.dashboard.pages.people import at_most, count, door, person
 from sharegate.dashboard.pages.source import Json, Source
 
 
 async def values(source: Source, parts: dict[str, str]) -> Json:
+    gate = await source.get("gate")
     shares = (await source.get("shares"))["shares"]
+    visits = (await source.get("visits", open="1"))["visits"]
+    knocks = (await source.get("knocks"))["knocks"]
+    asks = (await source.get("asks"))["asks"]
+    names = {share["id"]: share["name"] for share in shares}
+    people = [person(visit) | {"share_name": names.get(visit["share"], "")} for visit in visits]
+    # A device of somebody is told with them.
+    here = [visit for visit in people if visit["here"] and visit["kind"] != "device"]
+    urls = {share["id"]: _server(gate, share["server"]) for share in shares}
     return {
-        "gate": await source.get("gate"),
-        "knocks": (await source.get("knocks"))["knocks"],
-        "asks": (await source.get("asks"))["asks"],
+        "gate": gate,
+        "headline": _headline(len(knocks), len(asks), len(here)),
+        "knocks": [knock | {"admits": at_most(knock["role"])} for knock in knocks],
+        "asks": [ask | {"open": _open(urls.get(ask["share"], ""), ask["path"])} for ask in asks],
         "alarms": (await source.get("alarms"))["alarms"],
-        "visits": (await source.get("visits", open="1"))["visits"],
-        "shares": shares,
+        "here_now": here,
+        "away": sum(1 for visit in people if visit["kind"] != "device") - len(here),
+        "shares": [door(share, here, source.now) for share in shares],
     }
+
+
+def _headline(knocks: int, asks: int, here: int) -> str:
+    if knocks:
+        return f"{count(knocks, 'person knocks', 'people knock')}."
+    if asks:
+        return f"{count(asks, 'hand is', 'hands are')} raised."
+    if here:
+        return f"{count(here, 'person is', 'people are')} here."
+    return "All is quiet."
+
+
+def _server(gate: Json, id: str) -> str:
+    return next((str(server["url"]) for server in gate["servers"] if server["id"] == id), "")
+
+
+def _open(url: str, path: str) -> str:
+    return f"{url}lab/tree/{quote(path)}" if url.startswith(("http://", "https://")) else ""

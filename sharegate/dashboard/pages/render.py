@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sharegate.dashboard.login import Session
 from sharegate.dashboard.pages.moments import ago, moment, until
 from sharegate.messages import Response
+from sharegate.source import visible
 from sharegate.visits.pages.assets import Assets, read
 from sharegate.visits.pages.render import HEADERS as DOOR_HEADERS
 
@@ -38,6 +39,7 @@ def page(template: str, session: Session | None, now: float, *, status: int = 20
             ago=lambda at: ago(at, now),
             until=lambda at: until(at, now),
             moment=moment,
+            now=now,
             **values,
         )
     )
@@ -46,10 +48,12 @@ def page(template: str, session: Session | None, now: float, *, status: int = 20
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["visible"] = lambda text: "\n".join(visible(line) for line in text.split("\n"))
+    return environment

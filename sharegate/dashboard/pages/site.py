@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from sharegate.dashboard.login import Session
+from sharegate.dashboard.pages import given, new, share, versions
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
 from sharegate.dashboard.pages.source import Asks, Json, NotShown, Source
@@ -28,7 +29,20 @@ class _Address:
 
 
 # Address, template, and where its values come from. The parts of an address have names.
-PAGES: tuple[tuple[str, str, Values], ...] = (("/", "now.html", now_page.values),)
+_SHARE = r"/shares/(?P<id>[a-z0-9]{1,40})"
+PAGES: tuple[tuple[str, str, Values], ...] = (
+    ("/", "now.html", now_page.values),
+    ("/new", "new.html", new.values),
+    ("/new/server", "server.html", new.servers),
+    (rf"{_SHARE}/given", "given.html", given.values),
+    (rf"{_SHARE}(?:/people)?", "share_people.html", share.tab("people", share.people)),
+    (rf"{_SHARE}/links", "share_links.html", share.tab("links", share.links)),
+    (rf"{_SHARE}/versions", "share_versions.html", share.tab("versions", share.versions)),
+    (rf"{_SHARE}/history", "share_history.html", share.tab("history", share.history)),
+    (rf"{_SHARE}/settings", "share_settings.html", share.tab("settings", share.settings)),
+    (r"/versions/(?P<id>[A-Za-z0-9_-]{1,40})", "version.html", versions.version),
+    (r"/undo/(?P<id>[A-Za-z0-9_-]{1,40})", "undo.html", versions.undo),
+)
 _NOTHING: Json = {"code": "not_found", "message": "there is no such page", "remedy": ""}
 
 
@@ -52,7 +66,7 @@ class Pages:
         for address in self._addresses:
             match = address.pattern.match(path)
             if match is not None:
-                return await self._one(address, Source(self._api, query), match.groupdict(), session)
+                return await self._one(address, Source(self._api, query, self._now()), match.groupdict(), session)
         return page("refused.html", session, self._now(), status=404, here="", error=_NOTHING)
 
     async def _one(self, address: _Address, source: Source, parts: dict[str, str], session: Session) -> Response:

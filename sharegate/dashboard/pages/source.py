@@ -25,15 +25,23 @@ class NotShown(Exception):
 
 
 class Source:
-    """What one page reads its values from, with the query of its address."""
+    """What one page reads its values from, with the query of its address and the time of day."""
 
-    def __init__(self, api: Asks, query: dict[str, str]) -> None:
+    def __init__(self, api: Asks, query: dict[str, str], now: float = 0.0) -> None:
         self._api = api
         self.query = query
+        self.now = now
 
-    async def get(self, path: str, **query: str) -> Json:
+    async def get(self, path: str, /, **query: str) -> Json:
         """The answer to `GET /api/v1/<path>`. Raises NotShown for a refusal."""
         status, answer = await self._api.call("GET", f"/api/v1/{path}", query, None)
+        if status != 200:
+            raise NotShown(status, answer["error"])
+        return answer
+
+    async def preview(self, path: str, /, **body: Any) -> Json:
+        """The answer to a `POST` that is asked to change nothing (`preview`). Raises NotShown for a refusal."""
+        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, {**body, "preview": True})
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer

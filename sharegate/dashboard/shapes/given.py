@@ -187,11 +187,13 @@ class KnockView(Shape):
     share_name: str
     link_label: str
     link_name: str
+    role: Role
     name: str
     same_person: bool
     by_address: bool
     came_from: str
     came_from_name: str
+    doubts: list[str]
     since: float
     address: str
     agent: str
@@ -232,6 +234,7 @@ class AskView(Shape):
     cell: str
     source: str
     before: str | None
+    lines: list[tuple[str, str]]
     digest: str
     since: float
     state: str
@@ -256,6 +259,7 @@ class AskId(Shape):
     cell: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     before: str | UnsetType | None = UNSET
+    lines: list[tuple[str, str]] | UnsetType = UNSET
     digest: str | UnsetType = UNSET
     since: float | UnsetType = UNSET
 

@@ -1,0 +1,89 @@
+"""*Share* in a real browser, over a running gate."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.dashboard.conftest import Office
+from tests.dashboard.pages.conftest import Scene
+
+pytestmark = pytest.mark.browser
+
+
+async def look(office: Office, page: Page, share: str, tab: str = "") -> None:
+    await page.goto(f"{office.running.dashboard_url}/shares/{share}{tab}")
+    await page.locator("#live[data-state=live]").wait_for(state="attached")
+
+
+async def test_people_are_told_with_their_devices_and_can_be_put_out(office: Office, page: Page, scene: Scene) -> None:
+    """Whoever is over is folded away."""
+    made = await scene.fill()
+    await look(office, page, made["share"]["id"])
+    ann = page.locator(".row", has_text="Ann")
+    await ann.get_by_text("2 devices").click()
+    await expect(ann.locator(".devices")).to_contain_text("Firefox on Linux")
+    await ann.get_by_role("button", name="End visit").click()
+    await page.get_by_role("dialog").get_by_role("button", name="End visit").click()
+    await expect(page.get_by_text("1 visit that is over")).to_be_visible()
+    left = (await office.call("GET", "visits", share=made["share"]["id"], open="1"))["visits"]
+    assert [one["name"] for one in left] == ["Bo"]
+
+
+async def test_a_link_is_added_changed_and_revoked(office: Office, page: Page) -> None:
+    """Only what was changed is said; what is being typed is not lost while things happen."""
+    made = await office.share(role="edit", **{"for": ["Ann"]})
+    share = made["share"]["id"]
+    await look(office, page, share, "/links")
+    await page.get_by_text("Add a link").click()
+    await page.locator("#add").get_by_label("Name").fill("Cy")
+    await office.call("PATCH", f"shares/{share}", {"name": "Third week"})
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Third week")
+    await page.get_by_role("button", name="Make the link").click()
+    row = page.locator(".row", has_text="Cy")
+    await row.get_by_text("Change it").click()
+    await row.get_by_label("May").select_option("view")
+    await row.get_by_role("button", name="Change").click()
+    await expect(page.locator("#notice")).to_contain_text("Changed")
+    links = (await office.call("GET", f"shares/{share}"))["share"]["links"]
+    assert [(one["name"], one["role"]) for one in links] == [("Ann", None), ("Cy", "view")]
+    (event,) = (await office.call("GET", "audit", action="link.changed"))["events"]
+    assert event["detail"] == "role"
+    await row.get_by_role("button", name="Revoke").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke it").click()
+    await expect(row.locator(".chip")).to_have_text("revoked")
+
+
+async def test_settings_are_changed_and_the_share_revoked(office: Office, page: Page, scene: Scene) -> None:
+    """The question says what ends."""
+    made = await office.share(**{"for": ["Ann"]})
+    share = made["share"]["id"]
+    await scene.visit(made, "Ann")
+    await look(office, page, share, "/settings")
+    await page.get_by_label("A word to visitors").fill("Start here")
+    await page.locator("#settings").get_by_role("button", name="Change").click()
+    await expect(page.locator("#notice")).to_contain_text("Changed")
+    assert (await office.call("GET", f"shares/{share}"))["share"]["message"] == "Start here"
+    await page.get_by_role("button", name="Revoke").click()
+    await expect(page.get_by_role("dialog")).to_contain_text("1 visit will be over at once")
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke it").click()
+    await expect(page.get_by_text("This share was revoked.")).to_be_visible()
+
+
+async def test_tabs_have_addresses_and_history_tells_the_newest(office: Office, page: Page) -> None:
+    """Back leads back."""
+    share = (await office.share(**{"for": ["Ann"]}))["share"]["id"]
+    await look(office, page, share)
+    await page.get_by_role("link", name="History").last.click()
+    await page.wait_for_url("**/history")
+    await expect(page.locator(".events li").first).to_be_visible()
+    await page.get_by_role("link", name="Files and versions").click()
+    await expect(page.get_by_text("No version is kept yet.")).to_be_visible()
+    await page.go_back()
+    await expect(page.locator(".events li").first).to_be_visible()
+
+
+async def test_a_share_that_is_not_there_is_told(office: Office, page: Page) -> None:
+    """On a page."""
+    await page.goto(f"{office.running.dashboard_url}/shares/nothing")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("share")
