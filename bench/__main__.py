@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import channels, pages, proxies, soak
+from bench import channels, pages, proxies, soak, trail
 
 Part = Callable[[Path, argparse.Namespace], Awaitable[None]]
 PARTS: dict[str, Part] = {
@@ -24,6 +24,7 @@ PARTS: dict[str, Part] = {
     "channels": lambda folder, chosen: channels.measure(folder, chosen.rounds, chosen.sockets),
     "pages": lambda folder, chosen: pages.measure(folder, chosen.rounds),
     "soak": lambda folder, chosen: soak.measure(folder, chosen.minutes),
+    "trail": lambda folder, chosen: trail.measure(folder, chosen.events),
 }
 VERSIONS = ("aiohttp", "uvloop", "pycrdt", "jupyter-server", "jupyterlab", "jupyter-collaboration")
 
@@ -31,7 +32,7 @@ VERSIONS = ("aiohttp", "uvloop", "pycrdt", "jupyter-server", "jupyterlab", "jupy
 async def run(chosen: argparse.Namespace) -> None:
     print(f"{datetime.date.today()}, Python {platform.python_version()}, ", end="")
     print(", ".join(f"{name} {version(name)}" for name in VERSIONS))
-    for name in chosen.parts or [part for part in PARTS if part != "soak"]:
+    for name in chosen.parts or [part for part in PARTS if part not in ("soak", "trail")]:
         print(f"\n## {name}\n")
         with tempfile.TemporaryDirectory() as folder:
             await PARTS[name](Path(folder), chosen)
@@ -39,11 +40,12 @@ async def run(chosen: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all but the soak without")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without: all but soak, trail")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of asking, for each contender and round")
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=30, help="of the soak")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of the longest history (trail)")
     chosen = parser.parse_args()
     if unknown := [part for part in chosen.parts if part not in PARTS]:
         sys.exit(f"No such part: {', '.join(unknown)}. There are: {', '.join(PARTS)}.")

@@ -30,6 +30,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
+from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
@@ -38,6 +39,7 @@ from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
+from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.trails import Trails
@@ -227,7 +229,17 @@ async def opened(
         api = Api(
             store=store,
             upstreams=store,
-            history=stored_history,
+            history=Histories(acts=acts, store=store, history=stored_history, views=views, describe=describe, now=now),
+            review=Review(
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                history=stored_history,
+                views=views,
+                presence=presence,
+                trail=trail,
+                now=now,
+            ),
             trail=trail,
             acts=acts,
             sharing=Sharing(acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts),

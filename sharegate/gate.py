@@ -75,7 +75,9 @@ class GateTrail(Recorder, Protocol):
     async def ready(self) -> None:
         """StoreUnavailable unless the last record was written, or one can be now."""
 
-    async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None: ...
+    async def stranger_denied(
+        self, reason: Reason, address: str, agent: str = "", detail: str = "", *, page: tuple[str, str] | None = None
+    ) -> None: ...
 
 
 class Roots(Protocol):
@@ -474,7 +476,7 @@ class Gate:
                     await self._trail.stranger_denied(too_many.reason, request.peer)
                     return too_many.reason if denied.reason in _STRANGER else denied.reason
                 agent = request.headers.get("User-Agent")
-                await self._trail.stranger_denied(denied.reason, request.peer, agent=agent, detail=denied.detail)
+                await self._trail.stranger_denied(denied.reason, request.peer, agent, denied.detail, page=act.asked)
                 return denied.reason
             # Whoever hammers is refused each time and recorded now and then: the trail is not theirs to fill.
             limited = MEANINGS[denied.reason].status == 429 or denied.reason is Reason.PLACES_TAKEN

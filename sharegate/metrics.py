@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from sharegate.audit.events import Action, AuditEvent
-from sharegate.audit.interfaces import AuditStore, Query, Sealed
+from sharegate.audit.interfaces import LOOKS, AuditStore, Held, Mark, Page, Query, Sealed
 from sharegate.errors import Reason
 
 # Seconds.
@@ -234,6 +234,12 @@ class TimedHistory:
 
     async def read(self, query: Query) -> list[Sealed]:
         return await self._store.read(query)
+
+    async def page(self, query: Query, after: Mark | None = None, *, looks: int = LOOKS) -> Page:
+        return await self._store.page(query, after, looks=looks)
+
+    async def held(self, moments: tuple[float, ...]) -> Held:
+        return await self._store.held(moments)
 
     async def writers(self) -> list[str]:
         return await self._store.writers()

@@ -17,6 +17,9 @@ from sharegate.shares.model import Visit
 
 log = logging.getLogger("sharegate.audit")
 
+# Who opens the address of a page with these has not the cookie that belongs to it.
+_ELSEWHERE = frozenset({Reason.NO_CREDENTIAL, Reason.BAD_CREDENTIAL, Reason.OTHER_VISIT})
+
 
 class Visits(Protocol):
     """The records of visits (shares/interfaces.py)."""
@@ -72,8 +75,18 @@ class Announcing:
             return msgspec.structs.replace(event, name="", address="", agent="")
         return event
 
-    async def stranger_denied(self, reason: Reason, address: str, *, agent: str = "", detail: str = "") -> None:
-        await self._trail.stranger_denied(reason, address, agent=agent, detail=detail)
+    async def stranger_denied(
+        self, reason: Reason, address: str, agent: str = "", detail: str = "", *, page: tuple[str, str] | None = None
+    ) -> None:
+        """`page`: share and visit of the address that was opened. Where there is such a visit, and somebody else opened
+        it, the refusal is told as an attempt at it."""
+        visit = await self._visits.visit(page[1]) if page is not None and reason in _ELSEWHERE else None
+        if visit is None or page is None or visit.share != page[0]:
+            await self._trail.stranger_denied(reason, address, agent, detail=detail)
+            return
+        await self._trail.stranger_denied(
+            reason, address, agent, detail=detail, share=visit.share, link=visit.link, came_from=visit.id
+        )
 
 
 def _forgotten(visit: Visit) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sharegate.audit.chain import opened
 from sharegate.audit.events import Action, AuditEvent
-from sharegate.audit.interfaces import AuditStore, Query, Sealed
+from sharegate.audit.interfaces import AuditStore, Held, Mark, Query, Sealed
 
 # Why the visits of who is forgotten ended.
 ERASED = "erased"
@@ -50,16 +50,6 @@ class Whose:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What identifies people in the trail: how many entries hold it, since when, and how many of them are older than
-    each of the moments that were asked for."""
-
-    entries: int
-    oldest: float | None
-    older: tuple[int, ...]
-
-
 class Erasure:
     """Reads and blanks the trail of a store."""
 
@@ -82,8 +72,14 @@ class Erasure:
         """The knocks by which these visits were let in. The records of knocks go after a while, the entries stay."""
         found: set[str] = set()
         for visit in visits:
-            entries = await self._store.read(Query(visit=visit, action=Action.KNOCK_ADMITTED.value))
-            found.update(opened(one).detail for one in entries)
+            asked = Query(visit=visit, action=Action.KNOCK_ADMITTED.value, limit=_PAGE)
+            after: Mark | None = None
+            while True:
+                page = await self._store.page(asked, after)
+                found.update(opened(one).detail for one in page.events)
+                after = page.after
+                if after is None:
+                    break
         return frozenset(found - {""})
 
     async def several(self) -> bool:
@@ -91,17 +87,7 @@ class Erasure:
         return len(await self._store.writers()) > 1
 
     async def held(self, moments: tuple[float, ...]) -> Held:
-        entries, oldest, older = 0, None, [0] * len(moments)
-        for writer in await self._store.writers():
-            async for sealed in self._personal(writer, {}):
-                at = opened(sealed).at
-                entries += 1
-                if not at:  # does not read: nobody knows how old it is
-                    continue
-                oldest = at if oldest is None else min(oldest, at)
-                for place, moment in enumerate(moments):
-                    older[place] += at < moment
-        return Held(entries, oldest, tuple(older))
+        return await self._store.held(moments)
 
     async def _found(self, whose: Whose, read: dict[str, int]) -> list[tuple[str, list[int]]]:
         return [

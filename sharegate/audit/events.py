@@ -58,6 +58,7 @@ class Action(StrEnum):
     UPSTREAM_LOST = "upstream.lost"
     UPSTREAM_BACK = "upstream.back"
     RULES_APPLIED = "rules.applied"
+    ACCESS_REVIEWED = "access.reviewed"
     KEY_ADDED = "key.added"
     KEY_RETIRED = "key.retired"
     KEY_REFUSED = "key.refused"

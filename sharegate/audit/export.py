@@ -149,6 +149,7 @@ _SENTENCES: dict[Action, str] = {
     Action.UPSTREAM_LOST: "The Jupyter server stopped answering{with_detail}",
     Action.UPSTREAM_BACK: "The Jupyter server answers again{with_detail}",
     Action.RULES_APPLIED: "The rules were applied to what is shared{with_detail}",
+    Action.ACCESS_REVIEWED: "{owner} reviewed what is shared and signed it off{with_detail}",
     Action.KEY_ADDED: "A signing key was added{with_detail}",
     Action.KEY_RETIRED: "A signing key was retired{with_detail}",
     Action.KEY_REFUSED: "A signing key is not trusted any more; links that it signed stopped working{with_detail}",

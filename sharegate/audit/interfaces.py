@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -40,6 +40,34 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True):
     personal: bytes = b""
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry, as the place in the history that it has."""
+
+    writer: str
+    seq: int
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """`after`: what the next page follows on; None when there is none. A page may be empty and have a next one: so many
+    entries were looked at and did not fit."""
+
+    events: list[Sealed]
+    after: Mark | None = None
+
+
+class Held(NamedTuple):
+    """What identifies people in the trail: how many entries hold it, since when, and how many of them are older than
+    each of the moments that were asked for."""
+
+    entries: int
+    oldest: float | None
+    older: tuple[int, ...]
+
+
+# Entries that are looked at for one page.
+LOOKS = 20_000
+
+
 class AuditStore(Protocol):
     """An append-only sequence per writer. `append` is durable when it returns, all or nothing."""
 
@@ -50,6 +78,13 @@ class AuditStore(Protocol):
 
     async def read(self, query: Query) -> list[Sealed]:
         """Those that fit, by writer and seq (or newest first)."""
+
+    async def page(self, query: Query, after: Mark | None = None, *, looks: int = LOOKS) -> Page:
+        """At most `query.limit` (one or more) that fit, by time: from the oldest, or from the newest. What is appended
+        meanwhile moves nothing: a page begins where the one before it ended, and nothing comes twice. At most `looks`
+        entries are looked at. Raises NotFound when there is no entry `after`."""
+
+    async def held(self, moments: tuple[float, ...]) -> Held: ...
 
     async def writers(self) -> list[str]: ...
 

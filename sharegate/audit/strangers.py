@@ -1,8 +1,8 @@
 """Denials of strangers, counted: whoever has no link may knock at every address of the gate all day.
 
-The first refusal of a kind (network and reason) is written down at once; what follows of that kind within a minute
-becomes one row with a count. Rows a day are limited, and so is the memory: past either, only one total a minute
-remains. Every refusal is counted somewhere. The trail of what visitors do is never crowded out.
+The first refusal of a kind (network, reason, and whose page it was) is written down at once; what follows of that kind
+within a minute becomes one row with a count. Rows a day are limited, and so is the memory: past either, only one total
+a minute remains. Every refusal is counted somewhere. The trail of what visitors do is never crowded out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ TOTAL = "refusals beyond what is listed"
 @dataclass(slots=True)
 class _Kind:
     started: float
+    summary: AuditEvent
     more: int = 0
 
 
@@ -34,7 +35,7 @@ class Strangers:
     clock: Callable[[], float]
     rows_a_day: int = 10_000
     kinds_at_once: int = 4096
-    _kinds: dict[tuple[str, str], _Kind] = field(default_factory=dict)
+    _kinds: dict[tuple[str, str, str], _Kind] = field(default_factory=dict)
     _day: int = 0
     _rows: int = 0
     _others: int = 0
@@ -43,7 +44,7 @@ class Strangers:
     def denied(self, event: AuditEvent) -> AuditEvent | None:
         """Count one refusal; its event when it is the first of its kind, else None."""
         now = self.clock()
-        key = (truncated(event.address), event.reason)
+        key = (truncated(event.address), event.reason, event.came_from)
         kind = self._kinds.get(key)
         if kind is not None:
             kind.more += 1
@@ -51,7 +52,7 @@ class Strangers:
         if len(self._kinds) >= self.kinds_at_once or not self._may_add_row(now):
             self._count_others(1, now)
             return None
-        self._kinds[key] = _Kind(now)
+        self._kinds[key] = _Kind(now, _summary(event, 0, FURTHER))
         return event
 
     def due(self, *, everything: bool = False) -> list[AuditEvent]:
@@ -64,13 +65,13 @@ class Strangers:
             if kind.more == 0:
                 del self._kinds[key]
             elif self._may_add_row(now):
-                events.append(_summary(*key, kind.more, FURTHER))
-                self._kinds[key] = _Kind(now)
+                events.append(msgspec.structs.replace(kind.summary, count=kind.more))
+                self._kinds[key] = _Kind(now, kind.summary)
             else:
                 self._count_others(kind.more, now)
                 del self._kinds[key]
         if self._others and (everything or not 0 <= now - self._others_since < WINDOW):
-            events.append(_summary("", "", self._others, TOTAL))
+            events.append(_summary(stranger_event("", ""), self._others, TOTAL))
             self._others = 0
         return events
 
@@ -110,6 +111,6 @@ def stranger_event(
     )
 
 
-def _summary(address: str, reason: str, count: int, detail: str) -> AuditEvent:
-    event = stranger_event(reason, address, detail=detail)
-    return msgspec.structs.replace(event, count=count)
+def _summary(first: AuditEvent, count: int, detail: str) -> AuditEvent:
+    event = stranger_event(first.reason, truncated(first.address), detail=detail)
+    return msgspec.structs.replace(event, count=count, share=first.share, link=first.link, came_from=first.came_from)

@@ -125,13 +125,20 @@ class Trail:
         path: str = "",
         status: int = 0,
         detail: str = "",
+        share: str = "",
+        link: str = "",
+        came_from: str = "",
     ) -> None:
-        """Count a refusal of somebody without a visit. Never raises StoreUnavailable: it lets nobody in anyway."""
-        event = self._strangers.denied(
-            stranger_event(reason.value, address, agent=agent, method=method, path=path, status=status, detail=detail)
+        """Count a refusal of somebody without a visit; `came_from` is whose page they opened. Never raises
+        StoreUnavailable: it lets nobody in anyway."""
+        event = stranger_event(
+            reason.value, address, agent=agent, method=method, path=path, status=status, detail=detail
         )
-        if event is not None:
-            await self._record_or_count(event)
+        if came_from:
+            event = msgspec.structs.replace(event, share=share, link=link, came_from=came_from)
+        first = self._strangers.denied(event)
+        if first is not None:
+            await self._record_or_count(first)
 
     async def tick(self) -> None:
         """Record the stranger summaries that are due. Runs by itself every few seconds after `open`."""

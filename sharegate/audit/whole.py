@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from sharegate.audit import anchor
 from sharegate.audit.chain import opened, verify_store
+from sharegate.audit.cursors import cursor_of, gone, mark_of
 from sharegate.audit.export import csv_lines, json_lines
-from sharegate.audit.interfaces import AuditStore, Query
-from sharegate.errors import Invalid
+from sharegate.audit.interfaces import AuditStore, Mark, Page, Query
+from sharegate.errors import Invalid, NotFound
 
 _PAGE = 500
 WHO = (
@@ -88,32 +90,28 @@ class WholeTrail:
         }
 
     async def export(self, query: Query, form: str, cursor: str) -> tuple[list[str], str, int]:
-        """Writer after writer, because an event's number counts within its writer."""
+        """Oldest first. All of it comes writer after writer, each chain in its order, so that it can be verified from
+        the file as well; what fits a filter comes by time."""
         await self._trail.flush()
-        writers = sorted(await self._store.writers())
-        current, after = _cursor(cursor)
-        for writer in writers:
-            if writer < current:
+        asked = msgspec.structs.replace(query, limit=_PAGE, newest_first=False)
+        begun = mark_of(asked, cursor)
+        if asked == Query(limit=_PAGE):
+            page = await self._chains(begun)
+        else:
+            try:
+                page = await self._store.page(asked, begun)
+            except NotFound:
+                raise gone() from None
+        lines = json_lines(page.events) if form == "jsonl" else csv_lines(page.events, header=not cursor)
+        following = cursor_of(asked, page.after) if page.after is not None else ""
+        return [line for line in lines if line], following, len(page.events)
+
+    async def _chains(self, begun: Mark | None) -> Page:
+        for writer in sorted(await self._store.writers()):
+            if begun is not None and writer < begun.writer:
                 continue
-            start = after if writer == current else 0
-            asked = Query(
-                **{name: getattr(query, name) for name in _FILTERS}, writer=writer, after_seq=start, limit=_PAGE
-            )
-            page = await self._store.read(asked)
-            if page:
-                lines = json_lines(page) if form == "jsonl" else csv_lines(page, header=not cursor)
-                return [line for line in lines if line], f"{page[-1].seq}:{writer}", len(page)
-        header = [*csv_lines([])] if form == "csv" and not cursor else []
-        return header, "", 0
-
-
-_FILTERS = ("share", "link", "visit", "path", "reason", "action", "outcome", "since", "until")
-
-
-def _cursor(text: str) -> tuple[str, int]:
-    if not text:
-        return "", 0
-    seq, _, writer = text.partition(":")
-    if not seq.isascii() or not seq.isdigit() or len(seq) > 15 or not writer:
-        raise Invalid("cursor", "is not one that was given out", "Begin anew")
-    return writer, int(seq)
+            start = begun.seq if begun is not None and writer == begun.writer else 0
+            found = await self._store.read(Query(writer=writer, after_seq=start, limit=_PAGE))
+            if found:
+                return Page(events=found, after=Mark(writer=writer, seq=found[-1].seq))
+        return Page(events=[])

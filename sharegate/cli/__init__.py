@@ -30,7 +30,9 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         history,
         opening,
         owning,
+        passing,
         proving,
+        reviewing,
         servers,
         settings,
         sharing,
@@ -61,7 +63,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    for module in (up, opening, sharing, owning, asks, history, proving, versions, servers, settings, signing, storing):
+    looks = (history, passing, reviewing)
+    for module in (up, opening, sharing, owning, asks, *looks, proving, versions, servers, settings, signing, storing):
         module.add(app)
     return app
 

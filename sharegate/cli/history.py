@@ -36,6 +36,10 @@ PathFilter = Annotated[
 Reason = Annotated[
     str, typer.Option("--reason", metavar="CODE", help="Only refusals for this reason, e.g. outside_root.")
 ]
+ActionFilter = Annotated[str, typer.Option("--action", metavar="NAME", help="Only this, e.g. link.joined.")]
+OutcomeFilter = Annotated[
+    str, typer.Option("--outcome", metavar="WORD", help="Only what was allowed, denied or failed.")
+]
 Since = Annotated[
     str | None, typer.Option("--since", metavar="WHEN", help="From then on: 2h (ago), yesterday, 2026-11-20.")
 ]
@@ -81,10 +85,12 @@ async def _filters(
     visit: str,
     path: str,
     reason: str,
+    action: str,
+    outcome: str,
     since: str | None,
     until: str | None,
 ) -> Json:
-    query: Json = {"path": path, "reason": reason}
+    query: Json = {"path": path, "reason": reason, "action": action, "outcome": outcome}
     for kind, ref in (("share", share), ("link", link), ("visit", visit)):
         if ref:
             query[kind] = (await find(control, ref, kind)).id
@@ -101,6 +107,8 @@ async def show(
     visit: VisitRef = "",
     path: PathFilter = None,
     reason: Reason = "",
+    action: ActionFilter = "",
+    outcome: OutcomeFilter = "",
     since: Since = None,
     until: Until = None,
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10000, help="The newest N.")] = 50,
@@ -108,8 +116,8 @@ async def show(
     """What happened, the newest last."""
     path = typed_path(path, "--path") if path is not None else ""
     async with cli.control() as control:
-        query = await _filters(cli, control, share, link, visit, path, reason, since, until)
-        answer = await control.call("GET", api_path("audit"), query={**query, "limit": limit, "newest": 1})
+        query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
+        answer = await _newest(cli, control, {**query, "newest": 1}, limit)
     answer["events"].reverse()
     if cli.as_json:
         cli.output.document(answer)
@@ -128,6 +136,22 @@ async def show(
     cli.output.table(("WHEN", "", "WHAT"), rows)
     if len(rows) == limit:
         cli.output.note(f"The newest {limit} are shown. More: --limit N, or `sharegate audit export`.")
+
+
+async def _newest(cli: Cli, control: Control, query: Json, limit: int) -> Json:
+    """As many as are asked for, over the pages of a long history; `next` leads on from there."""
+    found: list[Json] = []
+    cursor, said = "", False
+    while True:
+        asked = {**query, "limit": limit - len(found), "cursor": cursor}
+        answer = await control.call("GET", api_path("audit"), query=asked)
+        found += answer["events"]
+        cursor = str(answer.get("next") or "")
+        if not cursor or len(found) >= limit:
+            return {"events": found, "next": cursor}
+        if not said:
+            cli.output.note("Looking further back; --since makes it shorter …")
+            said = True
 
 
 def _time(event: Json, cli: Cli) -> str:
@@ -169,6 +193,8 @@ async def export(
     visit: VisitRef = "",
     path: PathFilter = None,
     reason: Reason = "",
+    action: ActionFilter = "",
+    outcome: OutcomeFilter = "",
     since: Since = None,
     until: Until = None,
     form: Annotated[Format, typer.Option("--format", help="JSON lines, or CSV for a spreadsheet.")] = Format.JSONL,
@@ -184,7 +210,7 @@ async def export(
         elif cli.as_json:
             raise Invalid("--output", "is needed with --json, whose one document goes to stdout", "Name a file")
         async with cli.control() as control:
-            query = await _filters(cli, control, share, link, visit, path, reason, since, until)
+            query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
             while True:
                 page = {**query, "format": form.value, "cursor": cursor}
                 answer = await control.call("GET", api_path("audit", "export"), query=page)

@@ -22,9 +22,10 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asks import Asks
-from sharegate.dashboard.bodies import NewServerBody, check_text, read_query
+from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.erasing import Erasing
-from sharegate.dashboard.interfaces import Cutter, GateFacts, History, Servers
+from sharegate.dashboard.history import Histories
+from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
@@ -32,6 +33,7 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
+from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.trails import Trails
@@ -65,7 +67,8 @@ class Api:
         *,
         store: ShareStore,
         upstreams: UpstreamStore,
-        history: History,
+        history: Histories,
+        review: Review,
         trail: Recorder,
         acts: Acts,
         sharing: Sharing,
@@ -90,6 +93,7 @@ class Api:
         self._store = store
         self._upstreams = upstreams
         self._history = history
+        self._review = review
         self._trail = trail
         self._acts = acts
         self._sharing = sharing
@@ -124,8 +128,8 @@ class Api:
             ("POST", "/api/v1/asks/{id}/{verb:ran|decline}", self._asks.answered),
             ("GET", "/api/v1/alarms", self._alarms.listed),
             ("POST", "/api/v1/alarms/{id}/{verb:dismiss}", self._alarms.dismissed),
-            ("GET", "/api/v1/audit", self._audit),
-            ("GET", "/api/v1/audit/passed-on", self._passed_on),
+            *self._history.table(),
+            *self._review.table(),
             ("GET", "/api/v1/servers", self._list_servers),
             ("POST", "/api/v1/servers", self._add_server),
             ("DELETE", "/api/v1/servers/{id}", self._remove_server),
@@ -236,20 +240,6 @@ class Api:
 
     async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"findings": await self._facts.doctor()}
-
-    # -- history --------------------------------------------------------------------------------------------------
-
-    async def _audit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        asked = read_query(query)
-        events = await self._history.events(asked)
-        more = bool(asked.limit and len(events) == asked.limit and not asked.newest_first)
-        return {
-            "events": [msgspec.structs.asdict(event) | {"text": self._describe(event)} for event in events],
-            "next_after": events[-1].seq if more else None,
-        }
-
-    async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"people": await self._history.passed_on(query.get("share", ""))}
 
     # -- servers --------------------------------------------------------------------------------------------------
 

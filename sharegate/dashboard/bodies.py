@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from sharegate.audit.events import Action, Outcome
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Invalid
 
@@ -71,18 +73,37 @@ def check_text(given: dict[str, Any]) -> None:
             raise Invalid(name.replace("\0", "?"), "holds the character NUL", "Write it anew")
 
 
+MOST_EVENTS = 10_000
+
+
 def read_query(query: dict[str, str]) -> Query:
     known = {
         name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
     }
+    lists: tuple[tuple[str, type[StrEnum]], ...] = (("action", Action), ("outcome", Outcome))
+    for field, every in lists:
+        text = query.get(field, "")
+        if text and text not in [one.value for one in every]:
+            raise Invalid(field, f"{text[:80]!r} is none", "docs/trail.md lists them")
     return Query(
         **known,
         since=number(query, "since", "Give seconds since the epoch"),
         until=number(query, "until", "Give seconds since the epoch"),
         after_seq=int(number(query, "after_seq", "Give the number of an event")),
-        limit=min(int(number(query, "limit", "Give how many events")) or 1000, 10_000),
+        limit=limit(query, 1000, MOST_EVENTS),
         newest_first=query.get("newest") in ("1", "true"),
     )
+
+
+def limit(query: dict[str, str], usual: int, most: int) -> int:
+    """How many are asked for at once. Raises Invalid."""
+    text = query.get("limit", "")
+    if not text:
+        return usual
+    asked = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    if not 1 <= asked <= most:
+        raise Invalid("limit", f"is not a number from 1 to {most}", "Ask for fewer; `next` leads on")
+    return asked
 
 
 def number(query: dict[str, str], name: str, remedy: str) -> float:

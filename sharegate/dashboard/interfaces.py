@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sharegate.audit.events import AuditEvent
+from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query
 from sharegate.shares.addresses import GateAddresses
 from sharegate.upstream.model import Upstream
@@ -33,10 +33,28 @@ class Servers(Protocol):
     def collaboration(self, upstream: Upstream) -> bool | None: ...
 
 
+class HistoryPage(Protocol):
+    """`next`: the cursor of the next page, "" at the end. `reached`: the moment up to which was looked, where fewer fit
+    than were asked for and there is more."""
+
+    @property
+    def events(self) -> list[AuditEvent]: ...
+    @property
+    def next(self) -> str: ...
+    @property
+    def reached(self) -> float | None: ...
+
+
 class History(Protocol):
-    """What audit/ offers for reading: events, the report of passing on."""
+    """What audit/ offers for reading: events, pages of them, the report of passing on."""
 
     async def events(self, query: Query) -> list[AuditEvent]: ...
+
+    async def page(self, query: Query, cursor: str = "") -> HistoryPage:
+        """Raises Invalid for a cursor that was not given out for this question."""
+
+    async def some(self, share: str, actions: tuple[Action, ...]) -> tuple[list[AuditEvent], bool]:
+        """The newest of each of these kinds, oldest first; and whether those are all."""
 
     async def passed_on(self, share: str) -> list[dict[str, Any]]: ...
 

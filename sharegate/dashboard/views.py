@@ -129,7 +129,7 @@ class Views:
         siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = self.role(share, link, visit)
-        open_now = self._open(share, link, visit)
+        open_now = self.open(share, link, visit)
         channels = self._channels_of(visit.id)
         return {
             "id": visit.id,
@@ -159,7 +159,7 @@ class Views:
             "came_from": await self.visit_label(origin) if origin else "",
         }
 
-    def _open(self, share: Share | None, link: Link | None, visit: Visit) -> bool:
+    def open(self, share: Share | None, link: Link | None, visit: Visit) -> bool:
         """Whether the visit's cookie would let somebody in now."""
         if share is None or link is None:
             return False

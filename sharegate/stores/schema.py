@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from sharegate.errors import Refused
+from sharegate.stores import trail_indexes
 
 # "sgat": tells our files from other programs' databases.
 APPLICATION_ID = 0x73676174
@@ -74,9 +75,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 VERSION = len(MIGRATIONS)
-# Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still open
-# the file. What identifies people is found by it without reading all the history from which it has gone already.
-_INDEXES = ("CREATE INDEX IF NOT EXISTS trail_personal ON trail (at) WHERE personal != x''",)
 
 
 def format_of(connection: sqlite3.Connection) -> int:
@@ -103,8 +101,6 @@ def migrate(connection: sqlite3.Connection) -> None:
         for step in MIGRATIONS[version:]:
             for statement in step:
                 connection.execute(statement)
-        for statement in _INDEXES:
-            connection.execute(statement)
         if version < VERSION:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -113,3 +109,6 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    # Made from what is in the tables, and kept up by any version that writes: no step, and an older version may still
+    # open the file.
+    trail_indexes.make(connection)

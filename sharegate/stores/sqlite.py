@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sharegate.audit.interfaces import Query, Sealed
+from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
-from sharegate.stores import records, trail_table
+from sharegate.stores import records, trail_pages, trail_table
 from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.files import connect, load, private
@@ -238,6 +238,13 @@ class SqliteStore(Mirrored, VersionTables):
 
     async def read(self, query: Query) -> list[Sealed]:
         return await self._read(lambda reading: trail_table.read(reading, query))
+
+    async def page(self, query: Query, after: Mark | None = None, *, looks: int = LOOKS) -> Page:
+        """Raises NotFound when there is no entry `after`."""
+        return await self._read(lambda reading: trail_pages.page(reading, query, after, looks))
+
+    async def held(self, moments: tuple[float, ...]) -> Held:
+        return await self._read(lambda reading: trail_table.held(reading, moments))
 
     async def writers(self) -> list[str]:
         return await self._read(trail_table.writers)

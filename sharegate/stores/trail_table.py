@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sharegate.audit.interfaces import Query, Sealed
+from sharegate.audit.interfaces import Held, Query, Sealed
+from sharegate.stores.trail_indexes import NOTABLE, ROUTINE
 
 _COLUMNS = "writer, seq, previous, digest, body, personal"
 
@@ -34,24 +35,43 @@ def head(connection: sqlite3.Connection, writer: str) -> tuple[int, str]:
 
 def read(connection: sqlite3.Connection, query: Query) -> list[Sealed]:
     where, values = _where(query)
-    order = "at DESC, writer, seq DESC" if query.newest_first else "writer, seq"
+    order = "at DESC, rowid DESC" if query.newest_first else "writer, seq"
     columns = "writer, seq, previous, digest, CAST(body AS BLOB), CAST(personal AS BLOB)"
     sql = f"SELECT {columns} FROM trail WHERE {where} ORDER BY {order}"  # noqa: S608 -- our own names
     if query.limit:
         sql += " LIMIT ?"
         values.append(query.limit)
-    return [_sealed(row) for row in connection.execute(sql, values)]
+    return [sealed(row) for row in connection.execute(sql, values)]
 
 
 def each(connection: sqlite3.Connection) -> Iterator[Sealed]:
     """All of it, without holding it in memory: each writer's events in order."""
     columns = "writer, seq, previous, digest, CAST(body AS BLOB), CAST(personal AS BLOB)"
     for row in connection.execute(f"SELECT {columns} FROM trail ORDER BY writer, seq"):  # noqa: S608 -- our own names
-        yield _sealed(row)
+        yield sealed(row)
 
 
 def writers(connection: sqlite3.Connection) -> list[str]:
-    return [row[0] for row in connection.execute("SELECT DISTINCT writer FROM trail ORDER BY writer")]
+    # From one to the next, however many entries each has.
+    return [
+        row[0]
+        for row in connection.execute(
+            "WITH RECURSIVE each (writer) AS (SELECT min(writer) FROM trail UNION ALL SELECT (SELECT min(trail.writer)"
+            " FROM trail WHERE trail.writer > each.writer) FROM each WHERE each.writer IS NOT NULL)"
+            " SELECT writer FROM each WHERE writer IS NOT NULL"
+        )
+    ]
+
+
+def held(connection: sqlite3.Connection, moments: tuple[float, ...]) -> Held:
+    """What is left to be blanked, counted along its index."""
+    (entries,) = connection.execute("SELECT count(*) FROM trail WHERE personal != x''").fetchone()
+    first = connection.execute(
+        "SELECT at FROM trail WHERE personal != x'' AND at IS NOT NULL ORDER BY at LIMIT 1"
+    ).fetchone()
+    older = "SELECT count(*) FROM trail WHERE personal != x'' AND at < ?"
+    counts = tuple(int(connection.execute(older, (moment,)).fetchone()[0]) for moment in moments)
+    return Held(entries, first[0] if first and isinstance(first[0], float) else None, counts)
 
 
 def erase(connection: sqlite3.Connection, query: Query, most: int) -> int:
@@ -73,11 +93,19 @@ def erase_events(connection: sqlite3.Connection, writer: str, seqs: list[int]) -
 
 
 def _where(query: Query) -> tuple[str, list[Any]]:
-    parts: list[str] = ["1"]
+    parts, values = conditions(query)
+    if query.action and query.action not in ROUTINE:
+        parts.append(NOTABLE)  # says which index may be used
+    return " AND ".join(["1", *parts]), values
+
+
+def conditions(query: Query, *, without: Collection[str] = ()) -> tuple[list[str], list[Any]]:
+    """What a filter asks of an entry, but for these of its fields, and the values for it."""
+    parts: list[str] = []
     values: list[Any] = []
     for column in ("writer", "share", "link", "visit", "reason", "action", "outcome"):
         wanted = getattr(query, column)
-        if wanted:
+        if wanted and column not in without:
             parts.append(f"{column} = ?")
             values.append(str(wanted))
     if query.path:
@@ -85,19 +113,14 @@ def _where(query: Query) -> tuple[str, list[Any]]:
         below = query.path.rstrip("/") + "/"
         parts.append("(path = ? OR substr(path, 1, ?) = ?)")
         values += [query.path.rstrip("/"), len(below), below]
-    if query.since:
-        parts.append("at >= ?")
-        values.append(query.since)
-    if query.until:
-        parts.append("at < ?")
-        values.append(query.until)
-    if query.after_seq:
-        parts.append("seq > ?")
-        values.append(query.after_seq)
-    return " AND ".join(parts), values
+    for field, condition in (("since", "at >= ?"), ("until", "at < ?"), ("after_seq", "seq > ?")):
+        if getattr(query, field) and field not in without:
+            parts.append(condition)
+            values.append(getattr(query, field))
+    return parts, values
 
 
-def _sealed(row: tuple[Any, ...]) -> Sealed:
+def sealed(row: tuple[Any, ...]) -> Sealed:
     writer, seq, previous, digest, body, personal = row
     # Whoever altered the file may have altered a value's type too; `verify` is to say so, not to stumble.
     return Sealed(

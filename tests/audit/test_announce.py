@@ -7,8 +7,9 @@ import pytest
 from sharegate.audit.announce import Announcing
 from sharegate.audit.chain import opened, verify
 from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.strangers import WINDOW
 from sharegate.audit.trail import Trail
-from sharegate.errors import StoreUnavailable
+from sharegate.errors import Reason, StoreUnavailable
 from sharegate.shares.model import Visit
 from tests.audit.test_trail import Disk
 from tests.conftest import Clock
@@ -75,3 +76,27 @@ async def test_attack_what_waited_when_somebody_was_forgotten_is_written_without
     (written,) = [opened(sealed) for sealed in disk.events if opened(sealed).path]
     assert not (written.name or written.address or written.agent)
     assert verify(disk.events).intact
+
+
+async def test_an_address_that_somebody_else_opened_is_told_with_it(clock: Clock) -> None:
+    """The first from each network at once, what follows as one count, both with the visit whose page it was; where
+    there is no such visit, or the person is known, it is a refusal like any other."""
+    disk = Disk()
+    trail = Announcing(Trail(disk, writer="b", clock=clock), Visits(Visit(**BARE, **KNOWN)))
+    await trail.open()
+    try:
+        for page in (("s", "v"), ("s", "v"), ("s", "v"), ("other", "v"), ("s", "unknown"), None):
+            await trail.stranger_denied(Reason.NO_CREDENTIAL, "203.0.113.9", "curl", page=page)
+        await trail.stranger_denied(Reason.VISIT_ENDED, "203.0.113.9", page=("s", "v"))
+        clock.forward(WINDOW)
+        await trail._trail.tick()
+    finally:
+        await trail.close()
+    told = [(one.reason, one.share, one.link, one.came_from, one.count) for one in map(opened, disk.events)]
+    assert told == [
+        ("no_credential", "s", "l", "v", 1),
+        ("no_credential", "", "", "", 1),
+        ("visit_ended", "", "", "", 1),
+        ("no_credential", "s", "l", "v", 2),
+        ("no_credential", "", "", "", 2),
+    ]

@@ -172,6 +172,7 @@ class ScriptedGate:
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Json]] = {}
+        self.turns: dict[str, list[Json]] = {}
         self.calls: list[tuple[str, Json, Json | None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._streams: list[asyncio.Queue[Json | None]] = []
@@ -185,6 +186,11 @@ class ScriptedGate:
     def say(self, call: str, answer: Json, status: int = 200) -> None:
         method, _, path = call.partition(" ")
         self.answers[f"{method} /api/v1/{path}"] = status, answer
+
+    def say_in_turn(self, call: str, *answers: Json) -> None:
+        """One after the other; the last one stays."""
+        method, _, path = call.partition(" ")
+        self.turns[f"{method} /api/v1/{path}"] = list(answers)
 
     def knows(self, kind: str, id: str, label: str, title: str = "") -> None:
         self.say("GET resolve", {"kind": kind, "id": id, "label": label, "title": title})
@@ -208,6 +214,8 @@ class ScriptedGate:
         name = f"{request.method} {request.path}"
         body = await request.json() if request.can_read_body else None
         self.calls.append((name, dict(request.query), body))
+        if turns := self.turns.get(name):
+            return web.json_response(turns.pop(0) if len(turns) > 1 else turns[0])
         status, answer = self.answers.get(name, (404, error("not_found", f"nothing scripted for {name}")))
         return web.json_response(answer, status=status)
 

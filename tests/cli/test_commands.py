@@ -388,6 +388,23 @@ def test_audit_show_filters_and_prints(scripted: ScriptedGate) -> None:
     assert run("audit", "show", "--since", "lately").code == 2
 
 
+def test_history_looks_further_back_until_it_has_enough(scripted: ScriptedGate) -> None:
+    """A page that looked at much and found little has a next one, which is asked for what is still missing; another
+    action or outcome goes along."""
+
+    def page(next: str, *seqs: int) -> dict[str, object]:
+        events = [{"seq": seq, "at": 1e9 + seq, "outcome": "allowed", "text": f"Entry {seq}."} for seq in seqs]
+        return {"events": events, "next": next, "reached": 1e9}
+
+    scripted.say_in_turn("GET audit", page("c1", 9), page("c2"), page("", 3, 1))
+    ran = run("audit", "show", "--limit", "5", "--action", "link.joined", "--outcome", "denied")
+    assert [line.split("  ")[-1] for line in ran.out.splitlines()[1:]] == ["Entry 1.", "Entry 3.", "Entry 9."]
+    assert ran.err.count("Looking further back") == 1
+    asked = [query for call, query, _ in scripted.calls if call == "GET /api/v1/audit"]
+    assert [(query["limit"], query.get("cursor")) for query in asked] == [("5", None), ("4", "c1"), ("4", "c2")]
+    assert all((query["action"], query["outcome"]) == ("link.joined", "denied") for query in asked)
+
+
 def test_export_writes_a_new_private_file(scripted: ScriptedGate, home: Path) -> None:
     """CSV has a fixed header and defuses formulas, JSON lines are one object each; no file is overwritten."""
     scripted.say("GET audit/export", {"lines": ["writer,seq\r\n", "gate,1,'=Eve\r\n"], "next": "", "events": 1})

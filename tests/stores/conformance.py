@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 import pytest
 
 from sharegate.audit.chain import erased, opened, seal, verify_store
 from sharegate.audit.events import Action, AuditEvent, Outcome
-from sharegate.audit.interfaces import AuditStore, Query, Sealed
+from sharegate.audit.interfaces import AuditStore, Held, Mark, Page, Query, Sealed
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
@@ -621,6 +622,117 @@ class AuditContract:
             assert [one.seq for one in await store.read(query)] == seqs
             return
         assert [one.seq for one in await store.read(query)] == seqs
+
+    async def paged(
+        self, store: Store, query: Query, *, looks: int = 5000, meanwhile: Callable[[], Awaitable[object]] | None = None
+    ) -> list[tuple[str, int]]:
+        """All pages of a question, as places."""
+        found: list[tuple[str, int]] = []
+        after: Mark | None = None
+        while True:
+            page = await store.page(query, after, looks=looks)
+            assert len(page.events) <= query.limit
+            found += [(one.writer, one.seq) for one in page.events]
+            after = page.after
+            if after is None:
+                return found
+            if meanwhile is not None:
+                await meanwhile()
+
+    MIXED: ClassVar[dict[str, Any]] = {
+        "share": lambda i: f"s{i % 3 or ''}",
+        "link": lambda i: f"l{i % 4}",
+        "visit": lambda i: f"v{i % 5}" if i % 2 else "",
+        "path": lambda i: ["a", "a/b", "ab", "a%", "", "a/c"][i % 6],
+        "reason": lambda i: "no_rule" if i % 7 == 1 else "",
+        "outcome": lambda i: Outcome.DENIED if i % 7 == 1 else Outcome.ALLOWED,
+        "action": lambda i: Action.LINK_JOINED if i % 4 == 3 else Action.REQUEST_ANSWERED,
+        # Many of one moment: a clock may stand still.
+        "at": lambda i: START + i // 8,
+    }
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            {},
+            {"since": START + 2, "until": START + 5},
+            {"visit": "v1", "share": "s1"},
+            {"visit": "v1", "until": START + 4},
+            {"link": "l3", "action": "link.joined"},
+            {"share": "s1", "action": "link.joined", "since": START + 1},
+            {"share": "s1", "outcome": "denied"},
+            {"share": "s2", "outcome": "allowed"},
+            {"share": "s1", "action": "request.answered"},
+            {"action": "link.joined", "until": START + 3},
+            {"reason": "no_rule", "path": "a"},
+            {"outcome": "denied", "share": "s2", "reason": "no_rule"},
+            {"share": "s2", "path": "a/b"},
+            {"writer": "b", "share": "s1"},
+            {"visit": "nobody"},
+        ],
+        ids=str,
+    )
+    async def test_pages(self, store: Store, asked: dict[str, Any], newest_first: bool) -> None:
+        """Whatever is asked for and however small the pages are: the same entries as in one piece, each once, by time;
+        however few are looked at for one page, nothing is left out."""
+        await store.append(self.chain(40, "a", **self.MIXED) + self.chain(23, "b", **self.MIXED))
+        whole = {(one.writer, one.seq): opened(one).at for one in await store.read(Query(**asked))}
+        for limit, looks in itertools.product((1, 4, 100), (5000, 7)):
+            query = Query(**asked, limit=limit, newest_first=newest_first)
+            found = await self.paged(store, query, looks=looks)
+            assert sorted(found) == sorted(whole)
+            moments = [whole[place] for place in found]
+            assert moments == sorted(moments, reverse=newest_first)
+            for writer in "ab":
+                own = [seq for name, seq in found if name == writer]
+                assert own == sorted(own, reverse=newest_first)
+
+    @pytest.mark.parametrize("newest_first", [True, False])
+    async def test_pages_stay_while_more_is_appended(self, store: Store, newest_first: bool) -> None:
+        """What was there when the first page was read comes once and in its order, whatever two gates write
+        meanwhile."""
+        chains = {name: self.chain(60, name, share="s1", at=lambda i: START + i // 4) for name in "ab"}
+        await store.append(chains["a"][:20] + chains["b"][:20])
+        written = 20
+
+        async def more() -> None:
+            nonlocal written
+            if written < 60:
+                await store.append(chains["a"][written : written + 5] + chains["b"][written : written + 5])
+                written += 5
+
+        query = Query(share="s1", limit=3, newest_first=newest_first)
+        found = await self.paged(store, query, meanwhile=more)
+        assert len(found) == len(set(found))
+        first = [place for place in found if place[1] <= 20]
+        assert len(first) == 40
+        assert len(found) == (40 if newest_first else 120)
+
+    async def test_a_page_looks_at_so_many_entries(self, store: Store) -> None:
+        """What fits nowhere ends after them, and says where to go on."""
+        await store.append(self.chain(50, share="s1", path=lambda i: "deep" if i == 0 else "a"))
+        query = Query(share="s1", path="deep", limit=5, newest_first=True)
+        page = await store.page(query, looks=20)
+        assert page == Page(events=[], after=Mark(writer="gate", seq=31))
+        page = await store.page(query, page.after, looks=20)
+        assert page == Page(events=[], after=Mark(writer="gate", seq=11))
+        page = await store.page(query, page.after, looks=20)
+        assert [one.seq for one in page.events] == [1] and page.after is None
+
+    async def test_a_page_after_what_is_not_there(self, store: Store) -> None:
+        """Records of another day were put in the place of these: told, not answered with something."""
+        await store.append(self.chain(3))
+        for mark in (Mark(writer="gate", seq=4), Mark(writer="nobody", seq=1)):
+            with pytest.raises(NotFound):
+                await store.page(Query(limit=1), mark)
+
+    async def test_what_identifies_people_is_counted(self, store: Store) -> None:
+        """How many entries hold it, since when, and how many are older than each moment; what was blanked does not."""
+        assert await store.held((START,)) == Held(0, None, (0,))
+        await store.append(self.chain(6))
+        await store.erase_events("gate", [1, 4])
+        assert await store.held((START, START + 2, START + 9)) == Held(4, START + 1, (0, 1, 4))
 
     async def test_the_default_outcome_can_be_asked_for(self, store: Store) -> None:
         """An outcome that is left out of the body, because it is the usual one, is found all the same."""

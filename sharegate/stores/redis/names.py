@@ -75,6 +75,26 @@ class Names:
     def of_visit(self, visit: str) -> str:
         return self._of(f"trail:visit:{visit}")
 
+    def of_link(self, link: str) -> str:
+        return self._of(f"trail:link:{link}")
+
+    def of_act(self, share: str, action: str) -> str:
+        """Sorted set, for what is no visitor's ordinary work; of all shares where `share` is empty."""
+        return self._of(f"trail:act:{share}\0{action}")
+
+    def of_outcome(self, share: str, outcome: str) -> str:
+        """Sorted set, for what was denied or failed; of all shares where `share` is empty."""
+        return self._of(f"trail:outcome:{share}\0{outcome}")
+
+    def of_reason(self, reason: str) -> str:
+        return self._of(f"trail:reason:{reason}")
+
+    @property
+    def indexed(self) -> str:
+        """Hash: writer → up to which event its events are in the four kinds of sets before this. They were added later:
+        a gate of an older version does not write them."""
+        return self._of("trail:indexed")
+
     # -- versions
 
     @property

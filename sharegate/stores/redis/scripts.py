@@ -90,8 +90,9 @@ return {1}
 """,
 )
 
-# Events are {writer, seq, previous, digest, packed, personal, at, member, share, visit}. A head is seq, digest and the
-# token of the append, so that an append which arrives again is known.
+# Events are {writer, seq, previous, digest, packed, personal, at, member, sets}. A head is seq, digest and the token of
+# the append, so that an append which arrives again is known. KEYS[4]: up to which event the sets are complete. Where
+# an older version wrote something before, that stays behind until it was made up for (sets.py).
 APPEND = Script(
     "append",
     """
@@ -117,8 +118,9 @@ for _, event in ipairs(events) do
     redis.call('HSET', prefix .. ':trail:personal:' .. event[1], event[2], event[6])
     redis.call('ZADD', KEYS[3], event[7], event[8])
   end
-  if event[9] ~= '' then redis.call('ZADD', prefix .. ':trail:share:' .. event[9], event[7], event[8]) end
-  if event[10] ~= '' then redis.call('ZADD', prefix .. ':trail:visit:' .. event[10], event[7], event[8]) end
+  for _, set in ipairs(event[9]) do redis.call('ZADD', set, event[7], event[8]) end
+  local indexed = tonumber(redis.call('HGET', KEYS[4], event[1]) or '0')
+  if tonumber(event[2]) == indexed + 1 then redis.call('HSET', KEYS[4], event[1], event[2]) end
 end
 return {1}
 """,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from sharegate.audit.interfaces import Query, Sealed
+from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, RulesInForce, Share, Visit
@@ -80,6 +80,8 @@ async def open_redis(
         opened.push_async_callback(store._rewriting.stop)
         await store._following.load()
         await store._rewriting.resume()
+        opened.push_async_callback(store._trail.completing.stop)
+        await store._trail.completing.begin()
         store._following.start()
         opened.pop_all()
         return store
@@ -242,6 +244,15 @@ class RedisStore(Mirrored):
         self._check_open()
         return await self._trail.read(query)
 
+    async def page(self, query: Query, after: Mark | None = None, *, looks: int = LOOKS) -> Page:
+        """Raises NotFound when there is no entry `after`."""
+        self._check_open()
+        return await self._trail.page(query, after, looks=looks)
+
+    async def held(self, moments: tuple[float, ...]) -> Held:
+        self._check_open()
+        return await self._trail.held(moments)
+
     async def writers(self) -> list[str]:
         self._check_open()
         return await self._trail.writers()
@@ -364,6 +375,7 @@ class RedisStore(Mirrored):
         self._closed = True
         await self._committing.close()
         await self._rewriting.stop()
+        await self._trail.completing.stop()
         await self._following.stop()
         await lease.release(self._server, self._lease)
         await self._server.close()
