@@ -41,6 +41,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -296,6 +297,7 @@ async def opened(
                 behind=0.0 if isinstance(store, SqliteStore) else BEHIND_SECONDS,
             ),
             opening=Opening(logins, facts, now),
+            searching=Searching(store, views, stored_history),
             facts=facts,
             describe=describe,
             now=now,

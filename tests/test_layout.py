@@ -86,7 +86,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "dashboard": {
         *("__version__", "config", "errors", "limits", "messages", "paths", "shares", "visits"),
-        *("audit.erasure", "audit.events", "audit.interfaces"),
+        *("audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed", "versions"),
     },
     # The composition root knows everything below the command line: what stands without a gate, and the gate.

@@ -35,10 +35,12 @@ from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Rules
+from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
+from sharegate.dashboard.vitals import Vitals
 from sharegate.errors import NotFound, SharegateError
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.upstream.interfaces import UpstreamStore
@@ -86,6 +88,7 @@ class Api:
         trails: Trails,
         erasing: Erasing,
         opening: Opening,
+        searching: Searching,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -111,6 +114,8 @@ class Api:
         self.trails = trails
         self.erasing = erasing
         self._opening = opening
+        self._searching = searching
+        self.vitals = Vitals()
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -142,6 +147,8 @@ class Api:
             *self.trails.table(),
             *self.erasing.table(),
             *self._opening.table(),
+            *self._searching.table(),
+            *self.vitals.table(),
         ]
 
     async def call(

@@ -43,7 +43,7 @@ class Reading:
 
 
 class Rules:
-    """`POST rules/reload`, and the same at each start."""
+    """`GET rules`; `POST rules/reload`, and the same at each start."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Rules:
         self._one = asyncio.Lock()
 
     def table(self) -> list[tuple[str, str, Handler]]:
-        return [("POST", "/api/v1/rules/reload", self._reload)]
+        return [("GET", "/api/v1/rules", self._shown), ("POST", "/api/v1/rules/reload", self._reload)]
 
     async def at_start(self) -> list[str]:
         """Apply the rules to what was given before; a sentence for each thing that had to change."""
@@ -84,6 +84,9 @@ class Rules:
         if differs:
             log.warning("%s. %s", differs, REMEDY)
         return [*([f"{differs}. {REMEDY}"] if differs else []), *(_sentence(each) for each in told)]
+
+    async def _shown(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return {"rules": plain(self._in_force), "differed": await self._agreement.difference()}
 
     async def _reload(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, ReloadBody)

@@ -31,9 +31,16 @@ class Source:
         self._api = api
         self.query = query
 
-    async def get(self, path: str, **query: str) -> Json:
+    async def get(self, path: str, /, **query: str) -> Json:
         """The answer to `GET /api/v1/<path>`. Raises NotShown for a refusal."""
         status, answer = await self._api.call("GET", f"/api/v1/{path}", query, None)
+        if status != 200:
+            raise NotShown(status, answer["error"])
+        return answer
+
+    async def dry_run(self, path: str, /, **body: Any) -> Json:
+        """What `POST /api/v1/<path>` would do: with `dry_run`, which changes nothing. Raises NotShown."""
+        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, body | {"dry_run": True})
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer
