@@ -14,6 +14,8 @@ from sharegate.errors import Invalid
 # Entries of one page.
 PAGE = 100
 _HERE = {"here": "history"}
+_DOWNLOAD = "/api/v1/audit/download"
+_FORMS = (("csv", "CSV, for a spreadsheet"), ("jsonl", "JSON lines, for programs"))
 
 
 async def values(source: Source, parts: dict[str, str]) -> Json:
@@ -23,10 +25,10 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     people = await _people(source, filters["share"])
     asked: dict[str, str] = {}
     events: list[Json] = []
-    older, fault = "", None
+    older, reached, fault = "", None, None
     try:
         asked = filters.asked() | await _who(source, filters["who"], people)
-        events, older = await _page(source, asked)
+        events, older, reached = await _page(source, asked)
     except Invalid as invalid:
         fault = {"field": invalid.field, "message": invalid.problem, "remedy": invalid.remedy}
     except NotShown as refused:
@@ -46,12 +48,11 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
         "timeline": drawn(events, [entry["anchor"] for entry in entries]),
         "kinds": KINDS,
         "older": filters.address(cursor=older) if older else "",
+        "reached": reached,
         "newest": filters.address() if source.query.get("cursor") else "",
         "again": filters.address(cursor=source.query.get("cursor", "")),
-        "exports": [
-            (words, Filters(asked).address("/api/v1/audit/download", format=form))
-            for form, words in (("csv", "CSV, for a spreadsheet"), ("jsonl", "JSON lines, for programs"))
-        ],
+        # What could not be asked leaves nothing, and not everything.
+        "exports": [] if fault else [(words, Filters(asked).address(_DOWNLOAD, format=form)) for form, words in _FORMS],
         "fault": fault,
     }
 
@@ -84,12 +85,12 @@ async def kept(source: Source, parts: dict[str, str]) -> Json:
     }
 
 
-async def _page(source: Source, asked: dict[str, str]) -> tuple[list[Json], str]:
+async def _page(source: Source, asked: dict[str, str]) -> tuple[list[Json], str, float | None]:
     query = asked | {"newest": "1", "limit": str(PAGE)}
     if cursor := source.query.get("cursor", ""):
         query["cursor"] = cursor
     answer = await source.get("audit", **query)
-    return answer["events"], answer.get("next") or ""
+    return answer["events"], answer["next"], answer["reached"]
 
 
 async def _people(source: Source, share: str) -> list[Json]:

@@ -86,6 +86,8 @@ async def test_what_cannot_be_asked_is_told_beside_the_field(office: Office, que
     async with reading(office) as reader:
         source = await reader.get("/history?" + query)
     assert 'role="alert"' in source and entries(source) == []
+    # A download of everything would not be what the filter leaves.
+    assert "/api/v1/audit/download" not in source
     tag = re.search(rf'<input id="{field}"[^>]*>', source)
     assert tag is not None and 'aria-invalid="true"' in tag[0] and query.partition("=")[2] in tag[0]
 
