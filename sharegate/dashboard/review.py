@@ -116,7 +116,7 @@ class Review:
         found = digest([(share, await self._store.links(share.id)) for share in shares], now)
         if asked.digest != found:
             raise Refused("changed", "what is shared is not what was looked at any more", "Look at it again")
-        said = f"{len(shares)} shares, sha256 {found}"
+        said = f"{len(shares)} share{'' if len(shares) == 1 else 's'}, sha256 {found}"
         await self._trail.record(AuditEvent(action=Action.ACCESS_REVIEWED, actor="admin", detail=said))
         return {"at": now, "count": len(shares), "digest": found}
 

@@ -15,6 +15,9 @@ ASKED = Query(share="s1", since=5.0, limit=50, newest_first=True)
 MARK = Mark(writer="gate-ä", seq=7)
 
 
+QUESTION = msgspec.msgpack.decode(base64.urlsafe_b64decode(cursor_of(ASKED, MARK) + "=="))[0]
+
+
 def packed(*parts: object) -> str:
     return base64.urlsafe_b64encode(msgspec.msgpack.encode(parts)).rstrip(b"=").decode()
 
@@ -43,13 +46,13 @@ def test_a_cursor_of_another_question_is_told(changed: dict[str, object]) -> Non
         *("x", "=", "====", "%00", "\u202e", "A" * 401, "null", "../..", " ", "5:gate"),
         *(
             packed(),
-            packed("q"),
-            packed("q", "w", "7"),
-            packed("q", "w", 1.5),
-            packed("q", "w", -1),
-            packed("q", "", 1),
+            packed(QUESTION),
+            packed(QUESTION, "w", "7"),
+            packed(QUESTION, "w", 1.5),
+            packed(QUESTION, "w", -1),
+            packed(QUESTION, "", 1),
         ),
-        *(packed("q", "w", 2**60), packed("q", "w", 1, 1), packed(["q"], "w", 1)),
+        *(packed(QUESTION, "w", 2**60), packed(QUESTION, "w", 1, 1), packed([QUESTION], "w", 1)),
         base64.urlsafe_b64encode(b"\x91" * 250).decode(),
     ],
 )

@@ -98,6 +98,10 @@ def test_without_a_gate_links_are_made_and_it_is_said_that_nobody_can_enter(lab:
     assert replaced.code == 0
     assert replaced.out.strip() not in (first, second, "")
     assert "/join#" in run("preview", label).out
+    assert "link for Anna, active" in run("passing", label).out
+    assert label in run("review").out
+    assert run("review", "--sign", "--yes").code == 0
+    assert "signed it off (1 share," in run("audit", "show", "--action", "access.reviewed").out
     assert run("revoke", f"{label}.b", "--yes").code == 0
     assert run("revoke", label, "--yes").code == 0
     assert run("list").out == "You share nothing.\n"
