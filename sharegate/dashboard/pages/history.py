@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sharegate.dashboard.pages import lanes
 from sharegate.dashboard.pages.filters import Filters, known
 from sharegate.dashboard.pages.moments import exact
 from sharegate.dashboard.pages.sentences import GROUPS, OUTCOMES, parts
@@ -36,6 +37,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
             raise
         field = "who" if refused.status != 400 else refused.error["field"]
         fault = {"field": field, **{name: refused.error[name] for name in ("message", "remedy")}}
+    # What is all on one page has a more exact picture.
+    picture = await lanes.asked(source, filters, asked) if older else None
     entries = _entries(events, {share["id"]: share for share in shares})
     return _HERE | {
         "filters": filters,
@@ -45,7 +48,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
         "groups": GROUPS,
         "outcomes": OUTCOMES,
         "entries": entries,
-        "timeline": drawn(events, [entry["anchor"] for entry in entries]),
+        "picture": picture,
+        "timeline": None if picture else drawn(events, [entry["anchor"] for entry in entries]),
         "kinds": KINDS,
         "older": filters.address(cursor=older) if older else "",
         "reached": reached,

@@ -108,8 +108,9 @@ async def party(office: Office, *names: str) -> Party:
         await there.record(Action.REQUEST_ANSWERED, ann, path=path, method="GET", rule="contents-get", after=40.0)
     await there.record(Action.CHANNEL_OPENED, ann, path="week3/data.ipynb")
     await there.record(Action.DOCUMENT_WRITTEN, ann, path="week3/data.ipynb", after=300.0)
-    await there.came(ann + "'s phone", links[0], VisitKind.DEVICE, shown=ann, agent=PHONE)
-    await there.record(Action.DEVICE_ADDED, ann + "'s phone", came_from=there.visits[ann].id)
+    origin = there.visits[ann].id
+    await there.came(ann + "'s phone", links[0], VisitKind.DEVICE, shown=ann, agent=PHONE, came_from=origin)
+    await there.record(Action.DEVICE_ADDED, ann + "'s phone", came_from=origin)
     await there.answered(await there.knocked(bo, links[0], ann), bo)
     await there.record(Action.REQUEST_ANSWERED, bo, path="week3/data.ipynb", method="GET", rule="contents-get")
     denied = {"outcome": Outcome.DENIED, "reason": "not_found", "method": "GET"}
