@@ -37,6 +37,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
             raise
         field = "who" if refused.status != 400 else refused.error["field"]
         fault = {"field": field, **{name: refused.error[name] for name in ("message", "remedy")}}
+        if refused.status == 404 and not filters["share"]:
+            fault["remedy"] = "Whoever has left is found by name once their share is chosen"
     # What is all on one page has a more exact picture.
     picture = await lanes.asked(source, filters, asked) if older else None
     entries = _entries(events, {share["id"]: share for share in shares})

@@ -71,6 +71,16 @@ async def test_a_person_of_several_devices_is_one(office: Office) -> None:
     assert any("came in on another device" in each for each in said) and len(said) >= 8
 
 
+async def test_whoever_left_is_found_in_their_share(office: Office) -> None:
+    """By the name they had; without a share the page says so."""
+    there = await party(office)
+    await office.call("POST", f"visits/{there.visits['Bo'].id}/end")
+    async with reading(office) as reader:
+        assert "once their share is chosen" in await reader.words("/history?who=Bo")
+        said = entries(await reader.get(f"/history?who=Bo&share={there.id}"))
+    assert any("Bo was refused" in each for each in said)
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
