@@ -73,7 +73,7 @@ class Believed:
                 later = Query(writer=sealed.writer, after_seq=sealed.seq, until=then, limit=1)
                 if not _doubtful(sealed) and not await self._store.read(later):
                     return True
-        return not await self._store.read(Query(action=Action.GATE_STARTED.value, limit=1))
+        return not await self._store.read(Query(action=Action.GATE_STARTED.value, newest_first=True, limit=1))
 
 
 def _doubtful(sealed: Sealed) -> bool:

@@ -12,7 +12,7 @@ from typing import Annotated, TextIO
 
 import typer
 
-from sharegate.cli import moments, trails
+from sharegate.cli import moments, timeline, trails
 from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import Control, Json, api_path
 from sharegate.cli.output import shown
@@ -73,6 +73,7 @@ def add(app: typer.Typer) -> None:
         "verify",
         examples=("sharegate audit verify", "sharegate audit verify --anchors /mnt/safe/anchors.jsonl"),
     )(verify)
+    timeline.add(audit)
     trails.add(audit)
     app.add_typer(audit, name="audit", rich_help_panel="Look")
 
