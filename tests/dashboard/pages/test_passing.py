@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sharegate.audit.events import Action, Outcome
 from sharegate.dashboard.pages.passing import nodes
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.hostile import EVERYTHING
@@ -41,6 +42,28 @@ async def test_the_picture_leads_from_the_owner_to_whoever_was_not_let_in(office
     told = words(source)
     assert "was let in, can come in" in told and "knocked, and was not let in" in told and "own device" in told
     assert "by the link" in told and "opened in another browser" in told
+
+
+async def test_each_end_and_each_attempt_has_its_words(office: Office) -> None:
+    """Whoever was put out, whoever waits for a paused link, whoever opened an address, whoever waits at the door."""
+    there = await party(office)
+    links = there.share["links"]
+    refused = {"actor": "stranger", "outcome": Outcome.DENIED, "address": "203.0.113.0/24"}
+    for _ in range(3):
+        origin = there.visits["Bo"].id
+        await there.record(
+            Action.STRANGER_DENIED, reason="no_credential", link=links[0]["id"], came_from=origin, **refused
+        )
+    await there.record(Action.LINK_REFUSED, reason="link_used", link=links[1]["id"], **refused)
+    await there.came("Cleo", links[1])
+    await there.knocked("Dora", links[1], "Ann")
+    await office.call("POST", f"visits/{there.visits['Bo'].id}/end")
+    await office.call("POST", f"links/{links[1]['id']}/pause")
+    async with reading(office) as reader:
+        told = await reader.words(f"/shares/{there.id}/passing")
+    assert "is out: ended by the owner" in told and "is paused" in told and "cannot come in" in told
+    assert "somebody opened it elsewhere, and did not come in 3 times by the address of a page" in told
+    assert "somebody opened it, and was not let in" in told and 'says "Dora" is waiting at the door by the link' in told
 
 
 async def test_who_was_forgotten_is_somebody(office: Office) -> None:
