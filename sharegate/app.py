@@ -129,7 +129,7 @@ async def running(
             names = Names(house.now)
             await names.open(house.store)
             gate, draining, condition, background = _gate(house, names, entrance, progress)
-            house.metrics.look = condition.now
+            house.metrics.look = house.api.vitals.look = condition.now
             async with contextlib.AsyncExitStack() as closing:
                 listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
                 closing.push_async_callback(gate.finished)

@@ -45,6 +45,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
+from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
@@ -332,6 +333,7 @@ async def opened(
                 sentence=policies.roles.sentence,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
             ),
+            searching=Searching(store, views, stored_history),
             facts=facts,
             describe=describe,
             now=now,

@@ -94,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dashboard": {
         "mail",
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "shares", "source", "visits"),
-        *("audit.bounds", "audit.erasure", "audit.events", "audit.interfaces"),
+        *("audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
         *("upstream.listing", "versions"),
     },

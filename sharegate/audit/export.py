@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from sharegate.audit import sheet
 from sharegate.audit.chain import erased, opened
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Sealed
@@ -45,8 +44,6 @@ COLUMNS = (
     "erased",
     "digest",
 )
-# What a spreadsheet takes for a formula (OWASP "CSV Injection"), the full-width forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def rows(sealed: Iterable[Sealed]) -> Iterator[dict[str, Any]]:
@@ -74,29 +71,8 @@ def json_lines(sealed: Iterable[Sealed]) -> Iterator[str]:
 
 
 def csv_lines(sealed: Iterable[Sealed], *, header: bool = True) -> Iterator[str]:
-    """RFC 4180 with a header, but for later pages. A text that a spreadsheet would run as a formula gets an apostrophe
-    in front."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    if header:
-        writer.writerow(COLUMNS)
-    for row in rows(sealed):
-        yield _taken(buffer)
-        writer.writerow([_harmless(value) for value in row.values()])
-    yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    """RFC 4180 with a header, but for later pages; no text is a formula."""
+    return sheet.lines(COLUMNS, (tuple(row.values()) for row in rows(sealed)), header=header)
 
 
 # {who}: the visitor or whoever acted; {path}, {detail}: as recorded; {because}: the reason's sentence.

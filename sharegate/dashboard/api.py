@@ -41,12 +41,14 @@ from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.rules import Rules
+from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.shapes import gate, given
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
+from sharegate.dashboard.vitals import Vitals
 from sharegate.errors import NotFound, SharegateError
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import Change, ShareStore
@@ -91,6 +93,7 @@ class Api:
         mailing: Mailing,
         choices: Choices,
         offers: Offers,
+        searching: Searching,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -121,6 +124,8 @@ class Api:
         self.mailing = mailing
         self._choices = choices
         self._offers = offers
+        self._searching = searching
+        self.vitals = Vitals()
         self._facts = facts
         self._describe = describe
         self._now = now
@@ -187,6 +192,8 @@ class Api:
             *self.mailing.table(),
             *self._choices.table(),
             *self._offers.table(),
+            *self._searching.table(),
+            *self.vitals.table(),
         ]
 
     @property

@@ -49,6 +49,18 @@ class Export(WhichEvents):
     format: Annotated[Literal["jsonl", "csv"], Meta(description="What the lines are.")] = "jsonl"
 
 
+class PassedOnExport(OfShare):
+    format: Annotated[Literal["jsonl", "csv"], Meta(description="What the lines are.")] = "jsonl"
+
+
+class Wanted(_Asked):
+    q: Annotated[str, Meta(description="What to look for: at least two characters.")] = ""
+
+
+class WantedExport(Wanted):
+    format: Annotated[Literal["jsonl", "csv"], Meta(description="What the lines are.")] = "jsonl"
+
+
 class WhichLanes(_Asked):
     share: Annotated[str, Meta(description="Of this share (its id).", max_length=1000)] = ""
     since: Moment = 0.0

@@ -46,7 +46,7 @@ class Reading:
 
 
 class Rules:
-    """`POST rules/reload`, and the same at each start."""
+    """`GET rules`; `POST rules/reload`, and the same at each start."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Rules:
         return [*([f"{differs}. {REMEDY}"] if differs else []), *(_sentence(each) for each in told)]
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"rules": plain(self._in_force), "differs": await self._agreement.difference()}
+        return {"rules": plain(self._in_force), "differed": await self._agreement.difference()}
 
     async def _reload(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, ReloadBody)

@@ -17,8 +17,11 @@ from typing import Any
 from aiohttp import WSCloseCode, web
 
 from sharegate import __version__
+from sharegate.dashboard import admins
+from sharegate.dashboard.admins import for_admins
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.calls import Calls, problem
+from sharegate.dashboard.downloads import downloads
 from sharegate.dashboard.health import OK
 from sharegate.dashboard.login import LONGEST_SECONDS, Logins, Session
 from sharegate.dashboard.origin import check_csrf, foreign, own
@@ -67,7 +70,7 @@ class Dashboard:
         self._calls = Calls(api, self._session)
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here, self._admins_only])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
         app.router.add_get("/metrics", self._numbers)
@@ -77,6 +80,8 @@ class Dashboard:
         app.router.add_post("/login", self._login)
         app.router.add_post("/logout", self._signed_in(self._logout))
         app.router.add_get("/live", self._signed_in(self._watch))
+        for address, handler in downloads(self._api):
+            app.router.add_get(address, self._signed_in(handler))
         app.router.add_route("*", "/api/v1/{tail:.*}", self._calls.answer)
         app.router.add_get("/{tail:.*}", self._signed_in(self._page))
         return app
@@ -93,6 +98,16 @@ class Dashboard:
         if foreign(fields(request), self._share_hosts):
             return refused(421, "bad_host", "this address is for this computer")
         return await handler(request)
+
+    @web.middleware
+    async def _admins_only(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The one place that asks who is an admin. Who is not signed in is refused by what they ask for."""
+        session = self._session(request) if for_admins(request.path) else None
+        if session is None or session.viewer.admin:
+            return await handler(request)
+        if request.path.startswith("/api/"):
+            return refused(403, admins.CODE, admins.MESSAGE, remedy=admins.REMEDY)
+        return _sent(self._pages.not_admin(session))
 
     def _session(self, request: web.Request) -> Session | None:
         found = cookies.values(fields(request), COOKIE)

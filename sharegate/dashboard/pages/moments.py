@@ -32,3 +32,8 @@ def _amount(seconds: float) -> str:
 def moment(at: float) -> str:
     """ISO 8601 in UTC, for `<time datetime>`."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def exact(at: float) -> str:
+    """The same, to the millisecond."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -10,8 +10,9 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from sharegate.dashboard import admins
 from sharegate.dashboard.login import Session
-from sharegate.dashboard.pages import given, new, share, versions
+from sharegate.dashboard.pages import admin, given, guarding, history, new, passing, review, share, versions
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
 from sharegate.dashboard.pages.source import Asks, Json, NotShown, Source
@@ -42,6 +43,17 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     (rf"{_SHARE}/settings", "share_settings.html", share.tab("settings", share.settings)),
     (r"/versions/(?P<id>[A-Za-z0-9_-]{1,40})", "version.html", versions.version),
     (r"/undo/(?P<id>[A-Za-z0-9_-]{1,40})", "undo.html", versions.undo),
+    ("/history", "history.html", history.values),
+    ("/history/intact", "history_intact.html", history.intact),
+    ("/history/kept", "history_kept.html", history.kept),
+    ("/admin", "admin.html", admin.overview),
+    (rf"{_SHARE}/passing", "passing.html", passing.values),
+    ("/admin/review", "admin_review.html", review.values),
+    ("/admin/passed-on", "admin_passed_on.html", passing.report),
+    ("/admin/search", "admin_search.html", admin.search),
+    ("/admin/rules", "admin_rules.html", guarding.rules),
+    ("/admin/keys", "admin_keys.html", guarding.keys),
+    ("/admin/health", "admin_health.html", guarding.health),
 )
 _NOTHING: Json = {"code": "not_found", "message": "there is no such page", "remedy": ""}
 
@@ -62,6 +74,11 @@ class Pages:
         """For whoever is not signed in: how to sign in, and nothing of what is here."""
         return page("login.html", None, self._now(), status=status)
 
+    def not_admin(self, session: Session) -> Response:
+        """For whoever asks for what is for admins (admins.py)."""
+        error = {"code": admins.CODE, "message": admins.MESSAGE, "remedy": admins.REMEDY}
+        return page("refused.html", session, self._now(), status=403, here="", error=error)
+
     async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
         for address in self._addresses:
             match = address.pattern.match(path)
@@ -75,4 +92,4 @@ class Pages:
             values = await address.values(source, parts)
         except NotShown as refused:
             return page("refused.html", session, now, status=refused.status, here="", error=refused.error)
-        return page(address.template, session, now, here=address.template.removesuffix(".html"), **values)
+        return page(address.template, session, now, **{"here": address.template.removesuffix(".html"), **values})

@@ -41,7 +41,14 @@ class Source:
 
     async def preview(self, path: str, /, **body: Any) -> Json:
         """The answer to a `POST` that is asked to change nothing (`preview`). Raises NotShown for a refusal."""
-        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, {**body, "preview": True})
+        return await self._posted(path, {**body, "preview": True})
+
+    async def dry_run(self, path: str, /, **body: Any) -> Json:
+        """The same of what calls that `dry_run`."""
+        return await self._posted(path, {**body, "dry_run": True})
+
+    async def _posted(self, path: str, body: Json) -> Json:
+        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, body)
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer

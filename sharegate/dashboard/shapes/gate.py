@@ -81,10 +81,10 @@ class RulesView(Shape):
 
 
 class Rules(Shape):
-    """`differs` is a sentence where other gates of the same store have other rules."""
+    """`differed` is a sentence where other gates of the same store have other rules."""
 
     rules: RulesView
-    differs: str
+    differed: str
 
 
 class Consequence(Shape):
@@ -239,3 +239,12 @@ class MailTested(Shape):
     address: str
     server: str
     sender: str | None
+
+
+class HealthView(Shape):
+    """How a gate is doing; all empty where none runs."""
+
+    running: bool
+    checks: dict[str, str]
+    channels: dict[str, int]
+    numbers: dict[str, float]

@@ -152,3 +152,25 @@ class PausedOne(Shape):
 class PausedMany(Shape):
     results: list[PausedOne]
     paused: int
+
+
+class FoundView(Shape):
+    """A share, link, visit or knock in which something was found; `matched` says where."""
+
+    kind: Literal["share", "link", "visit", "knock"]
+    matched: str
+    since: float
+    id: str
+    label: str
+    name: str
+    state: str
+    share: str
+    share_name: str
+    owner: str
+    address: str
+    agent: str
+
+
+class FoundPage(Shape):
+    found: list[FoundView]
+    more: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sharegate.dashboard.pages.moments import ago, moment, until
+from sharegate.dashboard.pages.moments import ago, exact, moment, until
 
 NOW = 1_800_000_000.0
 
@@ -32,3 +32,8 @@ def test_what_lies_ahead_of_a_clock_that_was_set_back_is_just_now() -> None:
 def test_a_moment_as_browsers_read_it() -> None:
     """In UTC."""
     assert moment(0) == "1970-01-01T00:00:00Z"
+
+
+def test_a_moment_to_the_millisecond() -> None:
+    """In UTC, as scripts read it."""
+    assert exact(NOW + 0.1239) == "2027-01-15T08:00:00.123Z"

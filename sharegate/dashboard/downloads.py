@@ -1,0 +1,61 @@
+"""What the dashboard writes into a file in the browser: page by page from the owner's API, while somebody reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from sharegate.dashboard.wire import HEADERS, refused
+
+log = logging.getLogger("sharegate.dashboard")
+
+TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson; charset=utf-8"}
+# What is exported where: the address of a download, the API's paged verb, and how the file is called.
+EXPORTS = (
+    ("/api/v1/audit/download", "/api/v1/audit/export", "history"),
+    ("/api/v1/search/download", "/api/v1/search/export", "search"),
+    ("/api/v1/audit/passed-on/download", "/api/v1/audit/passed-on/export", "passed-on"),
+)
+
+
+class Asks(Protocol):
+    """The owner's API."""
+
+    async def call(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]: ...
+
+
+def downloads(api: Asks) -> list[tuple[str, Callable[..., Awaitable[web.StreamResponse]]]]:
+    """Address and handler of each. Whoever serves them has looked who asks."""
+    return [(address, _download(api, verb, name)) for address, verb, name in EXPORTS]
+
+
+def _download(api: Asks, verb: str, name: str) -> Callable[..., Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request, session: object) -> web.StreamResponse:
+        query = {"format": "csv", **request.query}
+        status, page = await api.call("GET", verb, query, None)
+        if status != 200:
+            error = page["error"]
+            more = {each: error[each] for each in ("field", "remedy")}
+            return refused(status, error["code"], error["message"], **more)
+        disposition = f'attachment; filename="sharegate-{name}.{query["format"]}"'
+        headers = {**HEADERS, "Content-Type": TYPES[query["format"]], "Content-Disposition": disposition}
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        while True:
+            await response.write("".join(page["lines"]).encode())
+            if not page["next"]:
+                await response.write_eof()
+                return response
+            status, page = await api.call("GET", verb, {**query, "cursor": page["next"]}, None)
+            if status != 200:  # fails closed: the browser says that the file is not whole
+                log.warning("a download of the %s ended early: %s", name, page["error"]["message"])
+                if request.transport is not None:
+                    request.transport.abort()
+                return response
+
+    return answer

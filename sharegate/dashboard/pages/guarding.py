@@ -1,0 +1,114 @@
+"""*Admin*: the rules in force, the keys that sign links, and how the gate is doing. What a change would end is shown
+before it is made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sharegate.dashboard.pages.source import Json, NotShown, Source
+
+_HERE = {"here": "admin"}
+_DAY = 86400.0
+_ROLES = {"view": "view", "edit": "edit", "run": "run code"}
+
+
+async def rules(source: Source, parts: dict[str, str]) -> Json:
+    """`GET /admin/rules`; with `preview` in the address, what reading the files again would change and end."""
+    shown = await source.get("rules")
+    preview, faults = None, None
+    if "preview" in source.query:
+        try:
+            preview = await source.dry_run("rules/reload")
+        except NotShown as refused:
+            if refused.status != 400:
+                raise
+            faults = refused.error.get("faults") or [refused.error]
+    before = sentences(shown["rules"])
+    after = sentences(preview["rules"]) if preview else before
+    return _HERE | {
+        "tab": "rules",
+        "sentences": list(zip(before, after, strict=True)),
+        "differed": shown["differed"],
+        "preview": preview,
+        "faults": faults,
+        "applied": "applied" in source.query,
+    }
+
+
+def sentences(rules: Json) -> list[str]:
+    """What may be handed out, a sentence for each rule, always in the same order."""
+    allowed = [_ROLES.get(role, role) for role in rules["roles"]]
+    return [
+        f"Visitors may {_listed(allowed)}, as far as a share allows." if allowed else "Nothing may be shared.",
+        f"A share lasts {_span(rules['default_expires_seconds'])} unless its owner says otherwise.",
+        f"No share lasts longer than {_span(rules['max_expires_seconds'])}.",
+        "A link may be for anyone who has it." if rules["anyone"] else "Every link is for one person.",
+        f"A link lets in at most {rules['max_visits']} people.",
+        f"A person may use at most {rules['max_devices']} devices.",
+        "Links may be made for programs." if rules["clients"] else "No link works for programs.",
+        "A server's own extensions may be allowed in a share."
+        if rules["own_extensions"]
+        else "A server's own extensions stay off in every share.",
+        "Editors may be allowed to make files that run by themselves."
+        if rules["runnable_files"]
+        else "No editor can make files that run by themselves.",
+    ]
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+
+
+def _span(seconds: float) -> str:
+    for length, word in ((_DAY, "day"), (3600.0, "hour"), (60.0, "minute")):
+        if seconds >= length:
+            count = f"{seconds / length:.1f}".removesuffix(".0")
+            return f"{count} {word}" if count == "1" else f"{count} {word}s"
+    return f"{seconds:.0f} seconds"
+
+
+async def keys(source: Source, parts: dict[str, str]) -> Json:
+    """`GET /admin/keys`; with `stolen` in the address, what giving the keys up would end. `since` says when it was."""
+    preview, fault, body = None, None, None
+    if "stolen" in source.query:
+        try:
+            body = _stolen(source.query)
+            preview = await source.dry_run("keys/rotate", **body)
+        except ValueError:
+            fault = {"message": "That is no day or moment", "remedy": "Write it like 2026-11-28T09:30"}
+        except NotShown as refused:
+            if refused.status != 400:
+                raise
+            fault = refused.error
+    return _HERE | {
+        "tab": "keys",
+        "keys": (await source.get("keys"))["keys"],
+        "preview": preview,
+        "body": body,
+        "fault": fault,
+        "since": source.query.get("since", ""),
+        "replace": source.query.get("replace") == "1",
+        "asking": "stolen" in source.query,
+    }
+
+
+def _stolen(query: dict[str, str]) -> dict[str, Any]:
+    """The body of `keys/rotate`. Raises ValueError for a moment that is none; without a zone it is UTC."""
+    body: dict[str, Any] = {"compromised": True, "replace": query.get("replace") == "1"}
+    if text := query.get("since", "").strip():
+        moment = datetime.fromisoformat(text)
+        body["since"] = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return body
+
+
+async def health(source: Source, parts: dict[str, str]) -> Json:
+    """`GET /admin/health`; with `check` in the address the records are looked through, which may take a while."""
+    gate = await source.get("gate")
+    return _HERE | {
+        "tab": "health",
+        "gate": gate,
+        "findings": list(reversed((await source.get("doctor"))["findings"])),
+        "health": await source.get("health"),
+        "check": await source.get("store/check") if "check" in source.query else None,
+    }

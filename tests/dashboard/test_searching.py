@@ -1,0 +1,75 @@
+"""Finding people, paths, links and addresses over all shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.dashboard.conftest import Office
+from tests.dashboard.pages.party import party
+
+
+async def found(office: Office, text: str) -> list[dict[str, Any]]:
+    return list((await office.call("GET", "search", q=text))["found"])
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("ANN", {("link", "name"), ("visit", "name")}),
+        ("eve", {("knock", "name")}),
+        ("Olga", {("share", "owner")}),
+        ("192.0.2.17", {("visit", "address")}),
+        ("198.51.100.9", {("knock", "address"), ("visit", "address")}),
+        ("192.0.2.", {("visit", "address")}),
+        ("203.0.113.1", set()),
+        ("iphone", {("visit", "browser"), ("knock", "browser")}),
+        ("week3/data.ipynb", {("share", "what it reaches")}),
+        ("/week3/deep/er/x.csv", {("share", "what it reaches")}),
+        ("week30/data.ipynb", set()),
+        ("nothing like it", set()),
+    ],
+)
+async def test_what_finds_whom(office: Office, text: str, what: set[tuple[str, str]]) -> None:
+    """Names in any case, labels, networks by an address in them, browsers, and paths by the shares that reach them."""
+    there = await party(office)
+    await there.came("Ida", there.share["links"][1], address="198.51.100.0/24")
+    await office.share("week4")
+    rows = await found(office, text)
+    assert {(row["kind"], row["matched"]) for row in rows} == what
+
+
+async def test_labels_and_ids_find_what_they_name(office: Office) -> None:
+    """A share's, a link's, a visit's; all of it has the share and its owner beside it."""
+    there = await party(office)
+    visit = (await office.call("GET", "visits", share=there.id))["visits"][0]
+    rows = await found(office, visit["label"])
+    assert visit["id"] in {row["id"] for row in rows}
+    assert {(row["share"], row["share_name"], row["owner"]) for row in rows} == {(there.id, "week3", "Olga")}
+    assert {row["kind"] for row in await found(office, there.share["label"])} >= {"share", "link", "visit"}
+
+
+async def test_what_has_ended_is_found_too(office: Office) -> None:
+    """With how it stands."""
+    there = await party(office)
+    await office.call("POST", f"shares/{there.id}/revoke")
+    states = {row["state"] for row in await found(office, "ann")}
+    assert "ended" in states and {row["state"] for row in await found(office, "week3")} >= {"revoked"}
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", "  a "])
+async def test_one_letter_finds_half_of_everything(office: Office, text: str) -> None:
+    """It is refused, with what is wanted."""
+    status, said = await office.ask("GET", "search", q=text)
+    assert status == 400 and said["error"]["field"] == "q" and "2" in said["error"]["remedy"]
+
+
+async def test_the_report_of_passing_on_is_a_table(office: Office) -> None:
+    """A row for each person, with from whom it came."""
+    await party(office)
+    answer = await office.call("GET", "audit/passed-on/export", format="csv")
+    lines = [line.split(",") for line in answer["lines"]]
+    rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
+    came = {row["name"]: (row["how"], row["from_name"], row["share_name"]) for row in rows}
+    assert came["Bo"] == ("admitted", "Ann", "week3") and came["Eve"] == ("refused", "Bo", "week3")
