@@ -23,14 +23,15 @@ async def test_pages_show_what_was_refused_and_what_to_do(office: Office) -> Non
             complaints: list[str] = []
             page.on("pageerror", lambda error: complaints.append(str(error)))
             await page.goto(address)
-            pause = page.locator(f"#share-{share} button")
+            pause = page.locator(f"#share-{share}").get_by_role("button", name="Pause")
             await pause.wait_for()
             # The page is not told: it does what it showed.
             await page.evaluate("document.body.addEventListener('changed', (e) => e.stopImmediatePropagation(), true)")
             await page.locator("main").evaluate("element => element.removeAttribute('hx-get')")
             await office.running.gate._store.change_share(share, revoked=office.clock())  # type: ignore[attr-defined]
             await pause.click()
-            await page.get_by_text("it was revoked, which is for ever. Make a new one.").wait_for()
+            said = page.locator("#notice-words", has_text="It was revoked, which is for ever. Make a new one.")
+            await said.wait_for()
 
             other = await (await browser.new_context()).new_page()
             await other.goto(address)

@@ -207,11 +207,11 @@ async def test_a_person_is_forgotten_after_a_look(office: Office, there: Party, 
         await seen.page.get_by_label("Name, as it stands in the history").fill("Eve")
         await seen.page.keyboard.press("Enter")
         await seen.page.get_by_role("button", name="Forget them").wait_for()
-        seen.page.once("dialog", lambda dialog: dialog.dismiss())
         await seen.page.get_by_role("button", name="Forget them").click()
+        await seen.page.locator("#ask-no").click()
         assert "trail.erased" not in await office.actions()
-        seen.page.once("dialog", lambda dialog: dialog.accept())
         await seen.page.get_by_role("button", name="Forget them").click()
+        await seen.page.locator("#ask-yes").click()
         await seen.page.get_by_text("Forgotten.").wait_for()
     assert "trail.erased" in await office.actions()
 
@@ -226,8 +226,8 @@ async def test_an_access_review(office: Office, there: Party, browser: Browser) 
         await seen.page.get_by_label("Choose all that are shown").check()
         assert "2 chosen" in await seen.text()
         await seen.page.get_by_label("Choose week3").uncheck()
-        seen.page.on("dialog", lambda dialog: dialog.accept())
         await seen.page.get_by_role("button", name="Pause what is chosen").click()
+        await seen.page.locator("#ask-yes").click()
         await seen.page.locator(f"#share-{other} .state.paused").wait_for()
         await seen.page.get_by_role("button", name="I have looked at all of it").click()
         await seen.page.get_by_text("2 shares, sha256").wait_for()
@@ -244,8 +244,8 @@ async def test_keys_are_changed_and_given_up(office: Office, there: Party, brows
         assert await seen.page.locator(".cards .state.retired").count() == 1
         await seen.page.get_by_role("button", name="See what would end").click()
         assert "stop 2 links" in await seen.text()
-        seen.page.on("dialog", lambda dialog: dialog.accept())
         await seen.page.get_by_role("button", name="Give up the keys").click()
+        await seen.page.locator("#ask-yes").click()
         await seen.page.wait_for_url(seen.url + "/admin/keys")
         assert await seen.page.locator(".cards .state.refused").count() == 2
 

@@ -1,6 +1,7 @@
 // History and administration: moments in the reader's own time zone, and acts on many records at once.
 
 import { call } from "./board.js";
+import { ask } from "./said.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 const FORMS = {
@@ -76,7 +77,7 @@ document.addEventListener("submit", async (event) => {
   const ids = chosen(form);
   trouble.textContent = ids.length ? "" : "Choose something first.";
   if (!ids.length || button.getAttribute("aria-disabled") === "true") return;
-  if (button.dataset.ask && !confirm(button.dataset.ask)) return;
+  if (button.dataset.ask && !(await ask(button.dataset))) return;
   button.setAttribute("aria-disabled", "true");
   const [method, address] = form.dataset.gather.split(" ");
   const result = await call(method, address, { [form.dataset.field]: ids });
