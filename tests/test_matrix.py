@@ -314,7 +314,8 @@ async def test_each_way_to_write_is_refused_to_whom_it_is_not_given(
         assert (reply.status, reply.public) == (expected.status, expected.public), (who, method, target, body)
 
     assert asked_since(recorder, before) == []
-    refused = await gate.events(share=visits[who].share["id"], outcome="denied")
+    # Without those of strangers at the address of the visit's pages.
+    refused = await gate.events(share=visits[who].share["id"], action="request.denied")
     assert [event["reason"] for event in refused] == [reason.value] * len(WRITES)
 
 

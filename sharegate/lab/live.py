@@ -190,5 +190,6 @@ def close_code(reason: Reason) -> int:
 
 
 def passes(reason: Reason) -> bool:
-    """Whether `reason` ends a connection but no visit: limits, a gate that restarts, a store or server that is away."""
-    return MEANINGS[reason].status in (429, 502, 503, 504)
+    """Whether `reason` ends a connection but no visit: limits, a gate that restarts, a store or server that is away.
+    What the door alone says ends no connection."""
+    return MEANINGS[reason].status in (429, 502, 503, 504) and reason is not Reason.MAIL_UNAVAILABLE

@@ -16,7 +16,8 @@ async def test_ann_passes_her_link_on_and_the_owner_decides(
     gate: Gatehouse, project: Project, visitor: Tab, person: People
 ) -> None:
     """Bo knocks with Ann's link: the open page shows it, the owner lets him in to view. Eve has the address of Bo's
-    page and is not let in. The owner ends Bo's visit; Ann goes on undisturbed."""
+    page and is not let in. The owner's picture shows them all. The owner ends Bo's visit; Ann goes on undisturbed, and
+    the admin finds what happened."""
     desk = (await Tab.open(await person())).page
     await desk.goto((await gate.call("POST", "logins"))["url"])
     await desk.locator("#live[data-state=live]").wait_for(state="attached")
@@ -53,6 +54,15 @@ async def test_ann_passes_her_link_on_and_the_owner_decides(
     assert await eve.page.locator(".jp-Notebook").count() == 0
     assert len((await gate.call("GET", "visits", None, share=share, open="1"))["visits"]) == 2
 
+    # From the owner over the link to Ann, from her to Bo, and from him to somebody who did not come in.
+    await desk.goto(f"{desk.url.partition('?')[0].rstrip('/')}/shares/{share}/passing")
+    id_of = {one["name"]: one["id"] for one in visits}
+    from_ann = desk.locator(f".tree #node-of-{id_of['Ann']} #node-of-{id_of['Bo']}")
+    await expect(from_ann).to_contain_text('says "Bo"')
+    await expect(from_ann).to_contain_text("was let in, can come in")
+    await expect(from_ann.locator("li.attempt")).to_contain_text("opened it elsewhere, and did not come in")
+    await desk.get_by_role("link", name="Now").first.click()
+
     row = desk.locator("#people .row", has_text="Bo")
     await row.get_by_role("button", name="End visit").click()
     await desk.get_by_role("dialog").get_by_role("button", name="End visit").click()
@@ -61,3 +71,10 @@ async def test_ann_passes_her_link_on_and_the_owner_decides(
     await visitor.type_at_the_end("  # Ann goes on")
     await visitor.shows("# Ann goes on")
     await expect(desk.locator("#people .row", has_text="Ann")).to_be_visible()
+
+    await desk.get_by_role("link", name="Admin").click()
+    await desk.get_by_role("link", name="Search").click()
+    await desk.get_by_role("searchbox").fill("Bo")
+    await desk.keyboard.press("Enter")
+    found = desk.get_by_role("row", name="Visitor Bo")
+    await expect(found.locator(".state")).to_have_text("ended")

@@ -190,13 +190,14 @@ class Following:
 
     def _position(self, meta: list[bytes | None], known: tuple[int, str]) -> int:
         """Raises StoreUnavailable, for good, when this is not the store any more that was followed. `known` is how far
-        it was followed when it was asked: it answers late, and our own commits go on meanwhile."""
+        it was followed when it was asked: it answers late, and our own commits go on meanwhile. Where nothing was
+        followed yet there is nothing to compare with."""
         id, position, token = meta
         if id is None or position is None:
             self._breaks("was emptied")
         elif id.decode() != self._id:
             self._breaks("is another one than before")
-        elif int(position) < known[0] or (int(position) == known[0] and (token or b"").decode() != known[1]):
+        elif int(position) < known[0] or (int(position) == known[0] and known[1] not in ("", (token or b"").decode())):
             self._breaks(LOST)
         else:
             return int(position)
