@@ -134,7 +134,7 @@ async def running(
                 listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
                 closing.push_async_callback(gate.finished)
                 closing.push_async_callback(listener.stop)
-                owner = OwnerListener(house.api, _dashboard(house, condition))
+                owner = OwnerListener(house.api, _dashboard(house, config, condition))
                 closing.push_async_callback(owner.stop)
                 for each in gate_sockets:
                     await listener.start(each, entrance.tls)
@@ -150,7 +150,7 @@ async def running(
                     await house.trail.record(AuditEvent(action=Action.GATE_STOPPED, actor="gate"))
 
 
-def _dashboard(house: House, condition: Condition) -> Dashboard:
+def _dashboard(house: House, config: Config, condition: Condition) -> Dashboard:
     return Dashboard(
         api=house.api,
         logins=house.logins,
@@ -158,7 +158,8 @@ def _dashboard(house: House, condition: Condition) -> Dashboard:
         ring=house.ring,
         ready=condition.health.look,
         metrics=house.metrics.text,
-        share_hosts=house.config.share_hosts,
+        url=config.dashboard_url,
+        share_hosts=config.share_hosts,
     )
 
 

@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import WSCloseCode, web
 
@@ -24,7 +25,7 @@ from sharegate.dashboard.calls import Calls, problem
 from sharegate.dashboard.downloads import downloads
 from sharegate.dashboard.health import OK
 from sharegate.dashboard.login import LONGEST_SECONDS, Logins, Session
-from sharegate.dashboard.origin import check_csrf, foreign, own
+from sharegate.dashboard.origin import check_csrf, foreign, host_of, own
 from sharegate.dashboard.pages.site import Pages
 from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
@@ -38,12 +39,14 @@ log = logging.getLogger("sharegate.dashboard")
 COOKIE = "sharegate-dashboard"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
+# What anybody on this computer may ask for, by whatever name of it.
+FOR_ALL = frozenset({"/health", "/ready", "/metrics", "/.well-known/jwks.json"})
 
 SignedIn = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 
 
 class Dashboard:
-    """`ready` gives each check's word, `metrics` the exposition."""
+    """`ready` gives each check's word, `metrics` the exposition. `url` is the dashboard's own address."""
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Dashboard:
         ring: KeyRing,
         ready: Callable[[], Awaitable[dict[str, str]]],
         metrics: Callable[[], Awaitable[bytes]],
+        url: str,
         share_hosts: str = "",
     ) -> None:
         self._api = api
@@ -62,6 +66,7 @@ class Dashboard:
         self._ring = ring
         self._ready = ready
         self._metrics = metrics
+        self._url = url
         self._share_hosts = share_hosts
         # Each live page, by its session.
         self._live: dict[web.WebSocketResponse, Session] = {}
@@ -95,8 +100,14 @@ class Dashboard:
 
     @web.middleware
     async def _from_here(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if foreign(fields(request), self._share_hosts):
+        said = fields(request)
+        if foreign(said, self._share_hosts):
             return refused(421, "bad_host", "this address is for this computer")
+        # A cookie is for all ports of its host name, and another name of this computer may be the gate's.
+        if request.path not in FOR_ALL and host_of(said) != urlsplit(self._url).hostname:
+            if request.method == "GET" and said.get("Sec-Fetch-Dest") == "document":
+                return web.Response(status=302, headers={**HEADERS, "Location": self._url})
+            return refused(421, "bad_host", "the dashboard has another name", remedy=f"Open {self._url}")
         return await handler(request)
 
     @web.middleware

@@ -174,3 +174,21 @@ async def test_pages_may_load_nothing_from_elsewhere(inside: Browser) -> None:
             assert answer.status == 200 and "immutable" in answer.headers["Cache-Control"], path
     assert (await inside.get("/static/x/board.js"))[0] == 404
     assert re.findall(r'(?:src|href)="(?:https?:)?//', text) == []
+
+
+async def test_attack_the_dashboard_by_another_name_of_this_computer(office: Office, inside: Browser) -> None:
+    """Cookies are for all ports of a name, and the gate has one of the others: pages, sign-in and API are under the
+    dashboard's own. A browser is sent there; health is for every name."""
+    port = inside.url.rpartition(":")[2]
+    cookie = {"Cookie": f"sharegate-dashboard={next(iter(inside.http.cookie_jar)).value}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=aiohttp.DummyCookieJar()) as http:
+        for path in ("/", "/login", "/api/v1/gate", "/live"):
+            async with http.get(path, headers=cookie) as answer:
+                assert answer.status == 421 and "Olga" not in await answer.text(), path
+        async with http.post("/login", json={"code": "x"}, headers={"Origin": f"http://127.0.0.1:{port}"}) as answer:
+            assert answer.status == 421
+        asked = {"Sec-Fetch-Dest": "document"}
+        async with http.get("/shares/x", headers=asked, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, inside.url)
+        async with http.get("/health") as answer:
+            assert answer.status == 200
