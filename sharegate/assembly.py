@@ -332,6 +332,7 @@ async def opened(
                 rules=in_force,
                 sentence=policies.roles.sentence,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
+                mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
             facts=facts,

@@ -18,15 +18,22 @@ Json = dict[str, Any]
 
 
 class Offers:
-    """`offers` and `links/{id}/qr`. `address` gives a link's URL."""
+    """`offers` and `links/{id}/qr`. `address` gives a link's URL; `mail` is whether the gate sends any."""
 
     def __init__(
-        self, *, acts: Acts, rules: HandOut, sentence: Callable[[Role], str], address: Callable[[Link], str]
+        self,
+        *,
+        acts: Acts,
+        rules: HandOut,
+        sentence: Callable[[Role], str],
+        address: Callable[[Link], str],
+        mail: bool,
     ) -> None:
         self._acts = acts
         self._rules = rules
         self._sentence = sentence
         self._address = address
+        self._mail = mail
 
     def table(self) -> list[Route]:
         return [
@@ -54,6 +61,7 @@ class Offers:
             "clients": rules.clients,
             "own_extensions": rules.own_extensions,
             "runnable_files": rules.runnable_files,
+            "mail": self._mail,
         }
 
     async def _code(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:

@@ -54,7 +54,7 @@ class OfferedRole(Shape):
 
 
 class Offered(Shape):
-    """The limits of the rules in force."""
+    """The limits of the rules in force, and whether addresses can be proved by mail."""
 
     roles: list[OfferedRole]
     anyone: bool
@@ -65,6 +65,7 @@ class Offered(Shape):
     clients: bool
     own_extensions: bool
     runnable_files: bool
+    mail: bool
 
 
 class Picture(Shape):

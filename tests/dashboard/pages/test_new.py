@@ -55,6 +55,25 @@ async def test_a_class_has_one_link_for_sixty(office: Office, page: Page) -> Non
     assert link["kind"] == "open" and link["visits_max"] == 60
 
 
+async def test_a_link_may_ask_for_more_from_the_beginning(office: Office, page: Page) -> None:
+    """Under More; somebody's address is proved by mail."""
+    await look(office, page)
+    await page.get_by_role("radio", name="week4").check()
+    await page.locator("[name=for]").fill("Ann")
+    await page.get_by_text("More", exact=True).click()
+    await page.get_by_label("Everybody knocks first").check()
+    await page.get_by_label("With a passphrase").fill("short")
+    await page.get_by_label("Only who proves this e-mail address").fill("ann@example.org")
+    await page.get_by_role("button", name="Make the link").click()
+    await expect(page.locator("[data-fault=passphrase]")).not_to_be_empty()
+    await page.get_by_label("With a passphrase").fill("long enough")
+    await page.get_by_role("button", name="Make the link").click()
+    await page.get_by_label("The link", exact=True).wait_for()
+    (share,) = (await office.call("GET", "shares"))["shares"]
+    (link,) = share["links"]
+    assert link["ask"] and link["passphrase"] and link["recipient"] == "ann@example.org"
+
+
 async def test_what_cannot_be_shared_says_why(office: Office, page: Page) -> None:
     """It is there, greyed, and cannot be chosen."""
     (office.folder / ".ssh").mkdir()

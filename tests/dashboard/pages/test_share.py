@@ -54,6 +54,32 @@ async def test_a_link_is_added_changed_and_revoked(office: Office, page: Page) -
     await expect(row.locator(".chip")).to_have_text("revoked")
 
 
+async def test_a_link_is_made_to_ask_for_more_and_for_less(office: Office, page: Page) -> None:
+    """What a link asks for is set, shown in words and taken away; a passphrase is never shown."""
+    made = await office.share(**{"for": ["Ann"]})
+    await look(office, page, made["share"]["id"], "/links")
+    row = page.locator(".row", has_text="Ann")
+    await row.get_by_text("Change it").click()
+    await row.get_by_label("Everybody knocks first").check()
+    await row.get_by_label("With a passphrase").fill("correct horse")
+    await row.get_by_label("Only from these networks").fill("10.0.0.0/8\nno network")
+    await row.get_by_role("button", name="Change").click()
+    await expect(row.locator("[data-fault=networks]")).not_to_be_empty()
+    await row.get_by_label("Only from these networks").fill("10.0.0.0/8")
+    await row.get_by_role("button", name="Change").click()
+    await expect(row.locator(".words")).to_contain_text("asks first · with a passphrase · from 10.0.0.0/8")
+    assert "correct horse" not in await page.content()
+    await page.reload()
+    await row.get_by_text("Change it").click()
+    await row.get_by_label("No passphrase any more").check()
+    await row.get_by_label("Everybody knocks first").uncheck()
+    await row.get_by_label("Only from these networks").fill("")
+    await row.get_by_role("button", name="Change").click()
+    await expect(row.locator(".words")).not_to_contain_text("passphrase")
+    (link,) = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]["links"]
+    assert (link["ask"], link["passphrase"], link["networks"], link["not_before"]) == (False, False, [], None)
+
+
 async def test_settings_are_changed_and_the_share_revoked(office: Office, page: Page, scene: Scene) -> None:
     """The question says what ends."""
     made = await office.share(**{"for": ["Ann"]})

@@ -10,7 +10,8 @@ function unchanged(element) {
   return element.value === (element.dataset.was ?? element.defaultValue);
 }
 
-// `data-type` is number, list, moment, span (seconds from now), choice (null for none) or several (what is ticked).
+// `data-type` is number, list, moment, span (seconds from now), choice (null for none), off (null when ticked) or
+// several (what is ticked).
 export function fieldsOf(form) {
   const said = {};
   const only = "onlyChanged" in form.dataset;
@@ -24,6 +25,9 @@ export function fieldsOf(form) {
     const { name, value } = element;
     const type = element.dataset.type || (element.type === "checkbox" ? "flag" : "text");
     if (type === "flag") said[name] = element.checked;
+    else if (type === "off") {
+      if (element.checked) said[name] = null;
+    }
     else if (type === "several") {
       if (element.checked) (said[name] ||= []).push(value);
     } else if (type === "choice") said[name] = value || null;
