@@ -17,7 +17,7 @@ from tests.dashboard.pages.reading import foreign, reading, words
 
 def entries(source: str) -> list[str]:
     """The sentences of a page, the newest first."""
-    found = re.findall(r'<p class="said">(.*?)</p>', source, re.DOTALL)
+    found = re.findall(r'<p class="told">(.*?)</p>', source, re.DOTALL)
     return [" ".join(re.sub(r"<[^>]*>", "", each).split()) for each in found]
 
 

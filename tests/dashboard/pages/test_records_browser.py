@@ -239,7 +239,7 @@ async def test_keys_are_changed_and_given_up(office: Office, there: Party, brows
     async with looking(office, browser) as seen:
         await seen.open("/admin/keys")
         await seen.page.get_by_role("button", name="Make a new key").click()
-        await seen.page.wait_for_function("document.getElementById('say').textContent.includes('new key')")
+        await seen.page.locator("#notice-words", has_text="new key").wait_for()
         await seen.open("/admin/keys")
         assert await seen.page.locator(".cards .state.retired").count() == 1
         await seen.page.get_by_role("button", name="See what would end").click()
