@@ -338,6 +338,7 @@ async def opened(
             facts=facts,
             describe=describe,
             now=now,
+            key=store_key(config.keys_dir),
         )
         trail.announce(api.happened)
         secrets = KnownTokens(store)

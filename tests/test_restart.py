@@ -233,13 +233,13 @@ def visit_id(who: Inside) -> str:
 
 async def all_events(house: Gatehouse) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    after = 0
+    cursor = ""
     while True:
-        answer = await house.call("GET", "audit", None, limit="1000", after_seq=str(after))
+        answer = await house.call("GET", "audit", None, limit="1000", cursor=cursor)
         found += answer["events"]
-        if answer["next_after"] is None:
+        cursor = answer["next"]
+        if not cursor:
             return found
-        after = answer["next_after"]
 
 
 async def test_a_second_gate_on_the_same_records_is_refused(gate: GateProcess, server: str) -> None:

@@ -96,7 +96,8 @@ def lanes(
         lane.last = max(lane.last, stay.since)
     for seen in glances:
         owner = known.get(seen.visit)
-        if owner is None or owner.kind is VisitKind.PREVIEW:
+        # What an owner, or a program of theirs, does about a visit is none of its visitor's doings.
+        if owner is None or owner.kind is VisitKind.PREVIEW or seen.actor != "visitor":
             continue
         lane = _lane(found, known, owner)
         lane.last = max(lane.last, seen.at)

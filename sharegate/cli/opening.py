@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import os
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,8 +35,23 @@ async def open_dashboard(
         cli.output.document(made)
         return
     url = str(made["url"])
-    if not print_only and await asyncio.to_thread(webbrowser.open, url):
+    if not print_only and await asyncio.to_thread(_in_browser, url, cli.config().socket_path.parent):
         cli.output.say("Your dashboard opens in a browser.")
         return
     cli.output.say(url)
     cli.output.note(f"Works once, within {span(float(made['expires']) - cli.now())}. Whoever has it is you.")
+
+
+def _in_browser(url: str, folder: Path) -> bool:
+    """By a page in the gate's own 0700 folder that leads there: what a program is started with, everybody on this
+    computer can read. False when no browser can be started."""
+    page = folder / "open.html"
+    page.unlink(missing_ok=True)
+    address = html.escape(url)
+    text = (
+        '<!doctype html><meta charset="utf-8"><title>sharegate</title>'
+        f'<meta http-equiv="refresh" content="0; url={address}"><a href="{address}">Open the dashboard</a>'
+    )
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    return webbrowser.open(page.as_uri())

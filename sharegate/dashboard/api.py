@@ -11,15 +11,17 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.config import loopback
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.alarms import Alarms
-from sharegate.dashboard.asking import Asker, Only, asker, asking
+from sharegate.dashboard.asking import Asker, By, Only, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.erasing import Erasing
@@ -49,7 +51,7 @@ from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.dashboard.vitals import Vitals
-from sharegate.errors import NotFound, SharegateError
+from sharegate.errors import NotFound, Refused, SharegateError
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.upstream.interfaces import UpstreamStore
@@ -97,9 +99,10 @@ class Api:
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
+        key: bytes,
     ) -> None:
         self._store = store
-        self.once = Once(store, now)
+        self.once = Once(store, now, key)
         self._upstreams = upstreams
         self._history = history
         self._review = review
@@ -340,6 +343,14 @@ class Api:
 
     async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewServerBody)
+        if asker().by is not By.TERMINAL and loopback(_host(asked.url)):
+            # Its folder, by which links and protected files are looked at, only the terminal may name.
+            raise Refused(
+                "server_here",
+                "a server on this computer is added in its terminal, where its folder is looked at",
+                "Run: sharegate server add URL --root-dir FOLDER",
+                "url",
+            )
         upstream = await self._servers.add(asked.url, asked.token, asked.root_dir, asked.name)
         await self._trail.record(AuditEvent(action=Action.UPSTREAM_ADDED, actor="owner", detail=upstream.name))
         return {"server": self._server(upstream)}
@@ -365,3 +376,10 @@ class Api:
             "pid": upstream.pid,
             "collaboration": self._servers.collaboration(upstream),
         }
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -112,6 +112,9 @@ class NewServerBody(msgspec.Struct, forbid_unknown_fields=True):
     root_dir: str = ""
     name: str = ""
 
+    def __repr__(self) -> str:
+        return "<NewServerBody>"
+
 
 class SnapshotBody(msgspec.Struct, forbid_unknown_fields=True):
     path: str

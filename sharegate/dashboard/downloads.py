@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sharegate.dashboard.login import Session
 from sharegate.dashboard.wire import HEADERS, refused
 
 log = logging.getLogger("sharegate.dashboard")
@@ -29,14 +30,18 @@ class Asks(Protocol):
     ) -> tuple[int, dict[str, Any]]: ...
 
 
-def downloads(api: Asks) -> list[tuple[str, Callable[..., Awaitable[web.StreamResponse]]]]:
-    """Address and handler of each. Whoever serves them has looked who asks."""
-    return [(address, _download(api, verb, name)) for address, verb, name in EXPORTS]
+def downloads(
+    api: Asks, stands: Callable[[Session], bool]
+) -> list[tuple[str, Callable[[web.Request, Session], Awaitable[web.StreamResponse]]]]:
+    """Address and handler of each. Whoever serves them has looked who asks; `stands` is asked again for each page."""
+    return [(address, _download(api, verb, name, stands)) for address, verb, name in EXPORTS]
 
 
-def _download(api: Asks, verb: str, name: str) -> Callable[..., Awaitable[web.StreamResponse]]:
-    async def answer(request: web.Request, session: object) -> web.StreamResponse:
-        query = {"format": "csv", **request.query}
+def _download(
+    api: Asks, verb: str, name: str, stands: Callable[[Session], bool]
+) -> Callable[[web.Request, Session], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request, session: Session) -> web.StreamResponse:
+        query = {**request.query, "format": request.query.get("format") or "csv"}
         status, page = await api.call("GET", verb, query, None)
         if status != 200:
             error = page["error"]
@@ -52,8 +57,10 @@ def _download(api: Asks, verb: str, name: str) -> Callable[..., Awaitable[web.St
                 await response.write_eof()
                 return response
             status, page = await api.call("GET", verb, {**query, "cursor": page["next"]}, None)
-            if status != 200:  # fails closed: the browser says that the file is not whole
-                log.warning("a download of the %s ended early: %s", name, page["error"]["message"])
+            over = not stands(session)
+            if status != 200 or over:  # fails closed: the browser says that the file is not whole
+                why = "nobody is signed in any more" if over else page["error"]["message"]
+                log.warning("a download of the %s ended early: %s", name, why)
                 if request.transport is not None:
                     request.transport.abort()
                 return response

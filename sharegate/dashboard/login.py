@@ -71,10 +71,11 @@ class Logins:
 
     def enter(self, code: str, address: str) -> str:
         """Spend a code; the value of the session's cookie. Raises Denied(`join_limit`, `bad_credential`)."""
-        self._attempts.take(network(address), 1, Reason.JOIN_LIMIT)
         viewer, until = self._invites.pop(secret_hash(code), (None, 0.0))
         now = self._now()
         if viewer is None or until <= now:
+            # A right code never waits: others on this computer may guess as they like.
+            self._attempts.take(network(address), 1, Reason.JOIN_LIMIT)
             raise Denied(Reason.BAD_CREDENTIAL, "no such one-time address, or one that was used")
         cookie = new_secret()
         self._sessions[secret_hash(cookie)] = Session(new_secret()[:10], viewer, new_secret(), now, now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import hmac
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -40,7 +41,10 @@ class _Kept:
 class Once:
     """Of each asker the answers to their latest keys, a day long."""
 
-    def __init__(self, store: ShareStore, now: Callable[[], float]) -> None:
+    def __init__(self, store: ShareStore, now: Callable[[], float], key: bytes) -> None:
+        """`key` is a secret of all gates of a store. A request may hold a passphrase, which a plain digest of it would
+        give away to whoever has the store and time to guess."""
+        self._key = hmac.digest(key, b"sharegate asked once", "sha256")
         self._store = store
         self._now = now
         self._kept: OrderedDict[str, OrderedDict[str, _Kept]] = OrderedDict()
@@ -61,7 +65,7 @@ class Once:
                 "invalid", "is not one key of 1 to 200 visible ASCII characters", field=field_, remedy="Send a UUID"
             )
         mine = self._of(who)
-        key, digest = keys[0], hashlib.sha256(request).hexdigest()
+        key, digest = keys[0], hmac.digest(self._key, request, "sha256").hex()
         known = mine.get(key)
         if known is not None:
             return _reused() if known.digest != digest else known.answer or _being_answered()
@@ -91,6 +95,9 @@ class Once:
             status, said = await ask()
             if status == 200:
                 kept.answer, kept.size = (status, said), size(said)
+                return status, said
+            if status >= 500:
+                # It may have been made all the same: whoever asks again is told to look.
                 return status, said
             with contextlib.suppress(StoreUnavailable):  # fails closed: this key is good for nothing any more
                 await self._store.unask(asked.id)

@@ -26,11 +26,15 @@ def host_of(fields: Headers) -> str:
         return ""
 
 
-def foreign(fields: Headers, share_hosts: str) -> bool:
-    """Whether this is asked by a page of another site or origin, or under a name that is not the dashboard's."""
+def foreign(fields: Headers, share_hosts: str, *, arriving: bool = False) -> bool:
+    """Whether this is asked by a page of another site or origin, or under a name that is not the dashboard's. Who is
+    `arriving` may come from anywhere, as a page of its own."""
     host = host_of(fields)
     shares = bool(share_hosts) and host.endswith(f".{share_hosts}")
-    return shares or not loopback(host) or fields.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+    if shares or not loopback(host):
+        return True
+    opened = fields.get("Sec-Fetch-Mode") == "navigate" and fields.get("Sec-Fetch-Dest") == "document"
+    return not (arriving and opened) and fields.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
 
 def own(fields: Headers, scheme: str = "http") -> bool:

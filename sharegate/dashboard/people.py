@@ -11,16 +11,17 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.asking import By, asker
 from sharegate.dashboard.bodies import AdmitBody
 from sharegate.dashboard.queries import WhichVisits
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views
-from sharegate.errors import NotFound
+from sharegate.errors import NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
-from sharegate.shares.model import Visit, VisitKind
+from sharegate.shares.model import Role, Visit, VisitKind
 from sharegate.visits.knocks import Knocks
 
 
@@ -107,6 +108,7 @@ class People:
         visit: Visit | None = None
         if parts["verb"] == "admit":
             asked = msgspec.convert(body, AdmitBody)
+            await self._check_role(parts["id"], asked.role)
             knock, admitted = await self._knocks.admit(parts["id"], asked.role)
             visit, action, came_from = admitted, Action.KNOCK_ADMITTED, admitted.id
             taking_back = self._acts.taken_back(lambda: self._issuer.end_visit(admitted.id, "not recorded"))
@@ -131,3 +133,12 @@ class People:
             share, link = await self._store.share(visit.share), await self._store.link(visit.link)
             answer["role"] = self._views.role(share, link, visit).value
         return answer
+
+    async def _check_role(self, knock_id: str, role: str | None) -> None:
+        """A program that lets people in gives them no more than their link does. Raises Refused."""
+        knock = await self._store.knock(knock_id)
+        if asker().by is not By.TOKEN or knock is None or role not in tuple(Role):
+            return
+        most = self._views.role(await self._store.share(knock.share), await self._store.link(knock.link))
+        if tuple(Role).index(Role(role)) > tuple(Role).index(most):
+            raise Refused("role", f"the link they knocked at is for {most.value}", "Leave it out", "role")

@@ -11,7 +11,8 @@ from typing import Any
 from sharegate.errors import Invalid
 
 _ONE = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_LIST = re.compile(rf"\s*(?:,\s*)*{_ONE.pattern}(?:\s*,\s*(?:{_ONE.pattern})?)*\s*\Z")
+# Each part can be read in one way only, or a line of commas and blanks would be tried in all ways there are.
+_LIST = re.compile(rf"[\s,]*{_ONE.pattern}(?:\s*,[\s,]*{_ONE.pattern})*[\s,]*\Z")
 ANY = "*"
 
 

@@ -85,7 +85,7 @@ class Dashboard:
         app.router.add_post("/login", self._login)
         app.router.add_post("/logout", self._signed_in(self._logout))
         app.router.add_get("/live", self._signed_in(self._watch))
-        for address, handler in downloads(self._api):
+        for address, handler in downloads(self._api, self._logins.stands):
             app.router.add_get(address, self._signed_in(handler))
         app.router.add_route("*", "/api/v1/{tail:.*}", self._calls.answer)
         app.router.add_get("/{tail:.*}", self._signed_in(self._page))
@@ -101,7 +101,8 @@ class Dashboard:
     @web.middleware
     async def _from_here(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         said = fields(request)
-        if foreign(said, self._share_hosts):
+        # The page that signs in is the same for everybody, and `sharegate open` leads there from a file.
+        if foreign(said, self._share_hosts, arriving=request.method == "GET" and request.path == "/login"):
             return refused(421, "bad_host", "this address is for this computer")
         # A cookie is for all ports of its host name, and another name of this computer may be the gate's.
         if request.path not in FOR_ALL and host_of(said) != urlsplit(self._url).hostname:
@@ -165,7 +166,7 @@ class Dashboard:
 
     async def _logout(self, request: web.Request, session: Session) -> web.Response:
         self._logins.leave(session)
-        answer = web.json_response({"location": "/login"}, headers={**HEADERS, "Clear-Site-Data": '"cookies"'})
+        answer = web.json_response({"location": "/login"}, headers=HEADERS)
         answer.del_cookie(COOKIE, path="/")
         return answer
 

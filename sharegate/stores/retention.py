@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from sharegate.errors import NotFound
-from sharegate.shares.api_tokens import ApiToken
+from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.stores import records
 from sharegate.stores.deciding import forgotten_link
@@ -27,6 +27,8 @@ KNOCKS_KEPT = 30 * DAY
 ADDRESSES_KEPT = 90 * DAY
 # Of the API, after they ended: what the history says of one can be looked up so long.
 TOKENS_KEPT = 90 * DAY
+# What was asked with an idempotency key: so long as the key counts (dashboard/once.py).
+ASKED_KEPT = 1 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,14 @@ class Pruned:
 
 def prune(connection: sqlite3.Connection, written: list[Written], now: float) -> Pruned:
     codes = connection.execute("DELETE FROM device_codes WHERE expires <= ?", (now,)).rowcount
+    asked = [
+        id
+        for id, body in connection.execute("SELECT id, body FROM asked_once")
+        if msgspec.json.decode(body, type=AskedOnce).at <= now - ASKED_KEPT
+    ]
+    for id in asked:
+        connection.execute("DELETE FROM asked_once WHERE id = ?", (id,))
+        written.append(Written("asked", id, None))
     codes += connection.execute("DELETE FROM mail_codes WHERE expires <= ?", (now,)).rowcount
     overlays = connection.execute(
         "DELETE FROM overlays WHERE visit IN (SELECT id FROM visits WHERE ended <= ? OR expires <= ?)",

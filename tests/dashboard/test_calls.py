@@ -243,3 +243,11 @@ async def test_who_creates_with_a_key_creates_once(office: Office, program: Prog
     for wrong in ("", "x" * 201, "a b"):
         status, said = await program.ask("POST", "/api/v1/shares", body, headers={"Idempotency-Key": wrong})
         assert (status, said["field"]) == (400, "Idempotency-Key"), wrong
+
+
+async def test_attack_a_server_here_is_added_without_its_folder(office: Office, page: Signed) -> None:
+    """Without its folder nothing would be looked at on the disk: links out of a share, keys inside it."""
+    for url in ("http://127.0.0.1:8888/", "http://localhost:8888/", "http://[::1]:8888/"):
+        status, said = await page.ask("POST", "/api/v1/servers", {"url": url})
+        assert (status, said["code"], said["field"]) == (403, "server_here", "url")
+    assert len((await office.call("GET", "servers"))["servers"]) == 1

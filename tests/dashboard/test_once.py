@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from sharegate.dashboard.once import Once
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from tests.conftest import Clock
+
+KEY = b"k" * 32
 
 
 class Making:
@@ -45,7 +48,7 @@ async def ask(kept: Once, making: Making, key: str = "k", request: bytes = b"r",
 
 async def test_the_same_request_is_answered_once_for_a_day(store: SqliteStore, clock: Clock) -> None:
     """After that it is a new one."""
-    kept, making = Once(store, clock), Making()
+    kept, making = Once(store, clock, KEY), Making()
     assert await ask(kept, making) == await ask(kept, making) == (200, {"made": 1})
     assert (await ask(kept, making, who="other"))[1] == {"made": 2}
     clock.forward(86399)
@@ -56,7 +59,7 @@ async def test_the_same_request_is_answered_once_for_a_day(store: SqliteStore, c
 
 async def test_race_the_same_request_twice_at_once(store: SqliteStore, clock: Clock) -> None:
     """One is made; the other is told that it is being answered, and gets the same when it comes back."""
-    kept, making = Once(store, clock), Making()
+    kept, making = Once(store, clock, KEY), Making()
     making.waits = asyncio.Event()
     first = asyncio.ensure_future(ask(kept, making))
     while not making.made:
@@ -69,7 +72,7 @@ async def test_race_the_same_request_twice_at_once(store: SqliteStore, clock: Cl
 
 async def test_who_hangs_up_is_answered_when_they_come_back(store: SqliteStore, clock: Clock) -> None:
     """What was begun is done once."""
-    kept, making = Once(store, clock), Making()
+    kept, making = Once(store, clock, KEY), Making()
     making.waits = asyncio.Event()
     first = asyncio.ensure_future(ask(kept, making))
     while not making.made:
@@ -84,9 +87,9 @@ async def test_who_hangs_up_is_answered_when_they_come_back(store: SqliteStore, 
 
 async def test_a_refusal_may_be_asked_again(store: SqliteStore, clock: Clock) -> None:
     """Nothing was made: the key is free."""
-    kept, making = Once(store, clock), Making()
-    making.status = 503
-    assert (await ask(kept, making))[0] == 503
+    kept, making = Once(store, clock, KEY), Making()
+    making.status = 403
+    assert (await ask(kept, making))[0] == 403
     making.status = 200
     assert (await ask(kept, making, request=b"another"))[1] == {"made": 2}
 
@@ -94,8 +97,8 @@ async def test_a_refusal_may_be_asked_again(store: SqliteStore, clock: Clock) ->
 async def test_after_a_restart_nothing_is_made_twice(store: SqliteStore, clock: Clock) -> None:
     """The answer is gone, and whoever asks again is told to look; another request is still another one."""
     making = Making()
-    assert (await ask(Once(store, clock), making))[0] == 200
-    after = Once(store, clock)
+    assert (await ask(Once(store, clock, KEY), making))[0] == 200
+    after = Once(store, clock, KEY)
     status, said = await ask(after, making)
     assert (status, said["error"]["code"]) == (409, "asked_before")
     status, said = await ask(after, making, request=b"another")
@@ -109,10 +112,10 @@ async def test_what_a_killed_gate_was_doing_is_not_done_again(store: SqliteStore
     """It may have been made: that is for the asker to see."""
     making = Making()
     making.waits = asyncio.Event()
-    first = asyncio.ensure_future(ask(Once(store, clock), making))
+    first = asyncio.ensure_future(ask(Once(store, clock, KEY), making))
     while not making.made:
         await asyncio.sleep(0)
-    status, said = await ask(Once(store, clock), making)
+    status, said = await ask(Once(store, clock, KEY), making)
     assert (status, said["error"]["code"], making.made) == (409, "asked_before", 1)
     making.waits.set()
     await first
@@ -120,7 +123,7 @@ async def test_what_a_killed_gate_was_doing_is_not_done_again(store: SqliteStore
 
 async def test_what_cannot_be_stored_is_not_begun(store: SqliteStore, clock: Clock) -> None:
     """Fails closed, and the key is free when it can."""
-    kept, making = Once(store, clock), Making()
+    kept, making = Once(store, clock, KEY), Making()
     await store.close()
     with pytest.raises(StoreUnavailable):
         await ask(kept, making)
@@ -129,7 +132,7 @@ async def test_what_cannot_be_stored_is_not_begun(store: SqliteStore, clock: Clo
 
 async def test_memory_is_bounded(store: SqliteStore, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """In number and in bytes for each asker, and askers whose keys are old are forgotten."""
-    kept, making = Once(store, clock), Making()
+    kept, making = Once(store, clock, KEY), Making()
     monkeypatch.setattr(once, "MOST_OF_ONE", 50)
     for number in range(60):
         await ask(kept, making, f"k{number}")
@@ -141,3 +144,24 @@ async def test_memory_is_bounded(store: SqliteStore, clock: Clock, monkeypatch: 
     clock.forward(86400)
     await ask(kept, making, who="another")
     assert set(kept._kept) == {"another"}
+
+
+async def test_what_failed_halfway_is_not_made_twice(store: SqliteStore, clock: Clock) -> None:
+    """It may have been made before it failed: whoever asks again is told to look."""
+    kept, making = Once(store, clock, KEY), Making()
+    making.status = 503
+    assert (await ask(kept, making))[0] == 503
+    making.status = 200
+    status, said = await ask(kept, making)
+    assert status == 409 and said["error"]["code"] == "asked_before" and making.made == 1
+
+
+async def test_attack_whoever_has_the_store_guesses_at_what_was_asked(store: SqliteStore, clock: Clock) -> None:
+    """A request may hold a passphrase: its digest is keyed, with a key that is not in the store."""
+    digests = set()
+    for key in (KEY, b"other" * 8):
+        await ask(Once(store, clock, key), Making(), key=key.hex(), request=b"a passphrase")
+        kept = await store.asked_once(once._name("w", key.hex()))
+        assert kept is not None
+        digests.add(kept.digest)
+    assert len(digests | {hashlib.sha256(b"a passphrase").hexdigest()}) == 3

@@ -39,3 +39,10 @@ def test_what_is_no_list_of_tags_is_refused(said: str) -> None:
     with pytest.raises(Invalid) as refused:
         tags([said], "If-Match")
     assert refused.value.field == "If-Match"
+
+
+@pytest.mark.parametrize("filler", [", ", " ,", ",", " ", ' , "b"'])
+def test_attack_a_list_that_could_be_read_in_many_ways(filler: str) -> None:
+    """It is refused in one go, however long it is."""
+    with pytest.raises(Invalid):
+        known(['"a"' + filler * (3500 // len(filler)) + "x"], '"q"')

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from sharegate.errors import StoreUnavailable
+from sharegate.shares.model import Knock
 from tests.dashboard.client import Program
 from tests.dashboard.conftest import Office
 from tests.dashboard.test_api import Full
@@ -177,3 +178,19 @@ async def test_so_many_tokens_and_no_more(office: Office) -> None:
     office.clock.forward(DAY)
     body["expires"] += DAY
     assert (await office.ask("POST", "tokens", body))[0] == 200
+
+
+async def test_attack_a_program_lets_somebody_in_above_their_link(office: Office, program: Program) -> None:
+    """With `people:write` it gives what the link gives; more is the owner's to give."""
+    made = await office.share(role="edit", **{"for": ["Ann"]})
+    share, link = made["share"]["id"], made["links"][0]["id"]
+    await office.call("PATCH", f"links/{link}", {"role": "view"})
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    for id in ("k1", "k2"):
+        await store.add_knock(Knock(id=id, share=share, link=link, name="Bo", created=office.clock()), limit=9)
+    program.token = await office.token("people:write")
+    status, said = await program.ask("POST", "/api/v1/knocks/k1/admit", {"role": "edit"})
+    assert (status, said["code"], said["field"]) == (403, "role", "role")
+    status, said = await program.ask("POST", "/api/v1/knocks/k1/admit", {"role": "view"})
+    assert status == 200 and said["role"] == "view"
+    assert (await office.call("POST", "knocks/k2/admit", {"role": "edit"}))["role"] == "edit"

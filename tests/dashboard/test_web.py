@@ -192,3 +192,12 @@ async def test_attack_the_dashboard_by_another_name_of_this_computer(office: Off
             assert (answer.status, answer.headers["Location"]) == (302, inside.url)
         async with http.get("/health") as answer:
             assert answer.status == 200
+
+
+async def test_the_page_that_signs_in_can_be_come_to_from_a_file(browser: Browser) -> None:
+    """As a page of its own, and no other address can."""
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert (await browser.get("/login", **elsewhere))[0] == 200
+    for other in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "no-cors"}):
+        assert (await browser.get("/login", **elsewhere | other))[0] == 421
+    assert (await browser.get("/", **elsewhere))[0] == 421

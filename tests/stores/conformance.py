@@ -133,6 +133,14 @@ class ShareContract:
         await again.unask("nothing")
         assert await again.asked_once("q1") is None
 
+    async def test_what_was_asked_once_is_pruned(self, store: Store) -> None:
+        """After a day, with everything else that is old."""
+        await store.ask_once(asked(at=START), since=START - 9, limit=9)
+        await store.prune(START + 86399)
+        assert await store.asked_once("q1") is not None
+        await store.prune(START + 86400)
+        assert await store.asked_once("q1") is None
+
     async def test_what_was_asked_once_is_bounded(self, store: Store, reopened: Reopen) -> None:
         """The oldest of the same asker go past the limit, and everybody's that are old."""
         await store.ask_once(asked("old", who="other", at=START), since=START - 9, limit=3)

@@ -18,6 +18,7 @@ from sharegate.stores.redis.following import STOP_SECONDS
 from sharegate.stores.redis.names import Names
 from sharegate.stores.retention import (
     ADDRESSES_KEPT,
+    ASKED_KEPT,
     KNOCKS_KEPT,
     OVERLAYS_AFTER_END,
     OVERLAYS_AFTER_EXPIRY,
@@ -37,6 +38,8 @@ def prune_records(made: Draft, now: float) -> Pruned:
     codes = [code.code_hash for code in made.all("code") if code.expires <= now]
     for id in codes:
         made.put("code", id, None)
+    for id in [asked.id for asked in made.all("asked") if asked.at <= now - ASKED_KEPT]:
+        made.put("asked", id, None)
     mailed = [code.id for code in made.all("mailed") if code.expires <= now]
     for id in mailed:
         made.put("mailed", id, None)
