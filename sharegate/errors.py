@@ -341,11 +341,18 @@ class Unsent(SharegateError):
         super().__init__(why, server, told)
         self.why = why
         self.server = server
+        self.code = code
         self.told = " ".join(filter(None, (str(code or ""), told)))
 
     @property
     def remedy(self) -> str:
         return _UNSENT[self.why][1]
+
+    @property
+    def brief(self) -> str:
+        """Without the server's words, which may repeat the address: for what is kept and cannot be erased."""
+        said = f" ({self.code})" if self.code else ""
+        return f"the mail server {self.server} {_UNSENT[self.why][0]}{said}"
 
     def __str__(self) -> str:
         said = f" ({self.told})" if self.told else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sharegate.errors import MEANINGS, Meaning, Reason
+from sharegate.errors import MEANINGS, Meaning, Reason, Unsent, Why
 from sharegate.visits.pages import refusal
 from sharegate.visits.pages.reasons import EXPLAINED, documentation
 
@@ -98,3 +98,10 @@ def test_the_reference_of_reasons_is_up_to_date() -> None:
 def test_a_meaning_is_plain_data() -> None:
     """Two meanings of the same words are equal, so that reasons can share one."""
     assert Meaning(404, "not_found", "There is nothing here.") == MEANINGS[Reason.NOT_FOUND]
+
+
+def test_what_a_mail_server_says_is_for_owners_and_is_not_kept() -> None:
+    """It may repeat the address: what stands in the history tells why, and the code, alone."""
+    unsent = Unsent(Why.RECIPIENT, "mail.example.org", "<ann@example.org>: User unknown", code=550)
+    assert "ann@example.org" in str(unsent)
+    assert "550" in unsent.brief and "ann" not in unsent.brief

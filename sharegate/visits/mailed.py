@@ -125,9 +125,9 @@ class Mailed:
         try:
             await sending.deliver(message)
         except Unsent as unsent:
-            log.warning("a code was not sent: %s. %s", unsent, unsent.remedy)
+            log.warning("a code was not sent: %s. %s", unsent.brief, unsent.remedy)
             try:
-                await self._record(Action.CODE_UNSENT, link, comer, email, failed=str(unsent))
+                await self._record(Action.CODE_UNSENT, link, comer, email, failed=unsent.brief)
             except StoreUnavailable:
                 pass  # fails open: nobody gets in by a mail that was not sent
         except Exception:  # fails closed: without the mail nobody has the code

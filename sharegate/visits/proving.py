@@ -22,7 +22,7 @@ class Shown:
 
     passphrase: str = field(default="", repr=False)
     code: str = field(default="", repr=False)
-    email: str = ""
+    email: str = field(default="", repr=False)
 
 
 NOTHING = Shown()

@@ -285,7 +285,9 @@ async def test_the_answer_does_not_tell_whether_there_is_such_a_mailbox(doors: D
     assert (there, nobody) == ((TO, MINE.browser), ("nobody@berkeley.edu", MINE.browser))
     await doors.door.finished()
     (failed,) = doors.events(Action.CODE_UNSENT)
-    assert failed.name == "nobody@berkeley.edu" and "550 no such mailbox" in failed.detail
+    # Its code, not its words: they may repeat the address where no erasure finds it.
+    assert failed.name == "nobody@berkeley.edu"
+    assert "(550)" in failed.detail and "no such mailbox" not in failed.detail
 
 
 async def test_the_answer_does_not_wait_for_what_the_server_says_of_the_mailbox(doors: Doors) -> None:
