@@ -93,8 +93,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "dashboard": {
         "mail",
-        *("__version__", "config", "errors", "limits", "messages", "names", "paths", "shares", "source", "visits"),
-        *("audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
+        *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
+        *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
         *("upstream.listing", "versions"),
     },

@@ -27,7 +27,7 @@ async def version(source: Source, parts: dict[str, str]) -> Json:
     name = one["path"].rpartition("/")[2]
     return {
         "version": one | {"why": why(one), "size_words": size(one), "file_name": name},
-        "share": await _share_of(source, one),
+        "share": await share_of(source, one),
         "plan": plan,
         "trouble": trouble,
         "changes": any(changed.values()),
@@ -42,7 +42,7 @@ def _cell(cell: Json) -> Json:
     return {"id": cell["id"], "number": (place or 0) + 1, "words": _CHANGES.get(cell["change"], "")}
 
 
-async def _share_of(source: Source, one: Json) -> Json | None:
+async def share_of(source: Source, one: Json) -> Json | None:
     """The share that the document lies in, for the way back."""
     for share in (await source.get("shares", all="1"))["shares"]:
         inside = one["path"] == share["root"] or one["path"].startswith(share["root"] + "/")

@@ -232,6 +232,10 @@ class OneProof(Shape):
     proof: ProofView
 
 
+class ProofList(Shape):
+    proofs: list[ProofView]
+
+
 class ReceiptChecked(Shape):
     receipt: Receipt
     words: list[str]

@@ -19,6 +19,7 @@ from tests.dashboard.conftest import SECRET, SERVER, Office, silent_server
 from tests.dashboard.pages.hostile import EVERYTHING
 from tests.dashboard.pages.party import party
 from tests.dashboard.pages.reading import Reader, foreign, reading, words
+from tests.dashboard.test_records import over
 
 USUAL = (builtin_policies() / "sharing.yaml").read_text()
 RULES = {
@@ -152,10 +153,26 @@ async def test_health_tells_what_is_wrong_first(ruled: Office) -> None:
     async with reading(ruled) as reader:
         await ruled.running.gate._store.put_upstream(_away(ruled))  # type: ignore[attr-defined]  # as `up` does
         told = await reader.words("/admin/health")
-        assert "Records are written: yes" in told and "Keys sign: yes" in told and "sharegate store backup" in told
+        assert "Records are written: yes" in told and "Keys sign: yes" in told
         findings = told.partition("What was found")[2]
         assert findings.startswith(" ! look the other does not answer") and "records are sound" not in told
-        assert "✓ The records are sound." in await reader.words("/admin/health?check=1")
+        await ruled.call("POST", "store/check")
+        assert (await over(ruled))["state"] == "done"
+        assert "✓ The records are sound." in await reader.words("/admin/health")
+        await ruled.call("POST", "store/copies", {"name": "one"})
+        copied = await over(ruled)
+        assert f"The copy is in {copied['copied']['to']} , and sound." in await reader.words("/admin/health")
+        await ruled.call("POST", "store/copies", {"name": "one"})
+        await over(ruled)
+        told = await reader.words("/admin/health")
+    assert "They were not copied" in told and "exists already" in told
+
+
+async def test_the_settings_are_shown(office: Office) -> None:
+    """Each with its value and what it means; and which were set."""
+    async with reading(office) as reader:
+        told = await reader.words("/admin/health")
+    assert "owner Olga set How visitors see you" in told and "smtp_host 127.0.0.1 set" in told
 
 
 @pytest.mark.parametrize("text", EVERYTHING.values(), ids=EVERYTHING)
