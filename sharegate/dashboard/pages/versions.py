@@ -57,14 +57,15 @@ async def undo(source: Source, parts: dict[str, str]) -> Json:
     visit = next((one for one in visits if one["id"] == parts["id"]), None)
     if visit is None:
         raise NotShown(404, {"code": "not_found", "message": "there is no such visit", "remedy": ""})
-    shown: Json = {"visit": visit, "trouble": None, "documents": [], "any": False}
+    shown: Json = {"visit": visit, "trouble": None, "documents": [], "any": False, "digest": ""}
     try:
         answer = await source.preview(f"visits/{visit['id']}/undo")
     except NotShown as refused:
         return shown | {"trouble": refused.error}
     roots = {one["id"]: one["root_dir"] for one in (await source.get("servers"))["servers"]}
     documents = [_document(one, roots.get(one["server"], "")) for one in answer["documents"]]
-    return shown | {"documents": documents, "any": any(one["changes"] for one in documents)}
+    some = any(one["changes"] for one in documents)
+    return shown | {"documents": documents, "any": some, "digest": answer["digest"]}
 
 
 def _document(one: Json, root: str) -> Json:

@@ -110,6 +110,7 @@ class RulesReloaded(Shape):
     consequences: list[Consequence]
     stops: int
     shrinks: int
+    digest: str
 
 
 class KeyView(Shape):
@@ -137,6 +138,7 @@ class Rotated(Shape):
     ends: list[VisitView]
     inside: int
     key: KeyView | None
+    digest: str
 
 
 class StoreChecked(Shape):

@@ -133,7 +133,8 @@ async def test_what_giving_up_keys_would_end_is_shown_first(office: Office) -> N
         told = await reader.words("/admin/keys?stolen=1&replace=1")
         assert "give each a new address: Ann , Cleo" in told and "end no visit" in told
         source = await reader.get("/admin/keys?stolen=1&replace=1&since=2027-01-15T08:00")
-        assert """data-body='{"compromised": true, "replace": true, "since": 1800000000.0}'""" in source
+        assert """data-body='{"compromised": true, "digest": \"""" in source
+        assert '"replace": true, "since": 1800000000.0}' in source
         assert await office.everything() == before
         await office.call("POST", "keys/rotate", {"compromised": True})
         told = await reader.words("/admin/keys")
