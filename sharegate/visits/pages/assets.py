@@ -47,9 +47,14 @@ class Assets:
         return Response(200, (("Content-Type", _TYPES[Path(name).suffix]), *_HEADERS), self.files[name])
 
 
+# Colours and letters, which all sets of pages have in common.
+INK = Path(__file__).parent / "static" / "ink.css"
+
+
 def read(folder: Path, base: str) -> Assets:
-    """All files of a folder of ours that pages use."""
-    files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in _TYPES}
+    """All files of a folder of ours that pages use, and what all of them have in common."""
+    found = {INK, *(file for file in folder.iterdir() if file.suffix in _TYPES)}
+    files = {file.name: file.read_bytes() for file in sorted(found, key=lambda file: file.name)}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode())
