@@ -29,6 +29,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
@@ -243,6 +244,9 @@ async def opened(
             now=now,
         )
         closing.push_async_callback(proofs.close)
+        elsewhere = store.check if isinstance(store, RedisStore) else None
+        records = Records(Upkeep(config), store, attributed, now, elsewhere)
+        closing.push_async_callback(records.close)
         logins = Logins(now, pace)
         acts = Acts(store, attributed, channels, presence.pages, now)
         api = Api(
@@ -300,9 +304,7 @@ async def opened(
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 now=now,
             ),
-            records=Records(
-                Upkeep(config), store, attributed, now, store.check if isinstance(store, RedisStore) else None
-            ),
+            records=records,
             tokens=ApiTokens(acts=acts, store=store, trail=attributed, now=now, pace=pace),
             trails=Trails(
                 history=WholeTrail(store, trail, ring, now),
@@ -327,6 +329,7 @@ async def opened(
             opening=Opening(logins, facts, now),
             mailing=mailing,
             choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            configured=Configured(config),
             offers=Offers(
                 acts=acts,
                 rules=in_force,

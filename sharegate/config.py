@@ -50,7 +50,7 @@ _NO_SETTINGS = (
 )
 _FILES = (
     *("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca"),
-    *("anchor_file", "smtp_password_file", "smtp_ca_file"),
+    *("anchor_file", "backup_dir", "smtp_password_file", "smtp_ca_file"),
 )
 _STORE_PASSWORD = Place("store_password_file", "SHAREGATE_STORE_PASSWORD", "the store", "store")
 _SMTP_PASSWORD = Place("smtp_password_file", "SHAREGATE_SMTP_PASSWORD", "the mail server", "smtp_host")
@@ -92,6 +92,7 @@ class Config:
     full_addresses: bool
     retention_days: int
     anchor_file: Path | None
+    backup_dir: Path | None
     anchor_minutes: int
     log_level: str
     log_format: str

@@ -55,6 +55,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("full_addresses", "bool", False, "Record visitors' whole network addresses instead of shortened ones."),
     Setting("retention_days", "int", 400, "Days after which names, addresses and agents leave the history."),
     Setting("anchor_file", "str", "", "A file, best on another disk, to which signed ends of the history are added."),
+    Setting("backup_dir", "str", "", "Where the dashboard puts copies of the records; else data_dir/backups."),
     Setting("anchor_minutes", "int", 60, "Minutes between two anchors of the history."),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
     Setting("log_format", "str", "hub", "hub (lines as JupyterHub writes them) or json (an object on each line)."),

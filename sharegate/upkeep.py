@@ -133,11 +133,26 @@ class Upkeep:
 
     config: Config
 
-    def check(self) -> dict[str, Any]:
-        return check(self.config)
+    @property
+    def folder(self) -> Path:
+        """Where copies go that are asked for by name."""
+        return self.config.backup_dir or self.config.data_dir / "backups"
 
-    def backup(self, to: Path, *, with_keys: bool) -> dict[str, Any]:
-        return backup(self.config, to, with_keys=with_keys)
+    def check(self, progress: Progress = _quiet) -> dict[str, Any]:
+        return check(self.config, progress=progress)
+
+    def backup(self, to: Path, *, with_keys: bool, progress: Progress = _quiet) -> dict[str, Any]:
+        return backup(self.config, to, with_keys=with_keys, progress=progress)
+
+    def copy(self, name: str, *, with_keys: bool, progress: Progress = _quiet) -> dict[str, Any]:
+        """Into a folder of that name in `folder`, which is made where it is not there yet. `name` is one segment."""
+        _on_disk(self.config)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"{self.folder} cannot be made: {error.strerror}"
+            raise StoreUnavailable(problem, remedy="Name another backup_dir") from None
+        return backup(self.config, self.folder / name, with_keys=with_keys, progress=progress)
 
 
 def formats(config: Config) -> tuple[int, int]:

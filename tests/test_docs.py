@@ -75,3 +75,14 @@ def test_every_command_that_the_pages_show_exists() -> None:
 
     assert shown
     assert shown - commands == set()
+
+
+def test_every_command_has_its_page_or_a_reason_why_not() -> None:
+    """docs/dashboard.md says for each command where its page is, and names no command that there is not."""
+    commands = re.findall(r"^## sharegate ([a-z -]+)$", (ROOT / "docs/reference/cli.md").read_text(), re.MULTILINE)
+    table = (ROOT / "docs/dashboard.md").read_text().partition("## Where a command's page is")[2]
+    rows = re.findall(r"^\| `([a-z -]+)` \| (.+) \|$", table, re.MULTILINE)
+    assert commands
+    assert sorted(name for name, _ in rows) == sorted(commands)
+    pages = r"(Now|New share|Share|History|Admin)\b|terminal: "
+    assert [name for name, where in rows if not re.match(pages, where)] == []

@@ -70,6 +70,7 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- an act
     TRAIL_ERASED = "trail.erased"
     STORE_MIGRATED = "store.migrated"
+    STORE_COPIED = "store.copied"
     STORE_RESTORED = "store.restored"
     GATE_STARTED = "gate.started"
     CLOCK_BELIEVED = "clock.believed"

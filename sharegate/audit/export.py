@@ -136,6 +136,7 @@ _SENTENCES: dict[Action, str] = {
     Action.TOKEN_CREATED: "{owner} made a token for a program{with_detail}",
     Action.TOKEN_REVOKED: "{owner} revoked the token of a program{with_detail}",
     Action.TRAIL_ERASED: "{owner} erased what identifies somebody{with_detail}",
+    Action.STORE_COPIED: "{owner} had the records copied{with_detail}",
     Action.STORE_RESTORED: "Older records were put in the place of newer ones",
     Action.STORE_MIGRATED: "The records were brought to a newer format{with_detail}",
     Action.GATE_STARTED: "sharegate started{with_detail}",

@@ -34,6 +34,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         passing,
         proving,
         reviewing,
+        searching,
         servers,
         settings,
         sharing,
@@ -65,7 +66,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, proving, versions)
+    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
     for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app

@@ -20,6 +20,8 @@ from sharegate.errors import (
 DONE, FAILED, USAGE, REFUSED, NOT_FOUND, NOT_REACHABLE = range(6)
 
 # Refusals that come from this computer and not from the rules: nothing was judged.
+# What is refused because of something else that happened or happens.
+_NOT_NOW = frozenset({"changed", "work_running"})
 _CIRCUMSTANCES = frozenset({"gate_running", "port_taken", "no_address", "socket_path"})
 _BY_STATUS = {400: USAGE, 403: REFUSED, 404: NOT_FOUND, 409: USAGE, 503: NOT_REACHABLE}
 
@@ -77,7 +79,7 @@ def _problem(error: SharegateError) -> Problem:
         told = error.error
         code = str(told.get("code", "failed"))
         return Problem(
-            FAILED if code in _CIRCUMSTANCES else _BY_STATUS.get(error.status, FAILED),
+            FAILED if code in _CIRCUMSTANCES else REFUSED if code in _NOT_NOW else _BY_STATUS.get(error.status, FAILED),
             code,
             str(told.get("message", "")) or code,
             str(told.get("field", "")),

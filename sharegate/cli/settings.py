@@ -174,7 +174,7 @@ async def reload(
             if answer["consequences"]:
                 _tell_consequences(cli, answer)
                 cli.confirm(f"{words.count(len(answer['consequences']), 'thing')} would change, as listed.")
-            answer = await control.call("POST", api_path("rules", "reload"), body={})
+            answer = await control.call("POST", api_path("rules", "reload"), body={"digest": answer["digest"]})
     if cli.as_json:
         cli.output.document(answer)
         return

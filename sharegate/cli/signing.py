@@ -77,7 +77,8 @@ async def rotate(
             if compromised:
                 _preview(cli, answer)
                 cli.confirm("Links that were given out stop working, and are not accepted again.")
-            answer = await control.call("POST", api_path("keys", "rotate"), body=body)
+            seen = {"digest": answer["digest"]} if compromised else {}
+            answer = await control.call("POST", api_path("keys", "rotate"), body=body | seen)
     if cli.as_json:
         cli.output.document(answer)
     elif dry_run:

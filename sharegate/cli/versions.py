@@ -238,7 +238,7 @@ async def undo(
                 _finish_undo(cli, answer)
                 return
             cli.confirm(f"Undo what {found.words} changed.")
-            body["preview"] = False
+            body |= {"preview": False, "digest": answer["digest"]}
             answer = await control.call("POST", api_path("visits", found.id, "undo"), body=body)
     if not cli.as_json:
         for document in answer["documents"]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 ADMINS = (
     "/admin",
+    "/api/v1/config",
     "/api/v1/doctor",
     "/api/v1/health",
     "/api/v1/keys",
+    "/api/v1/mail",
     "/api/v1/review",
     "/api/v1/rules",
     "/api/v1/search",
     "/api/v1/store",
+    "/api/v1/tokens",
 )
 CODE, MESSAGE, REMEDY = "not_admin", "this is for admins", "Ask one of yours"
 

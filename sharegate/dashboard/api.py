@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.asking import Asker, By, Only, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text
+from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
@@ -36,11 +38,12 @@ from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
-from sharegate.dashboard.queries import Named
+from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rounds import Rounds
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.searching import Searching
@@ -94,6 +97,7 @@ class Api:
         opening: Opening,
         mailing: Mailing,
         choices: Choices,
+        configured: Configured,
         offers: Offers,
         searching: Searching,
         facts: GateFacts,
@@ -126,10 +130,12 @@ class Api:
         self._opening = opening
         self.mailing = mailing
         self._choices = choices
+        self._configured = configured
         self._offers = offers
         self._searching = searching
         self.vitals = Vitals()
         self._facts = facts
+        self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
@@ -173,7 +179,15 @@ class Api:
                 Only.PERSON,
                 gate.OneServer,
             ),
-            Route("GET", "doctor", self._doctor, "What may be wrong, in words", Can.GATE_READ, gate.Findings),
+            Route(
+                "GET",
+                "doctor",
+                self._doctor,
+                "What may be wrong, in words",
+                Can.GATE_READ,
+                gate.Findings,
+                query=Recently,
+            ),
             *self.versions.table(),
             *self.proofs.table(),
             *self.rules.table(),
@@ -194,6 +208,7 @@ class Api:
             ),
             *self.mailing.table(),
             *self._choices.table(),
+            *self._configured.table(),
             *self._offers.table(),
             *self._searching.table(),
             *self.vitals.table(),
@@ -321,7 +336,7 @@ class Api:
         return {"kind": found.kind, "id": found.id, "label": found.label, "title": found.title}
 
     async def _doctor(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"findings": await self._facts.doctor()}
+        return {"findings": await self._rounds.findings(recent=query.get("recent") == "1")}
 
     async def _me(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         who = asker()

@@ -127,8 +127,11 @@ class RestoreBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class UndoBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`digest` of a preview: then that is undone and nothing else."""
+
     path: str = ""
     preview: bool = False
+    digest: str = ""
 
 
 def check_text(given: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from sharegate.dashboard.shapes import choices
 from sharegate.errors import Denied, Invalid, NotFound, Refused
 from sharegate.paths import CanonicalPath, Place
 from sharegate.shares.api_tokens import ApiCapability as Can
-from sharegate.shares.interfaces import RootLook
+from sharegate.shares.interfaces import RootFacts, RootLook
 from sharegate.shares.model import RootKind
 from sharegate.shares.shareable import check_facts, root_at
 from sharegate.upstream.interfaces import UpstreamStore
@@ -74,10 +74,12 @@ class Choices:
         folder = _path(query.get("path", ""))
         listing = await self._folders.look(server, folder)
         room = asyncio.Semaphore(_AT_ONCE)
+        # A server elsewhere has said what each is: what it would answer for each by itself is the same.
+        elsewhere = not await self._folders.seen(server)
 
         async def judged(entry: Entry) -> Json:
             async with room:
-                return await self._judged(server, folder, entry)
+                return await self._judged(server, folder, entry, elsewhere=elsewhere)
 
         return {
             "server": server,
@@ -124,20 +126,22 @@ class Choices:
             rows.append(_row(root.join(_shown(entry.name)), depth, entry.kind, place, why))
         return [*rows, *([_others(depth, listing.more, "inside")] if listing.more else [])]
 
-    async def _judged(self, server: str, folder: CanonicalPath, entry: Entry) -> Json:
+    async def _judged(self, server: str, folder: CanonicalPath, entry: Entry, *, elsewhere: bool) -> Json:
         path = _below(folder, entry.name)
         if path is None:
             return _refused(entry.name, "", entry.kind, "bad_name")
         if entry.kind in ("link", "other"):
             # As the look at a root judges, which knows no link; here with the reason.
             return _refused(entry.name, str(path), entry.kind, entry.kind)
-        return await self._one(server, str(path), entry.kind)
+        said = RootFacts(RootKind.DIRECTORY if entry.kind == "directory" else RootKind.FILE) if elsewhere else None
+        return await self._one(server, str(path), entry.kind, said)
 
-    async def _one(self, server: str, path: str, kind: str) -> Json:
+    async def _one(self, server: str, path: str, kind: str, said: RootFacts | None = None) -> Json:
+        """`said` is what its server told of it already."""
         name = path.rpartition("/")[2]
         try:
             root = root_at(path)
-            check_facts(root, await self._look.look(server, root))
+            check_facts(root, said or await self._look.look(server, root))
         except Refused as refused:
             return _refused(name, path, kind, refused.code)
         except Invalid:

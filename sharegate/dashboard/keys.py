@@ -15,6 +15,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard import previews
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -30,12 +31,14 @@ REASON = "its link may have been made with a stolen key"
 
 
 class RotateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """`since`: visits that began then or later are ended (seconds since the epoch)."""
+    """`since`: visits that began then or later are ended (seconds since the epoch). `digest` of a dry run: then that is
+    done and nothing else."""
 
     compromised: bool = False
     since: float | None = None
     replace: bool = False
     dry_run: bool = False
+    digest: str = ""
 
 
 class Keys:
@@ -99,16 +102,20 @@ class Keys:
         if asked.since is not None and not 0 <= asked.since <= self._now():
             raise Invalid("since", "is not a moment in the past", "Give seconds since the epoch")
         async with self._one:
-            standing = await self._standing()
+            standing, suspects = await self._standing(), await self._suspects(asked)
+            # With which of them, and which key signs now.
+            whom = [sorted(link.id for _, link in standing), sorted(visit.id for visit in suspects)]
             answer: dict[str, Any] = {
                 "compromised": asked.compromised,
                 "dry_run": asked.dry_run,
                 "links": [await self._views.link(link) for _, link in standing],
-                "ends": [await self._views.visit(visit) for visit in await self._suspects(asked)],
+                "ends": [await self._views.visit(visit) for visit in suspects],
                 "inside": len(await self._inside()),
+                "digest": previews.digest([asked.compromised, asked.since, asked.replace, self._ring.active, whom]),
             }
             if asked.dry_run:
                 return answer | {"key": None}
+            previews.check(asked.digest, answer["digest"])
             before = [key for key in self._ring.listed() if key.refused is None]
             fresh = self._ring.fresh()
             if not asked.compromised:

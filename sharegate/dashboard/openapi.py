@@ -29,7 +29,7 @@ _WORDS = {
     401: "Nobody is signed in, or the token does not count",
     403: "Not permitted: by what this one may do, by the rules, or in this state",
     404: "There is no such thing",
-    409: "Several things fit, or the same request is being answered just now",
+    409: "Several things fit, something changed meanwhile, or the same is being done just now",
     412: "What is to be changed is not as it was seen any more (If-Match)",
     413: "The body is larger than 1 MB",
     415: "The body is not application/json",

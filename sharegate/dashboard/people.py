@@ -16,7 +16,7 @@ from sharegate.dashboard.bodies import AdmitBody
 from sharegate.dashboard.queries import WhichVisits
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
-from sharegate.dashboard.views import Views
+from sharegate.dashboard.views import Views, shortest
 from sharegate.errors import NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
@@ -81,7 +81,7 @@ class People:
         shares = [await self._acts.share(query["share"])] if query.get("share") else await self._store.shares()
         open_only = query.get("open") in ("1", "true")
         found = [visit for share in shares for visit in await self._store.visits(share.id, open_only=open_only)]
-        views = [await self._views.visit(visit) for visit in found]
+        views = await self._views.visits(found)
         return {"visits": [view for view in views if not open_only or view["state"] == "open"]}
 
     async def _end_visit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +101,9 @@ class People:
         return {"visit": await self._views.visit(visit), "ended": ended}
 
     async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"knocks": [await self._views.knock(knock) for knock in await self._store.knocks()]}
+        waiting = await self._store.knocks()
+        labels = shortest(knock.id for knock in await self._store.knocks(waiting_only=False)) if waiting else {}
+        return {"knocks": [await self._views.knock(knock, label=labels.get(knock.id, "")) for knock in waiting]}
 
     async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         taking_back: contextlib.AbstractAsyncContextManager[None]

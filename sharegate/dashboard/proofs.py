@@ -17,7 +17,9 @@ import msgspec
 from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asking import By, asker
 from sharegate.dashboard.interfaces import GateFacts
+from sharegate.dashboard.queries import OfShare
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
 from sharegate.errors import Denied, Invalid, NotFound, Refused, SharegateError, Unreachable
@@ -37,8 +39,9 @@ log = logging.getLogger("sharegate.dashboard")
 
 # Proofs that are over and still told; a command asks within seconds.
 KEPT = 20
-# A run that nobody asks about any more for so long is stopped: the command that wanted it is gone. Seconds.
-FORGOTTEN = 30.0
+# A run that nobody asks about for so long is stopped: whoever wanted it is gone. A page that is out of sight may
+# ask once in a minute. Seconds.
+FORGOTTEN = {By.TERMINAL: 30.0, By.TOKEN: 30.0, By.BROWSER: 150.0}
 
 
 class ProveBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,6 +61,7 @@ class _Proof:
     id: str
     share: Share
     run: Run
+    patience: float
     task: asyncio.Task[None] | None = None
     receipt: receipt.Receipt | None = None
     failed: str = ""
@@ -111,6 +115,15 @@ class Proofs:
                 kept.OneProof,
                 body=ProveBody,
                 private=("to",),
+            ),
+            Route(
+                "GET",
+                "proofs",
+                self._list,
+                "Proofs that run, and those that ended last; the newest first",
+                Can.SHARES_READ,
+                kept.ProofList,
+                query=OfShare,
             ),
             Route("GET", "proofs/{id}", self._show, "How far a proof is", Can.SHARES_READ, kept.OneProof),
             Route("POST", "proofs/{id}/stop", self._stop, "Stop a proof", Can.SHARES_WRITE, kept.OneProof),
@@ -178,7 +191,8 @@ class Proofs:
         # An ending of a file name, which the server takes up to 16 letters and digits of.
         mark = "sgprove" + secrets.token_hex(4)
         eye = Eye(self._forwarder, self._disk, upstream, share)
-        proof = _Proof(new_id(), share, Run(eye, lambda: self._link(proof), lambda: self._end(proof), wanted, mark))
+        run = Run(eye, lambda: self._link(proof), lambda: self._end(proof), wanted, mark)
+        proof = _Proof(new_id(), share, run, FORGOTTEN[asker().by])
         while len(self._proofs) >= KEPT:
             over = next((id for id, each in self._proofs.items() if not self._runs(each)), None)
             if over is None:
@@ -187,6 +201,13 @@ class Proofs:
         self._proofs[proof.id] = proof
         proof.task = asyncio.create_task(self._prove(proof, wanted))
         return proof
+
+    async def _list(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        share = query.get("share", "")
+        found = [proof for proof in reversed(self._proofs.values()) if share in ("", proof.share.id)]
+        for proof in found:
+            proof.heard.set()
+        return {"proofs": [self._view(proof) for proof in found]}
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         return {"proof": self._view(self._proof(parts["id"]))}
@@ -249,7 +270,7 @@ class Proofs:
         with contextlib.suppress(TimeoutError):
             while True:
                 proof.heard.clear()
-                async with asyncio.timeout(FORGOTTEN):
+                async with asyncio.timeout(proof.patience):
                     await proof.heard.wait()
         if task is not None:
             task.cancel()

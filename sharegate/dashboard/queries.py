@@ -18,6 +18,10 @@ class Named(_Asked):
     ref: Annotated[str, Meta(description="A short id or a name.")] = ""
 
 
+class Recently(_Asked):
+    recent: Annotated[bool, Meta(description="What was found within the last minute will do.")] = False
+
+
 class AllShares(_Asked):
     all: Annotated[bool, Meta(description="Also those that are over.")] = False
 

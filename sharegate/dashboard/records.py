@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,15 +12,26 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.asking import Only
+from sharegate.dashboard.chores import Chores, Progress
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
 from sharegate.errors import Invalid
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 
+# The name of a copy: one folder, below the one that the settings name.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z")
+
 
 class BackupBody(msgspec.Struct, forbid_unknown_fields=True):
     to: str
+    with_keys: bool = False
+
+
+class CopyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`name`: of a new folder below `backup_dir`."""
+
+    name: str
     with_keys: bool = False
 
 
@@ -31,13 +42,20 @@ class RestoredBody(msgspec.Struct, forbid_unknown_fields=True):
 class Upkeep(Protocol):
     """What can be done with the file while the gate writes. Called in a thread."""
 
-    def check(self) -> dict[str, Any]: ...
+    @property
+    def folder(self) -> Path:
+        """Where copies go that are asked for by name."""
 
-    def backup(self, to: Path, *, with_keys: bool) -> dict[str, Any]: ...
+    def check(self, progress: Progress) -> dict[str, Any]: ...
+
+    def backup(self, to: Path, *, with_keys: bool, progress: Progress) -> dict[str, Any]: ...
+
+    def copy(self, name: str, *, with_keys: bool, progress: Progress) -> dict[str, Any]:
+        """The same into `folder`, which is made where it is not there yet."""
 
 
 class Records:
-    """`GET store/check`, `POST store/backup`, `POST store/restored`."""
+    """`store/check`, `store/copies`, `store/work`, `store/backup` and `store/restored`."""
 
     def __init__(
         self,
@@ -53,10 +71,36 @@ class Records:
         self._store = store
         self._trail = trail
         self._now = now
+        self._chores = Chores(now)
 
     def table(self) -> list[Route]:
         return [
             Route("GET", "store/check", self._check, "Whether the records are sound", Can.GATE_READ, gate.StoreChecked),
+            Route(
+                "POST",
+                "store/check",
+                self._begin_check,
+                "Begin to look whether the records are sound; `GET store/work` tells how far it is",
+                Only.PERSON,
+                gate.StoreWork,
+            ),
+            Route(
+                "POST",
+                "store/copies",
+                self._begin_copy,
+                "Begin to copy the records to a new folder below `backup_dir`",
+                Only.PERSON,
+                gate.StoreWork,
+                body=CopyBody,
+            ),
+            Route(
+                "GET",
+                "store/work",
+                self._work,
+                "What is done with the records now, or was last",
+                Only.PERSON,
+                gate.StoreWork,
+            ),
             Route(
                 "POST",
                 "store/backup",
@@ -78,18 +122,54 @@ class Records:
             ),
         ]
 
+    async def close(self) -> None:
+        await self._chores.close()
+
     async def _check(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        if self._elsewhere is None:
-            return await asyncio.to_thread(self._upkeep.check)
+        return await self._chores.finish("check", self._looking)
+
+    async def _begin_check(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        self._chores.begin("check", self._looking)
+        return self._told()
+
+    @property
+    def _looking(self) -> Callable[[Progress], dict[str, Any]] | Callable[[], Awaitable[dict[str, Any]]]:
+        return self._upkeep.check if self._elsewhere is None else self._looked_elsewhere
+
+    async def _looked_elsewhere(self) -> dict[str, Any]:
+        assert self._elsewhere is not None
         faults = await self._elsewhere()
         return {"sound": not faults, "faults": faults, "notes": []}
+
+    async def _begin_copy(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        asked = msgspec.convert(body, CopyBody)
+        if not _NAME.match(asked.name) or asked.name.endswith("."):
+            remedy = "Give up to 60 letters, digits, dots and dashes, beginning with a letter or digit"
+            raise Invalid("name", "is no name of a folder", remedy)
+        self._chores.free()
+        # It holds names and addresses of people: that there is another copy of them is known before there is one.
+        more = " with the keys" if asked.with_keys else ""
+        await self._trail.record(AuditEvent(action=Action.STORE_COPIED, actor="owner", detail=f"{asked.name}{more}"))
+        self._chores.begin("copy", lambda step: self._copied(asked, step))
+        return self._told()
+
+    def _copied(self, asked: CopyBody, step: Progress) -> dict[str, Any]:
+        return self._upkeep.copy(asked.name, with_keys=asked.with_keys, progress=step)
+
+    async def _work(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
+        return self._told()
+
+    def _told(self) -> dict[str, Any]:
+        return {"work": self._chores.view(), "folder": str(self._upkeep.folder)}
 
     async def _backup(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, BackupBody)
         to = Path(asked.to)
         if not to.is_absolute():
             raise Invalid("to", "is not an absolute path", "Begin it with /")
-        return await asyncio.to_thread(lambda: self._upkeep.backup(to, with_keys=asked.with_keys))
+        return await self._chores.finish(
+            "copy", lambda step: self._upkeep.backup(to, with_keys=asked.with_keys, progress=step)
+        )
 
     async def _restored(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """Older records came in the place of newer ones: who was let in then may have been put out since."""

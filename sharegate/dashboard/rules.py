@@ -16,6 +16,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
+from sharegate.dashboard import previews
 from sharegate.dashboard.agreement import Agreement
 from sharegate.dashboard.asking import Only
 from sharegate.dashboard.interfaces import Cutter, History
@@ -34,7 +35,10 @@ _LOOKS = 3
 
 
 class ReloadBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`digest` of a dry run: then this and nothing else is applied."""
+
     dry_run: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Rules:
         async with self._one:
             # Faults are raised here, all together, and nothing has changed then.
             reading = await asyncio.to_thread(self._read)
-            answer = {
+            answer: dict[str, Any] = {
                 "rules": plain(reading.sharing),
                 "changed": plain(reading.sharing) != plain(self._in_force),
                 "waiting": list(reading.waiting),
@@ -115,10 +119,12 @@ class Rules:
                 "differed": await self._agreement.difference(),
                 "dry_run": asked.dry_run,
             }
+            found = fit(reading.sharing, await self._given(), self._now(), moment=await self._moment())
+            answer["digest"] = _digest(answer["rules"], found)
             if asked.dry_run:
-                found = fit(reading.sharing, await self._given(), self._now(), moment=await self._moment())
                 told = [await self._told(each) for each in found]
             else:
+                previews.check(asked.digest, answer["digest"])
                 self._in_force.rules = reading.sharing
                 # Before it is applied: no other gate gives anything by older rules from here on.
                 await self._agreement.say()
@@ -215,6 +221,12 @@ class Rules:
         stops = sum(each["stops"] for each in told)
         detail = f"{stops} stopped, {len(told) - stops} changed"
         await self._trail.record(AuditEvent(action=Action.RULES_APPLIED, actor=actor, detail=detail))
+
+
+def _digest(rules: dict[str, Any], found: list[Consequence]) -> str:
+    # Without the words and the ends, which move with the clock: whom it concerns, and what changes of it.
+    what = [[each.kind, each.id, each.stops, sorted(each.fields)] for each in found]
+    return previews.digest([rules, what])
 
 
 def _sentence(each: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sharegate.audit.sheet import lines
@@ -12,11 +13,11 @@ from sharegate.dashboard.interfaces import History
 from sharegate.dashboard.queries import PassedOnExport, Wanted, WantedExport
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept, looked
-from sharegate.dashboard.views import Views
+from sharegate.dashboard.views import Views, shortest
 from sharegate.errors import Invalid
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Knock, LinkKind, Share, Visit
+from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit
 
 Json = dict[str, Any]
 
@@ -24,6 +25,16 @@ SHORTEST = 2
 MOST = 200
 FOUND = ("kind", "name", "label", "share_name", "owner", "state", "address", "agent", "since", "matched", "id", "share")
 PASSED = ("name", "how", "at", "signs", "share_name", "owner", "from_name", "link", "visit", "came_from", "share")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """`matched` says by what."""
+
+    kind: str
+    share: Share
+    record: Share | Link | Visit | Knock
+    matched: str
 
 
 class Searching:
@@ -67,10 +78,10 @@ class Searching:
 
     async def _search(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         found = await self._found(query.get("q", ""))
-        return {"found": found[:MOST], "more": max(0, len(found) - MOST)}
+        return {"found": await self._shown(found[:MOST]), "more": max(0, len(found) - MOST)}
 
     async def _export(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        return _page(query, FOUND, await self._found(query.get("q", "")))
+        return _page(query, FOUND, await self._shown(await self._found(query.get("q", ""))))
 
     async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         shares = {share.id: share for share in await self._store.shares()}
@@ -85,46 +96,62 @@ class Searching:
             rows.append(person | more)
         return _page(query, PASSED, rows)
 
-    async def _found(self, text: str) -> list[Json]:
+    async def _found(self, text: str) -> list[_Found]:
         wanted = text.strip().casefold()
         if len(wanted) < SHORTEST:
             raise Invalid("q", "is too short to look for", f"Give {SHORTEST} characters or more")
-        found: list[Json] = []
+        found: list[_Found] = []
         for share in await self._store.shares():
             found += await self._of(share, wanted)
         return found
 
-    async def _of(self, share: Share, wanted: str) -> list[Json]:
-        """What is found of one share. A record is shown only where it matches: most do not."""
+    async def _shown(self, found: list[_Found]) -> list[Json]:
+        """Only what is told is made into rows: a common word is found thousands of times."""
+        waiting = [one for one in found if one.kind == "knock"]
+        labels = shortest(knock.id for knock in await self._store.knocks(waiting_only=False)) if waiting else {}
+        return [await self._row(one, labels) for one in found]
+
+    async def _row(self, one: _Found, knocks: Mapping[str, str]) -> Json:
+        record = one.record
+        if isinstance(record, Share):
+            view = await self._views.share(record)
+            return _row(one, view) | {"name": record.name or record.root}
+        if isinstance(record, Link):
+            return _row(one, await self._views.link(record))
+        if isinstance(record, Visit):
+            return _row(one, await self._views.visit(record))
+        return _row(one, await self._views.knock(record, label=knocks.get(record.id, "")))
+
+    async def _of(self, share: Share, wanted: str) -> list[_Found]:
+        """What is found of one share, as the records are."""
         label = await self._views.share_label(share.id)
         links = {link.id: link for link in await self._store.links(share.id)}
         labels = {link.id: f"{label}.{link.letter}" for link in links.values()}
-        rows: list[Json] = []
+        rows: list[_Found] = []
         by = _matched(wanted, name=share.name, label=label, id=share.id, owner=share.owner, path=share.root)
         if not by and _reaches(share.root, wanted):
             by = "what it reaches"
         if by:
-            view = await self._views.share(share)
-            rows.append(_row("share", share, view, by, share.created) | {"name": share.name or share.root})
+            rows.append(_Found("share", share, share, by))
         for link in links.values():
             by = _matched(wanted, name=link.name, label=labels[link.id], id=link.id)
             if by and link.kind is not LinkKind.PREVIEW:
-                rows.append(_row("link", share, await self._views.link(link), by, link.created))
+                rows.append(_Found("link", share, link, by))
         for visit in await self._store.visits(share.id):
             own = f"{labels.get(visit.link, '')}{visit.number}"
             if by := _matched_person(wanted, visit) or _matched(wanted, label=own):
-                rows.append(_row("visit", share, await self._views.visit(visit), by, visit.created))
+                rows.append(_Found("visit", share, visit, by))
         for knock in await self._store.knocks(share=share.id, waiting_only=False):
             if by := _matched_person(wanted, knock):
-                rows.append(_row("knock", share, await self._views.knock(knock), by, knock.created))
+                rows.append(_Found("knock", share, knock, by))
         return rows
 
 
-def _row(kind: str, share: Share, view: Json, by: str, since: float) -> Json:
+def _row(one: _Found, view: Json) -> Json:
     own = {name: view[name] for name in ("id", "label", "name", "state")}
-    of = {"share": share.id, "share_name": share.name, "owner": share.owner}
+    of = {"share": one.share.id, "share_name": one.share.name, "owner": one.share.owner}
     who = {name: view.get(name, "") for name in ("address", "agent")}
-    return {"kind": kind, "matched": by, "since": since, **own, **of, **who}
+    return {"kind": one.kind, "matched": one.matched, "since": one.record.created, **own, **of, **who}
 
 
 def _matched_person(wanted: str, one: Visit | Knock) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard import previews
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
 from sharegate.dashboard.queries import WhichVersions, With
@@ -212,8 +213,17 @@ class Versions:
             ]
         if not places:
             raise await self._nothing_to_undo(visit, asked.path)
-        documents = [await self._undo_in(live, place, visit, preview=asked.preview) for place in places]
-        return {"visit": await self._views.visit(visit), "documents": documents, "undone": not asked.preview}
+        documents: list[Json] = []
+        digest = ""
+        if asked.preview or asked.digest:
+            documents = [await self._undo_in(live, place, visit, preview=True) for place in places]
+            documents = [one | {"digest": _digest([one])} for one in documents]
+            digest = _digest(documents)
+        if not asked.preview:
+            previews.check(asked.digest, digest)
+            documents = [await self._undo_in(live, place, visit, preview=False) for place in places]
+        answer = {"visit": await self._views.visit(visit), "documents": documents, "undone": not asked.preview}
+        return answer | {"digest": digest}
 
     async def _nothing_to_undo(self, visit: Visit, path: str) -> Refused:
         everything = await self._keeper.list()
@@ -314,6 +324,10 @@ class Versions:
                 label = await self._views.visit_label(visit)
                 named[id] = f"{visit.name} ({label})" if visit.name else label
         return named
+
+
+def _digest(documents: list[Json]) -> str:
+    return previews.digest([[one["server"], one["path"], one["report"], one["problem"]] for one in documents])
 
 
 def _changes(present: Content, wanted: Content, cells: tuple[str, ...] | None) -> Difference:

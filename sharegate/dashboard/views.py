@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -27,6 +28,17 @@ def short(id: str, others: Iterable[str]) -> str:
         if not any(other.startswith(id[:length]) for other in taken):
             return id[:length]
     return id
+
+
+def shortest(ids: Iterable[str]) -> dict[str, str]:
+    """`short` of all of these at once: beside its neighbours in the order of the alphabet each id is as alike to others
+    as it gets."""
+    row = sorted(set(ids))
+    found = {}
+    for at, id in enumerate(row):
+        beside = [row[near] for near in (at - 1, at + 1) if 0 <= near < len(row)]
+        found[id] = short(id, beside)
+    return found
 
 
 def link_state(link: Link, now: float) -> str:
@@ -131,11 +143,27 @@ class Views:
         own = (visit.role if visit else None) or (link.role if link else None) or share.role
         return min(own, share.role, key=tuple(Role).index)
 
-    async def visit(self, visit: Visit) -> dict[str, Any]:
+    async def visits(self, visits: Iterable[Visit]) -> list[dict[str, Any]]:
+        """Many at once: the devices of a link are counted once, not for each of its visits."""
+        counted: dict[tuple[str, str], Counter[str]] = {}
+        views = []
+        for visit in visits:
+            place = visit.share, visit.link
+            if place not in counted:
+                counted[place] = await self._devices(visit)
+            views.append(await self.visit(visit, devices=counted[place]))
+        return views
+
+    async def _devices(self, visit: Visit) -> Counter[str]:
+        """How many devices came from each visit of this one's link."""
+        siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
+        return Counter(other.came_from for other in siblings if other.kind is VisitKind.DEVICE)
+
+    async def visit(self, visit: Visit, *, devices: Counter[str] | None = None) -> dict[str, Any]:
         link = await self._store.link(visit.link)
         share = await self._store.share(visit.share)
         seen = self._presence.of(visit.id)
-        siblings = await self._store.visits(visit.share, link=visit.link, open_only=True)
+        others = devices if devices is not None else await self._devices(visit)
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = self.role(share, link, visit)
         open_now = self.open(share, link, visit)
@@ -159,8 +187,7 @@ class Views:
             "where": seen.where if seen and open_now else "",
             "here": bool(open_now and (channels if visit.kind is VisitKind.CLIENT else seen and seen.pages)),
             "channels": channels,
-            "devices": 1
-            + sum(1 for other in siblings if other.came_from == visit.id and other.kind is VisitKind.DEVICE),
+            "devices": 1 + others[visit.id],
             "address": visit.address,
             "agent": visit.agent,
             "places": [
@@ -183,13 +210,14 @@ class Views:
             return False
         return True
 
-    async def knock(self, knock: Knock) -> dict[str, Any]:
+    async def knock(self, knock: Knock, *, label: str = "") -> dict[str, Any]:
+        """`label` where it is known already: it takes a look at all knocks."""
         link = await self._store.link(knock.link)
         share = await self._store.share(knock.share)
         origin = await self._store.visit(knock.came_from) if knock.came_from else None
         return {
             "id": knock.id,
-            "label": await self.knock_label(knock.id),
+            "label": label or await self.knock_label(knock.id),
             "share": knock.share,
             "share_name": share.name if share else "",
             "link_label": await self.link_label(link) if link else "",

@@ -297,7 +297,7 @@ class Issuer:
                 "Put it back, or revoke the share and make a new one",
             )
         if facts.protected:
-            raise held(facts.protected)
+            raise held()
         return await self._store.change_share(share.id, was=was, suspended=False, identity=facts.identity)
 
     async def end_visit(self, visit_id: str, reason: str) -> Visit:

@@ -29,11 +29,12 @@ def check_facts(root: CanonicalPath, facts: RootFacts | None) -> RootFacts:
     if facts is None:
         raise Invalid("path", f"there is no folder or file {str(root)!r} on the server", "Check the spelling")
     if facts.protected:
-        raise held(facts.protected)
+        raise held()
     return facts
 
 
-def held(protected: str) -> Refused:
+def held() -> Refused:
     """The refusal of a root around something that the gate lives by."""
-    problem = f"{protected} holds keys or records, and lies inside or around it"
-    return Refused("protected_path", problem, "Share a folder apart from it")
+    # Where that is, is not told: who asks may be a program, which is to learn no place outside the server's root.
+    problem = "keys or records of sharegate lie inside or around it"
+    return Refused("protected_path", problem, "Share a folder apart from data_dir and keys_dir (sharegate config show)")

@@ -58,6 +58,10 @@ class Folders:
         self._forwarder = forwarder
         self._disk = disk
 
+    async def seen(self, upstream_id: str) -> bool:
+        """Whether its folders are read from the disk. Raises Denied when the server is away."""
+        return (await self._directory.find(upstream_id)).local
+
     async def look(self, upstream_id: str, folder: CanonicalPath, most: int = MOST_ENTRIES) -> Listing:
         """Raises Invalid for what is no folder there, Denied when the server is away."""
         upstream = await self._directory.find(upstream_id)

@@ -78,7 +78,7 @@ def test_signing_off(scripted: ScriptedGate) -> None:
 def test_a_list_that_changed_is_not_signed(scripted: ScriptedGate) -> None:
     """The gate's refusal is told."""
     scripted.say("GET review", answer(one()))
-    scripted.say("POST review/sign", error("changed", "what is shared is not what was looked at any more"), 403)
+    scripted.say("POST review/sign", error("changed", "what is shared is not what was looked at any more"), 409)
     ran = run("review", "--sign", "--yes")
     assert ran.code == 3 and "any more" in ran.err
 

@@ -38,7 +38,7 @@ def restored(**more: Any) -> views.Json:
 
 
 def undone(*documents: views.Json, done: bool = False) -> views.Json:
-    return {"visit": views.visit(), "documents": list(documents), "undone": done}
+    return {"visit": views.visit(), "documents": list(documents), "undone": done, "digest": "d1"}
 
 
 def document(**more: Any) -> views.Json:

@@ -14,6 +14,7 @@ from tests.browser.chromium import FLAGS, executable
 from tests.conftest import Clock
 from tests.dashboard.conftest import Office, opened
 from tests.dashboard.pages.conftest import Scene, sign_in
+from tests.dashboard.pages.party import party
 
 WIDTH, HEIGHT = 1280, 800
 LARGEST = 200_000  # bytes
@@ -38,10 +39,19 @@ async def scene(office: Office) -> str:
     return str(week["share"]["id"])
 
 
-async def take(page: Page, url: str, picture: Path) -> None:
+async def story(office: Office) -> str:
+    """Ann's link went on to Bo, who was let in, and to Eve, who was not; the id of the share."""
+    there = await party(office)
+    await office.token("shares:read", "trail:read", days=30)
+    return there.id
+
+
+async def take(page: Page, url: str, picture: Path, *, waits: bool = True) -> None:
+    """`waits`: somebody knocks, which the title counts."""
     await page.goto(url)
     await page.locator("#live[data-state=live]").wait_for(state="attached")
-    await page.locator("#waiting:visible").wait_for()
+    if waits:
+        await page.locator("#waiting:visible").wait_for()
     await page.screenshot(path=str(picture))
     size = picture.stat().st_size
     if size > LARGEST:
@@ -49,21 +59,38 @@ async def take(page: Page, url: str, picture: Path) -> None:
     print(f"{picture}: {size} bytes")
 
 
+OFFICE = (("now", "/"), ("new", "/new?path=week3"), ("share", "/shares/{share}/links"))
+# The story of a link that was passed on, and what its admins see of it.
+STORY = (
+    ("history", "/history"),
+    ("passing", "/shares/{share}/passing"),
+    ("prove", "/shares/{share}/prove"),
+    ("overview", "/admin"),
+    ("review", "/admin/review"),
+    ("search", "/admin/search?q=ann"),
+    ("keys", "/admin/keys?stolen=1"),
+    ("tokens", "/admin/tokens"),
+)
+
+
 async def main(folder: Path) -> None:
     path = executable()
     if path is None:
         raise SystemExit("Chromium is not installed")
-    with tempfile.TemporaryDirectory() as name:
-        os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(name) / "no servers")
-        async with opened(Path(name), Clock()) as office, async_playwright() as playwright:
-            share = await scene(office)
-            browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-            context = await browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
-            page = await sign_in(office, context)
-            url = office.running.dashboard_url
-            for picture, address in (("now", "/"), ("new", "/new?path=week3"), ("share", f"/shares/{share}/links")):
-                await take(page, url + address, folder / f"dashboard-{picture}.png")
-            await browser.close()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        for pictures, begin, waits in ((OFFICE, scene, True), (STORY, story, False)):
+            with tempfile.TemporaryDirectory() as name:
+                os.environ["JUPYTER_RUNTIME_DIR"] = str(Path(name) / "no servers")
+                async with opened(Path(name), Clock()) as office:
+                    share = await begin(office)
+                    context = await browser.new_context(viewport={"width": WIDTH, "height": HEIGHT})
+                    page = await sign_in(office, context)
+                    for picture, address in pictures:
+                        url = office.running.dashboard_url + address.format(share=share)
+                        await take(page, url, folder / f"dashboard-{picture}.png", waits=waits)
+                    await context.close()
+        await browser.close()
 
 
 if __name__ == "__main__":

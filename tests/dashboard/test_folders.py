@@ -6,7 +6,9 @@ import os
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from sharegate.upstream.model import Credential, Upstream
 from tests.dashboard.conftest import SERVER, Office
 
 
@@ -128,3 +130,30 @@ async def test_a_shared_file_has_nothing_below_it(office: Office) -> None:
         ("week3", "outside"),
         ("week4", "outside"),
     ]
+
+
+async def test_a_server_elsewhere_is_asked_once_for_a_folder(office: Office) -> None:
+    """It says what each thing in it is; only the folder itself is looked at beside that."""
+    asked: list[str] = []
+    names = [("sub", "directory"), ("a.ipynb", "notebook"), ("b.csv", "file"), (".env", "file")]
+    folder = {"type": "directory", "content": [{"name": name, "type": kind} for name, kind in names]}
+
+    async def contents(request: web.Request) -> web.Response:
+        asked.append(request.path_qs)
+        return web.json_response(folder)
+
+    served = web.Application()
+    served.router.add_get("/{tail:.*}", contents)
+    runner = web.AppRunner(served)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # it is a server of asyncio
+    away = Upstream(id="far2345678", name="far", owner="Olga", url=f"http://127.0.0.1:{port}/", token=Credential("raw"))
+    await office.running.gate._store.put_upstream(away)  # type: ignore[attr-defined]  # as `up` records what it found
+    answer = await office.call("GET", "servers/far2345678/browse", path="course")
+    await runner.cleanup()
+    found = {entry["name"]: (entry["shareable"], entry["reason"]) for entry in answer["entries"]}
+    assert found == {"sub": (True, ""), "a.ipynb": (True, ""), "b.csv": (True, ""), ".env": (False, "hidden_path")}
+    assert answer["folder"]["shareable"] and len(asked) <= 2, asked

@@ -110,7 +110,7 @@ async def test_what_was_not_looked_at_is_not_signed_off(office: Office) -> None:
     await office.share()
     for digest in (looked["digest"], "", "x"):
         status, answer = await office.ask("POST", "review/sign", {"digest": digest})
-        assert (status, answer["error"]["code"]) == (403, "changed")
+        assert (status, answer["error"]["code"]) == (409, "changed")
     assert (await office.ask("POST", "review/sign", {}))[0] == 400
     assert "access.reviewed" not in await office.actions()
 

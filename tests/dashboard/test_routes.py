@@ -129,7 +129,8 @@ async def test_the_owner_at_the_terminal_may_everything(office: Office) -> None:
 TERMINAL = {"POST store/backup", "POST store/restored", "POST logins"}
 PERSON = {
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
-    *("POST review/sign", "POST mail/test"),
+    *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
+    "GET config",
     *("POST audit/retention", "POST audit/erase", "GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}"),
 }
 SIGNED_IN = {"GET me", "GET openapi.json"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sharegate.dashboard.views import short, shortest
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.party import party
 
@@ -73,3 +74,31 @@ async def test_the_report_of_passing_on_is_a_table(office: Office) -> None:
     rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
     came = {row["name"]: (row["how"], row["from_name"], row["share_name"]) for row in rows}
     assert came["Bo"] == ("admitted", "Ann", "week3") and came["Eve"] == ("refused", "Bo", "week3")
+
+
+async def test_many_are_found_and_only_what_is_told_is_made_into_rows(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a word that fits thousands, 200 rows, with the labels that each has by itself."""
+    there = await party(office)
+    for number in range(230):
+        await there.knocked(f"Guest {number}", there.share["links"][0], "Ann")
+    views, made = office.running.api._searching._views, []
+    whole = views.knock
+
+    async def counted(knock: Any, **more: Any) -> Any:
+        made.append(knock.id)
+        return await whole(knock, **more)
+
+    monkeypatch.setattr(views, "knock", counted)
+    answer = await office.call("GET", "search", q="guest")
+    assert len(answer["found"]) == len(made) == 200 and answer["more"] == 30
+    one = answer["found"][-1]
+    assert one["label"] == await views.knock_label(one["id"])
+
+
+def test_labels_of_many_are_those_of_each() -> None:
+    """The shortest that no other begins with, found by looking at the neighbours alone."""
+    ids = ["aaaabbbb", "aaaabbcc", "aaaacccc", "bbbbbbbb", "aaaa"]
+    assert shortest(ids) == {id: short(id, ids) for id in ids}
+    assert shortest([]) == {}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from urllib.parse import urlencode
 
+from sharegate.dashboard.pages.paging import cut
 from sharegate.dashboard.pages.source import Json, NotShown, Source
 
 _HERE = {"here": "admin"}
 # Names that are shown of a share's people; the others are counted.
 _NAMES = 6
+# Shares on a page.
+_MOST = 100
 
 
 async def overview(source: Source, parts: dict[str, str]) -> Json:
@@ -32,9 +36,15 @@ async def overview(source: Source, parts: dict[str, str]) -> Json:
         }
         owners.setdefault(share["owner"], []).append(row)
     counted = [share for own in owners.values() for share in own]
+    ordered = [share for _, own in sorted(owners.items()) for share in _widest_first(own)]
+    shown = cut(ordered, source.query, _MOST, "/admin", **({"ended": "1"} if everything else {}))
     return _HERE | {
         "tab": "overview",
-        "owners": [{"name": name, "shares": _widest_first(own)} for name, own in sorted(owners.items())],
+        "page": shown,
+        "owners": [
+            {"name": name, "count": len(owners[name]), "shares": [*own]}
+            for name, own in groupby(shown.rows, key=lambda share: str(share["owner"]))
+        ],
         "counts": {
             "owners": len(owners),
             "shares": len(counted),

@@ -103,12 +103,39 @@ def _stolen(query: dict[str, str]) -> dict[str, Any]:
 
 
 async def health(source: Source, parts: dict[str, str]) -> Json:
-    """`GET /admin/health`; with `check` in the address the records are looked through, which may take a while."""
+    """`GET /admin/health`: how the gate is doing, what is wrong with what, the records, mail and settings."""
     gate = await source.get("gate")
     return _HERE | {
         "tab": "health",
         "gate": gate,
-        "findings": list(reversed((await source.get("doctor"))["findings"])),
+        "findings": list(reversed((await source.get("doctor", recent="1"))["findings"])),
         "health": await source.get("health"),
-        "check": await source.get("store/check") if "check" in source.query else None,
+        "mail": (await source.get("offers"))["mail"],
+        "config": await source.get("config"),
+        **_records(await source.get("store/work")),
+        "copy_name": datetime.fromtimestamp(source.now, UTC).strftime("%Y-%m-%d-%H%M"),
     }
+
+
+def _records(found: Json) -> Json:
+    work = found["work"]
+    return {
+        "work": work,
+        "working": work is not None and work["state"] == "running",
+        "work_words": _STEPS.get(work["step"], work["step"]) if work else "",
+        "folder": found["folder"],
+    }
+
+
+# What the look through the records and the copying are at.
+_STEPS = {
+    "": "It begins",
+    "file": "Looking at the file",
+    "records": "Looking at the records",
+    "references": "Looking at what refers to what",
+    "servers' tokens": "Opening what is sealed of servers",
+    "kept versions": "Opening the kept versions",
+    "kept changes": "Opening the kept changes",
+    "history": "Reading the history",
+    "copying": "Copying",
+}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from sharegate.dashboard.pages.paging import cut
 from sharegate.dashboard.pages.people import at_most, count, door, person
 from sharegate.dashboard.pages.source import Json, Source
+
+MOST_DOORS = 48
 
 
 async def values(source: Source, parts: dict[str, str]) -> Json:
@@ -18,6 +21,9 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     people = [person(visit) | {"share_name": names.get(visit["share"], "")} for visit in visits]
     # A device of somebody is told with them.
     here = [visit for visit in people if visit["here"] and visit["kind"] != "device"]
+    # Where somebody is comes first, so that it is on the first page.
+    inside = {visit["share"] for visit in here} | {knock["share"] for knock in knocks}
+    doors = cut(sorted(shares, key=lambda share: share["id"] not in inside), source.query, MOST_DOORS, "/")
     urls = {share["id"]: _server(gate, share["server"]) for share in shares}
     return {
         "gate": gate,
@@ -27,7 +33,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
         "alarms": (await source.get("alarms"))["alarms"],
         "here_now": here,
         "away": sum(1 for visit in people if visit["kind"] != "device") - len(here),
-        "shares": [door(share, here, source.now) for share in shares],
+        "doors": doors,
+        "shares": [door(share, here, source.now) for share in doors.rows],
     }
 
 

@@ -106,6 +106,7 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("trail.gap", "acts could not be recorded"),
             ("trail.unreadable", "an entry cannot be read"),
             ("store.migrated", "records were brought to a newer format"),
+            ("store.copied", "the records were copied"),
             ("store.restored", "older records were put back"),
             ("clock.believed", "the clock is believed again"),
         ),

@@ -12,7 +12,20 @@ from dataclasses import dataclass, field
 
 from sharegate.dashboard import admins
 from sharegate.dashboard.login import Session
-from sharegate.dashboard.pages import admin, given, guarding, history, new, passing, review, share, versions
+from sharegate.dashboard.pages import (
+    admin,
+    comparing,
+    given,
+    guarding,
+    history,
+    new,
+    passing,
+    proving,
+    review,
+    share,
+    tokens,
+    versions,
+)
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
 from sharegate.dashboard.pages.source import Asks, Json, NotShown, Source
@@ -41,6 +54,8 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     (rf"{_SHARE}/versions", "share_versions.html", share.tab("versions", share.versions)),
     (rf"{_SHARE}/history", "share_history.html", share.tab("history", share.history)),
     (rf"{_SHARE}/settings", "share_settings.html", share.tab("settings", share.settings)),
+    (rf"{_SHARE}/prove", "prove.html", proving.values),
+    ("/compare", "compare.html", comparing.values),
     (r"/versions/(?P<id>[A-Za-z0-9_-]{1,40})", "version.html", versions.version),
     (r"/undo/(?P<id>[A-Za-z0-9_-]{1,40})", "undo.html", versions.undo),
     ("/history", "history.html", history.values),
@@ -53,6 +68,7 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     ("/admin/search", "admin_search.html", admin.search),
     ("/admin/rules", "admin_rules.html", guarding.rules),
     ("/admin/keys", "admin_keys.html", guarding.keys),
+    ("/admin/tokens", "admin_tokens.html", tokens.values),
     ("/admin/health", "admin_health.html", guarding.health),
 )
 _NOTHING: Json = {"code": "not_found", "message": "there is no such page", "remedy": ""}

@@ -27,7 +27,7 @@ async def version(source: Source, parts: dict[str, str]) -> Json:
     name = one["path"].rpartition("/")[2]
     return {
         "version": one | {"why": why(one), "size_words": size(one), "file_name": name},
-        "share": await _share_of(source, one),
+        "share": await share_of(source, one),
         "plan": plan,
         "trouble": trouble,
         "changes": any(changed.values()),
@@ -42,7 +42,7 @@ def _cell(cell: Json) -> Json:
     return {"id": cell["id"], "number": (place or 0) + 1, "words": _CHANGES.get(cell["change"], "")}
 
 
-async def _share_of(source: Source, one: Json) -> Json | None:
+async def share_of(source: Source, one: Json) -> Json | None:
     """The share that the document lies in, for the way back."""
     for share in (await source.get("shares", all="1"))["shares"]:
         inside = one["path"] == share["root"] or one["path"].startswith(share["root"] + "/")
@@ -57,14 +57,15 @@ async def undo(source: Source, parts: dict[str, str]) -> Json:
     visit = next((one for one in visits if one["id"] == parts["id"]), None)
     if visit is None:
         raise NotShown(404, {"code": "not_found", "message": "there is no such visit", "remedy": ""})
-    shown: Json = {"visit": visit, "trouble": None, "documents": [], "any": False}
+    shown: Json = {"visit": visit, "trouble": None, "documents": [], "any": False, "digest": ""}
     try:
         answer = await source.preview(f"visits/{visit['id']}/undo")
     except NotShown as refused:
         return shown | {"trouble": refused.error}
     roots = {one["id"]: one["root_dir"] for one in (await source.get("servers"))["servers"]}
     documents = [_document(one, roots.get(one["server"], "")) for one in answer["documents"]]
-    return shown | {"documents": documents, "any": any(one["changes"] for one in documents)}
+    some = any(one["changes"] for one in documents)
+    return shown | {"documents": documents, "any": some, "digest": answer["digest"]}
 
 
 def _document(one: Json, root: str) -> Json:

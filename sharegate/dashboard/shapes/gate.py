@@ -110,6 +110,7 @@ class RulesReloaded(Shape):
     consequences: list[Consequence]
     stops: int
     shrinks: int
+    digest: str
 
 
 class KeyView(Shape):
@@ -137,6 +138,7 @@ class Rotated(Shape):
     ends: list[VisitView]
     inside: int
     key: KeyView | None
+    digest: str
 
 
 class StoreChecked(Shape):
@@ -158,11 +160,51 @@ class BackedUp(Shape):
     heads: dict[str, Head]
 
 
+class StoreWorkView(Shape):
+    """Work on the records, one piece at a time: the one that runs, or the last. `step`, `done` and `total` say how far
+    it is; `checked` or `copied` is there when it is done."""
+
+    kind: Literal["check", "copy"]
+    state: Literal["running", "done", "failed"]
+    step: str
+    done: int
+    total: int
+    began: float
+    ended: float | None
+    problem: str
+    remedy: str
+    checked: StoreChecked | None
+    copied: BackedUp | None
+
+
+class StoreWork(Shape):
+    """`work` is null where nothing was asked for yet; `folder` is where copies go."""
+
+    work: StoreWorkView | None
+    folder: str
+
+
 class AfterRestore(Shape):
     """Shares that were paused, and tokens that were ended."""
 
     paused: list[str]
     tokens: list[str]
+
+
+class SettingView(Shape):
+    """`usual` is what holds where nobody sets it."""
+
+    name: str
+    value: str | int | bool | list[str] | None
+    usual: str | int | bool | list[str] | None
+    meaning: str
+
+
+class Settings(Shape):
+    """`file` is where they were read from, "" for none."""
+
+    file: str
+    settings: list[SettingView]
 
 
 class Invited(Shape):

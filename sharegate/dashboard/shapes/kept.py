@@ -180,12 +180,14 @@ class DocumentUndone(Shape):
     before: SnapshotView | None
     problem: str
     names: dict[str, str] | UnsetType = UNSET
+    digest: str | UnsetType = UNSET
 
 
 class Undone(Shape):
     visit: VisitView
     documents: list[DocumentUndone]
     undone: bool
+    digest: str
 
 
 class AlarmView(Shape):
@@ -230,6 +232,10 @@ class ProofView(Shape):
 
 class OneProof(Shape):
     proof: ProofView
+
+
+class ProofList(Shape):
+    proofs: list[ProofView]
 
 
 class ReceiptChecked(Shape):

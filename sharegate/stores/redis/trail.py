@@ -83,7 +83,7 @@ class RedisTrail:
 
     async def page(self, query: Query, after: Mark | None = None, *, looks: int = LOOKS) -> Page:
         """Raises NotFound when there is no entry `after`."""
-        name, known = leading(query, self._names, complete=self.completing.complete)
+        name, known = leading(query, self._names, complete=await self.completing.current())
         exact = not [field for field in _FILTERS if getattr(query, field) and field not in known]
         found: list[Sealed] = []
         looked, last = 0, None if after is None else member(after.writer, after.seq).encode()

@@ -47,9 +47,17 @@ class Assets:
         return Response(200, (("Content-Type", _TYPES[Path(name).suffix]), *_HEADERS), self.files[name])
 
 
+# Colours and letters, which all sets of pages have in common.
+INK = Path(__file__).parent / "static" / "ink.css"
+_IMPORT = b'@import "ink.css";\n'
+
+
 def read(folder: Path, base: str) -> Assets:
-    """All files of a folder of ours that pages use."""
-    files = {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.suffix in _TYPES}
+    """All files of a folder of ours that pages use. What a style sheet imports from INK stands in it, so that no page
+    waits for a second file."""
+    ink = INK.read_bytes()
+    found = sorted(file for file in folder.iterdir() if file.suffix in _TYPES and file != INK)
+    files = {file.name: file.read_bytes().replace(_IMPORT, ink) for file in found}
     digest = hashlib.sha256()
     for name, content in files.items():
         digest.update(f"{name}\0{len(content)}\0".encode())

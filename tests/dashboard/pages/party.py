@@ -60,7 +60,7 @@ class Party:
             agent=PHONE,
             **more,
         )
-        await store.add_knock(knock, limit=100)
+        await store.add_knock(knock, limit=1000)
         given = {"link": knock.link, "came_from": knock.came_from, "name": name, "address": knock.address}
         signs = "opened in another browser"
         await self.record(Action.LINK_PASSED_ON, detail=signs, **given)

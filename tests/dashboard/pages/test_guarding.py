@@ -19,6 +19,7 @@ from tests.dashboard.conftest import SECRET, SERVER, Office, silent_server
 from tests.dashboard.pages.hostile import EVERYTHING
 from tests.dashboard.pages.party import party
 from tests.dashboard.pages.reading import Reader, foreign, reading, words
+from tests.dashboard.test_records import over
 
 USUAL = (builtin_policies() / "sharing.yaml").read_text()
 RULES = {
@@ -132,7 +133,8 @@ async def test_what_giving_up_keys_would_end_is_shown_first(office: Office) -> N
         told = await reader.words("/admin/keys?stolen=1&replace=1")
         assert "give each a new address: Ann , Cleo" in told and "end no visit" in told
         source = await reader.get("/admin/keys?stolen=1&replace=1&since=2027-01-15T08:00")
-        assert """data-body='{"compromised": true, "replace": true, "since": 1800000000.0}'""" in source
+        assert """data-body='{"compromised": true, "digest": \"""" in source
+        assert '"replace": true, "since": 1800000000.0}' in source
         assert await office.everything() == before
         await office.call("POST", "keys/rotate", {"compromised": True})
         told = await reader.words("/admin/keys")
@@ -152,10 +154,26 @@ async def test_health_tells_what_is_wrong_first(ruled: Office) -> None:
     async with reading(ruled) as reader:
         await ruled.running.gate._store.put_upstream(_away(ruled))  # type: ignore[attr-defined]  # as `up` does
         told = await reader.words("/admin/health")
-        assert "Records are written: yes" in told and "Keys sign: yes" in told and "sharegate store backup" in told
+        assert "Records are written: yes" in told and "Keys sign: yes" in told
         findings = told.partition("What was found")[2]
         assert findings.startswith(" ! look the other does not answer") and "records are sound" not in told
-        assert "✓ The records are sound." in await reader.words("/admin/health?check=1")
+        await ruled.call("POST", "store/check")
+        assert (await over(ruled))["state"] == "done"
+        assert "✓ The records are sound." in await reader.words("/admin/health")
+        await ruled.call("POST", "store/copies", {"name": "one"})
+        copied = await over(ruled)
+        assert f"The copy is in {copied['copied']['to']} , and sound." in await reader.words("/admin/health")
+        await ruled.call("POST", "store/copies", {"name": "one"})
+        await over(ruled)
+        told = await reader.words("/admin/health")
+    assert "They were not copied" in told and "exists already" in told
+
+
+async def test_the_settings_are_shown(office: Office) -> None:
+    """Each with its value and what it means; and which were set."""
+    async with reading(office) as reader:
+        told = await reader.words("/admin/health")
+    assert "owner Olga set How visitors see you" in told and "smtp_host 127.0.0.1 set" in told
 
 
 @pytest.mark.parametrize("text", EVERYTHING.values(), ids=EVERYTHING)

@@ -35,7 +35,9 @@ PAGES = (
     "/admin/passed-on",
     "/admin/rules?preview=1",
     "/admin/keys?stolen=1",
-    "/admin/health?check=1",
+    "/admin/tokens",
+    "/shares/{share}/prove",
+    "/admin/health",
 )
 
 

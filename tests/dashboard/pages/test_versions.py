@@ -27,7 +27,7 @@ async def test_a_version_shows_what_going_back_would_change_and_goes_back(desk: 
     await expect(page.get_by_role("dialog")).to_contain_text("kept as a version first")
     await page.get_by_role("dialog").get_by_role("button", name="Go back").click()
     await page.wait_for_url("**/versions")
-    await expect(page.get_by_text("before it was restored")).to_be_visible()
+    await expect(page.locator(".row", has_text="before it was restored")).to_be_visible()
     assert "document.restored" in await office.actions()
 
 
@@ -56,3 +56,18 @@ async def test_nothing_to_undo_is_told(desk: Desk, page: Page) -> None:
     """And what to do instead."""
     await page.goto(f"{desk.office.running.dashboard_url}/undo/bo")
     await expect(page.get_by_text("There is nothing to take back.")).to_be_visible()
+
+
+async def test_what_changed_since_the_page_was_shown_is_shown_anew(desk: Desk, page: Page) -> None:
+    """What was clicked is not done; the page has the new preview, and its button does that."""
+    await page.goto(f"{desk.office.running.dashboard_url}/undo/ann")
+    await desk.documents.write(SERVER, PATH, "ann", append(" MORE"))
+    for attempt in range(2):
+        await page.get_by_role("button", name="Undo these changes").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Undo it").click()
+        if attempt == 0:
+            await expect(page.locator("#notice-words")).to_contain_text("Something changed since this was shown")
+            await expect(page.locator(".line[data-sign='-']").first).to_contain_text("MORE")
+            assert "document.undone" not in await desk.office.actions()
+    await page.wait_for_url("**/shares/*")
+    assert desk.content.cells[0]["source"] == "one"

@@ -151,6 +151,26 @@ async def test_what_an_older_version_wrote_is_put_into_the_sets(
     assert await again._server.ask("HGET", NAMES.indexed, "gate") == str(count + 10).encode()
 
 
+@pytest.mark.parametrize("count", [30, 2500])
+async def test_what_an_older_gate_writes_meanwhile_is_found(store: RedisStore, count: int) -> None:
+    """A gate that has had all sets looks again before it goes by them; while there is much to do, it goes by others."""
+    chain = long(count)
+    await store.append(chain[:5])
+    assert await store._trail.completing.current()
+    await store.append(chain[5:])
+    await forget_younger_sets(store)
+    await store._server.ask("HSET", NAMES.indexed, "gate", 5)
+    for seq in range(1, 6):
+        await store._server.ask("ZADD", NAMES.of_link("l1"), 0, sets.member("gate", seq))
+    query = Query(link="l1", limit=count)
+    assert len((await store.page(query)).events) == count
+    async with asyncio.timeout(60):
+        while not await store._trail.completing.current():
+            await asyncio.sleep(0.01)
+    assert len((await store.page(query)).events) == count
+    assert await store._server.ask("ZCARD", NAMES.of_reason("no_rule")) == count - 5
+
+
 async def test_two_gates_put_it_in_together(store: RedisStore, reopened: Reopened, another: Opener) -> None:
     """Both begin at once; in the end each knows that it is done, and nothing is missing."""
     await store.append(long(3000))

@@ -57,6 +57,11 @@ async function act(element, body) {
     const headers = "once" in element.dataset ? { "Idempotency-Key": (element.once ||= crypto.randomUUID()) } : {};
     const result = await call(method, address, body, headers);
     if (!result.ok) {
+      // What was agreed to is not what would be done any more: the page shows what is now.
+      if ("again" in element.dataset && result.error.code === "changed") {
+        sessionStorage.setItem("notice", sentence(result.error));
+        return location.reload();
+      }
       if (element.matches("form")) show(element, result.error);
       else notice(sentence(result.error), "trouble");
       return;
