@@ -17,8 +17,6 @@ from sharegate.audit.interfaces import AuditStore, Held, Mark, Query, Sealed
 ERASED = "erased"
 _PAGE = 2000
 _KNOCKS = frozenset({Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED})
-# What has a knock's id for its detail.
-_OF_A_KNOCK = _KNOCKS | {Action.CODE_PROVED}
 # Who is seen at somebody's link so may be somebody else.
 _OTHERS = _KNOCKS | {Action.LINK_PASSED_ON}
 
@@ -47,7 +45,7 @@ class Whose:
             or (bool(self.share) and event.share == self.share)
             or name in self.names
             or (event.link in self.links and not event.visit and event.action not in _OTHERS)
-            or (event.action in _OF_A_KNOCK and event.detail in self.knocks)
+            or (event.action in _KNOCKS and event.detail in self.knocks)
             or (event.action is Action.LINK_PASSED_ON and (event.link, name) in self.signs)
         )
 

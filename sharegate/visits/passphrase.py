@@ -9,11 +9,10 @@ compared is slow on purpose: few at a time, in threads, and in turns (turns.py).
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate, network
+from sharegate.limits import Buckets, Rate, neighbourhood, network
 from sharegate.shares.conditions import Need, fingerprint
 from sharegate.shares.model import Link
 from sharegate.shares.passphrases import matches
@@ -93,11 +92,5 @@ def _with_room(counted: _Counted) -> _Counted:
 
 
 def _around(address: str, link: Link) -> str:
-    """What counts as one place where it is asked who was wrong lately: what one person can easily have many networks
-    of (a /48 of IPv6, a /24 of IPv4), at one link."""
-    try:
-        found = ipaddress.ip_network(network(address))
-    except ValueError:
-        return f"{network(address)} {link.id}"
-    wide = found.supernet(new_prefix=min(found.prefixlen, 48 if found.version == 6 else 24))
-    return f"{wide} {link.id}"
+    """Where it is asked who was wrong lately."""
+    return f"{neighbourhood(address)} {link.id}"

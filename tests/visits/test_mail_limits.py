@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -44,11 +45,24 @@ def test_one_network_asks_for_few_mails_to_a_mailbox(limits: MailLimits, clock: 
     assert asked(limits, email=lambda n: ANN) == (1, MAILBOX_WAIT)
 
 
-def test_attack_a_links_holder_with_many_networks_does_not_use_up_a_mailbox(limits: MailLimits) -> None:
+def test_attack_a_links_holder_with_some_networks_does_not_keep_others_from_their_mail(
+    limits: MailLimits, clock: Clock
+) -> None:
+    """They go on asking from five networks for hours: whoever asks from elsewhere gets their code by the same link."""
+    for number in range(12 * 60):
+        for place in range(5):
+            with contextlib.suppress(Denied):
+                limits.take(ANN, "one link", f"10.0.{place}.1")
+        if number % 60 == 30:
+            limits.take(ANN, "one link", f"192.0.{number // 60}.1")
+        clock.forward(60)
+
+
+def test_attack_a_links_holder_with_very_many_networks_does_not_use_up_a_mailbox(limits: MailLimits) -> None:
     """What one link can have sent to a mailbox is a part of what the mailbox takes."""
-    many = asked(limits, email=lambda n: ANN, address=lambda n: f"10.0.{n}.1")
-    assert many == (module.TO_A_MAILBOX_BY_A_LINK.burst, MAILBOX_WAIT)
-    assert module.TO_A_MAILBOX_BY_A_LINK.burst * 3 <= module.TO_A_MAILBOX.burst
+    most = module.TO_A_MAILBOX_ANEW.burst + module.TO_A_MAILBOX_AGAIN.burst
+    assert asked(limits, email=lambda n: ANN, address=lambda n: f"10.{n}.0.1") == (most, MAILBOX_WAIT)
+    assert most * 3 <= module.TO_A_MAILBOX.burst
     limits.take(ANN, "another link", "192.0.2.1")
 
 
@@ -63,7 +77,7 @@ def test_attack_the_wait_does_not_tell_how_often_others_asked_for_a_mailbox(limi
 
 
 def test_attack_a_network_uses_up_neither_a_link_nor_the_gate(limits: MailLimits) -> None:
-    """A third of a link at most, a fifth of the gate; a link a third of the gate."""
+    """A quarter of a link at most, a sixth of the gate; a link a third of the gate."""
     from_one, _ = asked(limits)
     assert from_one == module.BY_A_LINK_FROM_A_NETWORK.burst >= 60 * 1.5
     limits.take(ANN, "one link", "198.51.100.1")

@@ -24,7 +24,7 @@ from sharegate.shares.model import ALPHABET, Link, LinkKind, Share
 from sharegate.shares.passphrases import hashed
 from sharegate.visits.entry import Comer, Entry, badge
 from sharegate.visits.join import Door
-from sharegate.visits.mail_limits import MAILBOX_WAIT, TO_A_MAILBOX, TO_A_MAILBOX_BY_A_LINK
+from sharegate.visits.mail_limits import MAILBOX_WAIT, TO_A_MAILBOX
 from sharegate.visits.mailed import TRIES, Mailed
 from sharegate.visits.passphrase import PassphraseProof
 from sharegate.visits.proving import Shown
@@ -411,13 +411,12 @@ async def test_attack_a_mailbox_is_not_flooded(doors: Doors) -> None:
 
     with pytest.raises(Denied) as caught:
         await ask()
-    assert (len(sent), caught.value.reason, caught.value.wait) == (27, Reason.MAIL_LIMIT, MAILBOX_WAIT)
-    assert TO_A_MAILBOX.burst == 27
+    assert (len(sent), caught.value.reason, caught.value.wait) == (TO_A_MAILBOX.burst, Reason.MAIL_LIMIT, MAILBOX_WAIT)
 
 
 async def test_attack_who_has_a_domains_link_keeps_nobody_from_their_mail(doors: Doors) -> None:
-    """Eve asks for codes to Ann's mailbox until she is refused, with each of her networks. Ann gets hers by another
-    link, and by this one as long as fewer networks than its limit allows take part."""
+    """Eve asks for codes to Ann's mailbox until she is refused, with each of her networks. Ann gets hers by this link;
+    and by another one even when Eve has very many networks."""
     _, _, token = await doors.link(anyone=True, domain="berkeley.edu")
     _, _, other = await doors.link(recipient=TO)
     for network in range(2):
@@ -426,7 +425,6 @@ async def test_attack_who_has_a_domains_link_keeps_nobody_from_their_mail(doors:
             await doors.door.send_code(token, TO, eve)
         assert await refused(doors.door.send_code(token, TO, eve)) is Reason.MAIL_LIMIT
     assert await doors.door.send_code(token, TO, MINE)
-    assert TO_A_MAILBOX_BY_A_LINK.burst == 9
     for network in range(2, 20):
         with contextlib.suppress(Denied):
             await doors.door.send_code(token, TO, replace(THEIRS, address=f"198.51.{network}.9"))
