@@ -23,6 +23,8 @@ STALLED_SECONDS = 30.0
 RECHECK_SECONDS = 1.0
 SUMMARY_SECONDS = 10.0
 RECHECK_TIMEOUT = 10.0
+# For reading what a visitor had sent who takes nothing any more.
+LAST_WORDS_SECONDS = 10.0
 LARGE = 128 * 1024  # bytes; larger frames are judged in a thread, so that reading one stalls no other channel
 
 Recheck = Callable[[], Awaitable[object]]
@@ -61,6 +63,7 @@ async def relay(
     every: float = RECHECK_SECONDS,
     summary_every: float = SUMMARY_SECONDS,
     stalled: float = STALLED_SECONDS,
+    last_words: float = LAST_WORDS_SECONDS,
     now: Callable[[], float] = time.monotonic,
 ) -> Summary:
     """Until one end closes, the guard closes, or the channel is cut; both ends are closed when this returns.
@@ -68,10 +71,11 @@ async def relay(
     `recheck` raises Denied when the channel may not go on; it is awaited every `every` seconds and before the first
     frame after that long a silence. `summary` gets what happened since its last call, each `summary_every` seconds in
     which something did; when it cannot record that, the channel ends (`store_unavailable`). A peer that takes no frame
-    for `stalled` seconds is dropped. Without an upstream the guard answers alone. Cancelling this drops both; `over` is
+    for `stalled` seconds is dropped; what a visitor had sent before the connection broke is carried for `last_words`
+    seconds though nothing can be sent back. Without an upstream the guard answers alone. Cancelling this drops both; `over` is
     told what happened as soon as it is known, before the ends are closed and though closing them be cancelled.
     """
-    work = _Relay(visitor, upstream, guard, cut, recheck, summary, over, every, summary_every, stalled, now)
+    work = _Relay(visitor, upstream, guard, cut, recheck, summary, over, every, summary_every, stalled, last_words, now)
     return await work.run()
 
 
@@ -82,6 +86,9 @@ class _End:
     why: str
     tell: Frame | None
     code: int = 0
+
+
+_LOST = _End("connection_lost", Frame.close(1012, "server_away"))
 
 
 class _Stalled(Exception):
@@ -103,6 +110,7 @@ class _Relay:
         every: float,
         summary_every: float,
         stalled: float,
+        last_words: float,
         now: Callable[[], float],
     ) -> None:
         self._visitor = visitor
@@ -115,6 +123,9 @@ class _Relay:
         self._every = every
         self._summary_every = summary_every
         self._stalled = stalled
+        self._last_words = last_words
+        # The visitor takes nothing any more; what was sent before may lie here still.
+        self._broken = asyncio.Event()
         self._now = now
         self._last_frame = now()
         # Both directions may write to one socket: one frame at a time.
@@ -130,7 +141,7 @@ class _Relay:
         for task in carrying:
             # A frame that waits on a slow peer is taken back in the moment of the cut.
             self._cut.at_once(task.cancel)
-        work = [self._watch_cut()]
+        work = [self._watch_cut(), self._watch_broken()]
         if self._recheck is not None:
             work.append(self._keep_checking(self._recheck))
         if self._summary is not None:
@@ -177,7 +188,7 @@ class _Relay:
                 return _End(f"{who}_stalled", Frame.close(1012, "server_slow"))
             if not isinstance(error, ConnectionError):
                 raise error
-        return _End("connection_lost", Frame.close(1012, "server_away"))
+        return _LOST
 
     def _denied(self, reason: Reason) -> _End:
         return _End(reason.value, close_frame(self._cut.kind, reason))
@@ -185,6 +196,11 @@ class _Relay:
     async def _watch_cut(self) -> _End:
         reason = await self._cut.wait()
         return _End(reason.value, self._cut.frame)
+
+    async def _watch_broken(self) -> _End:
+        await self._broken.wait()
+        await asyncio.sleep(self._last_words)
+        return _LOST
 
     async def _from_visitor(self) -> _End:
         while True:
@@ -241,10 +257,20 @@ class _Relay:
             async with asyncio.timeout(self._stalled), self._writing[id(socket)]:
                 if self._cut.reason is not None:
                     return False
-                await socket.send(frame)
+                if socket is not self._visitor:
+                    await socket.send(frame)
+                elif not self._broken.is_set():
+                    await self._tell_visitor(frame)
         except TimeoutError:
             raise _Stalled(socket) from None
         return True
+
+    async def _tell_visitor(self, frame: Frame) -> None:
+        try:
+            await self._visitor.send(frame)
+        except ConnectionError:
+            # A window that was closed while its last changes wait to be read. Its end stands behind them.
+            self._broken.set()
 
     async def _keep_checking(self, recheck: Recheck) -> _End:
         while True:

@@ -53,7 +53,7 @@ class Timeouts:
     connect: float = 5.0
     first_byte: float = 60.0
     idle: float = 60.0
-    closing: float = 1.0
+    closing: float = 10.0
     # Half of it is longer than a server is busy with one thing, and than ours may leave what it was sent unread.
     silent: float = 40.0
 

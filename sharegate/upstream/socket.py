@@ -24,6 +24,22 @@ class Channel(aiohttp.ClientWebSocketResponse):
         connection = response.connection
         self.transport = connection.transport if connection is not None else None
         self.answer = response
+        self._goodbye = asyncio.Lock()
+
+    async def close(self, *, code: int = aiohttp.WSCloseCode.OK, message: bytes = b"") -> bool:
+        # A reader that has just got something closes, too, when it comes back. Whoever was second would hear at once
+        # that all is over, and drop the connection within the first one's goodbye.
+        async with self._goodbye:
+            return await super().close(code=code, message=message)
+
+    async def receive(self, timeout: float | None = None) -> Any:
+        try:
+            return await super().receive(timeout)
+        except asyncio.CancelledError:
+            # A reader that went away is to the library a connection that broke: close() would not wait any more until
+            # the upstream has read what was sent.
+            self._close_code = None
+            raise
 
 
 def sendable(code: int, reason: str) -> tuple[int, bytes]:
@@ -37,12 +53,17 @@ def sendable(code: int, reason: str) -> tuple[int, bytes]:
 
 class UpstreamSocket:
     """Implements messages.Socket. `subprotocol` is what the upstream chose (empty: none). `remote`: the upstream is on
-    another machine."""
+    another machine.
+
+    The upstream's answer to our close is waited for, `closing` seconds: it has then read all that was sent before.
+    Dropping the connection while something of the upstream lies unread would take back what it has not read yet.
+    """
 
     def __init__(self, channel: Channel, *, closing: float = 1.0, remote: bool = False) -> None:
         self._channel = channel
         self._closing = closing
         self._ended = False
+        self._over = asyncio.Event()
         self.remote = remote
         self.subprotocol = channel.protocol or ""
 
@@ -65,7 +86,9 @@ class UpstreamSocket:
                 await self.close(frame.code, frame.reason)
                 return frame
             case aiohttp.WSMsgType.CLOSING:
-                # Our own close() woke this reader; it finishes the handshake itself.
+                # Our own close() woke this reader; it finishes the handshake itself. Whoever hears of the end before
+                # that would drop the connection, and with it what the upstream has not read yet.
+                await self._over.wait()
                 return Frame.close(1006)
         error = self._channel.exception() if message.type is not aiohttp.WSMsgType.ERROR else message.data
         self.abort()
@@ -99,6 +122,7 @@ class UpstreamSocket:
 
     def abort(self) -> None:
         self._ended = True
+        self._over.set()
         if self._channel.transport is not None:
             self._channel.transport.abort()
         # Gives the connection back to the connector, which would else count it for ever.

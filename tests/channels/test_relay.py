@@ -341,12 +341,34 @@ async def test_a_trail_that_cannot_be_written_ends_the_channel() -> None:
         assert (await house.work).ended == "store_unavailable"
 
 
-async def test_a_connection_that_breaks_while_sending_ends_the_channel() -> None:
-    """Told as lost; both ends are closed."""
-    async with House() as house:
+async def test_what_a_visitor_had_sent_is_carried_though_the_connection_broke_while_sending() -> None:
+    """A page that is closed while the gate tells it something, with changes of its own on the way."""
+    said = [Frame.binary(bytes([number])) for number in range(5)]
+    async with House(upstream_room=1) as house:
+        await house.visitor.say(*said)
+        house.visitor.vanish()
+        await house.upstream.say(NEWS, NEWS)
+        await house.upstream.read(4)
+        assert (await house.work).ended == "visitor_closed"
+        assert house.upstream.sent == said and house.visitor.sent == []
+
+
+async def test_a_broken_connection_that_does_not_end_ends_the_channel() -> None:
+    """Nobody is waited for without end."""
+    async with House(last_words=0.01) as house:
         house.visitor._gone = True
         await house.upstream.say(NEWS)
         assert (await house.work).ended == "connection_lost" and house.upstream.closed == [(1000, "")]
+
+
+async def test_a_cut_does_not_wait_for_what_a_visitor_had_sent() -> None:
+    """Also of a connection that is broken."""
+    async with House(upstream_room=1) as house:
+        await house.visitor.say(HELLO, HELLO, HELLO)
+        house.visitor._gone = True
+        await house.upstream.say(NEWS)
+        house.cut.cut(Reason.SHARE_REVOKED)
+        assert (await house.work).ended == "share_revoked" and house.upstream.sent == [HELLO]
 
 
 async def test_large_frames_are_judged_beside_the_loop_and_a_cut_does_not_wait_for_them() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import struct
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import aiohttp
 import pytest
@@ -399,6 +401,52 @@ async def test_closing_tells_the_upstream_code_and_reason(forwarder: AiohttpForw
         await asyncio.wait_for(done.wait(), 5)
         assert closes == [(8, struct.pack(">H", 4403) + b"revoked")]
         assert (await asyncio.wait_for(waiting, 5)).kind is FrameKind.CLOSE
+
+
+@pytest.mark.parametrize("reading", ["reads", "stops reading", "does not read"])
+async def test_what_was_sent_before_closing_is_read_by_a_slow_upstream(reading: str) -> None:
+    """A server that is busy, and answers what it reads: a connection that was dropped here meanwhile would answer that
+    with a reset, and the rest would be lost. So it is when the reader hears of the end, or was cancelled."""
+    read: list[bytes] = []
+    paused, busy, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = cast("asyncio.Transport", writer.transport)
+        read.append((await read_frame(reader))[1])
+        line.pause_reading()
+        paused.set()
+        await busy.wait()
+        for _ in range(2):  # the first is answered by a reset, the second fails and ends the connection
+            writer.write(frame(2, read[0]))
+            await asyncio.sleep(0.05)
+        line.resume_reading()
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while (told := await read_frame(reader))[0] != 8:
+                read.append(told[1])
+            writer.write(frame(8, told[1]))
+        done.set()
+
+    async def listen(socket: UpstreamSocket) -> None:
+        while (await socket.receive()).kind is not FrameKind.CLOSE:
+            pass
+        socket.abort()
+
+    async with scripted(accepting(talk)) as server, AiohttpForwarder() as forwarder:
+        socket = await forwarder.connect(server.upstream, CHANNEL)
+        listening = asyncio.create_task(listen(socket) if reading != "does not read" else asyncio.sleep(0))
+        await socket.send(Frame.binary(b"0"))
+        await paused.wait()
+        for number in range(1, 20):
+            await socket.send(Frame.binary(b"%d" % number))
+        if reading == "stops reading":
+            listening.cancel()
+            await asyncio.wait({listening})
+        closing = asyncio.create_task(socket.close(1000))
+        await asyncio.sleep(0.05)
+        busy.set()
+        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.gather(closing, listening, return_exceptions=True)
+        assert read == [b"%d" % number for number in range(20)]
 
 
 async def test_attack_an_upstream_that_keeps_talking_cannot_delay_the_close(forwarder: AiohttpForwarder) -> None:
