@@ -192,6 +192,7 @@ def _gate(
         house.addresses,
         now,
         role_sentence=house.policies.roles.sentence,
+        key=house.key,
         proofs=[PassphraseProof(house.pace)],
         mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
         full_addresses=config.full_addresses,

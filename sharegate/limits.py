@@ -128,6 +128,18 @@ def network(address: str) -> str:
     return str(parsed)
 
 
+@functools.lru_cache(maxsize=4096)
+def neighbourhood(address: str) -> str:
+    """What counts as one place where it matters that one person can easily have many networks: the /24 of an IPv4
+    address, the /48 of an IPv6 address."""
+    place = network(address)
+    try:
+        found = ipaddress.ip_network(place)
+    except ValueError:
+        return place
+    return str(found.supernet(new_prefix=48 if found.version == 6 else 24))
+
+
 class Running:
     """How many things of one key run at the same time."""
 

@@ -113,6 +113,7 @@ async def house(folder: Path, clock: Clock) -> AsyncIterator[House]:
                 ADDRESSES,
                 clock,
                 role_sentence=policies.roles.sentence,
+                key=b"k" * 32,
                 proofs=[PassphraseProof(clock)],
             ),
             knocks=Knocks(store, policies.sharing, clock),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Folding, Rate, Running, Steady, network
+from sharegate.limits import Buckets, Folding, Rate, Running, Steady, neighbourhood, network
 from tests.conftest import Clock
 
 R = Reason.REQUEST_LIMIT
@@ -155,10 +155,26 @@ def test_what_counts_as_one_place(one: str, other: str, same: bool) -> None:
     assert (network(one) == network(other)) is same
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.7", "192.0.2.8", True),
+        ("192.0.2.7", "192.0.3.7", False),
+        ("2001:db8:7::1", "2001:db8:7:ffff::1", True),
+        ("2001:db8:7::1", "2001:db8:8::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.200", True),
+        ("", "192.0.2.7", False),
+    ],
+)
+def test_what_counts_as_one_neighbourhood(one: str, other: str, same: bool) -> None:
+    """What one person can easily have many networks of."""
+    assert (neighbourhood(one) == neighbourhood(other)) is same
+
+
 @given(st.text(max_size=300))
 def test_any_address_is_some_place_of_bounded_size(address: str) -> None:
     """Nothing that a connection says of itself makes a long key or an error."""
-    assert len(network(address)) <= 64
+    assert len(network(address)) <= 64 and len(neighbourhood(address)) <= 64
 
 
 def test_what_can_be_caused_without_end_is_folded_into_counts(clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from sharegate.stores.retention import KNOCKS_KEPT
 from tests.gatehouse import Reply, gatehouse
 from tests.real.jupyter import JupyterServer
 from tests.real.mail import MailServerHere, running_mail
@@ -135,3 +137,33 @@ async def test_who_proved_an_address_at_an_open_link_is_forgotten_by_their_name(
         events = str(await gate.events(share=made["share"]["id"]))
         assert "bo@berkeley.edu" not in events and events.count("cy@berkeley.edu") >= 2
         assert "bo@berkeley.edu" not in str(await gate.call("GET", "visits"))
+
+
+@pytest.mark.parametrize("verb", ["admit", "refuse"])
+async def test_who_proved_an_address_and_knocked_is_shown_with_it_and_forgotten_with_it(
+    tmp_path: Path, jupyter: JupyterServer, mail: MailServerHere, verb: str
+) -> None:
+    """The owner sees the address beside the name that was typed. By the name everything goes that was recorded under
+    the address, also when the knock's record is gone."""
+    async with gatehouse(tmp_path, jupyter, smtp_port=mail.port) as gate:
+        made = await gate.share(domain="berkeley.edu", anyone=True, ask=True)
+        door = gate.door(made["share"]["id"])
+        token = urlsplit(made["links"][0]["url"]).fragment
+        asked = await gate.post("/join/code", {"token": token, "email": TO}, door)
+        body = {"token": token, "name": "Zwetlana", "email": TO, "code": code_in((await mail.next()).text)}
+        waiting = await gate.post("/join/knock", body, {**door, **browser_of(asked)})
+        (knock,) = (await gate.call("GET", "knocks"))["knocks"]
+        assert (knock["id"], knock["name"], knock["email"], knock["lacks"]) == (
+            *(waiting.json["knock"], "Zwetlana", TO),
+            [],
+        )
+        await gate.call("POST", f"knocks/{knock['id']}/{verb}")
+        visits = (await gate.call("GET", "visits"))["visits"]
+        assert [visit["badge"] for visit in visits] == ([f"✓ {TO}"] if verb == "admit" else [])
+        (proved,) = [event for event in await gate.events() if event["action"] == "code.proved"]
+        assert (proved["detail"], proved["name"]) == (knock["id"], TO)
+        await gate.running.gate._store.prune(time.time() + KNOCKS_KEPT + 60)
+        await gate.call("POST", "audit/erase", {"person": "Zwetlana"})
+        events = str(await gate.events())
+        assert TO not in events and "Zwetlana" not in events
+        assert TO not in str(await gate.call("GET", "visits"))

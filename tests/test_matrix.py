@@ -579,3 +579,63 @@ async def test_the_share_token_of_a_program_never_reaches_the_server(
     assert list(sent) == [b"/api/contents/sub/shared?content=1", b"/lab/extensions/x/static/a.js", b"/static/x.js?v=1"]
     assert f"token {TOKEN}".encode() in sent[b"/api/contents/sub/shared?content=1"]
     assert all(who.cookie.encode() not in head for head in recorder.requests)
+
+
+# -- from outside: one answer ------------------------------------------------------------------------------------------
+
+# Each state of a share and of a link that the door or a program would be told of, and some at once.
+STATES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "open": ({}, {}),
+    "share revoked": ({"revoked": 1.0}, {}),
+    "share expired": ({"expires": 1.0}, {}),
+    "share paused": ({"paused": True}, {}),
+    "share suspended": ({"suspended": True}, {}),
+    "for browsers": ({"clients": False}, {}),
+    "link revoked": ({}, {"revoked": 1.0}),
+    "link expired": ({}, {"expires": 1.0}),
+    "link paused": ({}, {"paused": True}),
+    "replaced": ({}, {"serial": 2}),
+    "full": ({}, {"visits": 0}),
+    "all": ({"paused": True, "suspended": True}, {"serial": 3, "paused": True, "revoked": 1.0}),
+    **{name: ({}, condition) for name, condition in CONDITIONS.items() if name != "outside"},
+}
+
+
+async def test_attack_from_outside_a_links_networks_every_state_is_one_answer(
+    gate: Gatehouse, recorder: Recorder
+) -> None:
+    """Whatever is posted at the door, and whatever a program asks: the same status and words, for every state of the
+    share and the link, by a door that cannot be told from another; and the server is not asked."""
+    store = gate.running.gate._store
+    answers: dict[str, set[tuple[Any, ...]]] = {}
+    for of_share, of_link in STATES.values():
+        body = {"path": "sub/shared", "server": "rec2345", "for": ["A"], "clients": True}
+        made = await gate.call("POST", "shares", body)
+        link, share = made["links"][0], made["share"]["id"]
+        token = link["url"].partition("#")[2]
+        await store.change_link(link["id"], networks=("192.0.2.0/24", "2001:db8::/32"), **of_link)
+        if of_share:
+            await store.change_share(share, **of_share)
+        door, before = gate.door(share), len(recorder.requests)
+        for path, more in (
+            ("about", {}),
+            ("", {"name": "Eve"}),
+            ("", {"name": "Eve", "passphrase": "green bicycle", "code": "23456789", "email": "eve@example.org"}),
+            ("code", {"email": "eve@example.org"}),
+            ("code", {"email": "eve@evil.example"}),
+            ("knock", {"name": "Eve"}),
+            ("knock", {"name": "Eve", "same_person": True, "passphrase": "green bicycle"}),
+        ):
+            reply = await gate.post(f"/join/{path}".rstrip("/"), {"token": token, **more}, door)
+            told = reply.json if path == "about" else (reply.public, reply.json["error"]["message"])
+            answers.setdefault(f"{path} {sorted(more)}", set()).add((reply.status, str(told)))
+        who = await gate.program(made)
+        for example in (*BESIDE, *(example for _, example in EXAMPLES[::25])):
+            if "token=" in example.target or example.target in OF_THE_DOOR or example.expect == "bad_path":
+                continue
+            reply = await ask(who, example)
+            public = "" if example.method == "HEAD" else reply.public
+            answers.setdefault(f"{example.method} {example.target}", set()).add((reply.status, public))
+        assert asked_since(recorder, before) == []
+    assert {what: told for what, told in answers.items() if len(told) != 1} == {}
+    assert {status for what, told in answers.items() for status, _ in told if not what.startswith("about")} == {403}

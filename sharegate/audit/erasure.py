@@ -70,17 +70,29 @@ class Erasure:
 
     async def knocked(self, visits: Iterable[str]) -> frozenset[str]:
         """The knocks by which these visits were let in. The records of knocks go after a while, the entries stay."""
-        found: set[str] = set()
-        for visit in visits:
-            asked = Query(visit=visit, action=Action.KNOCK_ADMITTED.value, limit=_PAGE)
-            after: Mark | None = None
-            while True:
-                page = await self._store.page(asked, after)
-                found.update(opened(one).detail for one in page.events)
-                after = page.after
-                if after is None:
-                    break
-        return frozenset(found - {""})
+        asked = [Query(visit=visit, action=Action.KNOCK_ADMITTED.value, limit=_PAGE) for visit in visits]
+        return frozenset({event.detail for query in asked async for event in self._events(query)} - {""})
+
+    async def knocked_as(self, names: frozenset[str]) -> frozenset[str]:
+        """The knocks of those who said one of these (folded) names: for what is recorded of them otherwise."""
+        asked = Query(action=Action.KNOCK_MADE.value, limit=_PAGE)
+        return frozenset({event.detail async for event in self._events(asked) if folded(event.name) in names} - {""})
+
+    async def proved(self, ids: frozenset[str]) -> frozenset[str]:
+        """The addresses that were proved for these visits and knocks."""
+        asked = Query(action=Action.CODE_PROVED.value, limit=_PAGE)
+        events = self._events(asked)
+        return frozenset({event.name async for event in events if event.visit in ids or event.detail in ids} - {""})
+
+    async def _events(self, asked: Query) -> AsyncIterator[AuditEvent]:
+        after: Mark | None = None
+        while True:
+            page = await self._store.page(asked, after)
+            for one in page.events:
+                yield opened(one)
+            after = page.after
+            if after is None:
+                return
 
     async def several(self) -> bool:
         """Whether more than one gate has written."""

@@ -92,6 +92,8 @@ def knock(one: Json) -> str:
         says = f"Somebody who says they are {owner or 'the same person'}" + (f' ("{name}")' if name else "")
     else:
         says = f'"{name}"' if name else "Somebody"
+    if one.get("email"):
+        says += f" (✓ {shown(one['email'], 60)})"
     way = "the address of a page of" if one.get("by_address") else "with"
     text = f"{says} is at the door {way} {link}"
     return f"{text} (came from {shown(one.get('came_from'), 20)})" if one.get("came_from") else text

@@ -227,7 +227,7 @@ class Erasing:
             ]
             links += own
             visits += _with_devices(theirs, of_visits)
-            knocks += [knock for knock in of_knocks if folded(knock.name) == name]
+            knocks += [knock for knock in of_knocks if name in (folded(knock.name), folded(knock.email))]
         return await self._found(visits, links, knocks, frozenset({name}))
 
     async def _found(
@@ -235,11 +235,16 @@ class Erasing:
     ) -> _Found:
         let_in = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
         knocked: list[Visit | Knock] = [*knocks, *let_in]
-        addresses = [*(visit.email for visit in visits), *(link.recipient for link in links)]
+        # The records of knocks go after a while, what the history has of them does not.
+        ids = _ids(knocks) | await self._erasure.knocked(_ids(let_in))
+        if names:
+            ids |= await self._erasure.knocked_as(names)
+        addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}
+        addresses |= {link.recipient for link in links} | await self._erasure.proved(ids | _ids(visits))
         whose = Whose(
             visits=_ids(visits),
             links=_ids(links),
-            knocks=_ids(knocks) | await self._erasure.knocked(_ids(let_in)),
+            knocks=ids,
             # What they proved is recorded by their address, cut as the trail cuts names.
             names=names | {folded(safe_text(one, LIMITS["name"])) for one in addresses if one},
             signs=frozenset((one.link, folded(one.name)) for one in knocked if one.name),

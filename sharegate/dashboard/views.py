@@ -9,7 +9,7 @@ from typing import Any
 from sharegate.audit.bounds import truncated
 from sharegate.errors import Denied
 from sharegate.shares.authenticate import check_link, check_share, check_visit
-from sharegate.shares.conditions import missing
+from sharegate.shares.conditions import missing, unproved
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
@@ -224,6 +224,8 @@ class Views:
             "link_name": link.name if link else "",
             "role": self.role(share, link).value,
             "name": knock.name,
+            "email": knock.email,
+            "lacks": [need.value for need in unproved(link, knock)] if link else [],
             "same_person": knock.same_person,
             "by_address": knock.by_address,
             "came_from": await self.visit_label(origin) if origin else "",

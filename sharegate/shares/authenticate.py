@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.conditions import NEEDED, closed, needs, unmet
+from sharegate.shares.conditions import NEEDED, closed, needs, outside, unmet
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import Grant, Link, Role, Share, Visit, VisitKind
 from sharegate.shares.roles import RoleTable
@@ -75,6 +75,12 @@ def check_met(link: Link, visit: Visit, peer: str, now: float) -> None:
     reason = unmet(link, visit, peer, now)
     if reason is not None:
         raise Denied(reason)
+
+
+def check_inside(link: Link, peer: str) -> None:
+    """Whether the link is for whoever asks from this address at all."""
+    if outside(link, peer):
+        raise Denied(Reason.OUTSIDE_NETWORKS)
 
 
 def check_open_for(link: Link, peer: str, now: float) -> None:

@@ -1,7 +1,8 @@
 """Conditions of a link: from where and from when it lets in, and what whoever comes has to prove first.
 
-Decides on plain values. Where and when hold for everybody. What is to be proved does not hold for whom the owner let in
-by hand, for nobody can vouch for them better.
+Decides on plain values. Where and when hold for everybody. What is to be proved is not asked of whom the owner let in
+by hand, for nobody can vouch for them better. On what they did prove before, the owner relied: it has to go on being
+what the link asks for, as with everybody else.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 import idna
 
 from sharegate.errors import Invalid, Reason
-from sharegate.shares.model import Link, LinkKind, Visit, VisitKind
+from sharegate.shares.model import Knock, Link, LinkKind, Visit, VisitKind
 
 MOST_NETWORKS = 50
 MOST_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
@@ -58,13 +59,17 @@ def unmet(link: Link, visit: Visit, peer: str, now: float) -> Reason | None:
 
 def closed(link: Link, peer: str, now: float) -> Reason | None:
     """Why the link lets nobody in from there, or nobody yet."""
-    if link.kind is LinkKind.PREVIEW:
-        return None
-    if link.networks and not inside(link.networks, peer):
+    if outside(link, peer):
         return Reason.OUTSIDE_NETWORKS
-    if now < link.not_before:
+    if link.kind is not LinkKind.PREVIEW and now < link.not_before:
         return Reason.NOT_YET
     return None
+
+
+def outside(link: Link, peer: str) -> bool:
+    """Whether the link is for other networks than this address is in. Looked at before anything else of a link: from
+    there nobody is told how it stands."""
+    return link.kind is not LinkKind.PREVIEW and bool(link.networks) and not inside(link.networks, peer)
 
 
 def needs(link: Link) -> tuple[Need, ...]:
@@ -85,8 +90,19 @@ def missing(link: Link, visit: Visit | None) -> tuple[Need, ...]:
     if visit is None or not asked:
         return asked
     if let_in(visit):
-        return ()
+        return lapsed(link, visit)
     return tuple(need for need in asked if not _proved(need, link, visit))
+
+
+def lapsed(link: Link, shown: Visit | Knock) -> tuple[Need, ...]:
+    """What was proved once and is not what the link asks for any more: another recipient, another passphrase."""
+    given = {Need.PASSPHRASE: shown.passphrase, Need.EMAIL: shown.email}
+    return tuple(need for need in needs(link) if given.get(need) and not _proved(need, link, shown))
+
+
+def unproved(link: Link, knock: Knock) -> tuple[Need, ...]:
+    """What the link asks for beside the owner's word, and whoever knocks has not shown."""
+    return tuple(need for need in needs(link) if need is not Need.APPROVAL and not _proved(need, link, knock))
 
 
 def let_in(visit: Visit) -> bool:
@@ -94,12 +110,12 @@ def let_in(visit: Visit) -> bool:
     return visit.admitted or visit.kind is VisitKind.KNOCK
 
 
-def _proved(need: Need, link: Link, visit: Visit) -> bool:
+def _proved(need: Need, link: Link, shown: Visit | Knock) -> bool:
     match need:
         case Need.PASSPHRASE:
-            return visit.passphrase == fingerprint(link.passphrase)
+            return shown.passphrase == fingerprint(link.passphrase)
         case Need.EMAIL:
-            return email_fits(link, visit.email)
+            return email_fits(link, shown.email)
     return False
 
 

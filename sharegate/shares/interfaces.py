@@ -116,7 +116,8 @@ class ShareStore(Protocol):
     async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link:
         """The same for a link and its open visits."""
 
-    async def change_visit(self, id: str, **fields: Any) -> Visit: ...
+    async def change_visit(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Visit:
+        """The same for a visit."""
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
         """Store a visit unless `seats` visits of its link hold a seat already: then Denied(`seats_taken`).

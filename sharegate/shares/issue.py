@@ -66,7 +66,7 @@ class NewLink:
     networks: tuple[str, ...] = ()
     ask: bool = False
     passphrase: str = dataclasses.field(default="", repr=False)
-    recipient: str = ""
+    recipient: str = dataclasses.field(default="", repr=False)
     domain: str = ""
 
 

@@ -220,7 +220,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Knock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided."""
+    """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided. `passphrase`
+    and `email` are what they proved before, as in a visit's record, which gets them."""
 
     id: str
     share: str
@@ -236,6 +237,8 @@ class Knock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     visit: str = ""
     address: str = ""
     agent: str = ""
+    passphrase: str = ""
+    email: str = ""
 
     def __repr__(self) -> str:
         return f"<Knock {self.id} on link {self.link} ({self.state.value})>"

@@ -162,6 +162,13 @@ def add_link(connection: sqlite3.Connection, written: list[Written], link: Link)
     add(connection, written, link)
 
 
+def change_visit(
+    connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
+) -> Visit:
+    check_still(find(connection, Visit, id), was)
+    return change(connection, written, Visit, id, fields)
+
+
 def open_visit(connection: sqlite3.Connection, written: list[Written], visit: Visit, seats: int | None) -> Visit:
     """A visit of a kind that needs no place is never refused one. `visit.created` is the time now."""
     link = find(connection, Link, visit.link)

@@ -104,4 +104,4 @@ def forget(
         with suppress(NotFound):
             waits = records.find(connection, Knock, id).state is KnockState.WAITING
             gone = {"state": KnockState.GONE} if waits else {}
-            records.change(connection, written, Knock, id, {**nobody, **gone})
+            records.change(connection, written, Knock, id, {**nobody, "email": "", **gone})

@@ -131,9 +131,9 @@ class SqliteStore(Mirrored, VersionTables):
             lambda connection, written: records.change_link(connection, written, id, fields, was or {})
         )
 
-    async def change_visit(self, id: str, **fields: Any) -> Visit:
+    async def change_visit(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Visit:
         return await self._writer.run(
-            lambda connection, written: records.change(connection, written, Visit, id, fields)
+            lambda connection, written: records.change_visit(connection, written, id, fields, was or {})
         )
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:

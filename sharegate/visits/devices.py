@@ -60,6 +60,7 @@ class Devices:
         if origin is None or share is None or link is None or comer.share not in ("", share.id):
             at.failures.spend(place, 2)
             raise Denied(Reason.DEVICE_CODE_INVALID)
+        await at.check_inside(share, link, comer)
         at.authenticator.check_standing(share, link)
         check_visit(origin, at.now())
         try:

@@ -43,6 +43,7 @@ class _Open(msgspec.Struct, forbid_unknown_fields=True):
 class _Mail(msgspec.Struct, forbid_unknown_fields=True):
     token: str
     email: str = ""
+    passphrase: str = ""
 
 
 class _Knock(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,7 +116,7 @@ class Doorstep:
             return self._enter(await self._named(self._door.open, opened.token, opened.name, comer, shown))
         if segments == ("code",):
             mail = await _read(request, _Mail)
-            to, browser = await self._door.send_code(mail.token, mail.email, comer)
+            to, browser = await self._door.send_code(mail.token, mail.email, comer, Shown(mail.passphrase))
             place = self._site.addresses.of(share).browser_cookie
             return _json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
         if segments == ("knock",):

@@ -13,12 +13,15 @@ from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, Vis
 @dataclass(frozen=True, slots=True)
 class Comer:
     """Who stands at the door: the value of the browser's cookie (or empty), address, agent, and the share whose door it
-    is (empty: the door of all)."""
+    is (empty: the door of all). `visit` or `knock` is what they have or will have if they prove what they are asked
+    for."""
 
     browser: str
     address: str
     agent: str
     share: str = ""
+    visit: str = ""
+    knock: str = ""
 
     @property
     def browser_hash(self) -> str:

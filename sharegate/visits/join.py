@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+import msgspec
+
 from sharegate.audit.events import Action
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
@@ -16,16 +18,16 @@ from sharegate.limits import Buckets, Rate
 from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, new_secret
-from sharegate.shares.conditions import Need, closed, missing
+from sharegate.shares.conditions import Need, closed, missing, outside
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits import told
 from sharegate.visits.devices import Devices
 from sharegate.visits.entry import Comer, Entry, Waiting
-from sharegate.visits.knocking import SEATED, Knocking
+from sharegate.visits.knocking import Knocking
 from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
-from sharegate.visits.threshold import FAILURES, JOINS, Threshold
+from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
 from sharegate.visits.unrecorded import KEY_REFUSED
 
 # Each visit is a record that is kept: leaving and opening again does not fill the store.
@@ -44,17 +46,19 @@ class Door:
         now: Callable[[], float],
         *,
         role_sentence: Callable[[Role], str],
+        key: bytes,
         proofs: Iterable[Proof] = (),
         mailed: Mailed | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
         joins: Rate = JOINS,
+        at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
         new_visits: Rate = NEW_VISITS,
         pace: Callable[[], float] | None = None,
     ) -> None:
-        """`proofs` are the ways to show what links ask for, beside a code that is `mailed`. `pace` is the clock of the
-        limits, where that is another than the time of day."""
+        """`proofs` are the ways to show what links ask for, beside a code that is `mailed`. `key` is a secret that all
+        gates of a store have. `pace` is the clock of the limits, where that is another than the time of day."""
         self._at = Threshold(
             store,
             authenticator,
@@ -63,6 +67,7 @@ class Door:
             now,
             full_addresses=full_addresses,
             joins=joins,
+            at_a_link=at_a_link,
             failures=failures,
             pace=pace,
         )
@@ -72,7 +77,7 @@ class Door:
         self._recorded = told.recorded(full_addresses=full_addresses)
         self._shared_origin = shared_origin
         self._new_visits = Buckets(new_visits, pace or now)
-        self._knocking = Knocking(self._at, self._proofs)
+        self._knocking = Knocking(self._at, self._proofs, key)
         self._devices = Devices(self._at)
         self.knock_by_address = self._knocking.by_address
         self.knock_state = self._knocking.state
@@ -86,8 +91,7 @@ class Door:
         now. From outside its networks, only who shares."""
         at = self._at
         share, link, current = await at.by_link(token, comer, cost=0.25)
-        reason = closed(link, comer.address, at.now())
-        if reason is Reason.OUTSIDE_NETWORKS:
+        if outside(link, comer.address):
             return told.outside(share)
         why, since = told.ended(share, link, current, at.now())
         needs = missing(link, await at.visit_of(link, comer))
@@ -95,10 +99,10 @@ class Door:
             state = "paused"
         elif why:
             state = "ended"
-        elif reason is Reason.NOT_YET:
+        elif closed(link, comer.address, at.now()) is Reason.NOT_YET:
             state = "not_yet"
         else:
-            state = await self._seat_state(link, comer)
+            state = await at.seat_state(link, comer)
         role = min(link.role or share.role, share.role, key=list(Role).index)
         return {
             **told.whole(share, link, hidden=Need.PASSPHRASE in needs or Need.EMAIL in needs),
@@ -123,19 +127,25 @@ class Door:
         asks for, limits.
         """
         at = self._at
-        share, link, current = await at.by_link(token, comer, cost=1)
+        share, link, current = await at.arrive(token, comer)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         at.authenticator.check_standing(share, link)
         mine = await at.visit_of(link, comer)
         needs = missing(link, mine)
         preview = link.kind is LinkKind.PREVIEW
+        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
         visit_name = (share.owner if preview else link.name or clean_name(name)) if mine is None else mine.name
+        visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name)
         try:
             at.check_open(link, comer)
+            # No code is spent in vain.
             if Need.EMAIL in needs and Need.APPROVAL not in needs:
-                await self._check_place(share, link, comer)  # no code is spent in vain
-            proving = self._proofs.prove(link, needs, shown, comer, known=mine is not None)
+                await self._check_place(share, link, comer)
+            if mine is None and (wait := self._new_visits.wait(link.id)):
+                raise Denied(Reason.JOIN_LIMIT, "new visits", wait=wait)
+            whose = replace(comer, visit=(mine or visit).id)
+            proving = self._proofs.prove(link, needs, shown, whose, known=mine is not None)
             proved = await at.unrecorded.whole(proving)
         except Denied as denied:
             await at.refused(share, link, comer, denied)
@@ -143,8 +153,7 @@ class Door:
         if mine is not None:
             return await at.reenter(share, mine, comer, proved=proved)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
-        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
-        visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name, proved)
+        visit = msgspec.structs.replace(visit, **proved)
         visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
         return at.entry(share, visit, cookie, browser)
 
@@ -175,18 +184,20 @@ class Door:
         """Knock with a link (knocking.py)."""
         return await self._knocking.by_link(token, name, same_person, comer, shown)
 
-    async def send_code(self, token: str, email: str, comer: Comer) -> tuple[str, str]:
+    async def send_code(self, token: str, email: str, comer: Comer, shown: Shown = NOTHING) -> tuple[str, str]:
         """A click on "Send me a code": to whom it goes, as the page may show it, and the value of the browser's cookie.
+        Where a passphrase is asked for, too, no mail goes out for whoever does not show it.
 
         Raises Denied as `open` does, and: `bad_body` (the link asks for no address), `other_domain`, `mail_limit`,
         `mail_unavailable`.
         """
         at = self._at
-        share, link, current = await at.by_link(token, comer, cost=1)
+        share, link, current = await at.arrive(token, comer)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         at.authenticator.check_standing(share, link)
-        needs = missing(link, await at.visit_of(link, comer))
+        mine = await at.visit_of(link, comer)
+        needs = missing(link, mine)
         if Need.EMAIL not in needs:
             raise Denied(Reason.BAD_BODY, "no address is asked for")
         if self._mailed is None:
@@ -196,7 +207,10 @@ class Door:
             at.check_open(link, comer)
             if Need.APPROVAL not in needs:
                 await self._check_place(share, link, comer)
-            sending = self._mailed.send(share, link, email, replace(comer, browser=browser))
+            comer = replace(comer, browser=browser, visit=mine.id if mine is not None else "")
+            first = [need for need in needs if need is Need.PASSPHRASE]
+            await at.unrecorded.whole(self._proofs.prove(link, first, shown, comer, known=mine is not None))
+            sending = self._mailed.send(share, link, email, comer)
             return await at.unrecorded.whole(sending), browser
         except Denied as denied:
             await at.refused(share, link, comer, denied)
@@ -204,7 +218,7 @@ class Door:
 
     async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
         """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
-        state = await self._seat_state(link, comer)
+        state = await self._at.seat_state(link, comer)
         if state in ("in_use", "full"):
             reason = Reason.LINK_IN_USE if state == "in_use" else Reason.SEATS_TAKEN
             await self._at.record(Action.LINK_REFUSED, share, link, comer, reason=reason)
@@ -215,15 +229,3 @@ class Door:
         await self._at.unrecorded.finished()
         if self._mailed is not None:
             await self._mailed.finished()
-
-    async def _seat_state(self, link: Link, comer: Comer) -> str:
-        at = self._at
-        if await at.visit_of(link, comer) is not None:
-            return "reenter"
-        open_visits = await at.store.visits(link.share, link=link.id, open_only=True)
-        if link.kind is LinkKind.PREVIEW:
-            return "in_use" if open_visits else "open"
-        seated = sum(1 for visit in open_visits if visit.kind in SEATED)
-        if link.visits is not None and seated >= link.visits:
-            return "in_use" if link.kind is LinkKind.PERSON else "full"
-        return "open"

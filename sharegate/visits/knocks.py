@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sharegate.errors import Denied, Invalid, NotFound, Refused
 from sharegate.shares.agreed import check_agreed, check_still_agreed
 from sharegate.shares.authenticate import check_link, check_share
+from sharegate.shares.conditions import lapsed
 from sharegate.shares.interfaces import HandOut, ShareStore
 from sharegate.shares.model import Knock, KnockState, Role, Visit, VisitKind, new_id
 
@@ -20,7 +21,8 @@ class Knocks:
         self._now = now
 
     async def admit(self, knock_id: str, role: str | None) -> tuple[Knock, Visit]:
-        """Let them in as `role` (None: the link's), for this visit only. The visit opens when their browser asks."""
+        """Let them in as `role` (None: the link's), for this visit only. The visit opens when their browser asks. What
+        they proved has to be what the link asks for still; what they did not prove, nobody asks them for."""
         knock = await self._waiting(knock_id)
         share = await self._store.share(knock.share)
         link = await self._store.link(knock.link)
@@ -35,6 +37,12 @@ class Knocks:
         if role is not None and role not in [known.value for known in self._rules.roles]:
             raise Invalid(
                 "role", f"{role!r} is no role that can be given", "Choose from " + ", ".join(self._rules.roles)
+            )
+        if lapsed(link, knock):
+            raise Refused(
+                "proof_lapsed",
+                "what they proved is not what the link asks for by now",
+                "Refuse the knock; they can knock again, with what it asks for now",
             )
         await check_agreed(self._rules, self._store)
         visit = Visit(
@@ -51,6 +59,8 @@ class Knocks:
             expires=min(share.expires, link.expires),
             address=knock.address,
             agent=knock.agent,
+            passphrase=knock.passphrase,
+            email=knock.email,
         )
         try:
             decided = await self._store.decide_knock(knock.id, state=KnockState.ADMITTED.value, at=now, visit=visit)

@@ -13,7 +13,6 @@ it has heard whom it is for. What becomes of the mail, the owner reads in the hi
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import logging
 from collections.abc import Callable
@@ -21,7 +20,6 @@ from collections.abc import Callable
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, Reason, StoreUnavailable, Unsent
-from sharegate.limits import Buckets, Rate, network
 from sharegate.mail.interfaces import Mailer, Sending
 from sharegate.mail.model import Message, masked
 from sharegate.mail.words import code_message
@@ -30,6 +28,7 @@ from sharegate.shares.conditions import Need, clean_email, email_fits
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import ALPHABET, Link, MailCode, Share, new_id
 from sharegate.visits.entry import Comer
+from sharegate.visits.mail_limits import MailLimits
 from sharegate.visits.proving import Shown
 
 log = logging.getLogger("sharegate.visits")
@@ -38,14 +37,6 @@ MINUTES = 10
 TRIES = 5
 _LENGTH = 8
 _LONGEST_TYPED = 40
-
-
-# How many mails may be asked for: to an address, for a link, from a network, of this gate. A class of sixty opens one
-# link from one network within a minute.
-TO_AN_ADDRESS = Rate(per=6, seconds=3600, burst=3)
-FOR_A_LINK = Rate(per=120, seconds=3600, burst=60)
-FROM_A_NETWORK = Rate(per=120, seconds=3600, burst=60)
-OF_A_GATE = Rate(per=600, seconds=3600, burst=200)
 
 
 class Mailed:
@@ -71,8 +62,7 @@ class Mailed:
         self._key = hmac.digest(key, b"sharegate mailed codes", "sha256")
         self._gate = gate
         self._now = now
-        rates = (TO_AN_ADDRESS, FOR_A_LINK, FROM_A_NETWORK, OF_A_GATE)
-        self._limits = [Buckets(rate, pace or now) for rate in rates]
+        self._limits = MailLimits(pace or now)
         self._sending: set[asyncio.Task[None]] = set()
 
     # -- asking -----------------------------------------------------------------------------------------------------
@@ -86,8 +76,20 @@ class Mailed:
         email = address(link, typed)
         if self._mailer is None:
             raise Denied(Reason.MAIL_UNAVAILABLE, "no mail server is set")
-        keys = (_mailbox(email), link.id, network(comer.address), "")
-        self._take(keys)
+        taken = self._limits.take(email, link.id, comer.address)
+        try:
+            sending, message = await self._begin(share, link, email, comer)
+        except BaseException:
+            taken.give_back()  # nobody was written to
+            raise
+        task = asyncio.create_task(self._deliver(sending, message, link, comer, email), name="mailing a code")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        return masked(email) if link.recipient else email
+
+    async def _begin(self, share: Share, link: Link, email: str, comer: Comer) -> tuple[Sending, Message]:
+        """A mail server that takes mail from us, and a code that is kept and recorded, in a message to `email`."""
+        assert self._mailer is not None
         code = new_id(_LENGTH).upper()
         try:
             message = code_message(email, code, owner=share.owner, share=share.name, gate=self._gate, minutes=MINUTES)
@@ -95,8 +97,7 @@ class Mailed:
             raise Denied(Reason.MAIL_UNAVAILABLE, f"{invalid.field} {invalid.problem}") from None
         try:
             sending = await self._mailer.begin()
-        except Unsent as unsent:
-            self._limits[0].give_back(keys[0], 1)  # nobody was written to
+        except Unsent as unsent:  # fails closed: who has no code does not get in
             log.warning("%s. %s", unsent, unsent.remedy)
             raise Denied(Reason.MAIL_UNAVAILABLE, str(unsent)) from None
         try:
@@ -111,10 +112,7 @@ class Mailed:
         except BaseException:
             await sending.end()
             raise
-        task = asyncio.create_task(self._deliver(sending, message, link, comer, email), name="mailing a code")
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
-        return masked(email) if link.recipient else email
+        return sending, message
 
     async def finished(self) -> None:
         """Wait for what is being sent, which takes seconds at most."""
@@ -132,14 +130,6 @@ class Mailed:
                 pass  # fails open: nobody gets in by a mail that was not sent
         except Exception:  # fails closed: without the mail nobody has the code
             log.exception("mailing a code")
-
-    def _take(self, keys: tuple[str, ...]) -> None:
-        """One of each, or of none."""
-        wait = max(limit.wait(key) for limit, key in zip(self._limits, keys, strict=True))
-        if wait:
-            raise Denied(Reason.MAIL_LIMIT, "too many mails", wait=wait)
-        for limit, key in zip(self._limits, keys, strict=True):
-            limit.take(key, 1, Reason.MAIL_LIMIT)
 
     # -- taking -----------------------------------------------------------------------------------------------------
 
@@ -178,7 +168,8 @@ class Mailed:
                 actor="stranger",
                 share=link.share,
                 link=link.id,
-                detail=failed,
+                visit=comer.visit,
+                detail=failed or comer.knock,
                 name=email,
                 address=comer.address,
                 agent=comer.agent,
@@ -209,9 +200,3 @@ def _place(link: Link, comer: Comer) -> str:
     """Of the one code that a browser may have for a link. Another browser's stays: who has the link, too, must not be
     able to spend what somebody is just typing."""
     return secret_hash(f"{link.id}\0{comer.browser_hash}")
-
-
-def _mailbox(email: str) -> str:
-    """What counts as one mailbox: most servers put `ann+anything@…` into Ann's. Nothing is kept of the address."""
-    local, _, domain = email.rpartition("@")
-    return hashlib.sha256(f"{local.partition('+')[0]}@{domain}".encode()).hexdigest()

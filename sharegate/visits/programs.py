@@ -21,7 +21,7 @@ from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab.synthetic import json_answer
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.messages import Headers, Request, Response
-from sharegate.shares.authenticate import Authenticator, check_open_for_programs
+from sharegate.shares.authenticate import Authenticator, check_inside, check_open_for_programs
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.pages import negotiate
@@ -155,12 +155,13 @@ class Programs:
     async def enter(self, asked: Asked, share_id: str) -> Grant:
         """The grant of the visit that goes with a token, which the first use makes.
 
-        Denied: `bad_credential` (not ours, or of another share), `link_replaced`, `clients_off`, why it ended, what the
-        link asks for, `join_limit`.
+        Denied: `bad_credential` (not ours, or of another share), `outside_networks` before all that the link's state
+        would tell, `link_replaced`, `clients_off`, why it ended, what the link asks for, `join_limit`.
         """
         share, link, current = await self._authenticator.by_link(asked.token)
         if share.id != share_id:
             raise Denied(Reason.BAD_CREDENTIAL, "a token of another share")
+        check_inside(link, asked.request.peer)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         self._authenticator.check_standing(share, link)

@@ -1,4 +1,4 @@
-"""What every way in has in common: limits, new visits and their cookies, records of who came.
+"""What every way in has in common: limits, from where, new visits and their cookies, records of who came.
 
 Limits use all of an address, whatever is kept of it.
 """
@@ -8,24 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-import msgspec
-
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.authenticate import Authenticator, check_open_for, new_secret, secret_hash
+from sharegate.shares.authenticate import Authenticator, check_inside, check_open_for, new_secret, secret_hash
 from sharegate.shares.conditions import ASKED_FOR, missing
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Link, Share, Visit, VisitKind, new_id
+from sharegate.shares.model import Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.entry import Comer, Entry
 from sharegate.visits.unrecorded import Unrecorded
 
+# By whoever has no link to show: device codes, addresses of pages.
 JOINS = Rate(per=60, seconds=60, burst=30)
+# From one network at one link: a class of sixty looks, asks for a code, mistypes it and opens, all within a minute.
+AT_A_LINK = Rate(per=120, seconds=60, burst=240)
+# How a knock stands is asked every two seconds by each who waits: by a class as well.
+POLLS = Rate(per=6000, seconds=60, burst=3000)
 FAILURES = Rate(per=20, seconds=60, burst=20)
 FOLD_SECONDS = 10.0
+SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
 _ASKED_IN_VAIN = ASKED_FOR | {Reason.PASSPHRASE_WRONG, Reason.MAIL_CODE_INVALID, Reason.OTHER_DOMAIN}
 
 
@@ -42,6 +46,7 @@ class Threshold:
         *,
         full_addresses: bool = False,
         joins: Rate = JOINS,
+        at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
         pace: Callable[[], float] | None = None,
     ) -> None:
@@ -52,6 +57,8 @@ class Threshold:
         self.now = now
         self.unrecorded = Unrecorded()
         self.joins = Buckets(joins, pace or now)
+        self.polls = Buckets(POLLS, pace or now)
+        self._at_a_link = Buckets(at_a_link, pace or now)
         self.failures = Buckets(failures, pace or now)
         self.kept = whole if full_addresses else truncated
         self._folding = Folding(FOLD_SECONDS, pace or now)
@@ -67,8 +74,22 @@ class Threshold:
         except Denied:
             self.failures.take(place, 1, Reason.CREDENTIAL_LIMIT)
             raise
-        self.joins.take(f"{place} {link.id}", cost, Reason.JOIN_LIMIT)
+        self._at_a_link.take(f"{place} {link.id}", cost, Reason.JOIN_LIMIT)
         return share, link, current
+
+    async def arrive(self, token: str, comer: Comer) -> tuple[Share, Link, bool]:
+        """The same for whoever wants more than to look. From outside the link's networks nothing else is told of it,
+        however it stands, nor of its share. Denied: `outside_networks`, recorded."""
+        share, link, current = await self.by_link(token, comer, cost=1)
+        await self.check_inside(share, link, comer)
+        return share, link, current
+
+    async def check_inside(self, share: Share, link: Link, comer: Comer) -> None:
+        try:
+            check_inside(link, comer.address)
+        except Denied as denied:
+            await self.refused(share, link, comer, denied)
+            raise
 
     def check_open(self, link: Link, comer: Comer) -> None:
         """Whether the link opens from there, and by now. Denied: `outside_networks`, `not_yet`."""
@@ -82,15 +103,19 @@ class Threshold:
         mine = [visit for visit in opened if visit.browser_hash == comer.browser_hash and visit.expires > self.now()]
         return next((visit for visit in mine if not missing(link, visit)), mine[0] if mine else None)
 
-    def new_visit(
-        self,
-        share: Share,
-        link: Link,
-        comer: Comer,
-        kind: VisitKind,
-        name: str,
-        proved: Mapping[str, str] = MappingProxyType({}),
-    ) -> tuple[Visit, str, str]:
+    async def seat_state(self, link: Link, comer: Comer) -> str:
+        """Whether whoever comes would find a place: `reenter`, `open`, `in_use` or `full`."""
+        if await self.visit_of(link, comer) is not None:
+            return "reenter"
+        open_visits = await self.store.visits(link.share, link=link.id, open_only=True)
+        if link.kind is LinkKind.PREVIEW:
+            return "in_use" if open_visits else "open"
+        seated = sum(1 for visit in open_visits if visit.kind in SEATED)
+        if link.visits is not None and seated >= link.visits:
+            return "in_use" if link.kind is LinkKind.PERSON else "full"
+        return "open"
+
+    def new_visit(self, share: Share, link: Link, comer: Comer, kind: VisitKind, name: str) -> tuple[Visit, str, str]:
         """A visit that is not stored yet, and the values of its two cookies."""
         cookie, browser = new_secret(), comer.browser or new_secret()
         visit = Visit(
@@ -107,7 +132,7 @@ class Threshold:
             address=self.kept(comer.address),
             agent=comer.agent[:200],
         )
-        return msgspec.structs.replace(visit, **proved), cookie, browser
+        return visit, cookie, browser
 
     def entry(self, share: Share, visit: Visit, cookie: str, browser: str) -> Entry:
         return Entry(visit, share, cookie, browser, self.addresses.of(share.id))
@@ -134,8 +159,14 @@ class Threshold:
         link = await self.store.link(visit.link)
         if link is None:
             raise Invalid("link", "is gone")
-        changed = await self.store.change_visit(visit.id, cookie_hash=secret_hash(cookie), **proved)
-        async with self.unrecorded.taken_back(lambda: self.store.change_visit(visit.id, **before)):
+        # Proving took a while: whoever was put out or forgotten meanwhile stays so, and nothing is written to them.
+        still = {"ended": None, "browser_hash": visit.browser_hash}
+        fields = {"cookie_hash": secret_hash(cookie), **proved}
+        try:
+            changed = await self.store.change_visit(visit.id, was=still, **fields)
+        except ValueError:
+            raise Denied(Reason.VISIT_ENDED, "meanwhile") from None
+        async with self.unrecorded.taken_back(lambda: self.store.change_visit(visit.id, was=still, **before)):
             detail = ", ".join(f"proved {name}" for name in proved)
             await self.record(action, share, link, comer, visit=changed, detail=detail)
         return changed

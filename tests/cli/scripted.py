@@ -94,6 +94,8 @@ def knock(label: str = "q3mk", **more: Any) -> Json:
         "link_name": "Bo",
         "name": "Eve",
         "same_person": False,
+        "email": "",
+        "lacks": [],
         "by_address": False,
         "came_from": "k7f2.b1",
         "since": NOW,

@@ -238,6 +238,12 @@ class ShareContract:
             (changed,) = (result for result in results if not isinstance(result, BaseException))
             assert [type(result) for result in results if result is not changed] == [ValueError]
             assert changed in (await store.share("s1"), await store.link("l1"))
+        await store.open_visit(a_visit("v1"), seats=None)
+        await store.end_visits(["v1"], at=START, reason="erased")
+        with pytest.raises(ValueError, match="ended"):
+            await store.change_visit("v1", was={"ended": None}, email="ann@example.org", cookie_hash="c")
+        visit = await store.visit("v1")
+        assert visit is not None and (visit.email, visit.cookie_hash) == ("", "")
 
     # -- ends
 
@@ -300,7 +306,7 @@ class ShareContract:
         who = {"name": "Ann", "address": "192.0.2.0", "agent": "Firefox", "email": "ann@example.org"}
         visit = await store.open_visit(a_visit(**who, cookie_hash="c", browser_hash="b"), seats=1)
         other = await store.open_visit(a_visit("v2", name="Bo", cookie_hash="d", kind=VisitKind.KNOCK), seats=None)
-        await store.add_knock(a_knock(name="Ann", address="192.0.2.0", agent="Firefox", browser_hash="b"), limit=5)
+        await store.add_knock(a_knock(**{**who, "browser_hash": "b"}), limit=5)
         await store.put_overlay("v1", "workspace", "default", b"x", items=1, total_bytes=9)
         await store.put_overlay("v2", "workspace", "default", b"y", items=1, total_bytes=9)
         await store.add_device_code(a_code())
@@ -315,7 +321,7 @@ class ShareContract:
             assert (await store.link("l1")) == a_link(name="", recipient="erased", passphrase="hash")
             (gone,) = await store.knocks(waiting_only=False)
             assert gone.state is KnockState.GONE
-            assert (gone.name, gone.address, gone.agent, gone.browser_hash) == ("", "", "", "")
+            assert (gone.name, gone.address, gone.agent, gone.browser_hash, gone.email) == ("", "", "", "", "")
             assert await store.overlay("v1", "workspace") == {}
             assert await store.overlay("v2", "workspace") == {"default": b"y"}
             assert await store.device_code("h1") is None

@@ -65,7 +65,7 @@ def hanging(home: House) -> Hanging:
 @pytest.fixture
 def door(home: House, hanging: Hanging) -> Door:
     store = cast("ShareStore", hanging)
-    return Door(store, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=str)
+    return Door(store, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=str, key=b"k" * 32)
 
 
 async def inside(home: House, door: Door) -> tuple[str, Grant]:

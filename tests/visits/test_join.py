@@ -171,6 +171,25 @@ async def test_knocking_at_an_address_that_is_nobodys_waits_for_ever(home: House
     assert len(await home.store.knocks()) == 1
 
 
+async def test_attack_a_knock_at_an_address_is_heard_or_not_the_same_way(home: House) -> None:
+    """Over another gate, a restart and twelve hours: the same browser is told the same number, and that it waits."""
+    _, (link,) = await home.share()
+    entry = await home.door.open(home.token(link), "", ANN)
+    eve = replace(EVE, browser="eves-browser")
+    places = [entry.location, entry.location.replace(entry.visit.id, "zzzzzzzzzz")]
+    told = [await home.door.knock_by_address(place, "Eve", False, eve) for place in places]
+    again = Door(home.store, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=str, key=b"k" * 32)
+    for door, hours in ((again, 0), (home.door, 13)):
+        home.clock.forward(hours * 3600)
+        for place, first in zip(places, told, strict=True):
+            knock = await door.knock_by_address(place, "Eve", False, eve)
+            assert (knock.knock, knock.state) == (first.knock, KnockState.WAITING)
+            assert (await door.knock_state(first.knock, eve)).state is KnockState.WAITING
+    assert len(await home.store.knocks()) == 1
+    await home.store.change_link(link.id, revoked=home.clock())
+    assert (await home.door.knock_by_address(places[0], "Eve", False, eve)).knock == told[0].knock
+
+
 async def test_an_open_link_asks_for_a_name_and_has_seats(home: House) -> None:
     """`--anyone --visits 2`: two people with names, the third finds it full; a seat that is left is free again."""
     _, (link,) = await home.share(NewLink(anyone=True, visits=2))
@@ -533,7 +552,14 @@ async def test_attack_leaving_and_opening_again_does_not_fill_the_store(home: Ho
     rate = Rate(per=3, seconds=86400, burst=3)
     sentence = home.policies.roles.sentence
     door = Door(
-        home.store, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=sentence, new_visits=rate
+        home.store,
+        home.authenticator,
+        home.notes,
+        ADDRESSES,
+        home.clock,
+        role_sentence=sentence,
+        key=b"k" * 32,
+        new_visits=rate,
     )
     for _ in range(3):
         entry = await door.open(home.token(link), "", ANN)

@@ -696,6 +696,37 @@ async def test_where_everybody_knocks_the_code_comes_first(tab: Tab, door: Scrip
     assert (knock["email"], knock["code"], knock["name"]) == ("bo@berkeley.edu", "K7F2 9BCD", "Bo")
 
 
+@pytest.mark.parametrize(("section", "approval"), [("offer", []), ("asks", ["approval"])])
+async def test_where_a_passphrase_is_asked_for_too_it_comes_before_the_mail(
+    tab: Tab, door: ScriptedGate, section: str, approval: list[str]
+) -> None:
+    """No code is asked for without it; a wrong one is typed over; the code is sent with the one that was right."""
+    door.about = about(
+        **{**MAIL, "needs": ["passphrase", "email", *approval]},
+        mail={"to": "b…@berkeley.edu", "domain": ""},
+        link={"name": "", "kind": "person"},
+    )
+    await tab.join(section=section)
+    await tab.page.click(OPEN)
+    assert "Type the passphrase first." in await tab.text() and "/join/code" not in door.posted()
+    words = tab.page.get_by_label("Passphrase").locator("visible=true")
+    door.refuse["/join/code"] = Reason.PASSPHRASE_WRONG
+    await words.fill("blue bicycle")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_text("Capital and small letters count.").wait_for()
+    assert await tab.page.evaluate("document.activeElement.name") == "passphrase"
+    await tab.page.keyboard.type("green bicycle")
+    await tab.page.keyboard.press("Enter")
+    await tab.page.get_by_label("Code from the mail").locator("visible=true").fill("K7F2 9BCD")
+    assert door.posts[-1] == ("/join/code", {"token": TOKEN, "email": "", "passphrase": "green bicycle"})
+    if approval:
+        await tab.page.get_by_label("Your name").locator("visible=true").fill("Bo")
+    await tab.page.click(OPEN)
+    await (tab.see("waiting") if approval else tab.page.wait_for_url(door.url + INSIDE))
+    sent = next(body for path, body in reversed(door.posts) if path in ("/join", "/join/knock"))
+    assert (sent["passphrase"], sent["code"]) == ("green bicycle", "K7F2 9BCD")
+
+
 async def test_a_gate_that_sends_no_mail_is_told_and_a_new_code_can_be_asked_for(tab: Tab, door: ScriptedGate) -> None:
     """The page stays where it was; after a while the small button is there."""
     await tab.page.clock.install()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import cache
@@ -11,13 +12,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.errors import Denied, Reason, Refused, StoreUnavailable
 from sharegate.shares.conditions import Need, fingerprint
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import KnockState, Link, Share, VisitKind
 from sharegate.shares.passphrases import hashed
 from sharegate.visits.entry import Comer, Entry
+from sharegate.visits.knocking import room
 from sharegate.visits.proving import NOTHING, Proofs, Shown
+from sharegate.visits.told import outside
 from tests.conftest import Clock
 from tests.house import ANN, EVE, House, house
 from tests.stores.records import a_link
@@ -228,19 +231,120 @@ async def test_a_class_can_wait_where_everybody_knocks(home: House) -> None:
 
 
 async def test_where_everybody_knocks_with_a_passphrase_the_owner_hears_only_of_who_has_it(home: House) -> None:
-    """It comes with the knock; who knocks at a link that is in use does not need it."""
-    _, link, token = await given(home, anyone=True, ask=True, passphrase=encoded())
+    """It comes with the knock, and the knock's record and the visit's have that it was shown."""
+    _, _, token = await given(home, anyone=True, ask=True, passphrase=encoded())
     assert (await home.door.about(token, ANN))["needs"] == ["passphrase", "approval"]
     assert await refused(home.door.open(token, "Ann", ANN, RIGHT)) is Reason.APPROVAL_NEEDED
     for shown, reason in ((NOTHING, Reason.PASSPHRASE_NEEDED), (WRONG, Reason.PASSPHRASE_WRONG)):
         assert await refused(home.door.knock_by_link(token, "Ann", False, ANN, shown)) is reason
     assert await home.store.knocks() == []
     waiting = await home.door.knock_by_link(token, "Ann", False, ANN, RIGHT)
-    await home.knocks.admit(waiting.knock, None)
+    (knock,) = await home.store.knocks()
+    assert knock.passphrase == fingerprint(encoded()) and knock.passphrase not in repr(knock)
+    _, visit = await home.knocks.admit(waiting.knock, None)
+    assert visit.passphrase == knock.passphrase
     arrived = await home.door.knock_state(waiting.knock, replace(ANN, browser=waiting.browser))
     assert arrived.entry is not None and await inside(home, arrived.entry)
-    await home.store.change_link(link.id, ask=False)
+
+
+async def test_attack_a_knock_is_no_way_around_a_passphrase_while_there_is_room(home: House) -> None:
+    """Whoever could come in with it shows it first, and so does whoever has the link of a link that asks for everybody;
+    who knocks at a link that is full, or ended, need not: nothing that they could show would let them in."""
+    _, link, token = await given(home, anyone=True, passphrase=encoded(), visits=1)
+    assert await refused(home.door.knock_by_link(token, "Eve", False, EVE)) is Reason.PASSPHRASE_NEEDED
+    assert await refused(home.door.knock_by_link(token, "Eve", False, EVE, WRONG)) is Reason.PASSPHRASE_WRONG
+    assert await home.store.knocks() == []
+    await home.door.open(token, "Ann", ANN, RIGHT)
     assert (await home.door.knock_by_link(token, "Eve", False, EVE)).state is KnockState.WAITING
+    await home.store.change_link(link.id, visits=2)
+    fay = replace(EVE, address="203.0.113.9")
+    assert await refused(home.door.knock_by_link(token, "Fay", False, fay)) is Reason.PASSPHRASE_NEEDED
+    await home.store.change_link(link.id, paused=True)
+    assert (await home.door.knock_by_link(token, "Fay", False, fay)).state is KnockState.WAITING
+
+
+@pytest.mark.parametrize("ask", [True, False])
+async def test_attack_the_address_of_a_page_is_no_way_around_a_passphrase(home: House, ask: bool) -> None:
+    """Nobody hears a knock there, and whoever knocks waits as at an address that leads nowhere: at a link that asks for
+    everybody, and at one that has room."""
+    _, link, token = await given(home, anyone=True, visits=2)
+    entry = await home.door.open(token, "Ann", ANN)
+    await home.store.change_link(link.id, passphrase=encoded(), ask=ask)
+    waiting = await home.door.knock_by_address(entry.location, "Eve", False, EVE)
+    state = await home.door.knock_state(waiting.knock, replace(EVE, browser=waiting.browser))
+    assert waiting.state is state.state is KnockState.WAITING and await home.store.knocks() == []
+    await home.store.change_link(link.id, passphrase="")
+    again = await home.door.knock_by_address(entry.location, "Eve", False, replace(EVE, browser=waiting.browser))
+    assert again.knock == waiting.knock and [knock.id for knock in await home.store.knocks()] == [waiting.knock]
+
+
+async def test_who_is_in_knocks_with_what_they_proved_before(home: House) -> None:
+    """Asking was switched on: only the owner's word is lacking, and the knock has the rest."""
+    _, link, token = await given(home, anyone=True, passphrase=encoded())
+    entry = await home.door.open(token, "Ann", ANN, RIGHT)
+    await home.store.change_link(link.id, ask=True)
+    ann = replace(ANN, browser=entry.browser)
+    assert (await home.door.about(token, ann))["needs"] == ["approval"]
+    waiting = await home.door.knock_by_link(token, "Ann", False, ann)
+    (knock,) = await home.store.knocks()
+    assert (knock.id, knock.passphrase) == (waiting.knock, fingerprint(encoded()))
+
+
+async def test_another_passphrase_is_asked_of_whoever_was_admitted_with_the_one_before(home: House) -> None:
+    """They show it into the same visit. Whoever was admitted without one is not asked: the owner vouched for them."""
+    share, link, token = await given(home, anyone=True, ask=True, passphrase=encoded())
+    with_it = await home.door.knock_by_link(token, "Ann", False, ANN, RIGHT)
+    await home.knocks.admit(with_it.knock, None)
+    ann = replace(ANN, browser=with_it.browser)
+    first = (await home.door.knock_state(with_it.knock, ann)).entry
+    await home.store.change_link(link.id, passphrase="")
+    without = await home.door.knock_by_link(token, "Eve", False, EVE)
+    await home.knocks.admit(without.knock, None)
+    second = (await home.door.knock_state(without.knock, replace(EVE, browser=without.browser))).entry
+    assert first is not None and second is not None
+    await home.store.change_link(link.id, passphrase=hashed("another green bicycle"))
+    assert not await inside(home, first) and await inside(home, second, EVE.address)
+    told = await home.door.about(token, ann)
+    assert (told["state"], told["needs"]) == ("reenter", ["passphrase"])
+    assert await refused(home.door.open(token, "", ann, RIGHT)) is Reason.PASSPHRASE_WRONG
+    again = await home.door.open(token, "", ann, Shown(passphrase="another green bicycle"))
+    assert again.visit.id == first.visit.id and await inside(home, again)
+    assert len(await home.store.visits(share.id, open_only=True)) == 2
+
+
+async def test_what_was_proved_with_a_knock_is_compared_when_the_owner_answers(home: House) -> None:
+    """The passphrase was changed while they waited: the owner is told, and lets in nobody by mistake."""
+    _, link, token = await given(home, anyone=True, ask=True, passphrase=encoded())
+    waiting = await home.door.knock_by_link(token, "Ann", False, ANN, RIGHT)
+    await home.store.change_link(link.id, passphrase=hashed("another green bicycle"))
+    with pytest.raises(Refused, match="proved"):
+        await home.knocks.admit(waiting.knock, None)
+    assert (await home.knocks.refuse(waiting.knock)).state is KnockState.REFUSED
+    ann = replace(ANN, browser=waiting.browser)
+    again = await home.door.knock_by_link(token, "Ann", False, ann, Shown(passphrase="another green bicycle"))
+    await home.knocks.admit(again.knock, None)
+
+
+async def test_attack_one_holder_does_not_fill_the_door_where_everybody_knocks(home: House) -> None:
+    """From one network, with a new browser each time, all at once: a class's places, and no more. Others find room."""
+    _, link, token = await given(home, anyone=True, ask=True, visits=10)
+    assert room(link) == (40, 10)
+    work = [home.door.knock_by_link(token, f"E{number}", False, EVE) for number in range(30)]
+    results = await asyncio.gather(*work, return_exceptions=True)
+    assert sum(isinstance(one, Denied) for one in results) == 20
+    assert len(await home.store.knocks()) == 10
+    assert (await home.door.knock_by_link(token, "Ann", False, ANN)).state is KnockState.WAITING
+
+
+async def test_a_class_that_waits_behind_one_address_does_not_shut_its_own_door(home: House) -> None:
+    """Sixty pages ask every two seconds how their knocks stand, for minutes; the last of the class comes in."""
+    _, _, token = await given(home, anyone=True, ask=True)
+    knocks = [await home.door.knock_by_link(token, f"N{number}", False, ANN) for number in range(59)]
+    for _ in range(90):
+        for waiting in knocks:
+            await home.door.knock_state(waiting.knock, replace(ANN, browser=waiting.browser))
+        home.clock.forward(2)
+    assert (await home.door.knock_by_link(token, "late", False, ANN)).state is KnockState.WAITING
 
 
 # -- from where and from when -----------------------------------------------------------------------------------------
@@ -259,6 +363,38 @@ async def test_outside_its_networks_a_link_tells_who_shares_and_nothing_else(hom
     assert (await home.door.about(token, ANN))["state"] == "outside"
     assert await home.store.knocks() == [] and await home.store.visits(share.id) == []
     assert {event.reason for event in home.notes.events} == {"outside_networks"}
+
+
+async def test_attack_from_outside_every_state_of_link_and_share_is_one_answer(home: House) -> None:
+    """Whoever knocked from inside and asks from elsewhere, and whoever has a device's code, too."""
+    states: list[tuple[str, dict[str, Any]]] = [
+        ("share", {}),
+        *(("share", {name: value}) for name, value in (("paused", True), ("suspended", True), ("expires", 1.0))),
+        ("share", {"revoked": 1.0}),
+        *(("link", {name: value}) for name, value in (("paused", True), ("revoked", 1.0), ("expires", 1.0))),
+        *(("link", {name: value}) for name, value in (("serial", 2), ("ask", True), ("not_before", 4e9))),
+        *(("link", {name: value}) for name, value in (("passphrase", "$x"), ("domain", "example.org"))),
+        ("link", {"visits": 1}),
+    ]
+    for kind, fields in states:
+        share, link, token = await given(home, anyone=True, networks=("192.0.2.0/24",))
+        entry = await home.door.open(token, "Ann", ANN)
+        grant = await home.authenticator.by_cookie(entry.share.id, entry.visit.id, [entry.cookie], ANN.address)
+        code, _ = await home.door.device_code(grant)
+        waiting = await home.door.knock_by_link(token, "Cy", False, ANN)
+        await (home.store.change_share if kind == "share" else home.store.change_link)(
+            share.id if kind == "share" else link.id, **fields
+        )
+        cy = replace(EVE, browser=waiting.browser)
+        assert await home.door.about(token, EVE) == outside(share)
+        for work in (
+            home.door.open(token, "Eve", EVE),
+            home.door.send_code(token, "eve@example.org", EVE),
+            home.door.knock_by_link(token, "Eve", False, EVE),
+            home.door.knock_state(waiting.knock, cy),
+            home.door.open_device(code, EVE),
+        ):
+            assert await refused(work) is Reason.OUTSIDE_NETWORKS, (fields, work)
 
 
 async def test_inside_its_networks_a_link_opens_as_ever(home: House) -> None:

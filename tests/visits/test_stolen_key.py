@@ -84,7 +84,7 @@ async def test_attack_a_program_that_is_inside_while_its_key_is_refused(home: Ho
 
 async def test_attack_a_browser_that_enters_while_its_links_key_is_refused(home: House, rotating: ShareStore) -> None:
     """The seat is free again, for whoever has the link's new address."""
-    door = Door(rotating, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=str)
+    door = Door(rotating, home.authenticator, home.notes, ADDRESSES, home.clock, role_sentence=str, key=b"k" * 32)
     share, (link,) = await home.share()
     with pytest.raises(Denied) as caught:
         await door.open(home.token(link), "", ANN)

@@ -28,7 +28,7 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     return {
         "gate": gate,
         "headline": _headline(len(knocks), len(asks), len(here)),
-        "knocks": [knock | {"admits": at_most(knock["role"])} for knock in knocks],
+        "knocks": [knock | {"admits": at_most(knock["role"]), "lacking": _lacking(knock)} for knock in knocks],
         "asks": [ask | {"open": _open(urls.get(ask["share"], ""), ask["path"])} for ask in asks],
         "alarms": (await source.get("alarms"))["alarms"],
         "here_now": here,
@@ -36,6 +36,12 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
         "doors": doors,
         "shares": [door(share, here, source.now) for share in doors.rows],
     }
+
+
+def _lacking(knock: Json) -> str:
+    """What the link asks for that they have not shown, in words; they could not come in by it either."""
+    words = {"passphrase": "a passphrase", "email": "an e-mail address"}
+    return " and ".join(words.get(need, need) for need in knock["lacks"])
 
 
 def _headline(knocks: int, asks: int, here: int) -> str:

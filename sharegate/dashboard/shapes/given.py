@@ -179,7 +179,8 @@ class VisitEnded(Shape):
 
 
 class KnockView(Shape):
-    """Somebody at the door."""
+    """Somebody at the door. `email` is the address that they proved, `lacks` what the link asks for and they have not
+    shown."""
 
     id: str
     label: str
@@ -189,6 +190,8 @@ class KnockView(Shape):
     link_name: str
     role: Role
     name: str
+    email: str
+    lacks: list[str]
     same_person: bool
     by_address: bool
     came_from: str

@@ -187,6 +187,11 @@ def add_link(draft: Draft, link: Link) -> None:
     add(draft, link)
 
 
+def change_visit(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> Visit:
+    check_still(find(draft, Visit, id), was)
+    return change(draft, Visit, id, fields)
+
+
 def open_visit(draft: Draft, visit: Visit, seats: int | None) -> Visit:
     """A visit of a kind that needs no place is never refused one. `visit.created` is the time now."""
     link = find(draft, Link, visit.link)

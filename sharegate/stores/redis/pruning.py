@@ -75,7 +75,7 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
         knock = made.get("knock", id)
         if knock is not None:
             gone = {"state": KnockState.GONE} if knock.state is KnockState.WAITING else {}
-            draft.change(made, Knock, id, {**nobody, **gone})
+            draft.change(made, Knock, id, {**nobody, "email": "", **gone})
 
 
 async def forget_overlays(server: Server, names: Names, visits: list[str]) -> None:

@@ -143,8 +143,8 @@ class RedisStore(Mirrored):
     async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link:
         return await self._commit(lambda made: draft.change_link(made, id, fields, was or {}))
 
-    async def change_visit(self, id: str, **fields: Any) -> Visit:
-        return await self._commit(lambda made: draft.change(made, Visit, id, fields))
+    async def change_visit(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Visit:
+        return await self._commit(lambda made: draft.change_visit(made, id, fields, was or {}))
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
         return await self._commit(lambda made: draft.open_visit(made, visit, seats))

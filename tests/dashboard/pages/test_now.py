@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from sharegate.audit.events import Action, AuditEvent
+from sharegate.shares.conditions import fingerprint
 from sharegate.shares.model import Grant, Role
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.conftest import COPYING, EVIL, LONG, Scene
@@ -34,6 +35,22 @@ async def test_a_page_that_is_left_open_hears_a_knock(office: Office, page: Page
     await expect(page.locator("#knocks")).to_contain_text("same network")
     assert await page.locator("#say").get_attribute("aria-live") == "polite"
     await expect(pause).to_be_focused()
+
+
+async def test_what_was_proved_stands_with_a_knock_and_so_does_what_was_not(
+    office: Office, page: Page, scene: Scene
+) -> None:
+    """The address that they read mail at, beside the name that they typed; what the link asks for and they lack."""
+    made = await office.share(anyone=True, visits=60, passphrase="green bicycle 7")
+    await scene.store.change_link(made["links"][0]["id"], domain="berkeley.edu", ask=True)
+    link = await scene.store.link(made["links"][0]["id"])
+    await scene.knock(made, "Ann", email="ann@berkeley.edu", passphrase=fingerprint(link.passphrase))
+    await scene.knock(made, EVIL)
+    ann, evil = (page.get_by_role("article").filter(has_text=name) for name in ("“Ann”", EVIL))
+    await expect(ann).to_contain_text("They showed that they read the mailbox of ann@berkeley.edu.")
+    await expect(ann).not_to_contain_text("did not show")
+    await expect(evil).to_contain_text("The link asks for a passphrase and an e-mail address, which they did not show.")
+    await expect(evil).not_to_contain_text("mailbox")
 
 
 @pytest.mark.parametrize(("button", "role"), [("Admit, can view", "view"), ("Admit, can edit text", "edit")])

@@ -29,7 +29,7 @@ export async function asksFirst(form, token) {
   const typed = field(form, "email");
   const shown = !typed.closest("[hidden]");
   if (shown && !/^\S+@\S+$/.test(typed.value.trim())) throw lacks(typed, `Type your address first, like name@${domain}.`);
-  await send(token, shown ? typed.value.trim() : "");
+  await send(form, token, shown ? typed.value.trim() : "");
   field(form, "code").value = "";
   field(form, "code").focus();
   return true;
@@ -43,9 +43,10 @@ export function proof(form) {
   return { email: address, code: code.value.trim() };
 }
 
-// A code that was no good, or an address of another domain, is typed over.
+// A code that was no good, a passphrase, or an address of another domain, is typed over.
 export function refused(form, problem) {
   if (!needed || !(problem instanceof Problem)) return;
+  if (problem.code === "passphrase_wrong") wrong(field(form, "passphrase"));
   if (problem.code === "mail_code_invalid") wrong(field(form, "code"));
   if (problem.code === "other_domain") wrong(field(form, "email"));
 }
@@ -56,10 +57,13 @@ function lacks(input, words) {
   return new Problem("input", words);
 }
 
-async function send(token, email) {
+async function send(form, token, email) {
+  // Where a passphrase is asked for, too, no mail goes out without it.
+  const secret = field(form, "passphrase");
+  const passphrase = secret.closest("[hidden]") ? "" : secret.value;
   let answer;
   try {
-    answer = await ask("/join/code", { token, email });
+    answer = await ask("/join/code", { token, email, ...(passphrase && { passphrase }) });
   } catch (problem) {
     if (problem instanceof Problem && problem.code === "other_domain") problem.message = `This link is for addresses at ${domain}.`;
     throw problem;
@@ -81,10 +85,11 @@ export function canMail(form, token) {
       button.setAttribute("aria-disabled", "true");
       trouble.textContent = "";
       try {
-        await send(token(), address);
+        await send(form, token(), address);
         field(form, "code").value = "";
         field(form, "code").focus();
       } catch (problem) {
+        refused(form, problem);
         trouble.textContent = inWords(problem);
       }
       button.removeAttribute("aria-disabled");
