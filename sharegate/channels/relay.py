@@ -73,7 +73,7 @@ async def relay(
     which something did; when it cannot record that, the channel ends (`store_unavailable`). A peer that takes no frame
     for `stalled` seconds is dropped; what a visitor had sent before the connection broke is carried for `last_words`
     seconds though nothing can be sent back. Without an upstream the guard answers alone. Cancelling this drops both;
-    `over` is told what happened as soon as it is known, before the ends are closed and though closing them be cancelled.
+    `over` is told what happened as soon as it is known, before the ends are closed and though closing be cancelled.
     """
     work = _Relay(visitor, upstream, guard, cut, recheck, summary, over, every, summary_every, stalled, last_words, now)
     return await work.run()
