@@ -71,6 +71,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     (home / "root").mkdir()
     plant(home / "root")
     (home / "root" / "sub" / "shared" / "big.bin").write_bytes(os.urandom(1 << 20) * 48)
+    # Far more than the network between three programs holds, which is up to 32 MB on the way from one to the next.
+    with (home / "root" / "sub" / "shared" / "huge.bin").open("wb") as huge:
+        huge.truncate(128 << 20)
     with running_jupyter(home) as server:
         yield server
 

@@ -204,15 +204,15 @@ async def _closed(socket: aiohttp.ClientWebSocketResponse) -> tuple[int, str]:
 
 async def test_the_end_of_a_share_cuts_an_answer_in_flight(way: Way, ann: Person, lab: JupyterServer) -> None:
     """Nor does the rest come out of the proxy: it was told to keep nothing, so it never had it."""
-    whole = (lab.root / "sub" / "shared" / "big.bin").stat().st_size
+    whole = (lab.root / "sub" / "shared" / "huge.bin").stat().st_size
     eve, made = await way.enter("Eve")
-    async with eve.asking("GET", "files/sub/shared/big.bin") as answer:
+    async with eve.asking("GET", "files/sub/shared/huge.bin") as answer:
         assert answer.status == 200
         await answer.content.readexactly(100_000)
         # As long as somebody else takes for the whole of it: time enough for a proxy to fetch what it would keep.
-        assert len((await ann.ask("GET", "files/sub/shared/big.bin")).body) == whole
+        assert len((await ann.ask("GET", "files/sub/shared/huge.bin")).body) == whole
         await way.gate.call("POST", f"shares/{made['share']['id']}/revoke", {})
-        (sent,) = await events(way, share=made["share"]["id"], action="request.answered", path="sub/shared/big.bin")
+        (sent,) = await events(way, share=made["share"]["id"], action="request.answered", path="sub/shared/huge.bin")
         assert 100_000 <= sent["bytes_out"] < whole * 2 / 3
         # JupyterHub's proxy leaves a visitor waiting whose answer broke off behind it.
         if "chp" not in way.name:
