@@ -47,7 +47,7 @@ async def test_a_review_is_signed_for_what_was_looked_at(office: Office) -> None
         assert found is not None
         await office.share("week4")
         status, said = await office.ask("POST", "review/sign", {"digest": found[1]})
-        assert status == 403 and said["error"]["code"] == "changed"
+        assert status == 409 and said["error"]["code"] == "changed"
         found = re.search(r'name="digest" value="([0-9a-f]{64})"', await reader.get("/admin/review"))
         assert found is not None
         await office.call("POST", "review/sign", {"digest": found[1]})
