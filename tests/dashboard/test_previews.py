@@ -27,7 +27,7 @@ def test_the_digest_says_what_was_shown() -> None:
     assert one == previews.digest({"b": {"x": "ü"}, "a": [1, None]}) != previews.digest({"a": [1], "b": {"x": "ü"}})
     previews.check("", one)
     previews.check(one, one)
-    for seen in ("x", one[:-1], one.upper(), "ü"):
+    for seen in ("x", one[:-1], one.upper(), "ü", "\ud800"):
         with pytest.raises(Refused) as refused:
             previews.check(seen, one)
         assert refused.value.code == "changed"
