@@ -32,6 +32,7 @@ from sharegate.gate import Gate
 from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
+from sharegate.language.catalogue import Languages
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
@@ -199,7 +200,8 @@ def _gate(
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         pace=house.pace,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    languages = Languages(config.language)
+    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now, languages)
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, house.pace)
@@ -270,7 +272,7 @@ def _gate(
         store=store,
         authenticator=house.authenticator,
         policy=house.policies.policy,
-        doorstep=Doorstep(door, site),
+        doorstep=Doorstep(door, site, languages),
         own=own,
         upstreams=house.directory,
         roots=house.roots,
@@ -286,6 +288,7 @@ def _gate(
         lasting_tls=entrance.lasting_tls,
         pace=house.pace,
         measures=house.metrics,
+        languages=languages,
     )
 
     def server_changed(change: StateChange) -> None:

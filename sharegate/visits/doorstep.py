@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from sharegate.errors import Denied, Invalid, Reason
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Request, Response
 from sharegate.visits import cookies
 from sharegate.visits.entry import Comer, Entry, Waiting
@@ -86,15 +87,16 @@ async def _read(request: Request, kind: type[_T]) -> _T:
 class Doorstep:
     """Answers everything at `/join`."""
 
-    def __init__(self, door: Door, site: Site) -> None:
+    def __init__(self, door: Door, site: Site, languages: Languages = ANY) -> None:
         self._door = door
         self._site = site
+        self._languages = languages
 
     async def answer(self, request: Request, segments: tuple[str, ...]) -> Response:
         """`segments` are those below `/join`."""
         if request.method in ("GET", "HEAD"):
             if segments == ():
-                return join_page(self._site.addresses.share_hosts)
+                return join_page(self._site.addresses.share_hosts, self._languages.of(request.headers))
             if len(segments) == 3 and segments[0] == "static":
                 found = static_file(segments[1], segments[2])
                 if found is not None:
@@ -156,7 +158,8 @@ class Doorstep:
         if len(known) > 1:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
         agent = request.headers.get("User-Agent")
-        return Comer(browser=known[0] if known else "", address=request.peer, agent=agent[:400], share=share)
+        language = self._languages.of(request.headers)
+        return Comer(known[0] if known else "", request.peer, agent[:400], share, language=language)
 
     def _enter(self, entry: Entry) -> Response:
         return _json({"location": entry.location}, *self._set(entry))

@@ -74,7 +74,7 @@ class Door:
         self._mailed = mailed
         self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
         self._role_sentence = role_sentence
-        self._recorded = told.recorded(full_addresses=full_addresses)
+        self._full_addresses = full_addresses
         self._shared_origin = shared_origin
         self._new_visits = Buckets(new_visits, pace or now)
         self._knocking = Knocking(self._at, self._proofs, key)
@@ -111,12 +111,12 @@ class Door:
             "mail": asked(link) if Need.EMAIL in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
-            "role_sentence": self._role_sentence(role),
+            "role_sentence": told.role(comer.language, role, self._role_sentence(role)),
             "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
             "ended_at": since,
             "ended_why": why,
             "shared_origin": self._shared_origin,
-            "recorded": [*self._recorded, *([told.ADDRESS] if Need.EMAIL in needs else [])],
+            "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:

@@ -8,6 +8,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Request, Response
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, check_met
@@ -30,6 +31,7 @@ class OwnAddresses:
         trail: Recorder,
         addresses: GateAddresses,
         now: Callable[[], float],
+        languages: Languages = ANY,
     ) -> None:
         self._store = store
         self._authenticator = authenticator
@@ -37,6 +39,7 @@ class OwnAddresses:
         self._trail = trail
         self._addresses = addresses
         self._now = now
+        self._languages = languages
         self._unrecorded = Unrecorded()
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
@@ -70,12 +73,13 @@ class OwnAddresses:
 
     async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
         """What happened to a visit, for the browser that held it; anybody else reads that it is over."""
+        language = self._languages.of(request.headers)
         shown = cookies.values(request.headers, self._addresses.of(share_id).visit_cookie(visit_id).name)
         visit = await self._authenticator.holder(share_id, visit_id, shown)
         share = await self._store.share(share_id) if visit is not None else None
         link = await self._store.link(visit.link) if visit is not None else None
         if visit is None or share is None or link is None:
-            return ended_page(Ending())
+            return ended_page(Ending(), language)
         why, at, whole = Ended.UNKNOWN, 0.0, False
         try:
             self._authenticator.check_standing(share, link)
@@ -95,4 +99,4 @@ class OwnAddresses:
                 at = link.not_before
         # What is shared is not for whoever took a cookie elsewhere.
         name = "" if why is Ended.OUTSIDE_NETWORKS else share.name
-        return ended_page(Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole))
+        return ended_page(Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole), language)
