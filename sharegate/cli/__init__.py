@@ -28,11 +28,13 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     from sharegate.cli import (
         asks,
         history,
+        looking,
         mailing,
         opening,
         owning,
         passing,
         proving,
+        reaching,
         reviewing,
         searching,
         servers,
@@ -67,7 +69,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         """Replaced by the help above."""
 
     daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
-    for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app
 
