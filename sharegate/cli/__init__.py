@@ -33,6 +33,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         owning,
         passing,
         proving,
+        reports,
         reviewing,
         searching,
         servers,
@@ -66,7 +67,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
+    daily = (up, opening, sharing, owning, asks)
+    looks = (history, passing, reviewing, reports, searching, proving, versions)
     for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app

@@ -13,6 +13,7 @@ ADMINS = (
     "/api/v1/health",
     "/api/v1/keys",
     "/api/v1/mail",
+    "/api/v1/reports",
     "/api/v1/review",
     "/api/v1/rules",
     "/api/v1/search",

@@ -41,6 +41,7 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rounds import Rounds
@@ -100,6 +101,7 @@ class Api:
         configured: Configured,
         offers: Offers,
         searching: Searching,
+        reports: Reports,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -133,6 +135,7 @@ class Api:
         self._configured = configured
         self._offers = offers
         self._searching = searching
+        self._reports = reports
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
@@ -211,6 +214,7 @@ class Api:
             *self._configured.table(),
             *self._offers.table(),
             *self._searching.table(),
+            *self._reports.table(),
             *self.vitals.table(),
         ]
 

@@ -131,6 +131,7 @@ PERSON = {
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
+    *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
     *("POST audit/retention", "POST audit/erase", "GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}"),
 }
 SIGNED_IN = {"GET me", "GET openapi.json"}

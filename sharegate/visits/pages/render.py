@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sharegate.messages import Response
+from sharegate.shares.reports import MEANINGS
 from sharegate.visits.pages.assets import assets
 
 _CSP = (
@@ -46,6 +47,8 @@ HEADERS: tuple[tuple[str, str], ...] = (
     ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in _FEATURES)),
     ("Cache-Control", "no-store"),
 )
+
+_CONCERNS = [(concern.value, words) for concern, words in MEANINGS.items()]
 
 
 class Ended(StrEnum):
@@ -97,7 +100,7 @@ def join_page(share_hosts: str = "") -> Response:
 
     With `share_hosts` the page's script sends a token that belongs to another host below that name on to it.
     """
-    return page("join.html", share_hosts=share_hosts)
+    return page("join.html", share_hosts=share_hosts, concerns=_CONCERNS)
 
 
 def address_page() -> Response:
@@ -108,7 +111,9 @@ def address_page() -> Response:
 def ended_page(ending: Ending) -> Response:
     """`GET /s/<share>/~<visit>/-/ended`: what happened, by whom, and what to do."""
     moment = datetime.fromtimestamp(ending.at, UTC) if ending.at else None
-    return page("ended.html", ending=ending, moment=moment)
+    # From outside the link's networks nothing of it is answered.
+    reportable = ending != Ending() and ending.why is not Ended.OUTSIDE_NETWORKS
+    return page("ended.html", ending=ending, moment=moment, concerns=_CONCERNS, reportable=reportable)
 
 
 def page(template: str, status: int = 200, **values: object) -> Response:

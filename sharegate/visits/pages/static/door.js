@@ -153,7 +153,8 @@ export function wrong(field) {
 function missing(element) {
   const choices = [...element.querySelectorAll("input[type=radio]")].filter(visible);
   if (choices.length && !choices.some((choice) => choice.checked)) {
-    return { field: choices[0], words: "Say first who you are." };
+    const words = choices[0].closest("fieldset").dataset.missing;
+    return { field: choices[0], words: words || "Say first who you are." };
   }
   const secret = element.querySelector("input[name=passphrase]");
   if (secret && visible(secret) && !secret.value) return { field: secret, words: "Type the passphrase first." };
