@@ -278,11 +278,13 @@ async def opened(
                 trail=attributed,
             ),
             asks=Asks(hands, store, views, attributed),
-            alarms=Alarms(keeper, store, views),
+            alarms=Alarms(keeper, store, store, views),
             servers=servers,
             cutter=channels,
             views=views,
-            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=attributed),
+            versions=Versions(
+                keeper=keeper, edits=store, servers=servers, store=store, upstreams=store, views=views, trail=attributed
+            ),
             proofs=proofs,
             rules=Rules(
                 in_force=in_force,

@@ -221,7 +221,7 @@ TESTED_ELSEWHERE = {
     "prove/judge.py": "tests/prove/test_holes.py",
     "prove/live.py": "tests/prove/test_holes.py, test_run.py, tests/attacks/writing",
     "prove/model.py": "values; tests/prove/test_holes.py",
-    "prove/reading.py": "rows; tests/attacks/test_escapes.py, test_leaks.py",
+    "prove/reading.py": "rows; tests/attacks/test_escapes.py, test_leaks_refusals.py",
     "prove/rooms.py": "rows; tests/attacks/test_rooms.py, test_hostile_frames.py",
     "prove/visitor.py": "tests/prove/test_run.py, test_holes.py",
     "prove/walk.py": "tests/prove/test_holes.py, test_run.py",

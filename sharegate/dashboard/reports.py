@@ -10,7 +10,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.queries import WhichReports
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import said
@@ -53,6 +53,7 @@ class Reports:
                 Only.PERSON,
                 said.Reports,
                 query=WhichReports,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -62,6 +63,7 @@ class Reports:
                 Only.PERSON,
                 said.OneReport,
                 body=CloseBody,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -70,6 +72,7 @@ class Reports:
                 "Open a report again",
                 Only.PERSON,
                 said.OneReport,
+                who=Who.ADMIN,
             ),
         ]
 
