@@ -96,7 +96,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
-        *("upstream.listing", "versions"),
+        # The rules as sentences, which the command line says too.
+        *("policy.sentences", "upstream.listing", "versions"),
     },
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {

@@ -28,11 +28,13 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     from sharegate.cli import (
         asks,
         history,
+        looking,
         mailing,
         opening,
         owning,
         passing,
         proving,
+        reaching,
         reports,
         reviewing,
         searching,
@@ -69,7 +71,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
 
     daily = (up, opening, sharing, owning, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
-    for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app
 

@@ -293,8 +293,8 @@ class Api:
             self._listeners.discard(queue)
 
     async def tells(self, who: Asker, share: str, kind: str = "") -> bool:
-        """Whether what happened in this share ("" for none in particular) is theirs to hear of. Owners are not told that
-        somebody reported something."""
+        """Whether what happened in this share ("" for none in particular) is theirs to hear of. Owners do not
+        hear that somebody reported something."""
         if who.for_all or not share:
             return who.for_all or kind != "report"
         try:
