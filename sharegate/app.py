@@ -52,6 +52,7 @@ from sharegate.visits.mailed import Mailed
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -186,6 +187,7 @@ def _gate(
         acted=lambda grant: documents.acted(grant.visit.id),
         pace=house.pace,
     )
+    reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
     door = Door(
         store,
         house.authenticator,
@@ -198,10 +200,16 @@ def _gate(
         mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
+        reporting=reporting,
         pace=house.pace,
     )
     languages = Languages(config.language)
-    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now, languages)
+    own = OwnAddresses(
+        *(store, house.authenticator, door, trail, house.addresses, now),
+        site=site,
+        reporting=reporting,
+        languages=languages,
+    )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, house.pace)

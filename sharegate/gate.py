@@ -203,8 +203,8 @@ class Gate:
                 return await self._doorstep.answer(request, tuple(below))
             case ("s", share, "-", "static", *below):
                 return await self._static(request, share, tuple(below))
-            case ("s", share, visit, "-", "ended") if visit.startswith("~") and request.method == "GET":
-                return await self._own.ended(request, share, visit[1:])
+            case ("s", share, visit, "-", word) if visit.startswith("~") and self._own.outlives(request.method, word):
+                return await self._own.after(request, share, visit[1:], word)
             case ("s", share, visit, *_) if visit.startswith("~"):
                 act.asked = (share, visit[1:])
                 return await self._visit(request, path, raw_query, act)

@@ -12,6 +12,7 @@ import pytest
 from sharegate.errors import MEANINGS
 from sharegate.language.catalogue import ENGLISH, FOLDER, PLACEHOLDER, flat, languages
 from sharegate.shares.model import Role
+from sharegate.shares.reports import Concern
 from sharegate.visits.pages import Ended
 
 SOURCES = FOLDER.parent
@@ -31,6 +32,7 @@ MADE = {
         for why in ("revoked", "paused", "suspended", "expired", "replaced", "other")
         for part in ("title", "lead")
     },
+    "report.": {concern.value for concern in Concern},
     "role.": {role.value for role in Role},
     "recorded.": {"coming", "files", "network", "whole_network", "email"},
 }

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 
 from sharegate.language.catalogue import ENGLISH, PLACEHOLDER, Language, languages
 from sharegate.messages import Response
+from sharegate.shares.reports import Concern
 from sharegate.visits.pages.assets import assets
 
 _CSP = (
@@ -49,6 +50,8 @@ HEADERS: tuple[tuple[str, str], ...] = (
     ("Cache-Control", "no-store"),
     ("Vary", "Accept-Language"),
 )
+
+_CONCERNS = [concern.value for concern in Concern]
 
 
 class Ended(StrEnum):
@@ -101,7 +104,7 @@ def join_page(share_hosts: str = "", language: Language = ENGLISH) -> Response:
 
     With `share_hosts` the page's script sends a token that belongs to another host below that name on to it.
     """
-    return page("join.html", language, share_hosts=share_hosts)
+    return page("join.html", language, share_hosts=share_hosts, concerns=_CONCERNS)
 
 
 def address_page(language: Language = ENGLISH) -> Response:
@@ -112,7 +115,9 @@ def address_page(language: Language = ENGLISH) -> Response:
 def ended_page(ending: Ending, language: Language = ENGLISH) -> Response:
     """`GET /s/<share>/~<visit>/-/ended`: what happened, by whom, and what to do."""
     moment = datetime.fromtimestamp(ending.at, UTC) if ending.at else None
-    return page("ended.html", language, ending=ending, moment=moment)
+    # From outside the link's networks nothing of it is answered.
+    reportable = ending != Ending() and ending.why is not Ended.OUTSIDE_NETWORKS
+    return page("ended.html", language, ending=ending, moment=moment, concerns=_CONCERNS, reportable=reportable)
 
 
 def page(template: str, language: Language, status: int = 200, **values: object) -> Response:

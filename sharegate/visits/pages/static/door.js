@@ -155,7 +155,7 @@ export function wrong(field) {
 function missing(element) {
   const choices = [...element.querySelectorAll("input[type=radio]")].filter(visible);
   if (choices.length && !choices.some((choice) => choice.checked)) {
-    return { field: choices[0], words: t("script.choose") };
+    return { field: choices[0], words: choices[0].closest("fieldset").dataset.missing || t("script.choose") };
   }
   const secret = element.querySelector("input[name=passphrase]");
   if (secret && visible(secret) && !secret.value) return { field: secret, words: t("script.type_passphrase") };

@@ -5,6 +5,7 @@ import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, w
 import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
+import { canReport } from "./report.js";
 import { t } from "./words.js";
 
 const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -50,7 +51,7 @@ function shareOf(text) {
 async function begin(found, acted = false) {
   token = found.token || "";
   code = found.code || "";
-  tell({ reference: "no" });
+  tell({ reference: "no", reportable: "no" });
   if (HOSTS && token) {
     const share = shareOf(token);
     if (!share) token = "";
@@ -143,6 +144,8 @@ function picture(about, acted) {
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
     when: yes(about.ended_at),
     patience: "short",
+    // From outside its networks nothing of the link is answered.
+    reportable: yes(about.state !== "outside" && link.kind !== "preview"),
   });
   document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
   const offer = needs.includes("approval") ? "asks" : "offer";
@@ -226,6 +229,7 @@ onSend(form("start"), t("script.looking"), async (element) => {
 });
 
 email.canMail(form("open"), () => token);
+canReport("/join/report", () => ({ token }));
 
 const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
 // Where everybody knocks, with the code that was mailed.
