@@ -89,6 +89,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE asked_once (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE mail_codes (id TEXT PRIMARY KEY, expires REAL NOT NULL, body TEXT NOT NULL)",
         f"ALTER TABLE trail ADD COLUMN {_PERSON}",
+        "CREATE TABLE reports (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE time_asks (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
     ),
 )
 VERSION = len(MIGRATIONS)
