@@ -43,6 +43,7 @@ from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
@@ -340,6 +341,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
             describe=describe,
             now=now,

@@ -23,8 +23,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": {"errors"},
     "messages": set(),
     "settings": set(),
+    # What visitors read. Which sentence, others say.
+    "language": {"errors", "messages"},
     "passwords": {"errors"},
-    "config": {"errors", "mail.configured", "mail.model", "passwords", "settings", "store_url"},
+    "config": {"errors", "language", "mail.configured", "mail.model", "passwords", "settings", "store_url"},
     # Where the gate listens.
     "ports": {"config", "errors"},
     "store_url": {"errors"},
@@ -46,8 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     "visits": {
-        *("audit", "errors", "lab", "limits", "mail.interfaces", "mail.model", "mail.words", "messages", "names"),
-        *("paths", "shares"),
+        *("audit", "errors", "lab", "language", "limits", "mail.interfaces", "mail.model", "mail.words"),
+        *("messages", "names", "paths", "shares"),
     },
     "upstream": {
         *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
@@ -89,7 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "gate": {
         *("answers", "deeds", "errors", "limits", "measures", "messages", "paths", "sending"),
         *("audit.events", "audit.interfaces", "channels"),
-        *("confine", "lab", "policy", "shares", "upstream", "visits"),
+        *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
         "mail",
@@ -108,6 +110,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {
         *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
+        "language",
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "garbage", "keeping", "living"),
         *("limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits"),
         "writing",
@@ -167,6 +170,12 @@ TESTED_ELSEWHERE = {
     "messages.py": "values that every test of the gate is made of",
     "stores/deciding.py": "tests/stores/conformance.py",
     "mail/interfaces.py": "protocols",
+    "shares/reports.py": "tests/dashboard/test_reports.py",
+    "shares/more_time.py": "tests/stores/conformance.py",
+    "visits/bodies.py": "tests/visits/test_join.py, tests/dashboard/test_reports.py",
+    "visits/reporting.py": "tests/dashboard/test_reports.py, tests/visits/test_saying_browser.py",
+    "dashboard/shapes/said.py": "types; tests/dashboard/conftest.py checks each answer by them",
+    "dashboard/pages/reports.py": "tests/dashboard/test_reports.py, tests/dashboard/pages/test_site.py",
     "audit/events.py": "values; tests/audit/test_trail.py",
     "audit/history.py": "tests/audit/test_report.py",
     "audit/interfaces.py": "protocols",
@@ -290,6 +299,7 @@ TESTED_ELSEWHERE = {
     "visits/own.py": "tests/test_revocation.py, tests/browser",
     "visits/passed_on.py": "tests/visits/test_join.py",
     "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
+    "visits/refusals.py": "tests/test_matrix.py, tests/visits/test_pages.py",
     "visits/site.py": "tests/attacks/test_share_hosts.py, tests/failures, tests/test_matrix.py",
     "visits/standing.py": "tests/test_revocation.py",
     "visits/pages/assets.py": "tests/visits/test_pages.py",

@@ -42,6 +42,7 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rounds import Rounds
@@ -101,6 +102,7 @@ class Api:
         configured: Configured,
         offers: Offers,
         searching: Searching,
+        reports: Reports,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -134,6 +136,7 @@ class Api:
         self._configured = configured
         self._offers = offers
         self._searching = searching
+        self._reports = reports
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
@@ -227,6 +230,7 @@ class Api:
             *self._configured.table(),
             *self._offers.table(),
             *self._searching.table(),
+            *self._reports.table(),
             *self.vitals.table(),
         ]
 
@@ -288,10 +292,11 @@ class Api:
         finally:
             self._listeners.discard(queue)
 
-    async def tells(self, who: Asker, share: str) -> bool:
-        """Whether what happened in this share ("" for none in particular) is theirs to hear of."""
+    async def tells(self, who: Asker, share: str, kind: str = "") -> bool:
+        """Whether what happened in this share ("" for none in particular) is theirs to hear of. Owners do not
+        hear that somebody reported something."""
         if who.for_all or not share:
-            return True
+            return who.for_all or kind != "report"
         try:
             return who.has(await self._belonging.of_share(share) or "")
         except StoreUnavailable:  # fails closed

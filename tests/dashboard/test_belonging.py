@@ -54,7 +54,7 @@ async def test_attack_somebody_who_is_no_admin_calls_what_their_pages_call(offic
         headers = {"Origin": reader.url, "X-CSRF-Token": reader.csrf}
         for route in office.running.api.routes:
             if route.who is Who.ADMIN:
-                path = f"/api/v1/{route.path.replace('{id}', share).replace('{verb:revoke}', 'revoke')}"
+                path = next(route.addresses())[0].replace("{id}", share)
                 body = {"shares": [share]} if route.method == "POST" else None
                 async with reader.http.request(route.method, path, json=body, headers=headers) as answer:
                     assert answer.status == 403 and "not_admin" in await answer.text(), route
@@ -117,6 +117,7 @@ async def test_attack_another_owner_listens(office: Office) -> None:
         session = Session("s", viewer, "csrf")
         assert await api.tells(session.asker, share) is hears
         assert await api.tells(session.asker, "")
+        assert await api.tells(session.asker, "", "report") is session.asker.for_all
 
 
 async def test_admins_see_every_page(office: Office) -> None:
