@@ -122,9 +122,7 @@ async def test_race_the_owner_tightens_a_link_while_somebody_proves(home: House,
     assert home.notes.actions().count("link.joined") == 1
 
 
-async def test_race_a_link_is_replaced_while_a_visit_is_written(
-    home: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_race_a_link_is_replaced_while_a_visit_is_written(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody stays in by an address that counts no more; who was in before does."""
     share, (link,) = await home.share(NewLink(anyone=True, visits=2))
     token = home.token(link)
@@ -175,5 +173,3 @@ async def test_race_the_owner_tightens_a_link_while_somebody_proves_and_knocks(
     assert caught.value.reason is reason
     assert await home.store.knocks() == []
     assert "knock.made" not in home.notes.actions()
-
-

@@ -21,7 +21,9 @@ def test_later_pages_have_no_header() -> None:
     assert list(sheet.lines(("a",), [("x",)], header=False)) == ["x\r\n"]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＠x", " =1", "\u00a0=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＠x", " =1", "\u00a0=1"]
+)
 def test_attack_a_text_that_a_spreadsheet_runs(text: str) -> None:
     """It has an apostrophe in front; numbers are left alone."""
     rows = csv.reader(io.StringIO("".join(sheet.lines(("a", "b"), [(text, -1)])), newline=""))
