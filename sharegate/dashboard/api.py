@@ -7,6 +7,7 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import time
@@ -401,7 +402,7 @@ class Api:
         asked = msgspec.convert(body, NewServerBody)
         if not asker().has(self._facts.owner):  # whose server it would be
             raise not_admin()
-        if asker().by is not By.TERMINAL and loopback(_host(asked.url)):
+        if asker().by is not By.TERMINAL and _here(asked.url):
             # Its folder, by which links and protected files are looked at, only the terminal may name.
             raise Refused(
                 "server_here",
@@ -436,8 +437,15 @@ class Api:
         }
 
 
-def _host(url: str) -> str:
+def _here(url: str) -> bool:
+    """Whether an address is only this computer's, also as "any address", or as IPv6 writes one of IPv4."""
     try:
-        return urlsplit(url).hostname or ""
+        host = urlsplit(url).hostname or ""
     except ValueError:
-        return ""
+        return False  # is refused when it is read
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return loopback(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
