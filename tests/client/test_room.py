@@ -352,7 +352,8 @@ async def test_closing_what_ended_says_what_the_gate_may_not_have(gate: Scripted
 
 async def test_a_refusal_that_nobody_heard_of_is_told_at_the_end(gate: ScriptedGate) -> None:
     """Who writes and leaves learns that the gate took it back."""
-    with pytest.raises(EditRefused):
+
+    async def writing() -> None:
         async with opened(gate) as notebook:
             notebook.cells[0].source = "no"
             await gate.until(["no", "b"])
@@ -361,6 +362,9 @@ async def test_a_refusal_that_nobody_heard_of_is_told_at_the_end(gate: ScriptedG
             await gate.close(1003, json.dumps({"reason": "unknown_session", "code": "update_refused"}))
             async with notebook._room.changes:
                 await notebook._room.changes.wait_for(lambda: notebook._room.version != version)
+
+    with pytest.raises(EditRefused):
+        await writing()
 
 
 async def test_what_went_wrong_inside_is_what_is_told(gate: ScriptedGate) -> None:
