@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import channels, pages, proxies, soak, trail
+from bench import channels, lists, pages, proxies, soak, trail
 
 Part = Callable[[Path, argparse.Namespace], Awaitable[None]]
 PARTS: dict[str, Part] = {
@@ -25,14 +25,16 @@ PARTS: dict[str, Part] = {
     "pages": lambda folder, chosen: pages.measure(folder, chosen.rounds),
     "soak": lambda folder, chosen: soak.measure(folder, chosen.minutes),
     "trail": lambda folder, chosen: trail.measure(folder, chosen.events),
+    "lists": lambda folder, chosen: lists.measure(folder, chosen.shares),
 }
+LONG = ("soak", "trail", "lists")
 VERSIONS = ("aiohttp", "uvloop", "pycrdt", "jupyter-server", "jupyterlab", "jupyter-collaboration")
 
 
 async def run(chosen: argparse.Namespace) -> None:
     print(f"{datetime.date.today()}, Python {platform.python_version()}, ", end="")
     print(", ".join(f"{name} {version(name)}" for name in VERSIONS))
-    for name in chosen.parts or [part for part in PARTS if part not in ("soak", "trail")]:
+    for name in chosen.parts or [part for part in PARTS if part not in LONG]:
         print(f"\n## {name}\n")
         with tempfile.TemporaryDirectory() as folder:
             await PARTS[name](Path(folder), chosen)
@@ -40,11 +42,13 @@ async def run(chosen: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without: all but soak, trail")
+    those = f"of {', '.join(PARTS)}; without: all but {', '.join(LONG)}"
+    parser.add_argument("parts", nargs="*", metavar="PART", help=those)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of asking, for each contender and round")
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=30, help="of the soak")
+    parser.add_argument("--shares", type=int, default=3000, help="of lists")
     parser.add_argument("--events", type=int, default=1_000_000, help="of the longest history (trail)")
     chosen = parser.parse_args()
     if unknown := [part for part in chosen.parts if part not in PARTS]:

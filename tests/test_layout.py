@@ -284,7 +284,6 @@ TESTED_ELSEWHERE = {
     "stores/version_tables.py": "tests/stores/sqlite",
     "stores/writer.py": "tests/stores/sqlite",
     "upstream/directory.py": "tests/upstream/test_discover.py, tests/story/test_restart.py",
-    "upstream/inside.py": "tests/attacks/test_beside.py",
     "upstream/interfaces.py": "protocols",
     "upstream/model.py": "values",
     "upstream/probe.py": "tests/upstream/test_start.py",

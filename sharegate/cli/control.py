@@ -152,6 +152,18 @@ def _private_socket(path: Path) -> bool:
     return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.getuid()
 
 
+async def every(control: Control, name: str, **query: Any) -> list[Json]:
+    """All pages of the list `name`. Raises as `call` does."""
+    found: list[Json] = []
+    cursor = ""
+    while True:
+        answer = await control.call("GET", api_path(name), query={**query, "cursor": cursor})
+        found += answer[name]
+        cursor = str(answer.get("next") or "")
+        if not cursor:
+            return found
+
+
 def api_path(*parts: str) -> str:
     """`/api/v1/…` with each part quoted."""
     return "/api/v1/" + "/".join(quote(part, safe="") for part in parts)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
-from sharegate.cli.control import Control, api_path
+from sharegate.cli.control import Control, api_path, every
 from sharegate.cli.drawing import draw, looked_at
 from sharegate.cli.keys import reading
 from sharegate.cli.output import shown
@@ -124,8 +124,8 @@ class LiveScreen:
 
     async def _read(self) -> None:
         gate = await self._control.call("GET", api_path("gate"))
-        shares = await self._control.call("GET", api_path("shares"))
-        visits = await self._control.call("GET", api_path("visits"), query={"open": 1})
+        shares = await every(self._control, "shares")
+        visits = await every(self._control, "visits", open=1)
         knocks = await self._control.call("GET", api_path("knocks"))
         asks = await self._control.call("GET", api_path("asks"))
         alarms = await self._control.call("GET", api_path("alarms"))
@@ -138,8 +138,8 @@ class LiveScreen:
         self.board = replace(
             self.board,
             gate=gate,
-            shares=tuple(shares["shares"]),
-            visits=tuple(sorted(visits["visits"], key=lambda visit: not visit.get("here"))),
+            shares=tuple(shares),
+            visits=tuple(sorted(visits, key=lambda visit: not visit.get("here"))),
             knocks=tuple(knocks["knocks"]),
             asks=tuple(asks["asks"]),
             alarms=tuple(alarms["alarms"]),

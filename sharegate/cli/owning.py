@@ -8,7 +8,7 @@ import typer
 
 from sharegate.cli import asking, moments, words
 from sharegate.cli.command import Cli, Found, command, find
-from sharegate.cli.control import Control, Json, api_path
+from sharegate.cli.control import Control, Json, api_path, every
 from sharegate.cli.output import shown
 from sharegate.cli.problems import Usage
 from sharegate.cli.sharing import PANEL, Ref
@@ -53,7 +53,7 @@ async def list_shares(
 ) -> None:
     """What you share, with whom, until when, and how many are inside."""
     async with cli.control() as control:
-        answer = await control.call("GET", api_path("shares"), query={"all": "1" if everything else ""})
+        answer = {"shares": await every(control, "shares", all="1" if everything else "")}
         links = [link for share in answer["shares"] for link in share["links"]]
         if urls:
             for link in links:

@@ -6,8 +6,7 @@ Judged as sharing itself judges (shares/shareable.py, the look at roots) and as 
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.queries import AtPath
@@ -23,11 +22,10 @@ from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.listing import Entry, Folders, above
 
 Json = dict[str, Any]
-# Looks at the disk at a time.
-_AT_ONCE = 8
 # Of what lies inside a root, and beside each folder on the way to it, as much as a picture can show.
 _INSIDE = 40
 _BESIDE = 6
+_NEVER = ("link", "other")
 _WORDS = {
     "hidden_path": "hidden, never shared",
     "protected_path": "holds keys or records of sharegate",
@@ -39,10 +37,17 @@ _WORDS = {
 }
 
 
+class Looks(RootLook, Protocol):
+    """What is to be known of places before they are shared."""
+
+    async def protected(self, upstream: str, folder: CanonicalPath, names: list[str]) -> dict[str, str]:
+        """Of the names in a folder, none of which is a link, those at which nothing may be shared."""
+
+
 class Choices:
     """`servers/{id}/browse` and `servers/{id}/reach`."""
 
-    def __init__(self, folders: Folders, look: RootLook, upstreams: UpstreamStore) -> None:
+    def __init__(self, folders: Folders, look: Looks, upstreams: UpstreamStore) -> None:
         self._folders = folders
         self._look = look
         self._upstreams = upstreams
@@ -76,19 +81,14 @@ class Choices:
         server = await self._server(parts["id"])
         folder = _path(query.get("path", ""))
         listing = await self._folders.look(server, folder)
-        room = asyncio.Semaphore(_AT_ONCE)
-        # A server elsewhere has said what each is: what it would answer for each by itself is the same.
-        elsewhere = not await self._folders.seen(server)
-
-        async def judged(entry: Entry) -> Json:
-            async with room:
-                return await self._judged(server, folder, entry, elsewhere=elsewhere)
-
+        # What each is was seen on the disk, or was said by a server elsewhere: what is left is looked at together.
+        plain = [entry.name for entry in listing.entries if entry.kind not in _NEVER]
+        held = await self._look.protected(server, folder, plain)
         return {
             "server": server,
             "path": str(folder),
-            "folder": await self._one(server, str(folder), "directory"),
-            "entries": list(await asyncio.gather(*(judged(entry) for entry in listing.entries))),
+            "folder": await self._itself(server, str(folder)),
+            "entries": [_judged(folder, entry, held.get(entry.name, "")) for entry in listing.entries],
             "more": listing.more,
         }
 
@@ -129,32 +129,44 @@ class Choices:
             rows.append(_row(root.join(_shown(entry.name)), depth, entry.kind, place, why))
         return [*rows, *([_others(depth, listing.more, "inside")] if listing.more else [])]
 
-    async def _judged(self, server: str, folder: CanonicalPath, entry: Entry, *, elsewhere: bool) -> Json:
-        path = _below(folder, entry.name)
-        if path is None:
-            return _refused(entry.name, "", entry.kind, "bad_name")
-        if entry.kind in ("link", "other"):
-            # As the look at a root judges, which knows no link; here with the reason.
-            return _refused(entry.name, str(path), entry.kind, entry.kind)
-        said = RootFacts(RootKind.DIRECTORY if entry.kind == "directory" else RootKind.FILE) if elsewhere else None
-        return await self._one(server, str(path), entry.kind, said)
-
-    async def _one(self, server: str, path: str, kind: str, said: RootFacts | None = None) -> Json:
-        """`said` is what its server told of it already."""
-        name = path.rpartition("/")[2]
+    async def _itself(self, server: str, path: str) -> Json:
+        """The folder that is listed."""
         try:
             root = root_at(path)
-            check_facts(root, said or await self._look.look(server, root))
+            facts = await self._look.look(server, root)
         except Refused as refused:
-            return _refused(name, path, kind, refused.code)
+            return _refused(path.rpartition("/")[2], path, "directory", refused.code)
         except Invalid:
-            return _refused(name, path, kind, "missing")
-        return {"name": name, "path": path, "kind": kind, "shareable": True, "reason": "", "why": ""}
+            return _refused(path.rpartition("/")[2], path, "directory", "missing")
+        return _one(path, "directory", facts)
 
     async def _server(self, id: str) -> str:
         if not any(upstream.id == id for upstream in await self._upstreams.upstreams()):
             raise NotFound("server", id)
         return id
+
+
+def _judged(folder: CanonicalPath, entry: Entry, protected: str) -> Json:
+    path = _below(folder, entry.name)
+    if path is None:
+        return _refused(entry.name, "", entry.kind, "bad_name")
+    if entry.kind in _NEVER:
+        # As the look at a root judges, which knows no link; here with the reason.
+        return _refused(entry.name, str(path), entry.kind, entry.kind)
+    kind = RootKind.DIRECTORY if entry.kind == "directory" else RootKind.FILE
+    return _one(str(path), entry.kind, RootFacts(kind, protected=protected))
+
+
+def _one(path: str, kind: str, facts: RootFacts | None) -> Json:
+    """What is shared there would be judged by the same."""
+    name = path.rpartition("/")[2]
+    try:
+        check_facts(root_at(path), facts)
+    except Refused as refused:
+        return _refused(name, path, kind, refused.code)
+    except Invalid:
+        return _refused(name, path, kind, "missing")
+    return {"name": name, "path": path, "kind": kind, "shareable": True, "reason": "", "why": ""}
 
 
 def _path(text: str) -> CanonicalPath:

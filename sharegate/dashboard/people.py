@@ -14,6 +14,7 @@ from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import By, asker
 from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import AdmitBody
+from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.queries import WhichVisits
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
@@ -87,9 +88,18 @@ class People:
     async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         shares = [await self._acts.share(query["share"])] if query.get("share") else await self._acts.shares()
         open_only = query.get("open") in ("1", "true")
-        found = [visit for share in shares for visit in await self._store.visits(share.id, open_only=open_only)]
-        views = await self._views.visits(found)
-        return {"visits": [view for view in views if not open_only or view["state"] == "open"]}
+        page = Page[Visit](query, ("share", "open"), (float, str, float, str))
+        for share in sorted(shares, key=lambda share: (share.created, share.id)):
+            begin = (share.created, share.id)
+            if page.after is not None and begin < page.after[:2]:
+                continue
+            visits = await self._store.visits(share.id, open_only=open_only)
+            for visit in sorted(visits, key=lambda visit: (visit.created, visit.id)):
+                if not open_only or await self._views.is_open(visit):
+                    page.add((*begin, visit.created, visit.id), visit)
+            if page.full:
+                break
+        return {"visits": await self._views.visits(page.rows), "next": page.next}
 
     async def _end_visit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         visit = await self._store.visit(parts["id"])

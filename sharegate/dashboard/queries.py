@@ -22,7 +22,12 @@ class Recently(_Asked):
     recent: Annotated[bool, Meta(description="What was found within the last minute will do.")] = False
 
 
-class AllShares(_Asked):
+class _Paged(_Asked):
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many at most.")] = 1000
+    cursor: Annotated[str, Meta(description="`next` of the page before.")] = ""
+
+
+class AllShares(_Paged):
     all: Annotated[bool, Meta(description="Also those that are over.")] = False
 
 
@@ -34,7 +39,8 @@ class WhichReports(OfShare):
     all: Annotated[bool, Meta(description="Also those that are closed.")] = False
 
 
-class WhichVisits(OfShare):
+class WhichVisits(_Paged):
+    share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
     open: Annotated[bool, Meta(description="Only those that are open.")] = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, asker
 from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
+from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.queries import AllShares
@@ -176,8 +178,13 @@ class Sharing:
 
     async def _shares(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         everything = query.get("all") in ("1", "true")
-        views = [await self._views.share(share) for share in await self._acts.shares()]
-        return {"shares": [view for view in views if everything or view["state"] not in ("revoked", "expired")]}
+        shares = await self._acts.shares()
+        if not everything:
+            shares = [share for share in shares if self._views.standing(share) not in ("revoked", "expired")]
+        page = Page[Share](query, ("all",), (float, str))
+        for place, share in sorted((((share.created, share.id), share) for share in shares), key=itemgetter(0)):
+            page.add(place, share)
+        return {"shares": await self._views.shares(page.rows), "next": page.next}
 
     async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewShareBody)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from sharegate.audit.bounds import truncated
@@ -19,6 +20,8 @@ from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Seen
 
 SHORTEST_LABEL = 4
+# Views that are built before others have a turn: a few milliseconds.
+_AT_ONCE = 50
 
 
 def short(id: str, others: Iterable[str]) -> str:
@@ -47,6 +50,12 @@ def link_state(link: Link, now: float) -> str:
     if link.expires <= now:
         return "expired"
     return "paused" if link.paused else "active"
+
+
+async def _in_turn(at: int, making: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    if at % _AT_ONCE == _AT_ONCE - 1:
+        await asyncio.sleep(0)
+    return await making
 
 
 class Views:
@@ -82,13 +91,25 @@ class Views:
         link = await self._store.link(visit.link)
         return f"{await self.link_label(link)}{visit.number}" if link is not None else visit.id
 
+    async def shares(self, shares: Iterable[Share]) -> list[dict[str, Any]]:
+        """Many at once; others have their turn in between."""
+        return [await _in_turn(at, self.share(share)) for at, share in enumerate(shares)]
+
+    def standing(self, share: Share) -> str:
+        """Its state in one word."""
+        return standing(share, self._now())
+
     async def share(self, share: Share) -> dict[str, Any]:
         visits = await self._store.visits(share.id, open_only=True)
         waiting = await self._store.knocks(share=share.id)
-        links = [await self.link(link, visits) for link in await self._store.links(share.id)]
+        by_link: defaultdict[str, list[Visit]] = defaultdict(list)
+        for visit in visits:
+            by_link[visit.link].append(visit)
+        label = await self.share_label(share.id)
+        links = [await self.link(one, by_link[one.id], share=label) for one in await self._store.links(share.id)]
         return {
             "id": share.id,
-            "label": await self.share_label(share.id),
+            "label": label,
             "name": share.name,
             "root": share.root,
             "kind": share.kind.value,
@@ -99,7 +120,7 @@ class Views:
             "server": share.upstream,
             "created": share.created,
             "expires": share.expires,
-            "state": standing(share, self._now()),
+            "state": self.standing(share),
             "message": share.message,
             "clients": share.clients,
             "own_extensions": share.own_extensions,
@@ -111,13 +132,14 @@ class Views:
             "knocks": len(waiting),
         }
 
-    async def link(self, link: Link, visits: list[Visit] | None = None) -> dict[str, Any]:
+    async def link(self, link: Link, visits: list[Visit] | None = None, *, share: str = "") -> dict[str, Any]:
+        """`visits` are the open ones of this link, and `share` the label of its share, where they are known already."""
         if visits is None:
             visits = await self._store.visits(link.share, link=link.id, open_only=True)
-        seated = [v for v in visits if v.link == link.id and v.kind in (VisitKind.BROWSER, VisitKind.KNOCK)]
+        seated = [v for v in visits if v.kind in (VisitKind.BROWSER, VisitKind.KNOCK)]
         return {
             "id": link.id,
-            "label": await self.link_label(link),
+            "label": f"{share}.{link.letter}" if share else await self.link_label(link),
             "share": link.share,
             "name": link.name,
             "kind": link.kind.value,
@@ -144,15 +166,20 @@ class Views:
         return min(own, share.role, key=tuple(Role).index)
 
     async def visits(self, visits: Iterable[Visit]) -> list[dict[str, Any]]:
-        """Many at once: the devices of a link are counted once, not for each of its visits."""
+        """Many at once: the devices of a link are counted once, not for each of its visits. Others have their turn in
+        between."""
         counted: dict[tuple[str, str], Counter[str]] = {}
         views = []
-        for visit in visits:
+        for at, visit in enumerate(visits):
             place = visit.share, visit.link
             if place not in counted:
                 counted[place] = await self._devices(visit)
-            views.append(await self.visit(visit, devices=counted[place]))
+            views.append(await _in_turn(at, self.visit(visit, devices=counted[place])))
         return views
+
+    async def is_open(self, visit: Visit) -> bool:
+        """`open`, with what it belongs to looked up."""
+        return self.open(await self._store.share(visit.share), await self._store.link(visit.link), visit)
 
     async def _devices(self, visit: Visit) -> Counter[str]:
         """How many devices came from each visit of this one's link."""

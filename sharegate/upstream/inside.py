@@ -21,6 +21,31 @@ def held(root: Path, paths: Iterable[Path]) -> Path | None:
     return None
 
 
+def held_among(folder: Path, names: Iterable[str], paths: Iterable[Path]) -> dict[str, Path]:
+    """What `held` and `copy_with_keys` say of each of these names in a folder, none of which is a link: looked at
+    together, for what lies elsewhere is the same for all. Names of which they say nothing are left out."""
+    real = _real(folder)
+    itself, further = _identities(real)
+    above = {itself, *further}
+    inside: dict[object, Path] = {}
+    for path in paths:
+        for place in (_real(path), _real(path.parent) / path.name):
+            its, around = _identities(place)
+            if its in above:
+                return dict.fromkeys(names, path)
+            for each in (its, *around):
+                inside.setdefault(each, path)
+    outer = next((each for each in (real, *list(real.parents)[:1]) if _has_keys(each)), None)
+    found = {}
+    for name in names:
+        child = real / name
+        told = inside.get(_identity(child)) or outer
+        told = told or next((each for each in (child, *_below(child, _COPY_LEVELS)) if _has_keys(each)), None)
+        if told is not None:
+            found[name] = told
+    return found
+
+
 def around(path: Path, roots: Iterable[tuple[str, Path]]) -> str:
     """The name of the first root at or above `path`; "" for none. The file need not be there yet."""
     its, above = _identities(_real(path))
@@ -34,9 +59,13 @@ def copy_with_keys(root: Path) -> Path | None:
     """A copy of the records with their keys, as `store backup --with-keys` makes it: `root` itself, a folder up to two
     levels below it, or one that `root` is a part of."""
     for folder in (root, *list(root.parents)[:2], *_below(root, _COPY_LEVELS)):
-        if os.path.lexists(folder / "keys" / "ring.json") and os.path.lexists(folder / "sharegate.db"):
+        if _has_keys(folder):
             return folder
     return None
+
+
+def _has_keys(folder: Path) -> bool:
+    return os.path.lexists(folder / "keys" / "ring.json") and os.path.lexists(folder / "sharegate.db")
 
 
 def _below(folder: Path, levels: int) -> Iterator[Path]:

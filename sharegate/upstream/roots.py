@@ -15,7 +15,7 @@ from sharegate.errors import Denied, Invalid, Reason
 from sharegate.paths import CanonicalPath
 from sharegate.shares.interfaces import RootFacts, ShareStore
 from sharegate.shares.model import Grant, RootIdentity, RootKind, Share
-from sharegate.upstream.inside import around, copy_with_keys, held
+from sharegate.upstream.inside import around, copy_with_keys, held, held_among
 from sharegate.upstream.interfaces import Disk, Forwarder, Outgoing, UpstreamDirectory, UpstreamStore
 from sharegate.upstream.model import Upstream
 
@@ -67,6 +67,16 @@ class Roots:
             identity=RootIdentity(device, inode),
             protected=await asyncio.to_thread(self._held, Path(upstream.root_dir, *root.segments)),
         )
+
+    async def protected(self, upstream_id: str, folder: CanonicalPath, names: list[str]) -> dict[str, str]:
+        """Of the names in a folder, none of which is a link, those at which nothing may be shared: each with what lies
+        there. Raises Denied(`upstream_away` …). Where the gate sees no disk, that is none."""
+        upstream = await self._directory.find(upstream_id)
+        if not upstream.local:
+            return {}
+        path = Path(upstream.root_dir, *folder.segments)
+        found = await asyncio.to_thread(held_among, path, names, self._protected())
+        return {name: str(what) for name, what in found.items()}
 
     async def check(self, grant: Grant, upstream: Upstream) -> None:
         """Suspend the share and raise Denied(`root_changed`) when another file or folder stands at its root."""

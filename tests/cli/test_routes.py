@@ -47,13 +47,15 @@ def asked() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _calls(function: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Method and path of `control.call`; `exporting.write` gets the path that it is given, page after page."""
+    """Method and path of `control.call`; `exporting.write` and `every` get what they are given, page after page."""
     for call in ast.walk(function):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             if call.func.attr == "call" and isinstance(call.args[0], ast.Constant):
                 yield str(call.args[0].value), call.args[1]
             elif ast.unparse(call.func) == "exporting.write":
                 yield "GET", call.args[2]
+        elif isinstance(call, ast.Call) and ast.unparse(call.func) == "every":
+            yield "GET", ast.Call(ast.Name("api_path"), [call.args[1]], [])
 
 
 def _kept(function: ast.AST) -> Iterator[tuple[str, ast.Call]]:

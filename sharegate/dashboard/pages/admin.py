@@ -18,9 +18,9 @@ _MOST = 100
 async def overview(source: Source, parts: dict[str, str]) -> Json:
     """`GET /admin`: owners, what they share, and the people from outside who came by it."""
     everything = "ended" in source.query
-    shares = (await source.get("shares", **({"all": "1"} if everything else {})))["shares"]
+    shares = await source.every("shares", **({"all": "1"} if everything else {}))
     people: dict[str, list[Json]] = {}
-    for visit in (await source.get("visits"))["visits"]:
+    for visit in await source.every("visits"):
         if visit["kind"] in ("browser", "knock", "client"):
             people.setdefault(visit["share"], []).append(visit)
     owners: dict[str, list[Json]] = {}

@@ -22,7 +22,7 @@ _FORMS = (("csv", "CSV, for a spreadsheet"), ("jsonl", "JSON lines, for programs
 async def values(source: Source, parts: dict[str, str]) -> Json:
     """`GET /history`, with the filters and the cursor of its address."""
     filters = Filters.read(source.query)
-    shares = (await source.get("shares", all="1"))["shares"]
+    shares = await source.every("shares", all="1")
     people = await _people(source, filters["share"])
     asked: dict[str, str] = {}
     events: list[Json] = []
@@ -102,7 +102,7 @@ async def _people(source: Source, share: str) -> list[Json]:
     if not share:
         return []
     try:
-        return list((await source.get("visits", share=share))["visits"])
+        return list(await source.every("visits", share=share))
     except NotShown as refused:
         if refused.status != 404:
             raise

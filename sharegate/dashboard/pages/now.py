@@ -13,8 +13,8 @@ MOST_DOORS = 48
 
 async def values(source: Source, parts: dict[str, str]) -> Json:
     gate = await source.get("gate")
-    shares = (await source.get("shares"))["shares"]
-    visits = (await source.get("visits", open="1"))["visits"]
+    shares = await source.every("shares")
+    visits = await source.every("visits", open="1")
     knocks = (await source.get("knocks"))["knocks"]
     asks = (await source.get("asks"))["asks"]
     times = (await source.get("times"))["times"]

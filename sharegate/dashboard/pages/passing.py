@@ -46,7 +46,7 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
 
 async def report(source: Source, parts: dict[str, str]) -> Json:
     """`GET /admin/passed-on`."""
-    shares = {share["id"]: share for share in (await source.get("shares", all="1"))["shares"]}
+    shares = {share["id"]: share for share in (await source.every("shares", all="1"))}
     found: dict[str, list[Json]] = {}
     for person in (await source.get("audit/passed-on"))["people"]:
         found.setdefault(person["share"], []).append(nodes(person))

@@ -32,7 +32,7 @@ def tab(name: str, rest: Tab) -> Callable[[Source, dict[str, str]], Awaitable[Js
 
 
 async def people(source: Source, share: Json) -> Json:
-    found = (await source.get("visits", share=share["id"]))["visits"]
+    found = await source.every("visits", share=share["id"])
     visits = [person(visit) for visit in found if visit["kind"] != "preview"]
     labels = {visit["label"] for visit in visits}
     devices: dict[str, list[Json]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Protocol
 
 from sharegate.dashboard.asking import Asker
@@ -48,6 +49,18 @@ class Source:
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer
+
+    async def every(self, name: str, /, **query: str) -> list[Json]:
+        """All pages of the list `name`. Others have their turn in between. Raises NotShown for a refusal."""
+        found: list[Json] = []
+        cursor = ""
+        while True:
+            answer = await self.get(name, **query, **({"cursor": cursor} if cursor else {}))
+            found += answer[name]
+            cursor = answer["next"]
+            if not cursor:
+                return found
+            await asyncio.sleep(0)
 
     async def preview(self, path: str, /, **body: Any) -> Json:
         """The answer to a `POST` that is asked to change nothing (`preview`). Raises NotShown for a refusal."""

@@ -44,7 +44,7 @@ def _cell(cell: Json) -> Json:
 
 async def share_of(source: Source, one: Json) -> Json | None:
     """The share that the document lies in, for the way back."""
-    for share in (await source.get("shares", all="1"))["shares"]:
+    for share in await source.every("shares", all="1"):
         inside = one["path"] == share["root"] or one["path"].startswith(share["root"] + "/")
         if inside and share["server"] == one["server"]:
             found: Json = share
@@ -53,7 +53,7 @@ async def share_of(source: Source, one: Json) -> Json | None:
 
 
 async def undo(source: Source, parts: dict[str, str]) -> Json:
-    visits = (await source.get("visits"))["visits"]
+    visits = await source.every("visits")
     visit = next((one for one in visits if one["id"] == parts["id"]), None)
     if visit is None:
         raise NotShown(404, {"code": "not_found", "message": "there is no such visit", "remedy": ""})

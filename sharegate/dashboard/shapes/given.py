@@ -85,7 +85,10 @@ class Ended(Shape):
 
 
 class Shares(Shape):
+    """A page, the oldest first. `next` is the next page's `cursor`, empty at the end."""
+
     shares: list[ShareView]
+    next: str
 
 
 class OneShare(Shape):
@@ -170,7 +173,10 @@ class VisitView(Shape):
 
 
 class Visits(Shape):
+    """A page, share by share. `next` is the next page's `cursor`, empty at the end."""
+
     visits: list[VisitView]
+    next: str
 
 
 class VisitEnded(Shape):
