@@ -7,6 +7,8 @@ const ROLE_HINTS = { edit: "You can edit text, not run code" };
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
+const SHEET = "M5 3h7l3 3v11H5zM8 9h4M8 12h4";
+const PHONE = matchMedia("(max-width: 44rem) and (pointer: coarse)");
 const FLAG = "M5 17V4M5 4h9l-2 3 2 3H5";
 const DOOR = "M11.5 4H5v12h6.500M9 10h8M14 7l3 3-3 3";
 
@@ -34,7 +36,7 @@ function drawing(path, side, attributes = {}) {
 const button = (label, path, onclick) =>
   el("button", { type: "button", title: label, onclick }, drawing(path, 20, { class: "sg-line" }), el("span", {}, label));
 
-export function makeBanner(visit, { leave }) {
+export function makeBanner(visit, { leave, read }) {
   const hint = ROLE_HINTS[visit.role];
   const role = el("span", { class: "sg-role", ...(hint && { title: hint }) }, hint ?? ROLES[visit.role] ?? visit.role);
   const saving = el("span", { class: "sg-saving", role: "status", "aria-live": "off" });
@@ -52,6 +54,7 @@ export function makeBanner(visit, { leave }) {
     el("span", { class: "sg-gap" }),
     news,
     status,
+    ...(PHONE.matches ? [button("Read without JupyterLab", SHEET, read)] : []),
     button("Use on another device", DEVICE, () => showDevice(visit)),
     button("Report this share", FLAG, () => askToReport(visit)),
     button("Leave", DOOR, () => askToLeave(visit, leave)),
