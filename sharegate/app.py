@@ -36,6 +36,7 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.ports import bind, gate_hosts
+from sharegate.shares.coowners import is_coowner
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.upstream.directory import StateChange
 from sharegate.upstream.file_ids import UpstreamFileIds
@@ -44,6 +45,7 @@ from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
+from sharegate.visits.coowners.assembled import coowner_pages
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
@@ -183,6 +185,7 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        coowner=lambda grant: house.in_force.coowners and is_coowner(grant.link, grant.visit),
         pace=house.pace,
     )
     door = Door(
@@ -199,7 +202,19 @@ def _gate(
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         pace=house.pace,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    coowners, desks = coowner_pages(
+        store=store,
+        issuer=house.issuer,
+        rules=house.in_force,
+        presence=house.presence,
+        trail=trail,
+        addresses=house.addresses,
+        key=house.key,
+        now=now,
+        pace=house.pace,
+    )
+    store.subscribe(desks.changed)
+    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now, coowners)
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, house.pace)
@@ -302,7 +317,11 @@ def _gate(
             house.directory.forget()
             house.forwarder.woke()
 
-    draining = Draining(house.channels, documents, gate.refuse_newcomers, config.drain_seconds, progress)
+    def refuse_newcomers() -> None:
+        gate.refuse_newcomers()
+        desks.stop()
+
+    draining = Draining(house.channels, documents, refuse_newcomers, config.drain_seconds, progress)
     health = Health(checks(store, trail, house.ring, lambda: draining.began))
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]

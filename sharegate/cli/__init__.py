@@ -27,6 +27,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     """The whole program. With `rich_help` its help is drawn with colours and boxes, for a terminal."""
     from sharegate.cli import (
         asks,
+        coowners,
         history,
         mailing,
         opening,
@@ -66,7 +67,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
+    daily = (up, opening, sharing, owning, coowners, asks)
+    looks = (history, passing, reviewing, searching, proving, versions)
     for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app

@@ -26,6 +26,7 @@ from sharegate.dashboard.asking import Asker, By, Only, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
@@ -81,6 +82,7 @@ class Api:
         acts: Acts,
         sharing: Sharing,
         people: People,
+        coowners: Coowners,
         asks: Asks,
         alarms: Alarms,
         servers: Servers,
@@ -114,6 +116,7 @@ class Api:
         self._acts = acts
         self._sharing = sharing
         self._people = people
+        self._coowners = coowners
         self._asks = asks
         self._alarms = alarms
         self._servers = servers
@@ -156,6 +159,7 @@ class Api:
             ),
             *self._sharing.table(),
             *self._people.table(),
+            *self._coowners.table(),
             *self._asks.table(),
             *self._alarms.table(),
             *self._history.table(),

@@ -51,8 +51,8 @@ class _Page:
 
 
 class LivePages:
-    """All pages that are open now. `acted` is told whenever a person did something in one of them. `pace` is the clock
-    of the limits, where that is another than the time of day."""
+    """All pages that are open now. `acted` is told whenever a person did something in one of them. `coowner` says
+    whether a visit lets others in. `pace` is the clock of the limits, where that is another than the time of day."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class LivePages:
         hands: Hands,
         trail: Recorder,
         acted: Callable[[Grant], None] = lambda _: None,
+        coowner: Callable[[Grant], bool] = lambda _: False,
         beat: float = live.BEAT_SECONDS,
         pace: Callable[[], float] | None = None,
     ) -> None:
@@ -74,6 +75,7 @@ class LivePages:
         self._hands = hands
         self._trail = trail
         self._acted = acted
+        self._coowner = coowner
         self._beat = beat
         self._pace = pace or now
         self._pages: list[_Page] = []
@@ -138,7 +140,9 @@ class LivePages:
         grant = page.grant
         state = self._server_state(grant.share.upstream)
         role, expires, extensions = grant.role, grant.expires, grant.share.own_extensions
-        await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
+        coowner = self._coowner(grant)
+        hello = live.Hello(role=role.value, expires=expires, now=self._now(), server=state, coowner=coowner)
+        await socket.send(live.to_page(hello))
         while True:
             while page.words:
                 await socket.send(live.to_page(page.words.popleft()))
@@ -165,6 +169,9 @@ class LivePages:
             if grant.expires != expires:
                 expires = grant.expires
                 await socket.send(live.to_page(live.Expiring(expires=expires, now=self._now())))
+            if self._coowner(grant) is not coowner:
+                coowner = not coowner
+                await socket.send(live.to_page(live.CoownerChanged(coowner)))
             again = extensions and not grant.share.own_extensions
             extensions = grant.share.own_extensions
             if grant.role is not role or again:

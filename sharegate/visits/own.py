@@ -1,4 +1,4 @@
-"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`, `-/ended`."""
+"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`, `-/ended`, `-/coowner`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
-from sharegate.messages import Request, Response
+from sharegate.messages import Answer, Request, Response
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, check_met
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant
 from sharegate.visits import cookies
+from sharegate.visits.coowners.apart import ADDRESS, CoownerPages
 from sharegate.visits.join import Door
 from sharegate.visits.pages import Ended, Ending, ended_page
 from sharegate.visits.unrecorded import Unrecorded
@@ -30,6 +31,7 @@ class OwnAddresses:
         trail: Recorder,
         addresses: GateAddresses,
         now: Callable[[], float],
+        coowners: CoownerPages | None = None,
     ) -> None:
         self._store = store
         self._authenticator = authenticator
@@ -37,7 +39,17 @@ class OwnAddresses:
         self._trail = trail
         self._addresses = addresses
         self._now = now
+        self._coowners = coowners
         self._unrecorded = Unrecorded()
+
+    async def apart(self, request: Request, share: str, visit: str, below: tuple[str, ...]) -> Answer | None:
+        """What is answered without the visit's grant: to whom the visit is over, and to co-owners, who find their page
+        while the share is paused. `below` are the segments below the visit; None for all others."""
+        if below == ("-", "ended") and request.method == "GET":
+            return await self.ended(request, share, visit)
+        if below == ("-", ADDRESS) and self._coowners is not None:
+            return await self._coowners.answer(request, share, visit)
+        return None
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
         """`segments` are those below `-`. Origin and Fetch Metadata were judged."""
@@ -67,6 +79,8 @@ class OwnAddresses:
     async def finished(self) -> None:
         """Wait for what pages that hung up began."""
         await self._unrecorded.finished()
+        if self._coowners is not None:
+            await self._coowners.finished()
 
     async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
         """What happened to a visit, for the browser that held it; anybody else reads that it is over."""

@@ -53,6 +53,7 @@ def sentences(rules: Json) -> list[str]:
         "Editors may be allowed to make files that run by themselves."
         if rules["runnable_files"]
         else "No editor can make files that run by themselves.",
+        "Owners may name co-owners, who let others in." if rules["coowners"] else "Nobody but an owner lets others in.",
     ]
 
 

@@ -32,6 +32,7 @@ RULES = {
     "clients": False,
     "own_extensions": False,
     "runnable_files": False,
+    "coowners": False,
 }
 
 
