@@ -29,11 +29,14 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         asks,
         coowners,
         history,
+        looking,
         mailing,
         opening,
         owning,
         passing,
         proving,
+        reaching,
+        reports,
         reviewing,
         searching,
         servers,
@@ -68,8 +71,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         """Replaced by the help above."""
 
     daily = (up, opening, sharing, owning, coowners, asks)
-    looks = (history, passing, reviewing, searching, proving, versions)
-    for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
+    looks = (history, passing, reviewing, reports, searching, proving, versions)
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app
 

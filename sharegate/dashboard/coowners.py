@@ -7,6 +7,7 @@ from typing import Any
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views
@@ -30,6 +31,7 @@ class Coowners:
                 "Let whoever the link is for admit, remove and pause",
                 Only.PERSON,
                 given.CoownerMarked,
+                of=Of.LINK,
             ),
             Route(
                 "DELETE",
@@ -38,6 +40,7 @@ class Coowners:
                 "Take that back; the link stays",
                 Only.PERSON,
                 given.OneLink,
+                of=Of.LINK,
             ),
         ]
 

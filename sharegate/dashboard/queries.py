@@ -30,6 +30,10 @@ class OfShare(_Asked):
     share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
 
 
+class WhichReports(OfShare):
+    all: Annotated[bool, Meta(description="Also those that are closed.")] = False
+
+
 class WhichVisits(OfShare):
     open: Annotated[bool, Meta(description="Only those that are open.")] = False
 

@@ -79,6 +79,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE api_tokens (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE asked_once (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE mail_codes (id TEXT PRIMARY KEY, expires REAL NOT NULL, body TEXT NOT NULL)",
+        "CREATE TABLE reports (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE time_asks (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sharegate.lab.synthetic import called
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.addresses import ShareAddresses
 from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
@@ -22,6 +23,7 @@ class Comer:
     share: str = ""
     visit: str = ""
     knock: str = ""
+    language: Language = ENGLISH
 
     @property
     def browser_hash(self) -> str:

@@ -28,6 +28,7 @@ from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.knocking import Knocking
 from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
 from sharegate.visits.unrecorded import KEY_REFUSED
 
@@ -52,6 +53,7 @@ class Door:
         mailed: Mailed | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
+        reporting: Reporting | None = None,
         joins: Rate = JOINS,
         at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
@@ -73,9 +75,10 @@ class Door:
             pace=pace,
         )
         self._mailed = mailed
+        self._reporting = reporting or Reporting(store, trail, now, full_addresses=full_addresses, pace=pace)
         self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
         self._role_sentence = role_sentence
-        self._recorded = told.recorded(full_addresses=full_addresses)
+        self._full_addresses = full_addresses
         self._shared_origin = shared_origin
         self._new_visits = Buckets(new_visits, pace or now)
         self._knocking = Knocking(self._at, self._proofs, key)
@@ -112,12 +115,12 @@ class Door:
             "mail": asked(link) if Need.EMAIL in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
-            "role_sentence": self._role_sentence(role),
+            "role_sentence": told.role(comer.language, role, self._role_sentence(role)),
             "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
             "ended_at": since,
             "ended_why": why,
             "shared_origin": self._shared_origin,
-            "recorded": [*self._recorded, *([told.ADDRESS] if Need.EMAIL in needs else [])],
+            "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -218,6 +221,13 @@ class Door:
             await at.refused(share, link, comer, denied)
             raise
 
+    async def report(self, token: str, concern: str, text: str, comer: Comer) -> None:
+        """Of whoever has the link, however it stands. Raises Denied: `outside_networks`, and as Reporting does."""
+        at = self._at
+        share, link, _ = await at.arrive(token, comer)
+        mine = await at.visit_of(link, comer)
+        await self._reporting.report(share, link, mine, comer.address, concern, text)
+
     async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
         """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
         state = await self._at.seat_state(link, comer)
@@ -229,5 +239,6 @@ class Door:
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
         await self._at.unrecorded.finished()
+        await self._reporting.finished()
         if self._mailed is not None:
             await self._mailed.finished()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "mailed", "rules")
+KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "mailed", "rules", "report", "time")
 
 
 @dataclass(frozen=True, slots=True)
