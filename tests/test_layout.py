@@ -58,7 +58,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "errors", "paths", "policy", "shares", "upstream.interfaces", "upstream.model"),
         "versions.model",
     },
-    "stores": {"errors", "store_url", "shares", "visits", "audit.interfaces", "versions", "upstream.model"},
+    # Of the chain: whose an entry is, for the sets in which it stands on a server.
+    "stores": {
+        *("errors", "store_url", "shares", "visits", "audit.chain", "audit.interfaces", "versions", "upstream.model"),
+    },
     "listener": {"errors", "limits", "messages", "websocket"},
     # Sends what it is given; what a code proves is decided elsewhere.
     "mail": {"errors"},

@@ -30,7 +30,7 @@ from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
 from sharegate.visits.reporting import Reporting
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
-from sharegate.visits.unrecorded import KEY_REFUSED
+from sharegate.visits.unrecorded import KEY_REFUSED, REPLACED
 
 # Each visit is a record that is kept: leaving and opening again does not fill the store.
 NEW_VISITS = Rate(per=2000, seconds=86400, burst=2000)
@@ -138,7 +138,7 @@ class Door:
         mine = await at.visit_of(link, comer)
         needs = missing(link, mine)
         preview = link.kind is LinkKind.PREVIEW
-        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
+        kind = VisitKind.PREVIEW if preview else VisitKind.BROWSER
         visit_name = (share.owner if preview else link.name or clean_name(name)) if mine is None else mine.name
         visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name)
         try:
@@ -158,14 +158,18 @@ class Door:
             return await at.reenter(share, mine, comer, proved=proved)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
         visit = msgspec.structs.replace(visit, **proved)
-        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
+        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit))
         return at.entry(share, visit, cookie, browser)
 
-    async def _opened(
-        self, token: str, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None
-    ) -> Visit:
+    async def _opened(self, token: str, share: Share, link: Link, comer: Comer, visit: Visit) -> Visit:
         at = self._at
         await at.unrecorded.settle()
+        try:
+            link = await at.still(token, comer, visit)
+        except Denied as denied:
+            await at.refused(share, link, comer, denied)
+            raise
+        seats = 1 if link.kind is LinkKind.PREVIEW else link.visits
         try:
             opened = await at.store.open_visit(visit, seats=seats)
         except Denied as denied:
@@ -175,10 +179,13 @@ class Door:
         async with at.unrecorded.taken_back(lambda: at.give_back(opened)):
             await at.record(Action.LINK_JOINED, share, link, comer, visit=opened)
         try:
-            await at.authenticator.by_link(token)
-        except Denied:  # its key was refused since it was verified, and all that came by it were ended but this one
-            await at.store.end_visits([opened.id], at=at.now(), reason=KEY_REFUSED)
-            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=KEY_REFUSED)
+            await at.current(token)
+        except Denied as denied:
+            # While it was written, its key was refused, and all that came by it were ended but this one; or somebody
+            # replaced the link, to keep out whoever was not in by then.
+            why = REPLACED if denied.reason is Reason.LINK_REPLACED else KEY_REFUSED
+            await at.store.end_visits([opened.id], at=at.now(), reason=why)
+            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=why)
             raise
         await bind(at.store, opened)
         return opened

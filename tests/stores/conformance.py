@@ -906,6 +906,7 @@ class AuditContract:
         "share": lambda i: f"s{i % 3 or ''}",
         "link": lambda i: f"l{i % 4}",
         "visit": lambda i: f"v{i % 5}" if i % 2 else "",
+        "name": lambda i: ["Ann", "  ANN ", "\u00c4nn", "", "a'; DROP TABLE trail; --"][i % 5],
         "path": lambda i: ["a", "a/b", "ab", "a%", "", "a/c"][i % 6],
         "reason": lambda i: "no_rule" if i % 7 == 1 else "",
         "outcome": lambda i: Outcome.DENIED if i % 7 == 1 else Outcome.ALLOWED,
@@ -933,6 +934,11 @@ class AuditContract:
             {"share": "s2", "path": "a/b"},
             {"writer": "b", "share": "s1"},
             {"visit": "nobody"},
+            {"person": "ann"},
+            {"person": "\u00e4nn", "share": "s1", "since": START + 1},
+            {"person": "ann", "action": "link.joined"},
+            {"person": "ann", "visit": "v1", "outcome": "allowed"},
+            {"person": "a'; drop table trail; --", "path": "a"},
         ],
         ids=str,
     )
@@ -989,6 +995,41 @@ class AuditContract:
         for mark in (Mark(writer="gate", seq=4), Mark(writer="nobody", seq=1)):
             with pytest.raises(NotFound):
                 await store.page(Query(limit=1), mark)
+
+    async def test_a_person_over_all_shares(self, store: Store, reopened: Reopen) -> None:
+        """Whatever case and width the name was typed in; other names that begin so are other people."""
+        names = ["\u00d6zg\u00fcr", "\u00f6ZG\u00dcR", "\uff21\uff4e\uff4e", "Ann", "Anne", ""]
+        await store.append(self.chain(12, share=lambda i: f"s{i}", name=lambda i: names[i % 6]))
+        for _ in range(2):
+            for person, seqs in (("\u00f6zg\u00fcr", [1, 2, 7, 8]), ("ann", [3, 4, 9, 10]), ("anne", [5, 11])):
+                assert [one.seq for one in await store.read(Query(person=person))] == seqs
+                page = await store.page(Query(person=person, limit=20, newest_first=True))
+                assert [one.seq for one in page.events] == seqs[::-1] and page.after is None
+                assert [opened(one).name for one in page.events] == [names[(seq - 1) % 6] for seq in seqs[::-1]]
+            assert (await store.page(Query(person="nobody", limit=5))).events == []
+            store = await reopened()
+
+    async def test_attack_whoever_is_forgotten_is_found_by_name(self, store: Store, reopened: Reopen) -> None:
+        """What was erased fits no name any more, by page or in one piece, whichever way it was erased."""
+        await store.append(self.chain(8, visit=lambda i: f"v{i % 2}"))
+        assert await store.erase_events("gate", [1, 2, 3]) == 3
+        assert await store.erase(Query(person="ann", until=START + 5)) == 2
+        for _ in range(2):
+            assert [one.seq for one in await store.read(Query(person="ann"))] == [6, 7, 8]
+            page = await store.page(Query(person="ann", limit=9))
+            assert [one.seq for one in page.events] == [6, 7, 8]
+            store = await reopened()
+        assert await store.erase(Query(person="ann")) == 3
+        assert (await store.page(Query(person="ann", limit=9))).events == []
+        assert (await verify_store(store)).intact
+
+    async def test_names_that_an_older_version_wrote(self, store: Store) -> None:
+        """Beside those no spelling was kept by which they are found: they are found, and verify."""
+        older = [msgspec.structs.replace(one, personal=one.personal.replace(b',"ann"]', b"]")) for one in self.chain(3)]
+        assert all(b'"Ann"]' in one.personal for one in older)
+        await store.append(older)
+        assert [one.seq for one in (await store.page(Query(person="ann", limit=9))).events] == [1, 2, 3]
+        assert (await verify_store(store)).intact
 
     async def test_what_identifies_people_is_counted(self, store: Store) -> None:
         """How many entries hold it, since when, and how many are older than each moment; what was blanked does not."""
