@@ -51,6 +51,7 @@ from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
 from sharegate.visits.mailed import Mailed
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
@@ -179,6 +180,7 @@ def _gate(
     ) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, query, credential=credential))
 
+    more_time = MoreTime(store, trail, now, pace=house.pace)
     live_pages = LivePages(
         house.authenticator,
         house.presence,
@@ -188,6 +190,7 @@ def _gate(
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
         coowner=lambda grant: house.in_force.coowners and is_coowner(grant.link, grant.visit),
+        time=lambda grant: more_time.state(grant.share, grant.link, grant.visit, grant.visit.browser_hash),
         pace=house.pace,
     )
     reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
@@ -204,6 +207,7 @@ def _gate(
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         reporting=reporting,
+        more_time=more_time,
         pace=house.pace,
     )
     coowners, desks = coowner_pages(
@@ -223,6 +227,7 @@ def _gate(
         *(store, house.authenticator, door, trail, house.addresses, now),
         site=site,
         reporting=reporting,
+        more_time=more_time,
         languages=languages,
         coowners=coowners,
     )
@@ -290,6 +295,7 @@ def _gate(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
     )
     store.subscribe(standing.changed)
+    store.subscribe(lambda change: live_pages.wake() if change.kind == "time" else None)
     store.subscribe(lambda change: names.changed(change, store))
     gate = Gate(
         site=site,
