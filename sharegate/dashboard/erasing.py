@@ -225,8 +225,7 @@ class Erasing:
             theirs = [
                 visit
                 for visit in of_visits
-                if name in (folded(visit.name), folded(visit.email))
-                or (visit.link in by_own and not let_in(visit))
+                if name in (folded(visit.name), folded(visit.email)) or (visit.link in by_own and not let_in(visit))
             ]
             links += own
             visits += _with_devices(theirs, of_visits)
