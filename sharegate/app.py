@@ -39,6 +39,7 @@ from sharegate.living import Living
 from sharegate.ports import bind, gate_hosts
 from sharegate.readers.serving import Readers
 from sharegate.readers.source import Source
+from sharegate.shares.coowners import is_coowner
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.upstream.directory import StateChange
 from sharegate.upstream.file_ids import UpstreamFileIds
@@ -47,10 +48,12 @@ from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
+from sharegate.visits.coowners.assembled import coowner_pages
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
 from sharegate.visits.mailed import Mailed
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
@@ -179,6 +182,7 @@ def _gate(
     ) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, query, credential=credential))
 
+    more_time = MoreTime(store, trail, now, pace=house.pace)
     live_pages = LivePages(
         house.authenticator,
         house.presence,
@@ -187,6 +191,8 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        coowner=lambda grant: house.in_force.coowners and is_coowner(grant.link, grant.visit),
+        time=lambda grant: more_time.state(grant.share, grant.link, grant.visit, grant.visit.browser_hash),
         pace=house.pace,
     )
     reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
@@ -203,14 +209,29 @@ def _gate(
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         reporting=reporting,
+        more_time=more_time,
         pace=house.pace,
     )
+    coowners, desks = coowner_pages(
+        store=store,
+        issuer=house.issuer,
+        rules=house.in_force,
+        presence=house.presence,
+        trail=trail,
+        addresses=house.addresses,
+        key=house.key,
+        now=now,
+        pace=house.pace,
+    )
+    store.subscribe(desks.changed)
     languages = Languages(config.language)
     own = OwnAddresses(
         *(store, house.authenticator, door, trail, house.addresses, now),
         site=site,
         reporting=reporting,
+        more_time=more_time,
         languages=languages,
+        coowners=coowners,
     )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
@@ -277,6 +298,7 @@ def _gate(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
     )
     store.subscribe(standing.changed)
+    store.subscribe(lambda change: live_pages.wake() if change.kind == "time" else None)
     store.subscribe(lambda change: names.changed(change, store))
     gate = Gate(
         site=site,
@@ -316,7 +338,11 @@ def _gate(
             house.directory.forget()
             house.forwarder.woke()
 
-    draining = Draining(house.channels, documents, gate.refuse_newcomers, config.drain_seconds, progress)
+    def refuse_newcomers() -> None:
+        gate.refuse_newcomers()
+        desks.stop()
+
+    draining = Draining(house.channels, documents, refuse_newcomers, config.drain_seconds, progress)
     health = Health(checks(store, trail, house.ring, lambda: draining.began))
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]

@@ -30,6 +30,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
@@ -49,6 +50,7 @@ from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -63,6 +65,7 @@ from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.coowners import Marks
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
@@ -126,6 +129,8 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    issuer: Issuer
+    in_force: InForce
     key: bytes = field(repr=False)
 
 
@@ -277,6 +282,7 @@ async def opened(
                 views=views,
                 trail=attributed,
             ),
+            coowners=Coowners(acts=acts, marks=Marks(store, in_force, now), views=views),
             asks=Asks(hands, store, views, attributed),
             alarms=Alarms(keeper, store, store, views),
             servers=servers,
@@ -341,6 +347,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
             describe=describe,
@@ -382,6 +389,8 @@ async def opened(
             crowd,
             room,
             mailer,
+            issuer,
+            in_force,
             store_key(config.keys_dir),
         )
 

@@ -28,6 +28,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
@@ -52,6 +53,7 @@ from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.shapes import gate, given
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -84,6 +86,7 @@ class Api:
         acts: Acts,
         sharing: Sharing,
         people: People,
+        coowners: Coowners,
         asks: Asks,
         alarms: Alarms,
         servers: Servers,
@@ -104,6 +107,7 @@ class Api:
         offers: Offers,
         searching: Searching,
         reports: Reports,
+        times: Times,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -118,6 +122,7 @@ class Api:
         self._acts = acts
         self._sharing = sharing
         self._people = people
+        self._coowners = coowners
         self._asks = asks
         self._alarms = alarms
         self._servers = servers
@@ -138,13 +143,20 @@ class Api:
         self._offers = offers
         self._searching = searching
         self._reports = reports
+        self._times = times
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
-        more = {Of.ASK: asks.owner, Of.ALARM: alarms.owner, Of.PROOF: proofs.owner, Of.VERSION: versions.owner}
+        more = {
+            Of.ASK: asks.owner,
+            Of.ALARM: alarms.owner,
+            Of.PROOF: proofs.owner,
+            Of.TIME: times.owner,
+            Of.VERSION: versions.owner,
+        }
         self._belonging = Belonging(store, upstreams, more)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [(route, route.pattern) for route in self._table()]
@@ -172,6 +184,7 @@ class Api:
             ),
             *self._sharing.table(),
             *self._people.table(),
+            *self._coowners.table(),
             *self._asks.table(),
             *self._alarms.table(),
             *self._history.table(),
@@ -232,6 +245,7 @@ class Api:
             *self._offers.table(),
             *self._searching.table(),
             *self._reports.table(),
+            *self._times.table(),
             *self.vitals.table(),
         ]
 

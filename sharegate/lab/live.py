@@ -8,10 +8,13 @@ To the page
     {"type":"server","state":"away"}              here | away | restarting
     {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
     {"type":"role","role":"view"}                 the page loads itself again (with "again":true in any case)
+    {"type":"coowner","coowner":true}             whether the visitor lets others in: the page shows where
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
     {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
                                                   declined, changed (another source), moved (another name),
                                                   closed (not open there), withdrawn, full (too many)
+    {"type":"time","state":"waiting"}             how asking for more time stands: may (usual), waiting, granted,
+                                                  refused, or ""
     {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
     {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
 
@@ -54,6 +57,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
     now: float
     server: ServerState = "here"
     collaboration: bool = True
+    coowner: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
@@ -76,6 +80,10 @@ class RoleChanged(msgspec.Struct, frozen=True, tag="role", omit_defaults=True):
     again: bool = False
 
 
+class CoownerChanged(msgspec.Struct, frozen=True, tag="coowner"):
+    coowner: bool
+
+
 class Changed(msgspec.Struct, frozen=True, tag="changed"):
     """`stamp` is the contents API's `last_modified`, as text."""
 
@@ -87,6 +95,10 @@ class Asked(msgspec.Struct, frozen=True, tag="asked", kw_only=True):
     path: str
     cell: str
     state: AskState
+
+
+class Time(msgspec.Struct, frozen=True, tag="time"):
+    state: str
 
 
 class WritingEnded(msgspec.Struct, frozen=True, tag="writing_ended"):
@@ -123,7 +135,7 @@ class Withdraw(msgspec.Struct, frozen=True, tag="withdraw", forbid_unknown_field
     cell: _CellId
 
 
-ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | WritingEnded | Ended
+ToPage = Hello | Beat | Server | Expiring | RoleChanged | CoownerChanged | Changed | Asked | Time | WritingEnded | Ended
 FromPage = Here | Active | Ask | Withdraw
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,9 +50,18 @@ class _Page:
         self.woken.set()
 
 
+# What a page takes for granted of asking for more time.
+_USUAL_TIME = "may"
+
+
+async def _no_time(_: Grant) -> str:
+    return _USUAL_TIME
+
+
 class LivePages:
-    """All pages that are open now. `acted` is told whenever a person did something in one of them. `pace` is the clock
-    of the limits, where that is another than the time of day."""
+    """All pages that are open now. `acted` is told whenever a person did something in one of them; `coowner` says
+    whether a visit lets others in, `time` how asking for more time stands. `pace` is the clock of the limits, where
+    that is another than the time of day."""
 
     def __init__(
         self,
@@ -64,6 +73,8 @@ class LivePages:
         hands: Hands,
         trail: Recorder,
         acted: Callable[[Grant], None] = lambda _: None,
+        coowner: Callable[[Grant], bool] = lambda _: False,
+        time: Callable[[Grant], Awaitable[str]] = _no_time,
         beat: float = live.BEAT_SECONDS,
         pace: Callable[[], float] | None = None,
     ) -> None:
@@ -74,6 +85,8 @@ class LivePages:
         self._hands = hands
         self._trail = trail
         self._acted = acted
+        self._coowner = coowner
+        self._time = time
         self._beat = beat
         self._pace = pace or now
         self._pages: list[_Page] = []
@@ -138,7 +151,12 @@ class LivePages:
         grant = page.grant
         state = self._server_state(grant.share.upstream)
         role, expires, extensions = grant.role, grant.expires, grant.share.own_extensions
-        await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
+        coowner = self._coowner(grant)
+        hello = live.Hello(role=role.value, expires=expires, now=self._now(), server=state, coowner=coowner)
+        await socket.send(live.to_page(hello))
+        time = await self._time(grant)
+        if time != _USUAL_TIME:
+            await socket.send(live.to_page(live.Time(time)))
         while True:
             while page.words:
                 await socket.send(live.to_page(page.words.popleft()))
@@ -165,6 +183,12 @@ class LivePages:
             if grant.expires != expires:
                 expires = grant.expires
                 await socket.send(live.to_page(live.Expiring(expires=expires, now=self._now())))
+            if self._coowner(grant) is not coowner:
+                coowner = not coowner
+                await socket.send(live.to_page(live.CoownerChanged(coowner)))
+            if (now_time := await self._time(grant)) != time:
+                time = now_time
+                await socket.send(live.to_page(live.Time(time)))
             again = extensions and not grant.share.own_extensions
             extensions = grant.share.own_extensions
             if grant.role is not role or again:

@@ -130,6 +130,7 @@ async def test_the_owner_at_the_terminal_may_everything(office: Office) -> None:
 
 TERMINAL = {"POST store/backup", "POST store/restored", "POST logins"}
 PERSON = {
+    *("POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
@@ -176,7 +177,7 @@ ADMIN = {
 OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
-        *("GET alarms", "GET servers", "GET proofs", "POST snapshots"),
+        *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
     },
     Of.WHOLE: {
         *("GET audit", "GET audit/lanes", "GET audit/passed-on", "GET audit/passed-on/export", "GET audit/export"),
@@ -190,11 +191,12 @@ OF = {
     },
     Of.LINK: {
         *("GET links/{id}", "GET links/{id}/url", "PATCH links/{id}", "GET links/{id}/qr"),
-        "POST links/{id}/{verb:pause|resume|revoke|replace}",
+        *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     },
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},
     Of.KNOCK: {"POST knocks/{id}/{verb:admit}", "POST knocks/{id}/{verb:refuse}"},
     Of.ASK: {"POST asks/{id}/{verb:ran|decline}"},
+    Of.TIME: {"POST times/{id}/{verb:grant}", "POST times/{id}/{verb:refuse}"},
     Of.ALARM: {"POST alarms/{id}/{verb:dismiss}"},
     Of.SERVER: {"DELETE servers/{id}", "GET servers/{id}/browse", "GET servers/{id}/reach"},
     Of.PROOF: {"GET proofs/{id}", "POST proofs/{id}/stop"},

@@ -9,6 +9,8 @@ const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
 const SHEET = "M5 3h7l3 3v11H5zM8 9h4M8 12h4";
 const PHONE = matchMedia("(max-width: 44rem) and (pointer: coarse)");
+const PEOPLE = "M7.5 9a2.750 2.750 0 1 0 0-5.500 2.750 2.750 0 0 0 0 5.500zM2.500 16.500v-1a4 4 0 0 1 4-4h2a4 4 0 0 1 4 4v1M14.500 6v6M17.500 9h-6";
+const CLOCK = "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 6v4.200l2.800 1.800";
 const FLAG = "M5 17V4M5 4h9l-2 3 2 3H5";
 const DOOR = "M11.5 4H5v12h6.500M9 10h8M14 7l3 3-3 3";
 
@@ -43,6 +45,15 @@ export function makeBanner(visit, { leave, read }) {
   const left = el("span", { class: "sg-left" });
   const status = el("span", { class: "sg-status", role: "status", "aria-live": "polite" });
   const news = el("span", { class: "sg-news", hidden: "" });
+  // The page behind it takes no word of any script in this one: it has to be opened by a person.
+  const others = el(
+    "a",
+    { class: "sg-others", href: visit.base + "-/coowner", target: "_blank", rel: "noopener", title: "Let people in, put them out, pause", hidden: "" },
+    drawing(PEOPLE, 20, { class: "sg-line" }),
+    el("span", {}, "Who comes in"),
+  );
+  const more = button(`Ask ${visit.owner} for more time`, CLOCK, askForTime);
+  more.hidden = true;
   const bar = el(
     "div",
     { id: "sharegate", role: "region", "aria-label": `Shared by ${visit.owner}` },
@@ -55,6 +66,8 @@ export function makeBanner(visit, { leave, read }) {
     news,
     status,
     ...(PHONE.matches ? [button("Read without JupyterLab", SHEET, read)] : []),
+    others,
+    more,
     button("Use on another device", DEVICE, () => showDevice(visit)),
     button("Report this share", FLAG, () => askToReport(visit)),
     button("Leave", DOOR, () => askToLeave(visit, leave)),
@@ -70,12 +83,15 @@ export function makeBanner(visit, { leave, read }) {
   let pending = false;
   let typed = false;
   let again = false;
+  // How asking for more time stands (live.py).
+  let time = "may";
 
   function tick() {
     const rest = expires - (Date.now() / 1000 + skew);
     left.textContent = timeLeft(rest);
     left.title = `until ${moment(expires)}`;
     left.classList.toggle("sg-soon", rest < 600);
+    more.hidden = !(time === "may" && rest < SOON);
   }
 
   function say() {
@@ -85,6 +101,32 @@ export function makeBanner(visit, { leave, read }) {
     bar.classList.toggle("sg-away", sentence !== "");
     if (back) toast("Connected again.");
     saving.textContent = sentence || !typed ? "" : pending ? "Saving …" : "Saved";
+  }
+
+  async function askForTime() {
+    more.hidden = true;
+    try {
+      const answer = await fetch(visit.base + "-/time", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: "{}",
+        signal: AbortSignal.timeout(10_000),
+      });
+      const told = await answer.json();
+      if (!answer.ok) throw new Error(told.error?.message ?? "");
+      heard(told.state);
+    } catch (problem) {
+      toast((problem instanceof Error && problem.name === "Error" && problem.message) || "That could not be asked just now. Try again in a moment.");
+      tick();
+    }
+  }
+
+  function heard(state) {
+    if (state === time) return;
+    time = state;
+    const said = TIME[state];
+    if (said) toast(said(visit.owner));
+    tick();
   }
 
   tick();
@@ -102,6 +144,9 @@ export function makeBanner(visit, { leave, read }) {
       role.textContent = ROLES[name] ?? name;
       role.removeAttribute("title");
     },
+    coowner(now) {
+      others.hidden = !now;
+    },
     // Whether something typed here is not known to be saved.
     pending(now) {
       pending = now;
@@ -113,6 +158,7 @@ export function makeBanner(visit, { leave, read }) {
       again = true;
       say();
     },
+    time: heard,
     expires(at, now) {
       expires = at;
       skew = now - Date.now() / 1000;
@@ -128,6 +174,14 @@ export function makeBanner(visit, { leave, read }) {
     },
   };
 }
+
+// So long before the end it is offered to ask for more time.
+const SOON = 86_400;
+const TIME = {
+  waiting: (owner) => `${owner} is asked for more time.`,
+  granted: (owner) => `${owner} gave you more time.`,
+  refused: (owner) => `${owner} did not give more time.`,
+};
 
 const AGAIN = "The document was opened anew. This page loads again in a moment and keeps what you typed.";
 

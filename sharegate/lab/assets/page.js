@@ -71,14 +71,19 @@ const live = connect(visit.base, {
       case "hello":
         if (word.role !== visit.role) return loadAgain();
         banner.expires(word.expires, word.now);
+        banner.coowner(word.coowner);
         hands.begin();
         return server(word.server);
       case "server":
         return server(word.state);
       case "expiring":
         return banner.expires(word.expires, word.now);
+      case "time":
+        return banner.time(word.state);
       case "role":
         return word.role === visit.role && !word.again ? undefined : loadAgain();
+      case "coowner":
+        return banner.coowner(word.coowner);
       case "changed":
         return place.changed?.(word.path, word.stamp);
       case "asked":
