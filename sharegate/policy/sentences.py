@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sharegate.shares.required import listed
+
 _DAY = 86400.0
 _ROLES = {"view": "view", "edit": "edit", "run": "run code"}
 
@@ -26,6 +28,13 @@ def sentences(rules: Mapping[str, Any]) -> list[str]:
         "Editors may be allowed to make files that run by themselves."
         if rules["runnable_files"]
         else "No editor can make files that run by themselves.",
+        f"A link by which people can edit asks for {listed(rules['edit_asks_for'])}."
+        if rules["edit_asks_for"]
+        else "A link by which people can edit need not ask for anything.",
+        f"A link for anyone asks for {listed(rules['anyone_asks_for'])}."
+        if rules["anyone_asks_for"]
+        else "A link for anyone need not ask for anything.",
+        f"A link for anyone lasts {_span(rules['anyone_max_expires_seconds'])} at most.",
         "Owners may name co-owners, who let others in." if rules["coowners"] else "Nobody but an owner lets others in.",
     ]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sharegate.policy.source import FaultList, Reader, Value
 from sharegate.shares.model import OPEN_ENDED, Role
+from sharegate.shares.required import CONDITIONS
 from sharegate.shares.roles import RoleTable
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])")
@@ -15,6 +16,8 @@ _KEYS = frozenset(
     {"max_expires", "default_expires", "roles", "anyone", "max_visits", "max_devices", "clients", "own_extensions"}
     | {"runnable_files", "coowners", "dotfiles"}
 )
+# May be left out: nothing is required then.
+_MORE = frozenset({"edit_asks_for", "anyone_asks_for", "anyone_max_expires"})
 MOST_VISITS = 10_000
 MOST_DEVICES = 100
 
@@ -26,8 +29,9 @@ class Sharing:
     `anyone`: links that are for nobody in particular may be made; `clients`: links that programs can use;
     `own_extensions`: the owner's own JupyterLab extensions may run in visitors' pages; `runnable_files`: visitors who
     edit may make files that run by themselves (files.yaml); `coowners`: owners may name people who let others in.
-    `dotfiles` is false in this version: hidden names stay
-    invisible inside a root.
+    `edit_asks_for`, `anyone_asks_for`: of these conditions links by which people can edit, and links for anyone, ask
+    for one at least; `anyone_max_expires_seconds`: how long the latter last at most. `dotfiles` is false in this
+    version: hidden names stay invisible inside a root.
     """
 
     max_expires_seconds: float
@@ -41,6 +45,9 @@ class Sharing:
     runnable_files: bool
     coowners: bool
     dotfiles: bool = False
+    edit_asks_for: tuple[str, ...] = ()
+    anyone_asks_for: tuple[str, ...] = ()
+    anyone_max_expires_seconds: float = OPEN_ENDED
 
 
 def read_sharing(document: Value | None, roles: RoleTable | None, faults: FaultList) -> Sharing | None:
@@ -53,7 +60,7 @@ def read_sharing(document: Value | None, roles: RoleTable | None, faults: FaultL
     if document is None or not reader.known(document, frozenset({"sharing"}), "the file", frozenset({"sharing"})):
         return None
     table = document.get("sharing")
-    if table is None or not reader.known(table, _KEYS, "sharing", _KEYS):
+    if table is None or not reader.known(table, _KEYS | _MORE, "sharing", _KEYS):
         return None
     longest = _duration(table.get("max_expires"), "max_expires", reader)
     default = _duration(table.get("default_expires"), "default_expires", reader)
@@ -73,6 +80,9 @@ def read_sharing(document: Value | None, roles: RoleTable | None, faults: FaultL
         runnable_files=reader.flag(table.get("runnable_files"), "runnable_files", False),
         coowners=reader.flag(table.get("coowners"), "coowners", False),
         dotfiles=reader.flag(table.get("dotfiles"), "dotfiles", False),
+        edit_asks_for=_conditions(table, "edit_asks_for", reader),
+        anyone_asks_for=_conditions(table, "anyone_asks_for", reader),
+        anyone_max_expires_seconds=_anyone_end(table, longest, reader),
     )
     if sharing.dotfiles:
         faults.add(_where(table, "dotfiles"), "hidden files cannot be shared in this version", "Write false")
@@ -93,6 +103,23 @@ def _roles(table: Value, known: RoleTable | None, reader: Reader) -> tuple[Role,
     if not found:
         reader.faults.add(where, "no role at all may be handed out", "Name at least view")
     return tuple(found)
+
+
+def _conditions(table: Value, key: str, reader: Reader) -> tuple[str, ...]:
+    found = reader.texts(table.get(key), key)
+    for name in found:
+        if name not in CONDITIONS:
+            what = f"{key}: there is no condition {name!r}"
+            reader.faults.add(_where(table, key), what, f"Known: {', '.join(CONDITIONS)}")
+        elif name == "recipient" and key == "anyone_asks_for":
+            what = f"{key}: a link for anyone has no recipient"
+            reader.faults.add(_where(table, key), what, "Name a domain, a passphrase, networks or ask")
+    return found
+
+
+def _anyone_end(table: Value, longest: float, reader: Reader) -> float:
+    value = table.get("anyone_max_expires")
+    return longest if value is None else _duration(value, "anyone_max_expires", reader)
 
 
 def _count(table: Value, key: str, most: int, reader: Reader) -> int:

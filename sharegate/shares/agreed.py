@@ -40,6 +40,9 @@ def plain(rules: HandOut) -> dict[str, Any]:
         "clients": rules.clients,
         "own_extensions": rules.own_extensions,
         "runnable_files": rules.runnable_files,
+        "edit_asks_for": sorted(rules.edit_asks_for),
+        "anyone_asks_for": sorted(rules.anyone_asks_for),
+        "anyone_max_expires_seconds": float(rules.anyone_max_expires_seconds),
         "coowners": rules.coowners,
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sharegate.shares.interfaces import HandOut
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
+from sharegate.shares.required import anyone_lacks, edit_lacks, latest_end
 
 _CAN = {Role.VIEW: "can view", Role.EDIT: "can edit", Role.RUN: "can run"}
 
@@ -58,6 +59,18 @@ class InForce:
     @property
     def runnable_files(self) -> bool:
         return self.rules.runnable_files
+
+    @property
+    def edit_asks_for(self) -> tuple[str, ...]:
+        return self.rules.edit_asks_for
+
+    @property
+    def anyone_asks_for(self) -> tuple[str, ...]:
+        return self.rules.anyone_asks_for
+
+    @property
+    def anyone_max_expires_seconds(self) -> float:
+        return self.rules.anyone_max_expires_seconds
 
     @property
     def coowners(self) -> bool:
@@ -125,7 +138,8 @@ def _share(rules: HandOut, one: Given, now: float, moment: float) -> list[Conseq
     for link in one.links:
         if link.revoked is None and link.kind is not LinkKind.PREVIEW:
             visits = [visit for visit in one.visits if visit.link == link.id and visit.expires > now]
-            found += _link(rules, share, link, role, expires, visits, programs_out=programs_out)
+            end = min(expires, latest_end(rules, link, moment))
+            found += _link(rules, share, link, role, end, visits, programs_out=programs_out)
     return found
 
 
@@ -135,10 +149,17 @@ def _link(
     change = _Change()
     if link.kind is LinkKind.OPEN and not rules.anyone:
         change.pause(link.paused, "for nobody in particular, which may not be given any more")
+    elif lacks := anyone_lacks(rules, link):
+        change.pause(link.paused, f"for anyone, and does not ask for {lacks}")
     own = _least(link.role or role, role)
     lowered = _lowered(own, rules.roles) if link.role is not None else own
     if lowered is None:
         change.pause(link.paused, f"{_CAN[own]}, which may not be given any more")
+    elif lacks := edit_lacks(rules, link, lowered):
+        if Role.VIEW in rules.roles:
+            change.add("role", Role.VIEW, f"{_CAN[Role.VIEW]} only: it does not ask for {lacks}")
+        else:
+            change.pause(link.paused, f"{_CAN[lowered]}, and does not ask for {lacks}")
     elif link.role is not None and lowered is not own:
         change.add("role", lowered, f"{_CAN[lowered]} instead of {_CAN[own].removeprefix('can ')}")
     if link.expires > expires:

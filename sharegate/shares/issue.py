@@ -23,6 +23,7 @@ from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
+from sharegate.shares.required import check_required, latest_end
 from sharegate.shares.shareable import check_facts, held, root_at
 from sharegate.shares.tokens import ShareTokens
 from sharegate.shares.wanted import open_file_of, page_of
@@ -225,7 +226,17 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_CHANGEABLE}")
         if "expires" in fields:
             await self._check_owner(share.owner)
-        return await self._put_share(share, fields, was)
+        if "role" in fields:
+            for link in await self._store.links(share.id):
+                check_required(self._rules, msgspec.structs.replace(share, role=fields["role"]), link)
+        changed = await self._put_share(share, fields, was)
+        if "expires" in fields:
+            # Links follow their share; those for anyone as far as the rules let them.
+            for link in await self._store.links(share.id):
+                latest = latest_end(self._rules, link, self._now())
+                if link.revoked is None and link.expires > latest:
+                    await self._store.change_link(link.id, expires=latest)
+        return changed
 
     async def change_link(self, link_id: str, changes: dict[str, Any], was: Was = None) -> Link:
         """`name`, `role`, `expires`, `visits`, `devices` and what it asks for (shares/asking.py); the URL stays.
@@ -243,7 +254,8 @@ class Issuer:
             elif field == "role":
                 fields["role"] = None if value is None else self._role(value)
             elif field == "expires":
-                fields["expires"] = min(self._expires(value, self._now()), share.expires)
+                latest = min(share.expires, latest_end(self._rules, link, self._now()))
+                fields["expires"] = min(self._expires(value, self._now()), latest)
             elif field == "visits":
                 fields["visits"] = self._visits(value, open_link=link.kind is LinkKind.OPEN)
             elif field == "devices":
@@ -255,6 +267,8 @@ class Issuer:
             raise Invalid("", "nothing to change", f"Give {_LINK_CHANGEABLE}")
         if {"not_before", "expires"} & fields.keys():
             asking.check_opens(msgspec.structs.replace(link, **fields))
+        if {"role", *asked} & fields.keys():
+            check_required(self._rules, share, msgspec.structs.replace(link, **fields))
         return await self._put_link(link, fields, was)
 
     async def pause_share(self, share_id: str, *, paused: bool, was: Was = None, by: str = "") -> Share:
@@ -270,6 +284,7 @@ class Issuer:
         self._not_ended(link)
         if not paused:
             share, resumed = await self._share(link.share), msgspec.structs.replace(link, paused=False)
+            check_required(self._rules, share, resumed)
             _check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
         return await self._put_link(link, {"paused": paused}, was)
 
@@ -393,6 +408,7 @@ class Issuer:
             fields["passphrase"] = hashes.setdefault(one.passphrase, fields["passphrase"])
             links.append(msgspec.structs.replace(link, **fields))
             asking.check_opens(links[-1])
+            check_required(self._rules, share, links[-1])
         return links
 
     def _link(self, share: Share, new: NewLink, letter: str, now: float) -> Link:
@@ -405,7 +421,7 @@ class Issuer:
         if new.anyone and visits is None:
             visits = self._rules.max_visits
         expires = share.expires if new.expires is None else min(self._expires(new.expires, now), share.expires)
-        return Link(
+        link = Link(
             id=new_id(12),
             share=share.id,
             letter=letter,
@@ -416,6 +432,7 @@ class Issuer:
             created=now,
             expires=expires,
         )
+        return msgspec.structs.replace(link, expires=min(expires, latest_end(self._rules, link, now)))
 
     # -- records --------------------------------------------------------------------------------------------------
 

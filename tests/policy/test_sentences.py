@@ -14,6 +14,9 @@ RULES = {
     "clients": False,
     "own_extensions": False,
     "runnable_files": False,
+    "edit_asks_for": ["recipient", "passphrase"],
+    "anyone_asks_for": ["ask"],
+    "anyone_max_expires_seconds": 259200.0,
     "coowners": False,
 }
 
@@ -23,6 +26,9 @@ def test_every_rule_is_a_sentence() -> None:
     told = sentences(RULES)
     assert told[0] == "Visitors may view, as far as a share allows."
     assert "7 days" in told[1] and "1.5 hours" in told[2] and told[3] == "Every link is for one person."
+    assert "A link by which people can edit asks for proof of one e-mail address or a passphrase." in told
+    assert "A link for anyone asks for the owner's word on each who opens it." in told
+    assert "A link for anyone lasts 3 days at most." in told
     wider = RULES | {"roles": ["view", "edit", "run"], "anyone": True, "clients": True, "own_extensions": True}
     assert len(sentences(wider)) == len(told) and "view, edit or run code" in sentences(wider)[0]
     assert sentences(RULES | {"roles": []})[0] == "Nothing may be shared."

@@ -34,6 +34,19 @@ def test_durations_are_minutes_hours_or_days(tmp_path: Path, text: str, seconds:
     assert load(tmp_path, "default_expires: 7d", f"default_expires: {text}").default_expires_seconds == seconds
 
 
+def test_what_links_have_to_ask_for(tmp_path: Path) -> None:
+    """Nothing in the built-in rules, nor where an older file says nothing of it."""
+    built_in = load_policies().sharing
+    assert (built_in.edit_asks_for, built_in.anyone_asks_for) == ((), ())
+    text = (builtin_policies() / "sharing.yaml").read_text()
+    older = [line for line in text.splitlines() if "asks_for" not in line and "anyone_max" not in line]
+    (tmp_path / "sharing.yaml").write_text("\n".join(older))
+    assert load_policies(extra=tmp_path).sharing == built_in
+    more = load(tmp_path, "edit_asks_for: []", "edit_asks_for: [recipient, passphrase]")
+    assert more.edit_asks_for == ("recipient", "passphrase")
+    assert load(tmp_path, "anyone_max_expires: 365d", "anyone_max_expires: 3d").anyone_max_expires_seconds == 3 * 86400
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -50,6 +63,10 @@ def test_durations_are_minutes_hours_or_days(tmp_path: Path, text: str, seconds:
         ("max_visits: 500", "max_visits: 10001", "larger than 10000"),
         ("max_devices: 10", "max_devices: ten", "whole number"),
         ("dotfiles: false", "dotfiles: true", "hidden files cannot be shared"),
+        ("edit_asks_for: []", "edit_asks_for: [password]", "no condition 'password'"),
+        ("edit_asks_for: []", "edit_asks_for: [ask, ask]", "'ask' twice"),
+        ("anyone_asks_for: []", "anyone_asks_for: [recipient]", "has no recipient"),
+        ("anyone_max_expires: 365d", "anyone_max_expires: never", "is no duration"),
         ("clients: true", "client: true", "has no 'client'"),
         ("clients: true", "", "lacks 'clients'"),
         ("clients: true", "clients: true\n  clients: false", "stands here twice"),

@@ -41,6 +41,9 @@ def test_rules_have_one_digest_however_they_are_written(home: House) -> None:
         {"max_devices": 1},
         *({name: not getattr(rules, name)} for name in ("anyone", "clients", "own_extensions", "runnable_files")),
         {"coowners": not rules.coowners},
+        {"edit_asks_for": ("ask",)},
+        {"anyone_asks_for": ("ask",)},
+        {"anyone_max_expires_seconds": 1.0},
     ]
     assert len({digest(replace(rules, **other)) for other in others} | {digest(rules)}) == len(others) + 1
 

@@ -29,6 +29,9 @@ class Told:
     own_extensions: bool = True
     runnable_files: bool = True
     coowners: bool = True
+    edit_asks_for: tuple[str, ...] = ()
+    anyone_asks_for: tuple[str, ...] = ()
+    anyone_max_expires_seconds: float = 400 * DAY
 
 
 def share(**more: Any) -> Share:

@@ -78,6 +78,9 @@ class RulesView(Shape):
     clients: bool
     own_extensions: bool
     runnable_files: bool
+    edit_asks_for: list[str]
+    anyone_asks_for: list[str]
+    anyone_max_expires_seconds: float
     coowners: bool
 
 

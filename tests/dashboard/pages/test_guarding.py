@@ -91,6 +91,26 @@ async def test_what_new_rules_would_end_is_shown_first(ruled: Office) -> None:
         assert "end nothing" in await reader.words("/admin/rules?preview=1")
 
 
+async def test_what_a_new_condition_would_end_is_shown_first(ruled: Office) -> None:
+    """Links that may be used to edit and ask for nothing: the preview names each, with what becomes of it."""
+    made = await ruled.share(role="edit", **{"for": ["Ann", "Bo"]})
+    ann, bo = made["links"]
+    await ruled.call("PATCH", f"links/{bo['id']}", {"passphrase": "between us all"})
+    write(ruled, edit_asks_for="[recipient, passphrase]", anyone_max_expires="3d")
+    async with reading(ruled) as reader:
+        told = await reader.words("/admin/rules?preview=1")
+        assert "A link by which people can edit asks for proof of one e-mail address or a passphrase." in told
+        assert "A link for anyone lasts 3 days at most." in told
+        assert ann["label"] in told and "can view only" in told and bo["label"] not in told
+        assert (await ruled.call("GET", f"links/{ann['id']}"))["link"]["role"] is None
+        await ruled.call("POST", "rules/reload")
+    shared = (await ruled.call("GET", f"shares/{made['share']['id']}"))["share"]
+    assert {one["id"]: one["role"] for one in shared["links"]} == {ann["id"]: "view", bo["id"]: None}
+    body = {"path": str(ruled.folder / "week3"), "role": "edit", "for": ["Cy"]}
+    status, answer = await ruled.ask("POST", "shares", body)
+    assert (status, answer["error"]["code"]) == (403, "condition_required") and answer["error"]["remedy"]
+
+
 async def test_rules_that_cannot_be_read_are_told(ruled: Office) -> None:
     """Each fault with its place; what is in force stays so."""
     write(ruled, max_visits="many")
