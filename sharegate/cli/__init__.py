@@ -30,6 +30,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         history,
         looking,
         mailing,
+        notifying,
         opening,
         owning,
         passing,
@@ -71,7 +72,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
 
     daily = (up, opening, sharing, owning, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
-    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, notifying, signing, storing, tokens):
         module.add(app)
     return app
 
