@@ -28,6 +28,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.history import Histories
@@ -86,6 +87,7 @@ class Api:
         acts: Acts,
         sharing: Sharing,
         people: People,
+        coowners: Coowners,
         asks: Asks,
         alarms: Alarms,
         servers: Servers,
@@ -122,6 +124,7 @@ class Api:
         self._acts = acts
         self._sharing = sharing
         self._people = people
+        self._coowners = coowners
         self._asks = asks
         self._alarms = alarms
         self._servers = servers
@@ -184,6 +187,7 @@ class Api:
             ),
             *self._sharing.table(),
             *self._people.table(),
+            *self._coowners.table(),
             *self._asks.table(),
             *self._alarms.table(),
             *self._history.table(),

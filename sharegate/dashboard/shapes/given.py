@@ -21,7 +21,8 @@ class Program(Shape):
 
 
 class LinkView(Shape):
-    """A link, without its address: whoever has that can enter."""
+    """A link, without its address: whoever has that can enter. With `coowner` whoever it is for lets others in, as soon
+    as somebody is in by it: `coowner_visit` is that visit's label."""
 
     id: str
     label: str
@@ -41,6 +42,8 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    coowner: bool
+    coowner_visit: str
 
 
 class LinkGiven(LinkView):
@@ -127,6 +130,13 @@ class LinkActed(Shape):
     ended: Ended | None
 
 
+class CoownerMarked(Shape):
+    """`visit` is in whose browser the mark holds; null: in that of whoever opens the link first."""
+
+    link: LinkView
+    visit: VisitView | None
+
+
 class LinkAddress(Shape):
     url: str
     program: Program | UnsetType = UNSET
@@ -142,7 +152,8 @@ class PlaceSeen(Shape):
 
 
 class VisitView(Shape):
-    """One browser's or program's use of a link; `lacks` is what the link asks for and was not given."""
+    """One browser's or program's use of a link; `lacks` is what the link asks for and was not given, `admitted_by` the
+    co-owner who let them in, by name."""
 
     id: str
     label: str
@@ -167,6 +178,8 @@ class VisitView(Shape):
     agent: str
     places: list[PlaceSeen]
     came_from: str
+    admitted_by: str
+    coowner: bool
 
 
 class Visits(Shape):
