@@ -247,6 +247,7 @@ async def test_an_end_is_told_once_also_after_a_restart(home: House, room: Chat)
     (got,) = room.got
     assert "ends 20" in got["message"] and f"/shares/{share.id}" in got["message"]
     await home.store.change_share(share.id, expires=share.expires + 3600)
+    home.clock.forward(7200)
     async with running(notifier(home, room.url)):
         await until(lambda: len(room.got) == 2)
 
