@@ -14,6 +14,8 @@ from sharegate.passwords import Place, password
 
 _OWNER = Place("notify_file", "SHAREGATE_NOTIFY", "notifications", "notify_file")
 _ADMINS = Place("notify_admins_file", "SHAREGATE_NOTIFY_ADMINS", "notifications", "notify_admins_file")
+# Minutes.
+_LONGEST = 1_000_000
 VARIABLES = (_OWNER.variable, _ADMINS.variable)
 FILES = (_OWNER.file, _ADMINS.file)
 
@@ -52,7 +54,9 @@ def read(values: Mapping[str, Any], environ: Mapping[str, str], faults: list[Inv
             choices = ", ".join(kind.value for kind in CHOICES)
             faults.append(Invalid("notify_about", f"{str(word)[:40]!r} is none of the kinds", f"Choose of {choices}"))
     owner, admins = found
-    return Notices(owner, admins, frozenset(about or CHOICES), values["notify_quiet"] * 60.0)
+    # What is out of range is told by whoever checks all counts.
+    quiet = min(max(values["notify_quiet"], 0), _LONGEST) * 60.0
+    return Notices(owner, admins, frozenset(about or CHOICES), quiet)
 
 
 def _url_faults(urls: tuple[str, ...], field: str, *, insecure: bool) -> list[Invalid]:
