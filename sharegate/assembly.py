@@ -45,6 +45,7 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
@@ -249,6 +250,10 @@ async def opened(
         closing.push_async_callback(records.close)
         logins = Logins(now, pace)
         acts = Acts(store, attributed, channels, presence.pages, now)
+        choices = Choices(Folders(directory, forwarder, disk), roots, store)
+        sharing = Sharing(
+            acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+        )
         api = Api(
             store=store,
             upstreams=store,
@@ -265,8 +270,18 @@ async def opened(
             ),
             trail=attributed,
             acts=acts,
-            sharing=Sharing(
-                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            sharing=sharing,
+            rosters=Rosters(
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                servers=servers,
+                sharing=sharing,
+                choices=choices,
+                views=views,
+                facts=facts,
+                mail=mailing.able,
+                now=now,
             ),
             people=People(
                 acts=acts,
@@ -328,7 +343,7 @@ async def opened(
             ),
             opening=Opening(logins, facts, now),
             mailing=mailing,
-            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            choices=choices,
             configured=Configured(config),
             offers=Offers(
                 acts=acts,

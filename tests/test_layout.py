@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors", "audit.events", "audit.interfaces"},
     "condition": {"clock", "errors", "listener.crowd", "metrics", "upstream.model"},
     "shares": {"errors", "names", "paths"},
+    # Lists of people: reads text and matches names; its tables are the trail's (audit.sheet).
+    "rosters": {"audit.sheet", "errors", "names", "shares"},
     "policy": {"errors", "paths", "shares"},
     "confine": {"errors", "messages", "paths", "policy", "shares"},
     "audit": {"errors", "shares"},
@@ -92,7 +94,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        "mail",
+        *("mail", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
@@ -117,6 +119,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "entrance": {"config", "errors", "listener"},
     "cli": {
         *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "garbage", "logs", "policy"),
+        "rosters",
         # A page of Markdown; what the API is asked for goes through `control`.
         "dashboard.reference",
         *("prove", "ports", "settings", "shares", "source", "upkeep", "upstream"),
@@ -147,7 +150,7 @@ MAY_USE: dict[str, set[str]] = {
     "socket": {"app", "listener", "ports", "dashboard", "upstream"},
     "subprocess": {"upstream", "demo"},
 }
-DECIDING = {"paths", "shares", "policy", "confine", "channels", "audit", "versions"}
+DECIDING = {"paths", "rosters", "shares", "policy", "confine", "channels", "audit", "versions"}
 
 # Modules whose tests stand elsewhere, and where.
 TESTED_ELSEWHERE = {
@@ -189,6 +192,9 @@ TESTED_ELSEWHERE = {
     "dashboard/interfaces.py": "protocols",
     "dashboard/queries.py": "types; tests/dashboard/test_api.py, test_openapi.py",
     "dashboard/reference.py": "tests/cli/test_api_reference.py",
+    "rosters/model.py": "values; tests/rosters/test_reading.py",
+    "dashboard/roster_bodies.py": "tests/dashboard/test_rosters.py",
+    "dashboard/shapes/rosters.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/shape.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/given.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/looked.py": "tests/dashboard/test_history.py, test_review.py",

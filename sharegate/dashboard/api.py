@@ -43,6 +43,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rounds import Rounds
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.rules import Rules
@@ -80,6 +81,7 @@ class Api:
         trail: Recorder,
         acts: Acts,
         sharing: Sharing,
+        rosters: Rosters,
         people: People,
         asks: Asks,
         alarms: Alarms,
@@ -113,6 +115,7 @@ class Api:
         self._trail = trail
         self._acts = acts
         self._sharing = sharing
+        self._rosters = rosters
         self._people = people
         self._asks = asks
         self._alarms = alarms
@@ -155,6 +158,7 @@ class Api:
                 query=Named,
             ),
             *self._sharing.table(),
+            *self._rosters.table(),
             *self._people.table(),
             *self._asks.table(),
             *self._alarms.table(),

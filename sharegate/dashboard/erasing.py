@@ -215,7 +215,7 @@ class Erasing:
             own = [
                 link
                 for link in of_links
-                if link.kind is LinkKind.PERSON and name in (folded(link.name), folded(link.recipient))
+                if link.kind is LinkKind.PERSON and name in (folded(link.name), folded(link.recipient), folded(link.email))
             ]
             by_own = {link.id for link in own}
             # Who knocked at their link is somebody else, unless they said the same name.
@@ -240,7 +240,8 @@ class Erasing:
         if names:
             ids |= await self._erasure.knocked_as(names)
         addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}
-        addresses |= {link.recipient for link in links} | await self._erasure.proved(ids | _ids(visits))
+        addresses |= {address for link in links for address in (link.recipient, link.email)}
+        addresses |= await self._erasure.proved(ids | _ids(visits))
         whose = Whose(
             visits=_ids(visits),
             links=_ids(links),

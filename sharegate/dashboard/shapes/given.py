@@ -21,7 +21,8 @@ class Program(Shape):
 
 
 class LinkView(Shape):
-    """A link, without its address: whoever has that can enter."""
+    """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was;
+    `code_expires` until when its short code works, null where it has none."""
 
     id: str
     label: str
@@ -41,6 +42,9 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    email: str
+    sent: float | None
+    code_expires: float | None
 
 
 class LinkGiven(LinkView):
