@@ -32,6 +32,7 @@ from sharegate.gate import Gate
 from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
+from sharegate.language.catalogue import Languages
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
@@ -51,6 +52,7 @@ from sharegate.visits.mailed import Mailed
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -185,6 +187,7 @@ def _gate(
         acted=lambda grant: documents.acted(grant.visit.id),
         pace=house.pace,
     )
+    reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
     door = Door(
         store,
         house.authenticator,
@@ -197,9 +200,16 @@ def _gate(
         mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
+        reporting=reporting,
         pace=house.pace,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    languages = Languages(config.language)
+    own = OwnAddresses(
+        *(store, house.authenticator, door, trail, house.addresses, now),
+        site=site,
+        reporting=reporting,
+        languages=languages,
+    )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, house.pace)
@@ -270,7 +280,7 @@ def _gate(
         store=store,
         authenticator=house.authenticator,
         policy=house.policies.policy,
-        doorstep=Doorstep(door, site),
+        doorstep=Doorstep(door, site, languages),
         own=own,
         upstreams=house.directory,
         roots=house.roots,
@@ -286,6 +296,7 @@ def _gate(
         lasting_tls=entrance.lasting_tls,
         pace=house.pace,
         measures=house.metrics,
+        languages=languages,
     )
 
     def server_changed(change: StateChange) -> None:

@@ -43,6 +43,7 @@ from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rosters import Rosters
@@ -292,11 +293,13 @@ async def opened(
                 trail=attributed,
             ),
             asks=Asks(hands, store, views, attributed),
-            alarms=Alarms(keeper, store, views),
+            alarms=Alarms(keeper, store, store, views),
             servers=servers,
             cutter=channels,
             views=views,
-            versions=Versions(keeper=keeper, edits=store, servers=servers, store=store, views=views, trail=attributed),
+            versions=Versions(
+                keeper=keeper, edits=store, servers=servers, store=store, upstreams=store, views=views, trail=attributed
+            ),
             proofs=proofs,
             rules=Rules(
                 in_force=in_force,
@@ -353,6 +356,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
             describe=describe,
             now=now,

@@ -57,6 +57,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_every_picture_is_shown_on_a_page() -> None:
+    """What no page shows is a leftover of somebody's screenshots."""
+    pages = "".join(page.read_text() for page in PAGES)
+
+    assert [picture.name for picture in (ROOT / "docs/images").iterdir() if picture.name not in pages] == []
+
+
 def test_security_md_names_tests_that_exist() -> None:
     """A promise whose test is gone is no promise."""
     named = re.findall(r"`(tests/[A-Za-z0-9_/.]+)`", (ROOT / "SECURITY.md").read_text())

@@ -712,7 +712,7 @@ async def test_the_page_is_told_what_its_link_asks_for(gate: Gatehouse, moving: 
     assert "This link does not open from here." in page and "Week three" not in page and "192.0.2" not in page
     await by_asking(networks=None, passphrase="green bicycle 7")(scene)
     page = (await scene.ann.ask("GET", "lab", headers=navigating)).body.decode()
-    assert "type the passphrase that Olga gave you" in page and "Week three" in page
+    assert "type the passphrase that <bdi>Olga</bdi> gave you" in page and "Week three" in page
 
 
 async def test_a_request_that_waits_is_not_answered_to_who_lacks_what_is_asked(

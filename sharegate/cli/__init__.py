@@ -28,11 +28,14 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     from sharegate.cli import (
         asks,
         history,
+        looking,
         mailing,
         opening,
         owning,
         passing,
         proving,
+        reaching,
+        reports,
         reviewing,
         searching,
         servers,
@@ -66,8 +69,9 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
-    for module in (*daily, *looks, servers, settings, mailing, signing, storing, tokens):
+    daily = (up, opening, sharing, owning, asks)
+    looks = (history, passing, reviewing, reports, searching, proving, versions)
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app
 

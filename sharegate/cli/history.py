@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import ExitStack
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
-from sharegate.cli import moments, timeline, trails
+from sharegate.cli import exporting, moments, timeline, trails
 from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import Control, Json, api_path
+from sharegate.cli.exporting import Format, Lines, OutputFile
 from sharegate.cli.output import shown
 from sharegate.cli.problems import FAILED
-from sharegate.errors import Invalid
-
-_TOLD = 10_000
-
-
-class Format(StrEnum):
-    JSONL = "jsonl"
-    CSV = "csv"
-
 
 ShareRef = Annotated[str, typer.Option("--share", metavar="ID", help="Only this share.")]
 LinkRef = Annotated[str, typer.Option("--link", metavar="ID", help="Only this link.")]
 VisitRef = Annotated[str, typer.Option("--visit", metavar="ID", help="Only this visit.")]
+Person = Annotated[
+    str, typer.Option("--person", metavar="NAME", help="Only people of this name, whichever share they came to.")
+]
 PathFilter = Annotated[
     str | None, typer.Option("--path", metavar="PATH", help="Only this file or folder, and below it.")
 ]
@@ -54,12 +45,19 @@ def add(app: typer.Typer) -> None:
         examples=(
             "sharegate audit show --share k7f2 --since 2h",
             "sharegate audit show --visit k7f2.a1 --path lectures/week3",
+            "sharegate audit show --person Ann --since 30d",
             "sharegate audit show --reason outside_root",
         ),
     )(show)
-    command(audit, "passed-on", examples=("sharegate audit passed-on", "sharegate audit passed-on --share k7f2"))(
-        passed_on
-    )
+    command(
+        audit,
+        "passed-on",
+        examples=(
+            "sharegate audit passed-on",
+            "sharegate audit passed-on --share k7f2",
+            "sharegate audit passed-on --format csv --output passed-on.csv",
+        ),
+    )(passed_on)
     command(
         audit,
         "export",
@@ -84,6 +82,7 @@ async def _filters(
     share: str,
     link: str,
     visit: str,
+    person: str,
     path: str,
     reason: str,
     action: str,
@@ -91,7 +90,7 @@ async def _filters(
     since: str | None,
     until: str | None,
 ) -> Json:
-    query: Json = {"path": path, "reason": reason, "action": action, "outcome": outcome}
+    query: Json = {"person": person, "path": path, "reason": reason, "action": action, "outcome": outcome}
     for kind, ref in (("share", share), ("link", link), ("visit", visit)):
         if ref:
             query[kind] = (await find(control, ref, kind)).id
@@ -106,6 +105,7 @@ async def show(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
+    person: Person = "",
     path: PathFilter = None,
     reason: Reason = "",
     action: ActionFilter = "",
@@ -117,7 +117,7 @@ async def show(
     """What happened, the newest last."""
     path = typed_path(path, "--path") if path is not None else ""
     async with cli.control() as control:
-        query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
+        query = await _filters(cli, control, share, link, visit, person, path, reason, action, outcome, since, until)
         answer = await _newest(cli, control, {**query, "newest": 1}, limit)
     answer["events"].reverse()
     if cli.as_json:
@@ -159,10 +159,14 @@ def _time(event: Json, cli: Cli) -> str:
     return f"{datetime.fromtimestamp(float(event.get('at') or 0), cli.zone):%Y-%m-%d %H:%M:%S}"
 
 
-async def passed_on(cli: Cli, share: ShareRef = "") -> None:
+async def passed_on(cli: Cli, share: ShareRef = "", form: Lines = None, output: OutputFile = None) -> None:
     """Who passed a link, or the address of a page, on to whom."""
     async with cli.control() as control:
         query = {"share": (await find(control, share, "share")).id} if share else {}
+        if form or output:
+            path = api_path("audit", "passed-on", "export")
+            await exporting.write(cli, control, path, query, form or Format.JSONL, output, "line")
+            return
         answer = await control.call("GET", api_path("audit", "passed-on"), query=query)
     if cli.as_json:
         cli.output.document(answer)
@@ -192,6 +196,7 @@ async def export(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
+    person: Person = "",
     path: PathFilter = None,
     reason: Reason = "",
     action: ActionFilter = "",
@@ -199,46 +204,14 @@ async def export(
     since: Since = None,
     until: Until = None,
     form: Annotated[Format, typer.Option("--format", help="JSON lines, or CSV for a spreadsheet.")] = Format.JSONL,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="A new file, else stdout.")] = None,
+    output: OutputFile = None,
 ) -> None:
     """The history for other programs, oldest first. It holds names and addresses of visitors."""
     path = typed_path(path, "--path") if path is not None else ""
-    written, cursor = 0, ""
-    with ExitStack() as closing:
-        file: TextIO = sys.stdout
-        if output is not None:
-            file = closing.enter_context(_new_file(output))
-        elif cli.as_json:
-            raise Invalid("--output", "is needed with --json, whose one document goes to stdout", "Name a file")
-        async with cli.control() as control:
-            query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
-            while True:
-                page = {**query, "format": form.value, "cursor": cursor}
-                answer = await control.call("GET", api_path("audit", "export"), query=page)
-                for line in answer["lines"]:
-                    file.write(line)
-                written += int(answer["events"])
-                cursor = str(answer.get("next") or "")
-                if not cursor:
-                    break
-                if output is not None and written % _TOLD == 0:
-                    cli.output.note(f"{written} events …")
-    if cli.as_json:
-        cli.output.document({"events": written, "file": str(output), "format": form.value})
-    else:
-        cli.output.note(
-            f"{written} event{'' if written == 1 else 's'} exported" + (f" to {output}." if output else ".")
-        )
-
-
-def _new_file(path: Path) -> TextIO:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        raise Invalid("--output", f"{path} exists already", "Name a new file") from None
-    except OSError as error:
-        raise Invalid("--output", f"{path} cannot be written ({error.strerror})", "Name another file") from None
-    return os.fdopen(handle, "w", encoding="utf-8", newline="")
+    exporting.check(cli, output)
+    async with cli.control() as control:
+        query = await _filters(cli, control, share, link, visit, person, path, reason, action, outcome, since, until)
+        await exporting.write(cli, control, api_path("audit", "export"), query, form, output, "event")
 
 
 async def verify(

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from sharegate.cli import moments
+from sharegate.cli import exporting, moments
 from sharegate.cli.command import Cli, command
 from sharegate.cli.control import api_path
+from sharegate.cli.exporting import Format, Lines, OutputFile
 from sharegate.cli.output import shown
 
 
@@ -17,19 +18,30 @@ def add(app: typer.Typer) -> None:
         app,
         "search",
         panel="Look",
-        examples=("sharegate search ann", "sharegate search lectures/week3/data.csv", "sharegate search 192.0.2.17"),
+        examples=(
+            "sharegate search ann",
+            "sharegate search lectures/week3/data.csv",
+            "sharegate search 192.0.2.17 --format csv --output found.csv",
+        ),
     )(search)
 
 
 async def search(
     cli: Cli,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="A name, a path, a short id or an address.")],
+    form: Lines = None,
+    output: OutputFile = None,
 ) -> None:
     """Find people, paths, links and addresses over all that is and was shared, whoever shared it.
 
-    A path finds the shares that reach it, an address the network that was recorded. The first 200 are shown.
+    A path finds the shares that reach it, an address the network that was recorded. The first 200 are shown; --format
+    and --output give all of them.
     """
     async with cli.control() as control:
+        if form or output:
+            path = api_path("search", "export")
+            await exporting.write(cli, control, path, {"q": text}, form or Format.JSONL, output, "line")
+            return
         answer = await control.call("GET", api_path("search"), query={"q": text})
     if cli.as_json:
         cli.output.document(answer)
@@ -52,4 +64,4 @@ async def search(
     ]
     cli.output.table(("ID", "WHAT", "NAME", "SHARE", "STATE", "SINCE", "FROM", "FOUND BY"), rows)
     if answer["more"]:
-        cli.output.note(f"And {answer['more']} more: look for something longer, or see the dashboard's download.")
+        cli.output.note(f"And {answer['more']} more: look for something longer, or say --format csv.")

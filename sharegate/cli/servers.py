@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from sharegate.cli import words
+from sharegate.cli import reaching, words
 from sharegate.cli.command import Cli, command, find, typed_path
 from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
@@ -41,6 +41,7 @@ def add(app: typer.Typer) -> None:
         ),
     )(add_server)
     command(server, "remove", examples=("sharegate server remove project",))(remove_server)
+    reaching.add_to_servers(server)
     app.add_typer(server, name="server", rich_help_panel="Run")
     command(app, "doctor", panel="Look", examples=("sharegate doctor", "sharegate doctor --json"))(doctor)
 

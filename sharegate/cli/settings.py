@@ -13,6 +13,7 @@ from sharegate.cli.command import Cli, command
 from sharegate.cli.control import api_path
 from sharegate.cli.output import shown
 from sharegate.cli.problems import USAGE
+from sharegate.policy.sentences import sentences
 from sharegate.settings import SETTINGS
 from sharegate.shares.model import Role
 
@@ -49,6 +50,7 @@ def add(app: typer.Typer) -> None:
         "reload",
         examples=("sharegate policy reload --dry-run", "sharegate policy reload", "sharegate policy reload --yes"),
     )(reload)
+    command(policy, "show", examples=("sharegate policy show", "sharegate policy show --json"))(show_policy)
     command(policy, "docs", examples=("sharegate policy docs > policy.md",))(docs)
     app.add_typer(policy, name="policy", rich_help_panel="Look")
 
@@ -97,6 +99,19 @@ def check(cli: Cli) -> None:
         cli.output.note(f"Visitors would reach the gate at {config.gate_url} ({config.reach}).")
         if config.share_hosts:
             cli.output.note(f"Each share would have a host of its own below {config.share_hosts}.")
+
+
+async def show_policy(cli: Cli) -> None:
+    """The rules in force: what may be handed out, a sentence for each (sharing.yaml)."""
+    async with cli.control() as control:
+        answer = await control.call("GET", api_path("rules"))
+    if cli.as_json:
+        cli.output.document(answer)
+        return
+    for sentence in sentences(answer["rules"]):
+        cli.output.say(sentence)
+    if answer["differed"]:
+        cli.output.warn(shown(answer["differed"], 500))
 
 
 def check_policy(cli: Cli, policy_dir: PolicyDir = None) -> None:

@@ -123,7 +123,7 @@ async def show(
     ] = None,
 ) -> None:
     """A version's text: the cells of a notebook, or the lines of a file."""
-    place = _place(ref)
+    place = api_path("snapshots", _named(ref))
     async with cli.control() as control:
         answer = await control.call("GET", place)
     notebook, text = answer.get("notebook"), answer.get("text")
@@ -154,7 +154,8 @@ async def diff(
     ] = None,
 ) -> None:
     """What changed from a version to another one, or to the document as it is now."""
-    place, query = _place(ref, "difference"), {"with": _named(other) if other is not None else ""}
+    place = api_path("snapshots", _named(ref), "difference")
+    query = {"with": _named(other) if other is not None else ""}
     async with cli.control(gate_needed=other is None) as control:
         answer = await control.call("GET", place, query=query)
     if cli.as_json:
@@ -190,7 +191,7 @@ async def restore(
     Shows what would change and asks. What is there now is kept as a version first, so that this can be taken back.
     Cells keep their ids, and no output becomes trusted.
     """
-    place = _place(ref, "restore")
+    place = api_path("snapshots", _named(ref), "restore")
     body: Json = {"cells": cells or None, "preview": not cli.yes}
     async with cli.control(gate_needed=True) as control:
         answer = await control.call("POST", place, body=body)
@@ -317,10 +318,6 @@ def _size(snapshot: Json) -> str:
     if snapshot.get("cells"):
         return f"{snapshot['cells']} cells, {snapshot['characters']} characters"
     return f"{snapshot['characters']} characters"
-
-
-def _place(ref: str, *verb: str) -> str:
-    return api_path("snapshots", _named(ref), *verb)
 
 
 def _named(ref: str) -> str:

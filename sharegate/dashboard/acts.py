@@ -11,6 +11,7 @@ from typing import Any
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asking import asker
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.errors import NotFound
 from sharegate.shares.interfaces import ShareStore
@@ -39,9 +40,13 @@ class Acts:
     async def share(self, id: str) -> Share:
         """Raises NotFound."""
         share = await self._store.share(id)
-        if share is None:
+        if share is None or not asker().has(share.owner):
             raise NotFound("share", id)
         return share
+
+    async def shares(self) -> list[Share]:
+        """Those that are whoever's asks to look at."""
+        return [share for share in await self._store.shares() if asker().has(share.owner)]
 
     async def link(self, id: str) -> Link:
         """Raises NotFound."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.dashboard.asking import asker
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views, short
 from sharegate.errors import NotFound
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
+from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.versions.alarms import told
 from sharegate.versions.snapshots import Keeper
 
@@ -21,9 +25,10 @@ _MOST = 50
 class Alarms:
     """Kept in memory, the newest alarm of each document; the history has all of them."""
 
-    def __init__(self, keeper: Keeper, store: ShareStore, views: Views) -> None:
+    def __init__(self, keeper: Keeper, store: ShareStore, upstreams: UpstreamStore, views: Views) -> None:
         self._keeper = keeper
         self._store = store
+        self._upstreams = upstreams
         self._views = views
         self._open: dict[str, tuple[str, AuditEvent]] = {}
         self._last = 0
@@ -46,7 +51,15 @@ class Alarms:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "alarms", self.listed, "Documents that look damaged", Can.VERSIONS_READ, kept.AlarmList),
+            Route(
+                "GET",
+                "alarms",
+                self.listed,
+                "Documents that look damaged",
+                Can.VERSIONS_READ,
+                kept.AlarmList,
+                of=Of.LISTED,
+            ),
             Route(
                 "POST",
                 "alarms/{id}/{verb:dismiss}",
@@ -54,6 +67,7 @@ class Alarms:
                 "Say that an alarm was seen",
                 Can.VERSIONS_WRITE,
                 kept.AlarmDismissed,
+                of=Of.ALARM,
             ),
         ]
 
@@ -62,7 +76,19 @@ class Alarms:
         if not self._open:
             return {"alarms": []}
         ids = [one.id for one in await self._keeper.list()]
-        return {"alarms": [await self._view(id, event, ids) for id, event in reversed(self._open.values())]}
+        ours = [each for each in reversed(self._open.values()) if asker().has(await self.owner(each[0]) or "")]
+        return {"alarms": [await self._view(id, event, ids) for id, event in ours]}
+
+    async def owner(self, id: str) -> str | None:
+        """On whose server the document lies; None for no alarm that there is, and where nobody can tell."""
+        event = next((event for each, event in self._open.values() if each == id), None)
+        if event is None:
+            return None
+        owners = {server.id: server.owner for server in await self._upstreams.upstreams()}
+        with contextlib.suppress(NotFound):  # thinned out meanwhile
+            return owners.get((await self._keeper.find(told(event.detail)[2])).upstream)
+        several = set(owners.values())
+        return several.pop() if len(several) == 1 else None
 
     async def dismissed(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """`POST alarms/{id}/dismiss`: the owner has seen it. Raises NotFound."""

@@ -22,8 +22,9 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.config import loopback
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.alarms import Alarms
-from sharegate.dashboard.asking import Asker, By, Only, asker, asking
+from sharegate.dashboard.asking import Asker, By, Only, Who, asker, asking
 from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.erasing import Erasing
@@ -41,6 +42,7 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rosters import Rosters
@@ -55,7 +57,7 @@ from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
 from sharegate.dashboard.views import Views
 from sharegate.dashboard.vitals import Vitals
-from sharegate.errors import NotFound, Refused, SharegateError
+from sharegate.errors import NotFound, Refused, SharegateError, StoreUnavailable
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.upstream.interfaces import UpstreamStore
@@ -102,6 +104,7 @@ class Api:
         configured: Configured,
         offers: Offers,
         searching: Searching,
+        reports: Reports,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -136,18 +139,29 @@ class Api:
         self._configured = configured
         self._offers = offers
         self._searching = searching
+        self._reports = reports
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
+        more = {Of.ASK: asks.owner, Of.ALARM: alarms.owner, Of.PROOF: proofs.owner, Of.VERSION: versions.owner}
+        self._belonging = Belonging(store, upstreams, more)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [(route, route.pattern) for route in self._table()]
 
     def _table(self) -> list[Route]:
         return [
-            Route("GET", "gate", self._gate, "How the gate is, its servers and counts", Can.GATE_READ, gate.GateView),
+            Route(
+                "GET",
+                "gate",
+                self._gate,
+                "How the gate is, its servers and counts",
+                Can.GATE_READ,
+                gate.GateView,
+                of=Of.LISTED,
+            ),
             Route(
                 "GET",
                 "resolve",
@@ -156,6 +170,7 @@ class Api:
                 Can.PEOPLE_READ,
                 given.Resolved,
                 query=Named,
+                of=Of.LISTED,
             ),
             *self._sharing.table(),
             *self._rosters.table(),
@@ -164,7 +179,9 @@ class Api:
             *self._alarms.table(),
             *self._history.table(),
             *self._review.table(),
-            Route("GET", "servers", self._list_servers, "The Jupyter servers", Can.GATE_READ, gate.Servers),
+            Route(
+                "GET", "servers", self._list_servers, "The Jupyter servers", Can.GATE_READ, gate.Servers, of=Of.LISTED
+            ),
             Route(
                 "POST",
                 "servers",
@@ -182,6 +199,7 @@ class Api:
                 "Forget a server; its shares stop",
                 Only.PERSON,
                 gate.OneServer,
+                of=Of.SERVER,
             ),
             Route(
                 "GET",
@@ -191,6 +209,7 @@ class Api:
                 Can.GATE_READ,
                 gate.Findings,
                 query=Recently,
+                who=Who.ADMIN,
             ),
             *self.versions.table(),
             *self.proofs.table(),
@@ -215,6 +234,7 @@ class Api:
             *self._configured.table(),
             *self._offers.table(),
             *self._searching.table(),
+            *self._reports.table(),
             *self.vitals.table(),
         ]
 
@@ -253,6 +273,7 @@ class Api:
                 route.check(asker(), query, body)
                 route.check_body(body)
                 query = route.read_query(query)
+                await self._belonging.check(route.of, match.groupdict().get("id", ""), query)
                 if method != "GET":
                     await self._acts.settle()
                 return 200, await route.handler(match.groupdict(), query, body)
@@ -274,6 +295,16 @@ class Api:
                 yield await queue.get()
         finally:
             self._listeners.discard(queue)
+
+    async def tells(self, who: Asker, share: str, kind: str = "") -> bool:
+        """Whether what happened in this share ("" for none in particular) is theirs to hear of. Owners do not
+        hear that somebody reported something."""
+        if who.for_all or not share:
+            return who.for_all or kind != "report"
+        try:
+            return who.has(await self._belonging.of_share(share) or "")
+        except StoreUnavailable:  # fails closed
+            return False
 
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
@@ -311,7 +342,8 @@ class Api:
     # -- gate -----------------------------------------------------------------------------------------------------
 
     async def _gate(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        shares = [share for share in await self._store.shares() if share.revoked is None]
+        shares = [share for share in await self._acts.shares() if share.revoked is None]
+        ours = {share.id for share in shares}
         visits = [visit for share in shares for visit in await self._store.visits(share.id, open_only=True)]
         facts = self._facts
         return {
@@ -326,11 +358,11 @@ class Api:
             "reach": facts.reach,
             "owner": facts.owner,
             "warnings": facts.warnings(),
-            "servers": [self._server(upstream) for upstream in await self._upstreams.upstreams()],
+            "servers": await self._servers_here(),
             "counts": {
                 "shares": len(shares),
                 "visits": len(visits),
-                "knocks": len(await self._store.knocks()),
+                "knocks": sum(knock.share in ours for knock in await self._store.knocks()),
                 "channels": self._cutter.count(),
             },
         }
@@ -358,7 +390,11 @@ class Api:
     # -- servers --------------------------------------------------------------------------------------------------
 
     async def _list_servers(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        return {"servers": [self._server(upstream) for upstream in await self._upstreams.upstreams()]}
+        return {"servers": await self._servers_here()}
+
+    async def _servers_here(self) -> list[dict[str, Any]]:
+        known = await self._upstreams.upstreams()
+        return [self._server(upstream) for upstream in known if asker().has(upstream.owner)]
 
     async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewServerBody)

@@ -26,6 +26,13 @@ class By(StrEnum):
     TOKEN = "token"  # noqa: S105 -- a word
 
 
+class Who(StrEnum):
+    """Which person may ask. Tokens are made by admins, and go by their capabilities alone."""
+
+    OWNER = "the owner"
+    ADMIN = "an admin"
+
+
 class Only(StrEnum):
     """Who may ask for what no capability is for."""
 
@@ -37,7 +44,8 @@ class Only(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Asker:
     """`id` names a token or a session; `capabilities` limits a token. `seen` is the ETag of what is to be changed, as
-    the asker saw it ("" where that is all the same)."""
+    the asker saw it ("" where that is all the same). `admin` and `owner` are of somebody in a browser: who is no admin
+    may look at what belongs to `owner`, and at nobody else's."""
 
     by: By = By.TERMINAL
     id: str = ""
@@ -45,6 +53,20 @@ class Asker:
     capabilities: frozenset[ApiCapability] = frozenset(ApiCapability)
     expires: float | None = None
     seen: str = ""
+    admin: bool = False
+    owner: str = ""
+
+    @property
+    def for_all(self) -> bool:
+        """Whether everything here is theirs to look at, whoever's it is."""
+        return self.by is not By.BROWSER or self.admin
+
+    def is_one(self, who: Who) -> bool:
+        return who is Who.OWNER or self.for_all
+
+    def has(self, owner: str) -> bool:
+        """Whether what belongs to `owner` is theirs to look at."""
+        return self.for_all or (bool(self.owner) and owner == self.owner)
 
     def may(self, needs: ApiCapability | Only) -> bool:
         """Deny by default: what is for nobody else is for the terminal."""

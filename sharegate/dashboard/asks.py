@@ -8,11 +8,13 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.asking import asker
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.queries import OfShare
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views, short
-from sharegate.errors import Refused
+from sharegate.errors import NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.source import marked_lines
@@ -47,6 +49,7 @@ class Asks:
                 Can.PEOPLE_READ,
                 given.Asked,
                 query=OfShare,
+                of=Of.LISTED,
             ),
             Route(
                 "POST",
@@ -56,8 +59,20 @@ class Asks:
                 Can.PEOPLE_WRITE,
                 given.AskAnswered,
                 body=AnswerBody,
+                of=Of.ASK,
             ),
         ]
+
+    async def owner(self, id: str) -> str | None:
+        """Whose share it was asked in; None for none that there is."""
+        try:
+            return await self._owner_of(self._hands.get(id))
+        except NotFound:
+            return None
+
+    async def _owner_of(self, hand: Hand) -> str | None:
+        share = await self._store.share(hand.share)
+        return share.owner if share is not None else None
 
     async def listed(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """`GET asks[?share=]`: hands of visits that stand, the oldest first. Their cells are what was asked for."""
@@ -92,7 +107,7 @@ class Asks:
 
     async def _view(self, hand: Hand) -> dict[str, Any] | None:
         visit = await self._store.visit(hand.visit)
-        if visit is None:
+        if visit is None or not asker().has(await self._owner_of(hand) or ""):
             return None
         who = await self._views.visit(visit)
         if who["state"] != "open":

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from sharegate.dashboard.api import Api
-from sharegate.dashboard.asking import Asker, By
+from sharegate.dashboard.asking import Asker
 from sharegate.dashboard.login import Session
 from sharegate.dashboard.origin import CSRF, check_csrf
 from sharegate.dashboard.refusals import error_body, problem_of, refusal_of
@@ -63,7 +63,7 @@ class Calls:
         if request.method not in ("GET", "HEAD") and not check_csrf(said, session):
             body = error_body("cross_site", "this did not come from a page of the dashboard", field=CSRF)
             raise Stop(403, body)
-        return Asker(By.BROWSER, session.id, session.viewer.name, expires=session.ends)
+        return session.asker
 
     async def _program(self, shown: list[str], said: Headers, address: str) -> Asker:
         if len(shown) > 1 or said.all("Cookie"):

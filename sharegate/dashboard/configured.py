@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sharegate.config import Config
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
 from sharegate.settings import SETTINGS
@@ -19,7 +19,15 @@ class Configured:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "config", self._show, "The gate's settings, with their meaning", Only.PERSON, gate.Settings)
+            Route(
+                "GET",
+                "config",
+                self._show,
+                "The gate's settings, with their meaning",
+                Only.PERSON,
+                gate.Settings,
+                who=Who.ADMIN,
+            )
         ]
 
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

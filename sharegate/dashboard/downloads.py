@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from sharegate.dashboard.asking import Asker
 from sharegate.dashboard.login import Session
 from sharegate.dashboard.wire import HEADERS, refused
 
@@ -26,7 +27,13 @@ class Asks(Protocol):
     """The owner's API."""
 
     async def call(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
+        *,
+        by: Asker | None = None,
     ) -> tuple[int, dict[str, Any]]: ...
 
 
@@ -42,7 +49,7 @@ def _download(
 ) -> Callable[[web.Request, Session], Awaitable[web.StreamResponse]]:
     async def answer(request: web.Request, session: Session) -> web.StreamResponse:
         query = {**request.query, "format": request.query.get("format") or "csv"}
-        status, page = await api.call("GET", verb, query, None)
+        status, page = await api.call("GET", verb, query, None, by=session.asker)
         if status != 200:
             error = page["error"]
             more = {each: error[each] for each in ("field", "remedy")}
@@ -56,7 +63,7 @@ def _download(
             if not page["next"]:
                 await response.write_eof()
                 return response
-            status, page = await api.call("GET", verb, {**query, "cursor": page["next"]}, None)
+            status, page = await api.call("GET", verb, {**query, "cursor": page["next"]}, None, by=session.asker)
             over = not stands(session)
             if status != 200 or over:  # fails closed: the browser says that the file is not whole
                 why = "nobody is signed in any more" if over else page["error"]["message"]

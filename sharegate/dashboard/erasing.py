@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import msgspec
 
 from sharegate.audit.bounds import LIMITS, safe_text
-from sharegate.audit.erasure import ERASED, Erasure, Whose, folded
-from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.erasure import ERASED, Erasure, Whose
+from sharegate.audit.events import Action, AuditEvent, folded
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.asking import Only
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
@@ -100,6 +101,7 @@ class Erasing:
                 Only.PERSON,
                 kept.Erased,
                 body=EraseBody,
+                of=Of.WHOLE,
             ),
         ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.queries import AtPath
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import choices
@@ -56,6 +57,7 @@ class Choices:
                 Can.SHARES_WRITE,
                 choices.Browsed,
                 query=AtPath,
+                of=Of.SERVER,
             ),
             Route(
                 "GET",
@@ -65,6 +67,7 @@ class Choices:
                 Can.SHARES_WRITE,
                 choices.Reach,
                 query=AtPath,
+                of=Of.SERVER,
             ),
         ]
 

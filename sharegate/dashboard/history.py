@@ -9,6 +9,7 @@ import msgspec
 
 from sharegate.audit.events import AuditEvent
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import number, read_query
 from sharegate.dashboard.interfaces import History
 from sharegate.dashboard.queries import OfShare, WhichEvents, WhichLanes
@@ -63,7 +64,16 @@ class Histories:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "audit", self._page, "The history", Can.TRAIL_READ, looked.EventPage, query=WhichEvents),
+            Route(
+                "GET",
+                "audit",
+                self._page,
+                "The history",
+                Can.TRAIL_READ,
+                looked.EventPage,
+                query=WhichEvents,
+                of=Of.WHOLE,
+            ),
             Route(
                 "GET",
                 "audit/lanes",
@@ -72,6 +82,7 @@ class Histories:
                 Can.TRAIL_READ,
                 looked.Lanes,
                 query=WhichLanes,
+                of=Of.WHOLE,
             ),
             Route(
                 "GET",
@@ -81,6 +92,7 @@ class Histories:
                 Can.TRAIL_READ,
                 kept.PassedOn,
                 query=OfShare,
+                of=Of.WHOLE,
             ),
             Route(
                 "GET",
@@ -89,6 +101,7 @@ class Histories:
                 "The picture of a share: links, people, devices, knocks and refusals",
                 Can.TRAIL_READ,
                 looked.Passing,
+                of=Of.SHARE,
             ),
         ]
 

@@ -16,6 +16,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard import previews
+from sharegate.dashboard.asking import Who
 from sharegate.dashboard.interfaces import Cutter
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -68,7 +69,7 @@ class Keys:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "keys", self._listed, "The keys that sign links", Can.GATE_READ, gate.Keys),
+            Route("GET", "keys", self._listed, "The keys that sign links", Can.GATE_READ, gate.Keys, who=Who.ADMIN),
             Route(
                 "POST",
                 "keys/rotate",
@@ -77,6 +78,7 @@ class Keys:
                 Can.KEYS_WRITE,
                 gate.Rotated,
                 body=RotateBody,
+                who=Who.ADMIN,
             ),
         ]
 

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from sharegate.dashboard.asking import Asker, By
 from sharegate.errors import Denied, Reason
 from sharegate.limits import Buckets, Rate, network
 from sharegate.shares.authenticate import new_secret, secret_hash
@@ -26,10 +27,11 @@ ATTEMPTS = Rate(per=20, seconds=60, burst=20)
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at the dashboard, and what they may do there."""
+    """Who looks at the dashboard, and what they may do there: who is no admin sees what belongs to `owner`."""
 
     name: str
-    admin: bool = True
+    admin: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,12 @@ class Session:
     def ends(self) -> float:
         """When it is over, unless it is used before."""
         return min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+
+    @property
+    def asker(self) -> Asker:
+        """As whom the API is asked from this session's pages."""
+        viewer = self.viewer
+        return Asker(By.BROWSER, self.id, viewer.name, expires=self.ends, admin=viewer.admin, owner=viewer.owner)
 
     def over(self, now: float) -> bool:
         return now >= self.ends

@@ -8,7 +8,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -43,6 +43,7 @@ class Mailing:
                 Only.PERSON,
                 gate.MailTested,
                 body=TestMailBody,
+                who=Who.ADMIN,
             )
         ]
 

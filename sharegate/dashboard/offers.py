@@ -8,6 +8,7 @@ from typing import Any
 import segno
 
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import choices
 from sharegate.shares.api_tokens import ApiCapability as Can
@@ -45,6 +46,7 @@ class Offers:
                 "The address of a link as a QR code: whoever sees it can enter",
                 Can.SHARES_WRITE,
                 choices.Picture,
+                of=Of.LINK,
             ),
         ]
 

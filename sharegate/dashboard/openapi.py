@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from sharegate import __version__
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.routes import Json, Route
 from sharegate.dashboard.shapes.gate import Problem
 from sharegate.shares.api_tokens import MEANINGS
@@ -23,6 +23,7 @@ _ABOUT = """Shares, links, visitors, history and versions of one gate, for its o
 Programs send `Authorization: Bearer sgt_…` (`sharegate token create`). Moments are seconds since the epoch (UTC).
 """
 _ID = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,40}$"}
+_OF_THEM = "; in a browser, if they are an admin"
 _WORDS = {
     304: "It is as it was (If-None-Match)",
     400: "The request cannot be understood; `field` names what is wrong",
@@ -74,7 +75,7 @@ def statuses(route: Route) -> list[int]:
 
 def may_ask(route: Route) -> str:
     """In words."""
-    return route.needs.value
+    return route.needs.value + (_OF_THEM if route.who is Who.ADMIN else "")
 
 
 def _types(routes: Iterable[Route]) -> Iterator[type[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.login import INVITE_SECONDS, Logins, Viewer
 from sharegate.dashboard.routes import Route
@@ -24,12 +24,18 @@ class Opening:
     def table(self) -> list[Route]:
         return [
             Route(
-                "POST", "logins", self._open, "An address that signs one browser in, once", Only.TERMINAL, gate.Invited
+                "POST",
+                "logins",
+                self._open,
+                "An address that signs one browser in, once",
+                Only.TERMINAL,
+                gate.Invited,
+                who=Who.ADMIN,
             ),
         ]
 
     async def _open(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         if not self._facts.running:
             raise Refused("no_gate", "no gate runs here, and so no dashboard", "Start one with: sharegate up")
-        code = self._logins.invite(Viewer(self._facts.owner))
+        code = self._logins.invite(Viewer(self._facts.owner, admin=True, owner=self._facts.owner))
         return {"url": f"{self._facts.dashboard_url}/login#{code}", "expires": self._now() + INVITE_SECONDS}

@@ -12,6 +12,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import By, asker
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import AdmitBody
 from sharegate.dashboard.queries import WhichVisits
 from sharegate.dashboard.routes import Route
@@ -48,6 +49,7 @@ class People:
                 Can.PEOPLE_READ,
                 given.Visits,
                 query=WhichVisits,
+                of=Of.LISTED,
             ),
             Route(
                 "POST",
@@ -56,8 +58,11 @@ class People:
                 "Put a visitor out, with their devices",
                 Can.PEOPLE_WRITE,
                 given.VisitEnded,
+                of=Of.VISIT,
             ),
-            Route("GET", "knocks", self._list_knocks, "Who waits at the door", Can.PEOPLE_READ, given.Knocks),
+            Route(
+                "GET", "knocks", self._list_knocks, "Who waits at the door", Can.PEOPLE_READ, given.Knocks, of=Of.LISTED
+            ),
             Route(
                 "POST",
                 "knocks/{id}/{verb:admit}",
@@ -66,6 +71,7 @@ class People:
                 Can.PEOPLE_WRITE,
                 given.KnockDecided,
                 body=AdmitBody,
+                of=Of.KNOCK,
             ),
             Route(
                 "POST",
@@ -74,11 +80,12 @@ class People:
                 "Do not let somebody in",
                 Can.PEOPLE_WRITE,
                 given.KnockDecided,
+                of=Of.KNOCK,
             ),
         ]
 
     async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        shares = [await self._acts.share(query["share"])] if query.get("share") else await self._store.shares()
+        shares = [await self._acts.share(query["share"])] if query.get("share") else await self._acts.shares()
         open_only = query.get("open") in ("1", "true")
         found = [visit for share in shares for visit in await self._store.visits(share.id, open_only=open_only)]
         views = await self._views.visits(found)
@@ -101,7 +108,8 @@ class People:
         return {"visit": await self._views.visit(visit), "ended": ended}
 
     async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        waiting = await self._store.knocks()
+        ours = {share.id for share in await self._acts.shares()}
+        waiting = [knock for knock in await self._store.knocks() if knock.share in ours]
         labels = shortest(knock.id for knock in await self._store.knocks(waiting_only=False)) if waiting else {}
         return {"knocks": [await self._views.knock(knock, label=labels.get(knock.id, "")) for knock in waiting]}
 

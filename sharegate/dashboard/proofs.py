@@ -18,6 +18,7 @@ from sharegate import __version__
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.asking import By, asker
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.queries import OfShare
 from sharegate.dashboard.routes import Route
@@ -115,6 +116,7 @@ class Proofs:
                 kept.OneProof,
                 body=ProveBody,
                 private=("to",),
+                of=Of.SHARE,
             ),
             Route(
                 "GET",
@@ -124,9 +126,10 @@ class Proofs:
                 Can.SHARES_READ,
                 kept.ProofList,
                 query=OfShare,
+                of=Of.LISTED,
             ),
-            Route("GET", "proofs/{id}", self._show, "How far a proof is", Can.SHARES_READ, kept.OneProof),
-            Route("POST", "proofs/{id}/stop", self._stop, "Stop a proof", Can.SHARES_WRITE, kept.OneProof),
+            Route("GET", "proofs/{id}", self._show, "How far a proof is", Can.SHARES_READ, kept.OneProof, of=Of.PROOF),
+            Route("POST", "proofs/{id}/stop", self._stop, "Stop a proof", Can.SHARES_WRITE, kept.OneProof, of=Of.PROOF),
             Route(
                 "POST",
                 "receipts/check",
@@ -204,7 +207,8 @@ class Proofs:
 
     async def _list(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         share = query.get("share", "")
-        found = [proof for proof in reversed(self._proofs.values()) if share in ("", proof.share.id)]
+        ours = [proof for proof in reversed(self._proofs.values()) if asker().has(proof.share.owner)]
+        found = [proof for proof in ours if share in ("", proof.share.id)]
         for proof in found:
             proof.heard.set()
         return {"proofs": [self._view(proof) for proof in found]}
@@ -319,6 +323,10 @@ class Proofs:
         )
 
     # -- parts ----------------------------------------------------------------------------------------------------
+
+    async def owner(self, id: str) -> str | None:
+        """Whose share is proved; None for no proof that there is."""
+        return self._proofs[id].share.owner if id in self._proofs else None
 
     def _proof(self, id: str) -> _Proof:
         proof = self._proofs.get(id)

@@ -11,7 +11,7 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.chores import Chores, Progress
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -75,7 +75,15 @@ class Records:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "store/check", self._check, "Whether the records are sound", Can.GATE_READ, gate.StoreChecked),
+            Route(
+                "GET",
+                "store/check",
+                self._check,
+                "Whether the records are sound",
+                Can.GATE_READ,
+                gate.StoreChecked,
+                who=Who.ADMIN,
+            ),
             Route(
                 "POST",
                 "store/check",
@@ -83,6 +91,7 @@ class Records:
                 "Begin to look whether the records are sound; `GET store/work` tells how far it is",
                 Only.PERSON,
                 gate.StoreWork,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -92,6 +101,7 @@ class Records:
                 Only.PERSON,
                 gate.StoreWork,
                 body=CopyBody,
+                who=Who.ADMIN,
             ),
             Route(
                 "GET",
@@ -100,6 +110,7 @@ class Records:
                 "What is done with the records now, or was last",
                 Only.PERSON,
                 gate.StoreWork,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -110,6 +121,7 @@ class Records:
                 gate.BackedUp,
                 body=BackupBody,
                 private=("to",),
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -119,6 +131,7 @@ class Records:
                 Only.TERMINAL,
                 gate.AfterRestore,
                 body=RestoredBody,
+                who=Who.ADMIN,
             ),
         ]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from sharegate.dashboard.asking import Only
-from sharegate.dashboard.openapi import capabilities, statuses
+from sharegate.dashboard.openapi import capabilities, may_ask, statuses
 from sharegate.dashboard.routes import Route
 
 _HEAD = """# The API
@@ -57,7 +57,8 @@ def _about(route: Route) -> Iterator[str]:
 
 
 def _who(route: Route) -> str:
-    return route.needs.value if isinstance(route.needs, Only) else f"`{route.needs.value}`"
+    value = route.needs.value
+    return may_ask(route).replace(value, value if isinstance(route.needs, Only) else f"`{value}`", 1)
 
 
 def _fields(what: str, type: type[msgspec.Struct], route: Route) -> Iterator[str]:

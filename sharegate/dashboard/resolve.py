@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from sharegate.dashboard.asking import asker
 from sharegate.dashboard.views import Views
 from sharegate.errors import Ambiguous, NotFound
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import KnockState, LinkKind
+from sharegate.shares.model import Knock, KnockState, LinkKind, Share
 from sharegate.upstream.interfaces import UpstreamStore
+from sharegate.upstream.model import Upstream
 
 _REF = re.compile(r"(?P<share>[a-z0-9]{4,10})(?:\.(?P<letter>[a-z]{1,4})(?P<number>[0-9]{1,9})?)?\Z")
 
@@ -51,13 +53,13 @@ class Resolver:
         match = _REF.match(ref)
         if match is None:
             return []
-        shares = [share for share in await self._store.shares() if share.id.startswith(match["share"])]
+        shares = [share for share in await self._shares() if share.id.startswith(match["share"])]
         if match["letter"] is None:
             found = [Found("share", share.id, await self._views.share_label(share.id), share.name) for share in shares]
-            for knock in await self._store.knocks(waiting_only=False):
+            for knock in await self._knocks(waiting_only=False):
                 if knock.id.startswith(ref):
                     found.append(Found("knock", knock.id, await self._views.knock_label(knock.id), knock.name))
-            for upstream in await self._upstreams.upstreams():
+            for upstream in await self._servers():
                 if upstream.id.startswith(ref):
                     found.append(Found("server", upstream.id, upstream.id, upstream.name))
             return found
@@ -79,7 +81,7 @@ class Resolver:
         """Names of what still stands; a person's own link stands for the person until they are in by several."""
         wanted = ref.casefold()
         found = []
-        for share in await self._store.shares():
+        for share in await self._shares():
             if share.revoked is not None:
                 continue
             if wanted in (share.name.casefold(), share.root.casefold(), share.root_path.name.casefold()):
@@ -92,10 +94,20 @@ class Resolver:
                 own_link = link_of is not None and link_of.name.casefold() == wanted
                 if visit.name.casefold() == wanted and not own_link:
                     found.append(Found("visit", visit.id, await self._views.visit_label(visit), visit.name))
-        for knock in await self._store.knocks():
+        for knock in await self._knocks(waiting_only=True):
             if knock.name.casefold() == wanted and knock.state is KnockState.WAITING:
                 found.append(Found("knock", knock.id, await self._views.knock_label(knock.id), knock.name))
-        for upstream in await self._upstreams.upstreams():
+        for upstream in await self._servers():
             if upstream.name.casefold() == wanted:
                 found.append(Found("server", upstream.id, upstream.id, upstream.name))
         return found
+
+    async def _shares(self) -> list[Share]:
+        return [share for share in await self._store.shares() if asker().has(share.owner)]
+
+    async def _knocks(self, *, waiting_only: bool) -> list[Knock]:
+        ours = {share.id for share in await self._shares()}
+        return [knock for knock in await self._store.knocks(waiting_only=waiting_only) if knock.share in ours]
+
+    async def _servers(self) -> list[Upstream]:
+        return [server for server in await self._upstreams.upstreams() if asker().has(server.owner)]

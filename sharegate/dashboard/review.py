@@ -13,7 +13,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard.acts import Acts
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.bodies import limit
 from sharegate.dashboard.queries import WhichReviews
 from sharegate.dashboard.routes import Route
@@ -95,6 +95,7 @@ class Review:
                 Can.TRAIL_READ,
                 looked.Reviews,
                 query=WhichReviews,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -104,6 +105,7 @@ class Review:
                 Only.PERSON,
                 looked.Signed,
                 body=SignBody,
+                who=Who.ADMIN,
             ),
             Route(
                 "POST",
@@ -113,6 +115,7 @@ class Review:
                 Can.SHARES_WRITE,
                 looked.PausedMany,
                 body=PauseBody,
+                who=Who.ADMIN,
             ),
         ]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from sharegate.dashboard.asking import Asker, By, Only
+from sharegate.dashboard.asking import Asker, By, Only, Who
+from sharegate.dashboard.belonging import Of
 from sharegate.errors import Invalid, Refused
 from sharegate.shares.api_tokens import ApiCapability
 
@@ -25,7 +26,7 @@ class Route:
     """`path` is relative to `/api/v1/`; a part of it is `{id}`, or `{verb:one|other}` for words. `query` and `body` say
     what is taken: the query is read by its type, the body by the handler. `private` names fields of either that are for
     the terminal alone: they name files on the gate's disk. `creates`: done again it makes another one. `tagged`: it
-    changes what has an ETag."""
+    changes what has an ETag. `who` is the person that may ask it, and `of` whose things it is about."""
 
     method: str
     path: str
@@ -38,6 +39,8 @@ class Route:
     private: tuple[str, ...] = ()
     creates: bool = False
     tagged: bool = False
+    who: Who = Who.OWNER
+    of: Of = Of.GATE
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -55,7 +58,10 @@ class Route:
             yield f"{ROOT}/{path}", " ".join(words)
 
     def check(self, asker: Asker, query: dict[str, str], body: Json) -> None:
-        """Whether this one may ask this. Raises Refused(`capability_missing`, `person_only`, `socket_only`)."""
+        """Whether this one may ask this. Raises Refused(`not_admin`, `capability_missing`, `person_only`,
+        `socket_only`)."""
+        if not asker.is_one(self.who):
+            raise not_admin()
         if not asker.may(self.needs):
             raise _refusal(self.needs)
         named = [name for name in self.private if query.get(name) or body.get(name)]
@@ -90,6 +96,11 @@ class Route:
 def _attribute(query: type[msgspec.Struct], name: str) -> str:
     fields = msgspec.structs.fields(query)
     return next(one.name for one in fields if one.encode_name == name)
+
+
+def not_admin() -> Refused:
+    """What somebody is told who asks for what is for admins, of the API or by the address of a page."""
+    return Refused("not_admin", "this is for admins", "Ask one of yours")
 
 
 def _refusal(needs: ApiCapability | Only) -> Refused:

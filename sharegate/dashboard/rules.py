@@ -18,7 +18,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard import previews
 from sharegate.dashboard.agreement import Agreement
-from sharegate.dashboard.asking import Only
+from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.interfaces import Cutter, History
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -78,7 +78,7 @@ class Rules:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "rules", self._show, "What owners may hand out", Can.RULES_READ, gate.Rules),
+            Route("GET", "rules", self._show, "What owners may hand out", Can.RULES_READ, gate.Rules, who=Who.ADMIN),
             Route(
                 "POST",
                 "rules/reload",
@@ -87,6 +87,7 @@ class Rules:
                 Only.PERSON,
                 gate.RulesReloaded,
                 body=ReloadBody,
+                who=Who.ADMIN,
             ),
         ]
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sharegate.audit.sheet import lines
+from sharegate.dashboard.asking import Who
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.interfaces import History
 from sharegate.dashboard.queries import PassedOnExport, Wanted, WantedExport
 from sharegate.dashboard.routes import Route
@@ -55,6 +57,7 @@ class Searching:
                 Can.TRAIL_READ,
                 looked.FoundPage,
                 query=Wanted,
+                who=Who.ADMIN,
             ),
             Route(
                 "GET",
@@ -64,6 +67,7 @@ class Searching:
                 Can.TRAIL_READ,
                 kept.Exported,
                 query=WantedExport,
+                who=Who.ADMIN,
             ),
             Route(
                 "GET",
@@ -73,6 +77,7 @@ class Searching:
                 Can.TRAIL_READ,
                 kept.Exported,
                 query=PassedOnExport,
+                of=Of.WHOLE,
             ),
         ]
 

@@ -12,6 +12,7 @@ import msgspec
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, asker
+from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.mailing import Mailing
@@ -56,7 +57,16 @@ class Sharing:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "shares", self._shares, "All shares", Can.SHARES_READ, given.Shares, query=AllShares),
+            Route(
+                "GET",
+                "shares",
+                self._shares,
+                "All shares",
+                Can.SHARES_READ,
+                given.Shares,
+                query=AllShares,
+                of=Of.LISTED,
+            ),
             Route(
                 "POST",
                 "shares",
@@ -66,8 +76,17 @@ class Sharing:
                 given.ShareMade,
                 body=NewShareBody,
                 creates=True,
+                of=Of.LISTED,
             ),
-            Route("GET", "shares/{id}", self._show, "One share with its links", Can.SHARES_READ, given.OneShare),
+            Route(
+                "GET",
+                "shares/{id}",
+                self._show,
+                "One share with its links",
+                Can.SHARES_READ,
+                given.OneShare,
+                of=Of.SHARE,
+            ),
             Route(
                 "PATCH",
                 "shares/{id}",
@@ -77,6 +96,7 @@ class Sharing:
                 given.OneShare,
                 body=ChangeShareBody,
                 tagged=True,
+                of=Of.SHARE,
             ),
             Route(
                 "POST",
@@ -86,6 +106,7 @@ class Sharing:
                 Can.SHARES_WRITE,
                 given.ShareActed,
                 tagged=True,
+                of=Of.SHARE,
             ),
             Route(
                 "POST",
@@ -95,6 +116,7 @@ class Sharing:
                 Only.PERSON,
                 given.ShareActed,
                 tagged=True,
+                of=Of.SHARE,
             ),
             Route(
                 "POST",
@@ -105,6 +127,7 @@ class Sharing:
                 given.LinkMade,
                 body=NewLinkBody,
                 creates=True,
+                of=Of.SHARE,
             ),
             Route(
                 "POST",
@@ -114,8 +137,9 @@ class Sharing:
                 Can.SHARES_WRITE,
                 given.LinkMade,
                 creates=True,
+                of=Of.SHARE,
             ),
-            Route("GET", "links/{id}", self._show_link, "One link", Can.SHARES_READ, given.OneLink),
+            Route("GET", "links/{id}", self._show_link, "One link", Can.SHARES_READ, given.OneLink, of=Of.LINK),
             Route(
                 "GET",
                 "links/{id}/url",
@@ -123,6 +147,7 @@ class Sharing:
                 "The address that a link is: whoever has it can enter",
                 Can.SHARES_WRITE,
                 given.LinkAddress,
+                of=Of.LINK,
             ),
             Route(
                 "PATCH",
@@ -133,6 +158,7 @@ class Sharing:
                 given.LinkChanged,
                 body=ChangeLinkBody,
                 tagged=True,
+                of=Of.LINK,
             ),
             Route(
                 "POST",
@@ -142,6 +168,7 @@ class Sharing:
                 Can.SHARES_WRITE,
                 given.LinkActed,
                 tagged=True,
+                of=Of.LINK,
             ),
         ]
 
@@ -149,12 +176,13 @@ class Sharing:
 
     async def _shares(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         everything = query.get("all") in ("1", "true")
-        views = [await self._views.share(share) for share in await self._store.shares()]
+        views = [await self._views.share(share) for share in await self._acts.shares()]
         return {"shares": [view for view in views if everything or view["state"] not in ("revoked", "expired")]}
 
     async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewShareBody)
         upstream, path = await self._servers.for_path(asked.path, asked.server)
+        check_own("server", asked.server or asked.path, upstream.owner)
         if asked.anyone and asked.people:
             raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
         names = [""] if asked.anyone else asked.people or [""]

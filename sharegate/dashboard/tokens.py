@@ -15,7 +15,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
-from sharegate.dashboard.asking import Asker, By, Only
+from sharegate.dashboard.asking import Asker, By, Only, Who
 from sharegate.dashboard.bodies import NewTokenBody
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
@@ -51,7 +51,15 @@ class ApiTokens:
 
     def table(self) -> list[Route]:
         return [
-            Route("GET", "tokens", self._listed, "Tokens of the API, without their secrets", Only.PERSON, gate.Tokens),
+            Route(
+                "GET",
+                "tokens",
+                self._listed,
+                "Tokens of the API, without their secrets",
+                Only.PERSON,
+                gate.Tokens,
+                who=Who.ADMIN,
+            ),
             Route(
                 "POST",
                 "tokens",
@@ -61,9 +69,16 @@ class ApiTokens:
                 gate.TokenMade,
                 body=NewTokenBody,
                 creates=True,
+                who=Who.ADMIN,
             ),
             Route(
-                "POST", "tokens/{id}/{verb:revoke}", self._revoke, "End a token for ever", Only.PERSON, gate.OneToken
+                "POST",
+                "tokens/{id}/{verb:revoke}",
+                self._revoke,
+                "End a token for ever",
+                Only.PERSON,
+                gate.OneToken,
+                who=Who.ADMIN,
             ),
         ]
 

@@ -13,6 +13,7 @@ import msgspec
 from sharegate.audit.erasure import Erasure
 from sharegate.audit.interfaces import Query
 from sharegate.dashboard.asking import Only
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import number, read_query
 from sharegate.dashboard.queries import Days, Export, Verify
 from sharegate.dashboard.routes import Route
@@ -121,6 +122,7 @@ class Trails:
                 kept.Anchored,
                 body=AnchorBody,
                 private=("to",),
+                of=Of.WHOLE,
             ),
             Route(
                 "GET",
@@ -130,6 +132,7 @@ class Trails:
                 Can.TRAIL_READ,
                 kept.Exported,
                 query=Export,
+                of=Of.WHOLE,
             ),
             Route(
                 "GET",
@@ -139,6 +142,7 @@ class Trails:
                 Can.TRAIL_READ,
                 kept.Retention,
                 query=Days,
+                of=Of.WHOLE,
             ),
             Route(
                 "POST",
@@ -148,6 +152,7 @@ class Trails:
                 Only.PERSON,
                 kept.LetGo,
                 body=RetentionBody,
+                of=Of.WHOLE,
             ),
         ]
 

@@ -10,6 +10,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard import previews
+from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
 from sharegate.dashboard.queries import WhichVersions, With
@@ -21,6 +22,7 @@ from sharegate.paths import CanonicalPath
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Visit
+from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.versions.diff import Difference, difference
 from sharegate.versions.interfaces import EditStore, LiveDocuments
 from sharegate.versions.model import Content, Kind, Place, Snapshot
@@ -42,6 +44,7 @@ class Versions:
         edits: EditStore,
         servers: Servers,
         store: ShareStore,
+        upstreams: UpstreamStore,
         views: Views,
         trail: Recorder,
     ) -> None:
@@ -49,6 +52,7 @@ class Versions:
         self._edits = edits
         self._servers = servers
         self._store = store
+        self._upstreams = upstreams
         self._views = views
         self._trail = trail
         self.live: LiveDocuments | None = None
@@ -63,6 +67,7 @@ class Versions:
                 Can.VERSIONS_READ,
                 kept.Snapshots,
                 query=WhichVersions,
+                of=Of.WHOLE,
             ),
             Route(
                 "POST",
@@ -72,6 +77,7 @@ class Versions:
                 Can.VERSIONS_WRITE,
                 kept.OneSnapshot,
                 body=SnapshotBody,
+                of=Of.LISTED,
             ),
             Route(
                 "GET",
@@ -80,6 +86,7 @@ class Versions:
                 "A version with its content",
                 Can.VERSIONS_READ,
                 kept.SnapshotContent,
+                of=Of.VERSION,
             ),
             Route(
                 "GET",
@@ -89,6 +96,7 @@ class Versions:
                 Can.VERSIONS_READ,
                 kept.Compared,
                 query=With,
+                of=Of.VERSION,
             ),
             Route(
                 "POST",
@@ -98,6 +106,7 @@ class Versions:
                 Can.VERSIONS_WRITE,
                 kept.Restored,
                 body=RestoreBody,
+                of=Of.VERSION,
             ),
             Route(
                 "POST",
@@ -107,6 +116,7 @@ class Versions:
                 Can.VERSIONS_WRITE,
                 kept.Undone,
                 body=UndoBody,
+                of=Of.VISIT,
             ),
         ]
 
@@ -136,6 +146,17 @@ class Versions:
         everything = await self._keeper.list(upstream=share.upstream)
         return [one for one in everything if one.path == root or one.path.startswith(root + "/")]
 
+    async def owner(self, id: str) -> str | None:
+        """Whose server's document it is of; None for no version that there is."""
+        try:
+            snapshot = await self._keeper.find(id)
+        except NotFound:
+            return None
+        return await self._owner_of(snapshot.upstream)
+
+    async def _owner_of(self, upstream: str) -> str | None:
+        return next((one.owner for one in await self._upstreams.upstreams() if one.id == upstream), None)
+
     async def _show(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         snapshot = await self._keeper.find(parts["id"])
         content = await self._keeper.content(snapshot)
@@ -146,6 +167,8 @@ class Versions:
         snapshot = await self._keeper.find(parts["id"])
         before = await self._keeper.content(snapshot)
         other = await self._keeper.find(query["with"]) if query.get("with") else None
+        if other is not None:
+            check_own("version", query["with"], await self.owner(other.id) or "")
         if other is not None:
             after = await self._keeper.content(other)
         else:
@@ -297,6 +320,7 @@ class Versions:
         if not path or "\x00" in path or set(path.strip("/").split("/")) & {"", ".", ".."}:
             raise Invalid("path", "is no path of a file", "Give the file's path")
         upstream, below = await self._servers.for_path(path, server)
+        check_own("server", server or path, upstream.owner)
         try:
             CanonicalPath.from_body(below)
         except Denied as denied:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from sharegate.dashboard.asking import Who
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import gate
 from sharegate.shares.api_tokens import ApiCapability as Can
@@ -70,7 +71,17 @@ class Vitals:
     look: Callable[[], Awaitable[Now]] | None = None
 
     def table(self) -> list[Route]:
-        return [Route("GET", "health", self._health, "Checks and numbers of the gate", Can.GATE_READ, gate.HealthView)]
+        return [
+            Route(
+                "GET",
+                "health",
+                self._health,
+                "Checks and numbers of the gate",
+                Can.GATE_READ,
+                gate.HealthView,
+                who=Who.ADMIN,
+            )
+        ]
 
     async def _health(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         if self.look is None:

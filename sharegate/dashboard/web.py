@@ -18,8 +18,6 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, web
 
 from sharegate import __version__
-from sharegate.dashboard import admins
-from sharegate.dashboard.admins import for_admins
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.calls import Calls, problem
 from sharegate.dashboard.downloads import downloads
@@ -75,7 +73,7 @@ class Dashboard:
         self._calls = Calls(api, self._session)
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here, self._admins_only])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_as_problems, self._from_here])
         app.router.add_get("/health", self._health)
         app.router.add_get("/ready", self._is_ready)
         app.router.add_get("/metrics", self._numbers)
@@ -110,16 +108,6 @@ class Dashboard:
                 return web.Response(status=302, headers={**HEADERS, "Location": self._url})
             return refused(421, "bad_host", "the dashboard has another name", remedy=f"Open {self._url}")
         return await handler(request)
-
-    @web.middleware
-    async def _admins_only(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The one place that asks who is an admin. Who is not signed in is refused by what they ask for."""
-        session = self._session(request) if for_admins(request.path) else None
-        if session is None or session.viewer.admin:
-            return await handler(request)
-        if request.path.startswith("/api/"):
-            return refused(403, admins.CODE, admins.MESSAGE, remedy=admins.REMEDY)
-        return _sent(self._pages.not_admin(session))
 
     def _session(self, request: web.Request) -> Session | None:
         found = cookies.values(fields(request), COOKIE)
@@ -209,7 +197,8 @@ class Dashboard:
                         change = pending.result()
                         pending = asyncio.ensure_future(anext(changes))
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
-                        await socket.send_str(json.dumps(said))
+                        if await self._api.tells(session.asker, said["share"], said["kind"]):
+                            await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:
             pending.cancel()

@@ -27,8 +27,9 @@ from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.knocking import Knocking
 from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
-from sharegate.visits.unrecorded import KEY_REFUSED
+from sharegate.visits.unrecorded import KEY_REFUSED, REPLACED
 
 # Each visit is a record that is kept: leaving and opening again does not fill the store.
 NEW_VISITS = Rate(per=2000, seconds=86400, burst=2000)
@@ -51,6 +52,7 @@ class Door:
         mailed: Mailed | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
+        reporting: Reporting | None = None,
         joins: Rate = JOINS,
         at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
@@ -72,9 +74,10 @@ class Door:
             pace=pace,
         )
         self._mailed = mailed
+        self._reporting = reporting or Reporting(store, trail, now, full_addresses=full_addresses, pace=pace)
         self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
         self._role_sentence = role_sentence
-        self._recorded = told.recorded(full_addresses=full_addresses)
+        self._full_addresses = full_addresses
         self._shared_origin = shared_origin
         self._new_visits = Buckets(new_visits, pace or now)
         self._knocking = Knocking(self._at, self._proofs, key)
@@ -111,12 +114,12 @@ class Door:
             "mail": asked(link) if Need.EMAIL in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
-            "role_sentence": self._role_sentence(role),
+            "role_sentence": told.role(comer.language, role, self._role_sentence(role)),
             "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
             "ended_at": since,
             "ended_why": why,
             "shared_origin": self._shared_origin,
-            "recorded": [*self._recorded, *([told.ADDRESS] if Need.EMAIL in needs else [])],
+            "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -134,7 +137,7 @@ class Door:
         mine = await at.visit_of(link, comer)
         needs = missing(link, mine)
         preview = link.kind is LinkKind.PREVIEW
-        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
+        kind = VisitKind.PREVIEW if preview else VisitKind.BROWSER
         visit_name = (share.owner if preview else link.name or clean_name(name)) if mine is None else mine.name
         visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name)
         try:
@@ -154,14 +157,18 @@ class Door:
             return await at.reenter(share, mine, comer, proved=proved)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
         visit = msgspec.structs.replace(visit, **proved)
-        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
+        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit))
         return at.entry(share, visit, cookie, browser)
 
-    async def _opened(
-        self, token: str, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None
-    ) -> Visit:
+    async def _opened(self, token: str, share: Share, link: Link, comer: Comer, visit: Visit) -> Visit:
         at = self._at
         await at.unrecorded.settle()
+        try:
+            link = await at.still(token, comer, visit)
+        except Denied as denied:
+            await at.refused(share, link, comer, denied)
+            raise
+        seats = 1 if link.kind is LinkKind.PREVIEW else link.visits
         try:
             opened = await at.store.open_visit(visit, seats=seats)
         except Denied as denied:
@@ -171,10 +178,13 @@ class Door:
         async with at.unrecorded.taken_back(lambda: at.give_back(opened)):
             await at.record(Action.LINK_JOINED, share, link, comer, visit=opened)
         try:
-            await at.authenticator.by_link(token)
-        except Denied:  # its key was refused since it was verified, and all that came by it were ended but this one
-            await at.store.end_visits([opened.id], at=at.now(), reason=KEY_REFUSED)
-            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=KEY_REFUSED)
+            await at.current(token)
+        except Denied as denied:
+            # While it was written, its key was refused, and all that came by it were ended but this one; or somebody
+            # replaced the link, to keep out whoever was not in by then.
+            why = REPLACED if denied.reason is Reason.LINK_REPLACED else KEY_REFUSED
+            await at.store.end_visits([opened.id], at=at.now(), reason=why)
+            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=why)
             raise
         return opened
 
@@ -216,6 +226,13 @@ class Door:
             await at.refused(share, link, comer, denied)
             raise
 
+    async def report(self, token: str, concern: str, text: str, comer: Comer) -> None:
+        """Of whoever has the link, however it stands. Raises Denied: `outside_networks`, and as Reporting does."""
+        at = self._at
+        share, link, _ = await at.arrive(token, comer)
+        mine = await at.visit_of(link, comer)
+        await self._reporting.report(share, link, mine, comer.address, concern, text)
+
     async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
         """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
         state = await self._at.seat_state(link, comer)
@@ -227,5 +244,6 @@ class Door:
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
         await self._at.unrecorded.finished()
+        await self._reporting.finished()
         if self._mailed is not None:
             await self._mailed.finished()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from sharegate.errors import Denied, Reason
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.authenticate import check_link, check_share
-from sharegate.shares.model import Link, LinkKind, RootKind, Share
-
-RECORDED = (
-    "when you come and go",
-    "which files you open",
-)
-ADDRESS = "the e-mail address that you show to be yours"
+from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share
 
 
-def recorded(*, full_addresses: bool) -> list[str]:
-    """What is recorded of a visitor, in words."""
-    address = "your network address" if full_addresses else "your network address (shortened)"
-    return [*RECORDED, f"{address} and your browser"]
+def recorded(language: Language, *, full_addresses: bool, email: bool) -> list[str]:
+    """What is recorded of a visitor, in words. `email`: of one who shows that an address is theirs."""
+    network = "whole_network" if full_addresses else "network"
+    named = ("coming", "files", network, *(["email"] if email else []))
+    return [language.say(f"recorded.{name}") for name in named]
+
+
+def role(language: Language, role: Role, sentence: str) -> str:
+    """What a role may do, in words; where the owner's policy has words of its own for it (`sentence`), in those."""
+    key = f"role.{role.value}"
+    return language.say(key) if sentence == ENGLISH.say(key) else sentence
 
 
 def whole(share: Share, link: Link, *, hidden: bool) -> dict[str, object]:

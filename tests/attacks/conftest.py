@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
-from tests.attacks.pages import Owner, owning
+from tests.attacks.pages import Owner, Visitor, owning, visiting
+from tests.attacks.secrets import forbidden_in
 from tests.attacks.wire import Wire, recorded
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
@@ -74,3 +75,27 @@ async def owner(workshop: JupyterServer) -> AsyncIterator[Owner]:
     """Works on the server itself, past the gate."""
     async with owning(workshop) as one:
         yield one
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def people(gate: Gatehouse) -> tuple[Inside, Inside]:
+    """Two viewers, each by a share of her own: the door lets nobody in more often than once a second for long."""
+    return await gate.visit(), await gate.visit(name="Bea")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def viewer(people: tuple[Inside, Inside]) -> AsyncIterator[Visitor]:
+    async with visiting(people[0]) as one:
+        yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def other(people: tuple[Inside, Inside]) -> AsyncIterator[Visitor]:
+    async with visiting(people[1]) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def forbidden(workshop: JupyterServer) -> dict[str, bytes]:
+    """What must stand nowhere, in the spellings in which it could."""
+    return forbidden_in(workshop, BEYOND)

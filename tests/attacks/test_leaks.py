@@ -1,34 +1,23 @@
-"""A whole page load in Chromium through the gate, every byte of which is searched for what no visitor may see.
+"""Each place where a bare server tells its token, a path or what its owner does: through the gate it tells none.
 
-Beside it, by name, each place where a bare server tells its token, a path or what its owner does, and every kind of
-error page.
+A whole page load is searched in test_leaks_page_load.py, every kind of refusal in test_leaks_refusals.py.
 """
 
-import base64
 import json
-import os
 import re
 import sys
-import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Response, WebSocket, async_playwright
-from pycrdt import Array
 
-from sharegate.errors import MEANINGS, Reason
-from sharegate.prove import addresses, reading
-from sharegate.visits.pages import refusal
-from tests.attacks.conftest import BEYOND
+from sharegate.prove import addresses
 from tests.attacks.ground import WORKSHOP, rows
-from tests.attacks.pages import Owner, owning, until
+from tests.attacks.pages import owning
+from tests.attacks.secrets import flat, search
 from tests.attacks.wire import Wire
-from tests.browser.chromium import FLAGS, executable
 from tests.gatehouse import Gatehouse, Inside, Reply, raw
 from tests.real.jupyter import JupyterServer
 
@@ -40,163 +29,9 @@ def gate(watched_gate: Gatehouse) -> Gatehouse:
     return watched_gate
 
 
-@pytest.fixture(scope="module")
-def forbidden(workshop: JupyterServer) -> dict[str, bytes]:
-    """What must stand nowhere, in the spellings in which it could."""
-    home = workshop.root.parent
-    plain = {
-        "raw token": workshop.token,
-        "root": str(workshop.root),
-        "home": str(home),
-        "configuration": str(home / "config"),
-        "runtime": str(home / "runtime"),
-        "environment": sys.prefix,
-        "libraries": sysconfig.get_paths()["purelib"],
-        "share of the environment": os.path.join(sys.prefix, "share"),
-        **{f"name {name}": name for name in BEYOND},
-        "sibling": "sibling.txt",
-        "file at the top": "outside.txt",
-        "file beyond": "beyond.txt",
-        "hidden file": ".hidden.txt",
-        "link out": "link_secret",
-        "cookie of the server": "username-127-0-0-1",
-        "cross-site cookie of the server": "_xsrf=2|",
-    }
-    found = {name: text.encode() for name, text in plain.items()}
-    for name in ("raw token", "root", "home"):
-        text = plain[name]
-        found[f"{name}, quoted"] = quote(text, safe="").encode()
-        found[f"{name}, JSON with escaped slashes"] = text.replace("/", "\\/").encode()
-        for shift in range(3):
-            # As it stands in base64 whatever stands before it.
-            encoded = base64.b64encode(b"x" * shift + text.encode())
-            found[f"{name}, base64 {shift}"] = encoded[(shift * 8 + 5) // 6 : len(encoded) - 4]
-    return found
-
-
-def search(forbidden: dict[str, bytes], where: str, data: bytes) -> list[str]:
-    return [f"{name} in {where}" for name, text in forbidden.items() if text in data]
-
-
-def flat(reply: Reply) -> bytes:
-    lines = [f"{reply.status} {reply.phrase}", *(f"{name}: {value}" for name, value in reply.headers)]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + reply.body
-
-
-# -- a page load ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Load:
-    """What the visitor saw: `seen` is (what, bytes)."""
-
-    seen: list[tuple[str, bytes]] = field(default_factory=list)
-    statuses: dict[str, int] = field(default_factory=dict)
-    denials: list[str] = field(default_factory=list)
-    html: str = ""
-
-    def urls(self, part: str) -> list[str]:
-        return [url for url in self.statuses if part in url]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def load(gate: Gatehouse, workshop: JupyterServer) -> Load:
-    """Opens a notebook, follows what the owner types, looks into the folder, opens a text file, and reloads."""
-    if executable() is None:
-        pytest.skip("Chromium is not installed")
-    inside = await gate.visit(name="Bo")
-    load = Load()
-    answers: list[Response] = []
-    channels: list[str] = []
-
-    def on_socket(socket: WebSocket) -> None:
-        channels.append(socket.url)
-        for direction in ("framesent", "framereceived"):
-            socket.on(
-                direction,  # type: ignore[arg-type]
-                lambda data, name=f"{direction} {socket.url}": load.seen.append(
-                    (name, data.encode() if isinstance(data, str) else data)
-                ),
-            )
-
-    async with async_playwright() as play, owning(workshop) as owner:
-        browser = await play.chromium.launch(executable_path=executable(), args=FLAGS)
-        context = await browser.new_context()
-        cookie: Any = {"name": "sharegate-visit", "value": inside.cookie, "url": gate.origin + inside.base}
-        await context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Lax"}])
-        page = await context.new_page()
-        page.on("response", lambda answer: answers.append(answer))
-        page.on("websocket", on_socket)
-        await page.goto(f"{gate.origin}{inside.base}lab/tree/sub/shared/nb.ipynb")
-        await page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        await page.wait_for_selector(".jp-DirListing-item >> text=data.csv", timeout=30_000)
-        await _owner_types(owner, "zz_typed = 1")
-        await page.wait_for_selector("text=zz_typed", timeout=30_000)
-        await page.goto(f"{gate.origin}{inside.base}lab/tree/sub/shared/notes.md")
-        await page.wait_for_selector("text=shared notes", timeout=60_000)
-        load.html = await page.content()
-        # Before the browser goes: it keeps bodies only while the page is there.
-        for answer in answers:
-            load.statuses[answer.url] = answer.status
-            head = "".join(f"{each['name']}: {each['value']}\n" for each in await answer.headers_array())
-            load.seen.append((f"head of {answer.url}", f"{answer.status} {answer.status_text}\n{head}".encode()))
-        load.seen.append(("page", load.html.encode()))
-        await browser.close()
-    load.denials = await gate.denials(inside.share["id"])
-    # The browser drops bodies of a page that it left: each address is asked once more, as the page asked it.
-    for asked in {(each.request.method, each.url, each.request.post_data or "") for each in answers}:
-        method, address, body = asked
-        reply = await gate.raw(method, address.removeprefix(gate.origin), inside.manners(method), body.encode())
-        load.seen.append((f"body of {method} {address}", flat(reply)))
-    load.statuses.update({url: 101 for url in channels})
-    return load
-
-
-async def _owner_types(owner: Owner, words: str) -> None:
-    page = await owner.open("sub/shared/nb.ipynb", "json", "notebook")
-    await until(lambda: len(page.doc.get("cells", type=Array)) > 1)
-    cells = page.doc.get("cells", type=Array)
-    cells[1]["source"] += f"\n{words}"
-
-
-async def test_a_whole_page_load_tells_nothing(load: Load, forbidden: dict[str, bytes]) -> None:
-    """No status line, header, body or frame holds the raw token, a cookie or absolute path of the server, or a name
-    outside the root."""
-    found = [hit for where, data in load.seen for hit in search(forbidden, where, data)]
-
-    assert len(load.seen) > 120
-    assert not found
-
-
-async def test_the_page_load_was_whole(load: Load, workshop: JupyterServer) -> None:
-    """The search looked at what there is: page, scripts, settings, listing, session, room and its frames both ways."""
-    for part in (
-        "lab/tree/",
-        "static/lab/main.",
-        "remoteEntry.",
-        "lab/api/settings",
-        "api/contents",
-        "/session/",
-        "/room/",
-    ):
-        assert load.urls(part), part
-    rooms = [where for where, _ in load.seen if "/room/json" in where]
-    assert {where.split(" ")[0] for where in rooms} == {"framesent", "framereceived"}
-    assert any(b"zz_typed" in data for where, data in load.seen if where.startswith("framereceived"))
-
-
-async def test_an_honest_page_load_writes_no_denial(load: Load) -> None:
-    """What a normal page asks and a visitor may not have is answered, not refused."""
-    assert not load.denials
-
-
-async def test_no_address_of_a_page_load_carries_a_token(load: Load) -> None:
-    """JupyterLab adds `?token=` to every address, WebSockets too, when its page has one; the visitor's has none."""
-    assert [url for url in load.statuses if url.startswith("ws:")]
-    assert not [url for url in load.statuses if "token" in url.lower()]
-
-
-# -- what a bare server leaks ------------------------------------------------------------------------------------
+async def anna(gate: Gatehouse) -> Inside:
+    return await gate.visit(name="Anna")
 
 
 # Every address that tells a token, and the whole of each page.
@@ -521,89 +356,3 @@ async def test_leak_workspaces_of_others(anna: Inside, workshop: JupyterServer) 
     assert [reply.status for reply in told] == [200, 200, 200, 204] and written.status == 204
     assert not any(b"zqotter" in reply.body for reply in told)
     assert told[2].json["data"] == hers["data"] and kept["data"] == layout["data"]
-
-
-# -- every kind of refusal --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("reason", list(Reason), ids=[reason.value for reason in Reason])
-@pytest.mark.parametrize("html", [True, False], ids=["page", "JSON"])
-async def test_refusals_of_every_kind_say_only_our_words(
-    forbidden: dict[str, bytes], reason: Reason, html: bool
-) -> None:
-    """From 400 to 504: the public code and its sentence, and no detail."""
-    answer = refusal(MEANINGS[reason], "abcdefgh", html)
-    assert isinstance(answer.body, bytes)
-    whole = answer.body + str(answer.headers).encode()
-
-    assert answer.status == MEANINGS[reason].status
-    assert not search(forbidden, reason.value, whole)
-    if MEANINGS[reason].public != reason.value:
-        assert reason.value.encode() not in whole
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def anna(gate: Gatehouse) -> Inside:
-    return await gate.visit(name="Anna")
-
-
-ROUTES = {**reading.READERS, "session": ("PUT", "api/collaboration/session/{place}")}
-# JupyterLab's pages open at any name within: what is linked out is as missing there as what is not there.
-PAGE_ROUTES = {
-    "lab": ("GET", "lab/tree/{place}"),
-    "doc": ("GET", "doc/tree/{place}"),
-    "lab in a workspace": ("GET", "lab/workspaces/auto-0/tree/{place}"),
-    "doc in a workspace": ("GET", "doc/workspaces/auto-0/tree/{place}"),
-    "file browser": ("GET", "lab/tree/sub/shared?file-browser-path={place}"),
-}
-NOTEBOOK_ROUTES = {
-    "tree": ("GET", "tree/{place}"),
-    "notebooks": ("GET", "notebooks/{place}"),
-    "edit": ("GET", "edit/{place}"),
-}
-# What a viewer cannot tell apart.
-ELSEWHERE = {**rows(reading.PLACES, WORKSHOP), "at the top": "zqotter.ipynb"}
-LINKED = {
-    **rows(reading.LINKS, WORKSHOP),
-    "linked beyond": "sub/shared/link_beyond.txt",
-    "missing": "sub/shared/nothing.txt",
-}
-
-
-@pytest.mark.parametrize("navigating", [True, False], ids=["navigation", "request"])
-@pytest.mark.parametrize("route", [*ROUTES, *PAGE_ROUTES, *NOTEBOOK_ROUTES])
-async def test_refusals_are_one_answer_on_every_route(anna: Inside, route: str, navigating: bool) -> None:
-    """Outside, hidden, linked out and missing: byte for byte the same but for the id. JupyterLab's page opens alike at
-    what is linked out and at what is missing."""
-    method, path = {**ROUTES, **PAGE_ROUTES, **NOTEBOOK_ROUTES}[route]
-    gone = ELSEWHERE if route in PAGE_ROUTES else {**ELSEWHERE, **LINKED}
-    for where in LINKED.values() if route in PAGE_ROUTES else ():
-        assert (await anna.ask(method, path.replace("{place}", where))).status == 200, where
-    answers: dict[tuple[int, str, bytes], list[str]] = {}
-    for name, where in gone.items():
-        fields = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"} if navigating else {}
-        body = b'{"format":"text","type":"file"}' if method == "PUT" else b""
-        reply = await anna.ask(method, path.replace("{place}", where), headers=fields, body=body)
-        kept = sorted((key, value) for key, value in reply.headers if key.lower() != "date")
-        answers.setdefault((reply.status, str(kept), _without_id(reply)), []).append(name)
-
-    assert len(answers) == 1, {(*key[:1], key[2][:80]): names for key, names in answers.items()}
-    assert next(iter(answers))[0] == 404
-
-
-async def test_a_viewers_checkpoints_tell_nothing(anna: Inside) -> None:
-    """The gate makes the list without asking: the same for what is there, missing or linked out; elsewhere is a 404."""
-    for where in ("sub/shared/nb.ipynb", "sub/shared/nothing.txt", *rows(reading.LINKS, WORKSHOP).values()):
-        reply = await anna.ask("GET", f"api/contents/{where}/checkpoints")
-        assert (reply.status, reply.body) == (200, b"[]"), where
-    for where in rows(reading.PLACES, WORKSHOP).values():
-        assert (await anna.ask("GET", f"api/contents/{where}/checkpoints")).status == 404
-
-
-def _without_id(reply: Reply) -> bytes:
-    """The body with its one random id blanked."""
-    if reply.header("Content-Type").startswith("application/json") and reply.body:
-        error = reply.json["error"]
-        assert len(error["id"]) == 8
-        return reply.body.replace(error["id"].encode(), b"*")
-    return re.sub(rb"(?<=[>\s\"])[a-z0-9]{8}(?=[<\s\"])", b"*", reply.body)

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 
+from sharegate.dashboard.login import Viewer
 from tests.dashboard.conftest import Office
 
 Said = tuple[int, dict[str, Any]]
@@ -38,12 +39,14 @@ class Program:
 
 
 class Signed(Program):
-    """A browser that is signed in; with `csrf` it shows what its pages show."""
+    """A browser that is signed in, as `sharegate open` does it or as `viewer`; with `csrf` it shows what its pages
+    show."""
 
-    def __init__(self, office: Office, *, csrf: bool = True) -> None:
+    def __init__(self, office: Office, *, csrf: bool = True, viewer: Viewer | None = None) -> None:
         super().__init__(office)
         self._office = office
         self._csrf = csrf
+        self._viewer = viewer
         self._shown: dict[str, str] = {}
 
     def headers(self) -> dict[str, str]:
@@ -51,7 +54,10 @@ class Signed(Program):
 
     async def enter(self) -> None:
         url = self._office.running.dashboard_url
-        code = (await self._office.call("POST", "logins"))["url"].partition("#")[2]
+        if self._viewer is not None:
+            code = self._office.running.api._opening._logins.invite(self._viewer)
+        else:
+            code = (await self._office.call("POST", "logins"))["url"].partition("#")[2]
         async with self.http.post("/login", json={"code": code}, headers={"Origin": url}) as answer:
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
         self._shown = {"Cookie": cookie}

@@ -69,10 +69,11 @@ class Office:
 
 
 async def silent_server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answers every question with an empty model."""
+    """Answers every question with an empty model. Its version has no known hole: what is installed is read from this
+    process where that was started by a full path, and else from here."""
     try:
         while await reader.readuntil(b"\r\n\r\n"):
-            body = b'{"version": "2.0"}'
+            body = b'{"version": "2.99.0"}'
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )

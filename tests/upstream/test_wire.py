@@ -1,4 +1,4 @@
-"""One connection: pressure both ways, and no answer that was not asked for. Most of it stands in test_forward.py."""
+"""One connection: pressure both ways, and no answer that was not asked for. Most of it: test_forward_answers.py."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from sharegate.dashboard import admins
+from sharegate.dashboard.asking import Who
 from sharegate.dashboard.login import Session
 from sharegate.dashboard.pages import (
     admin,
@@ -21,6 +21,7 @@ from sharegate.dashboard.pages import (
     new,
     passing,
     proving,
+    reports,
     review,
     share,
     tokens,
@@ -29,6 +30,8 @@ from sharegate.dashboard.pages import (
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
 from sharegate.dashboard.pages.source import Asks, Json, NotShown, Source
+from sharegate.dashboard.refusals import refusal_of
+from sharegate.dashboard.routes import not_admin
 from sharegate.messages import Response
 from sharegate.visits.pages.assets import Assets
 
@@ -40,6 +43,7 @@ class _Address:
     pattern: re.Pattern[str]
     template: str
     values: Values = field(repr=False)
+    who: Who
 
 
 # Address, template, and where its values come from. The parts of an address have names.
@@ -61,11 +65,15 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     ("/history", "history.html", history.values),
     ("/history/intact", "history_intact.html", history.intact),
     ("/history/kept", "history_kept.html", history.kept),
-    ("/admin", "admin.html", admin.overview),
     (rf"{_SHARE}/passing", "passing.html", passing.values),
+)
+# What is for admins alone: all of it, and nothing else, stands below /admin.
+ADMIN_PAGES: tuple[tuple[str, str, Values], ...] = (
+    ("/admin", "admin.html", admin.overview),
     ("/admin/review", "admin_review.html", review.values),
     ("/admin/passed-on", "admin_passed_on.html", passing.report),
     ("/admin/search", "admin_search.html", admin.search),
+    ("/admin/reports", "admin_reports.html", reports.values),
     ("/admin/rules", "admin_rules.html", guarding.rules),
     ("/admin/keys", "admin_keys.html", guarding.keys),
     ("/admin/tokens", "admin_tokens.html", tokens.values),
@@ -80,7 +88,11 @@ class Pages:
     def __init__(self, api: Asks, now: Callable[[], float]) -> None:
         self._api = api
         self._now = now
-        self._addresses = [_Address(re.compile(pattern + r"\Z"), name, values) for pattern, name, values in PAGES]
+        self._addresses = [
+            _Address(re.compile(pattern + r"\Z"), name, values, who)
+            for who, pages in ((Who.OWNER, PAGES), (Who.ADMIN, ADMIN_PAGES))
+            for pattern, name, values in pages
+        ]
 
     @property
     def assets(self) -> Assets:
@@ -90,21 +102,20 @@ class Pages:
         """For whoever is not signed in: how to sign in, and nothing of what is here."""
         return page("login.html", None, self._now(), status=status)
 
-    def not_admin(self, session: Session) -> Response:
-        """For whoever asks for what is for admins (admins.py)."""
-        error = {"code": admins.CODE, "message": admins.MESSAGE, "remedy": admins.REMEDY}
-        return page("refused.html", session, self._now(), status=403, here="", error=error)
-
     async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
         for address in self._addresses:
             match = address.pattern.match(path)
             if match is not None:
-                return await self._one(address, Source(self._api, query, self._now()), match.groupdict(), session)
+                source = Source(self._api, query, self._now(), by=session.asker)
+                return await self._one(address, source, match.groupdict(), session)
         return page("refused.html", session, self._now(), status=404, here="", error=_NOTHING)
 
     async def _one(self, address: _Address, source: Source, parts: dict[str, str], session: Session) -> Response:
         now = self._now()
         try:
+            if not session.asker.is_one(address.who):
+                status, refusal = refusal_of(not_admin())
+                raise NotShown(status, refusal["error"])
             values = await address.values(source, parts)
         except NotShown as refused:
             return page("refused.html", session, now, status=refused.status, here="", error=refused.error)

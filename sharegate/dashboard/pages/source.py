@@ -1,8 +1,10 @@
-"""Where a page's values come from: the owner's API, asked as the command line asks it."""
+"""Where a page's values come from: the owner's API, asked as by whoever looks at the page."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
+
+from sharegate.dashboard.asking import Asker
 
 Json = dict[str, Any]
 
@@ -11,7 +13,13 @@ class Asks(Protocol):
     """The owner's API."""
 
     async def call(
-        self, method: str, path: str, query: dict[str, str] | None = None, body: Json | None = None
+        self,
+        method: str,
+        path: str,
+        query: dict[str, str] | None = None,
+        body: Json | None = None,
+        *,
+        by: Asker | None = None,
     ) -> tuple[int, Json]: ...
 
 
@@ -25,16 +33,18 @@ class NotShown(Exception):
 
 
 class Source:
-    """What one page reads its values from, with the query of its address and the time of day."""
+    """What one page reads its values from, with the query of its address and the time of day. `by` is who looks
+    at it."""
 
-    def __init__(self, api: Asks, query: dict[str, str], now: float = 0.0) -> None:
+    def __init__(self, api: Asks, query: dict[str, str], now: float = 0.0, *, by: Asker) -> None:
         self._api = api
+        self._by = by
         self.query = query
         self.now = now
 
     async def get(self, path: str, /, **query: str) -> Json:
         """The answer to `GET /api/v1/<path>`. Raises NotShown for a refusal."""
-        status, answer = await self._api.call("GET", f"/api/v1/{path}", query, None)
+        status, answer = await self._api.call("GET", f"/api/v1/{path}", query, None, by=self._by)
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer
@@ -48,7 +58,7 @@ class Source:
         return await self._posted(path, {**body, "dry_run": True})
 
     async def _posted(self, path: str, body: Json) -> Json:
-        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, body)
+        status, answer = await self._api.call("POST", f"/api/v1/{path}", {}, body, by=self._by)
         if status != 200:
             raise NotShown(status, answer["error"])
         return answer

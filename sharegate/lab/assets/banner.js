@@ -7,6 +7,7 @@ const ROLE_HINTS = { edit: "You can edit text, not run code" };
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
+const FLAG = "M5 17V4M5 4h9l-2 3 2 3H5";
 const DOOR = "M11.5 4H5v12h6.500M9 10h8M14 7l3 3-3 3";
 
 export function el(tag, attributes = {}, ...children) {
@@ -52,6 +53,7 @@ export function makeBanner(visit, { leave }) {
     news,
     status,
     button("Use on another device", DEVICE, () => showDevice(visit)),
+    button("Report this share", FLAG, () => askToReport(visit)),
     button("Leave", DOOR, () => askToLeave(visit, leave)),
   );
   keepKeys(bar);
@@ -198,6 +200,56 @@ function askToLeave(visit, leave) {
       plain("Leave", () => (box.close(), leave()), "sg-main"),
     ),
   );
+}
+
+// What a visitor may tell the admins of a share, not its owner. The words are those of the door's page (reports.py).
+const CONCERNS = {
+  phishing: "It asks for passwords, or pretends to be somebody",
+  private: "It shows private data of people",
+  harmful: "It harms computers or people",
+  rights: "It shows what is not theirs to share",
+  other: "It is something else",
+};
+
+function askToReport(visit) {
+  const choices = Object.entries(CONCERNS).map(([value, words]) =>
+    el("label", { class: "sg-choice" }, el("input", { type: "radio", name: "concern", value }), el("span", {}, words)),
+  );
+  const text = el("textarea", { rows: "4", maxlength: "1000", "aria-label": "More, if it helps" });
+  const trouble = el("p", { class: "sg-small", role: "alert" });
+  const send = plain("Send the report", report, "sg-main");
+  const body = el(
+    "div",
+    {},
+    el("p", {}, `This goes to whoever runs this gate, not to ${visit.owner}. Nobody answers it here.`),
+    el("fieldset", { class: "sg-choices" }, el("legend", {}, "What is wrong?"), ...choices),
+    el("label", { class: "sg-more" }, el("span", {}, "More, if it helps"), text),
+    trouble,
+  );
+  const buttons = row(plain("Cancel", () => box.close()), send);
+  const box = dialog("Report this share", body, buttons);
+
+  async function report() {
+    const concern = body.querySelector("input:checked")?.value;
+    if (!concern) return void (trouble.textContent = "Say first what is wrong.");
+    send.disabled = true;
+    trouble.textContent = "";
+    try {
+      const answer = await fetch(visit.base + "-/report", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ concern, text: text.value.trim() }),
+        signal: AbortSignal.timeout(10_000),
+      });
+      if (!answer.ok) throw new Error((await answer.json()).error?.message ?? "");
+      const thanks = el("p", { role: "status" }, "Thank you. The report was sent.");
+      body.replaceChildren(thanks);
+      buttons.replaceChildren(plain("Close", () => box.close(), "sg-main"));
+    } catch (problem) {
+      trouble.textContent = problem instanceof Error && problem.name === "Error" && problem.message ? problem.message : "It could not be sent. Try again in a moment.";
+      send.disabled = false;
+    }
+  }
 }
 
 async function showDevice(visit) {

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from sharegate import app, config
-from sharegate.dashboard.pages.guarding import sentences
 from sharegate.policy.load import builtin_policies
 from sharegate.upstream.model import Credential, Upstream
 from tests.conftest import Clock
@@ -22,17 +21,6 @@ from tests.dashboard.pages.reading import Reader, foreign, reading, words
 from tests.dashboard.test_records import over
 
 USUAL = (builtin_policies() / "sharing.yaml").read_text()
-RULES = {
-    "default_expires_seconds": 604800.0,
-    "max_expires_seconds": 5400.0,
-    "roles": ["view"],
-    "anyone": False,
-    "max_visits": 1,
-    "max_devices": 1,
-    "clients": False,
-    "own_extensions": False,
-    "runnable_files": False,
-}
 
 
 @pytest.fixture
@@ -83,16 +71,6 @@ def write(office: Office, **changed: str) -> None:
         text, count = re.subn(rf"(?m)^(\s+{name}:).*$", rf"\1 {value}", text)
         assert count == 1
     (office.folder.parent / "policies" / "sharing.yaml").write_text(text)
-
-
-def test_every_rule_is_a_sentence() -> None:
-    """Always as many and in the same order, so that two sets of rules can be shown beside each other."""
-    told = sentences(RULES)
-    assert told[0] == "Visitors may view, as far as a share allows."
-    assert "7 days" in told[1] and "1.5 hours" in told[2] and told[3] == "Every link is for one person."
-    wider = RULES | {"roles": ["view", "edit", "run"], "anyone": True, "clients": True, "own_extensions": True}
-    assert len(sentences(wider)) == len(told) and "view, edit or run code" in sentences(wider)[0]
-    assert sentences(RULES | {"roles": []})[0] == "Nothing may be shared."
 
 
 async def test_what_new_rules_would_end_is_shown_first(ruled: Office) -> None:

@@ -5,6 +5,8 @@ import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, w
 import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
+import { canReport } from "./report.js";
+import { t } from "./words.js";
 
 const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const CODE = /^[A-Za-z0-9]{8}$/;
@@ -49,7 +51,7 @@ function shareOf(text) {
 async function begin(found, acted = false) {
   token = found.token || "";
   code = found.code || "";
-  tell({ reference: "no" });
+  tell({ reference: "no", reportable: "no" });
   if (HOSTS && token) {
     const share = shareOf(token);
     if (!share) token = "";
@@ -59,8 +61,8 @@ async function begin(found, acted = false) {
     }
   }
   if (NO_DOOR) code = "";
-  if (code) return page("device", "another device", acted);
-  if (!token) return page("unknown", "nothing here", acted);
+  if (code) return page("device", t("tab.device"), acted);
+  if (!token) return page("unknown", t("tab.nothing"), acted);
   show("looking", acted);
   return look(acted);
 }
@@ -78,7 +80,7 @@ async function look(acted) {
     if (problem instanceof Problem && problem.code === "no_access") {
       token = "";
       reference(problem);
-      page("unknown", "nothing here", acted);
+      page("unknown", t("tab.nothing"), acted);
     } else {
       trouble(problem, acted);
     }
@@ -94,9 +96,9 @@ function reference(problem) {
 function trouble(problem, acted) {
   const known = problem instanceof Problem && problem.code !== "offline";
   put("problem", known ? problem.message : inWords(problem));
-  put("remedy", "Your link is fine, and nothing was opened.");
+  put("remedy", t("script.nothing_opened"));
   reference(problem);
-  page("problem", "not opened", acted);
+  page("problem", t("tab.not_opened"), acted);
 }
 
 const yes = (value) => (value ? "yes" : "no");
@@ -107,9 +109,9 @@ function picture(about, acted) {
   const share = about.share || {};
   const link = about.link || {};
   const file = share.kind === "file";
-  put("Who", owner || "Somebody");
-  put("who", owner || "the owner");
-  put("By", about.ended_by || owner || "The owner");
+  put("Who", owner || t("word.somebody"));
+  put("who", owner || t("word.owner"));
+  put("By", about.ended_by || owner || t("word.Owner"));
   put("badge", about.owner_badge || "");
   put("share", share.name || "");
   put("message", share.message || "");
@@ -142,6 +144,8 @@ function picture(about, acted) {
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
     when: yes(about.ended_at),
     patience: "short",
+    // From outside its networks nothing of the link is answered.
+    reportable: yes(about.state !== "outside" && link.kind !== "preview"),
   });
   document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
   const offer = needs.includes("approval") ? "asks" : "offer";
@@ -151,7 +155,7 @@ function picture(about, acted) {
   };
   const section = sections[about.state];
   if (section) show(section, acted);
-  else trouble(new Problem("fault", "The gate gave an answer that this page does not understand."), acted);
+  else trouble(new Problem("fault", t("script.not_understood")), acted);
 }
 
 function times() {
@@ -177,7 +181,7 @@ async function changed(problem) {
   return true;
 }
 
-onSend(form("open"), "Opening…", async (element) => {
+onSend(form("open"), t("script.opening"), async (element) => {
   const field = element.querySelector("input[name=name]");
   const secret = element.querySelector("input[name=passphrase]");
   try {
@@ -197,34 +201,35 @@ onSend(form("open"), "Opening…", async (element) => {
   }
 });
 
-onSend(form("device"), "Opening…", async () => {
+onSend(form("device"), t("script.opening"), async () => {
   enter((await ask("/join/device", { code, name: "" })).location);
   return true;
 });
 
-onSend(form("start"), "Looking…", async (element) => {
+onSend(form("start"), t("script.looking"), async (element) => {
   const field = element.querySelector("input");
   const typed = field.value.trim();
-  if (!typed) throw new Problem("input", NO_DOOR ? "Paste a link first." : "Paste a link or type a code first.");
+  if (!typed) throw new Problem("input", t(NO_DOOR ? "script.paste" : "script.paste_or_code"));
   let found = read(typed);
   if (/^https?:\/\//i.test(typed)) {
     const address = URL.canParse(typed) ? new URL(typed) : null;
-    if (!address) throw new Problem("input", "This address is not complete.");
+    if (!address) throw new Problem("input", t("script.incomplete"));
     const another = HOSTS && address.protocol === location.protocol && address.host.endsWith(BELOW);
     if (address.origin !== location.origin && !another) {
-      throw new Problem("input", `This link leads to ${address.host}, not here. Open it in the address bar.`);
+      throw new Problem("input", t("script.leads_elsewhere", { host: address.host }));
     }
     found = read(address.hash.slice(1));
   }
-  if (found.code && NO_DOOR) throw new Problem("input", "A code works at the address that is shown beside it.");
+  if (found.code && NO_DOOR) throw new Problem("input", t("script.code_elsewhere"));
   if (!found.token && !found.code) {
-    throw new Problem("input", NO_DOOR ? "This is not a whole link." : "This is neither a whole link nor an 8-character code.");
+    throw new Problem("input", t(NO_DOOR ? "script.no_link" : "script.no_link_or_code"));
   }
   field.value = "";
   await begin(found, true);
 });
 
 email.canMail(form("open"), () => token);
+canReport("/join/report", () => ({ token }));
 
 const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
 // Where everybody knocks, with the code that was mailed.
@@ -249,7 +254,7 @@ for (const section of ["in_use", "asks"]) {
   });
 }
 
-document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", "a link", true));
+document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", t("tab.link"), true));
 for (const button of document.querySelectorAll('[data-do="again"]')) {
   button.addEventListener("click", () => begin({ token, code }, true));
 }
@@ -265,4 +270,4 @@ setInterval(times, 30000);
 tell({ codes: NO_DOOR ? "no" : "yes" });
 const fragment = take();
 if (fragment) begin(read(fragment));
-else page("start", "a link");
+else page("start", t("tab.link"));

@@ -1,0 +1,129 @@
+"""What is for admins or another owner's, asked by somebody who is neither."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sharegate.audit.events import Action
+from sharegate.dashboard.asking import Who
+from sharegate.dashboard.login import Session, Viewer
+from sharegate.dashboard.pages.site import ADMIN_PAGES, PAGES
+from tests.dashboard.client import Signed
+from tests.dashboard.conftest import Office
+from tests.dashboard.pages.conftest import Scene
+from tests.dashboard.pages.reading import reading
+from tests.dashboard.test_alarms import DETAIL, happen
+
+SHARE = "k7f2k7f2k7"
+
+
+@pytest.fixture
+def scene(office: Office) -> Scene:
+    return Scene(office)
+
+
+# Each as somebody writes it: a share's id, and the longer form where a part may be left out.
+ADDRESSES = [
+    re.sub(r"\(\?P<id>[^)]*\)", SHARE, pattern).replace("(?:", "").replace(")?", "")
+    for pattern, _, _ in (*PAGES, *ADMIN_PAGES)
+]
+PATHS = sorted(path for path in ADDRESSES if path.startswith("/admin"))
+
+
+async def test_attack_somebody_who_is_no_admin_looks_at_the_pages_of_admins(office: Office) -> None:
+    """Every address of theirs is refused with a page that shows nothing, in whatever spelling."""
+    await office.share(**{"for": ["Ann"]})
+    assert len(PATHS) >= 7
+    async with reading(office, admin=False) as reader:
+        for path in PATHS:
+            for spelled in (path, path + "?q=ann&preview=1&stolen=1", path.replace("a", "%61", 1)):
+                source = await reader.get(spelled, 403)
+                assert "This is for admins" in source and "week3" not in source, spelled
+        for path in ("/%2Fadmin", "/admin/", "/Admin", "/x/../admin//", "/admin/;/keys"):
+            async with reader.http.get(path) as answer:
+                assert answer.status in (403, 404), path
+
+
+async def test_attack_somebody_who_is_no_admin_calls_what_their_pages_call(office: Office) -> None:
+    """The API of those pages refuses them too, and so do downloads."""
+    share = (await office.share())["share"]["id"]
+    before = await office.everything()
+    async with reading(office, admin=False) as reader:
+        headers = {"Origin": reader.url, "X-CSRF-Token": reader.csrf}
+        for route in office.running.api.routes:
+            if route.who is Who.ADMIN:
+                path = next(route.addresses())[0].replace("{id}", share)
+                body = {"shares": [share]} if route.method == "POST" else None
+                async with reader.http.request(route.method, path, json=body, headers=headers) as answer:
+                    assert answer.status == 403 and "not_admin" in await answer.text(), route
+        async with reader.http.get("/api/v1/search/download?q=week") as answer:
+            assert answer.status == 403
+        async with reader.http.get("/api/v1/shares") as answer:
+            assert answer.status == 200
+    assert await office.everything() == before
+
+
+def test_all_pages_of_admins_and_no_others_stand_below_their_address() -> None:
+    """So that a new one among the owner's is noticed."""
+    assert all(pattern == "/admin" or pattern.startswith("/admin/") for pattern, _, _ in ADMIN_PAGES)
+    assert not [pattern for pattern, _, _ in PAGES if "admin" in pattern]
+
+
+async def test_attack_another_owner_reaches_for_what_is_not_theirs(office: Office, scene: Scene) -> None:
+    """By ids that are right: each is answered as one that nobody has, lists leave it out, and nothing is changed."""
+    made = await office.share(**{"for": ["Ann"]})
+    visit = await scene.visit(made, "Ann", where="week3")
+    knock = await scene.knock(made, "Eve")
+    await happen(office, Action.DOCUMENT_ALARM, "week3/a.ipynb", detail=DETAIL)
+    (alarm,) = (await office.call("GET", "alarms"))["alarms"]
+    ids = {
+        *(("visits", f"/{visit}/end"), ("visits", f"/{visit}/undo"), ("knocks", f"/{knock}/admit")),
+        *(("knocks", f"/{knock}/refuse"), ("alarms", f"/{alarm['id']}/dismiss")),
+    }
+    before = await office.everything()
+    otto = Signed(office, viewer=Viewer("Otto", owner="Otto"))
+    await otto.enter()
+    for what, rest in ids:
+        status, said = await otto.ask("POST", f"/api/v1/{what}{rest}", {})
+        missing, other = await otto.ask("POST", f"/api/v1/{what}/{'x' * 8}/{rest.split('/')[-1]}", {})
+        assert (status, said["code"]) == (missing, other["code"]) == (404, "not_found")
+    for ref in ("week3", "Ann", "Eve", "main", made["share"]["id"]):
+        status, said = await otto.ask("GET", f"/api/v1/resolve?ref={ref}")
+        assert status == 404
+    for path in (str(office.folder / "week3"), "week3"):
+        status, said = await otto.ask("POST", "/api/v1/shares", {"path": path})
+        assert (status, said["code"]) == (404, "not_found")
+    for what in ("shares?all=1", "visits", "knocks", "alarms", "servers"):
+        status, said = await otto.ask("GET", f"/api/v1/{what}")
+        assert status == 200 and list(said.values()) == [[]], what
+    status, said = await otto.ask("GET", f"/api/v1/audit?share={made['share']['id']}")
+    assert (status, said["code"]) == (404, "not_found")
+    await otto.close()
+    assert await office.everything() == before
+
+
+async def test_attack_another_owner_listens(office: Office) -> None:
+    """Their live page hears of their own shares alone."""
+    share = (await office.share())["share"]["id"]
+    api = office.running.api
+    for viewer, hears in (
+        (Viewer("Otto", owner="Otto"), False),
+        (Viewer("Olga", owner="Olga"), True),
+        (Viewer("Ada", admin=True), True),
+        (Viewer("Nemo"), False),
+    ):
+        session = Session("s", viewer, "csrf")
+        assert await api.tells(session.asker, share) is hears
+        assert await api.tells(session.asker, "")
+        assert await api.tells(session.asker, "", "report") is session.asker.for_all
+
+
+async def test_admins_see_every_page(office: Office) -> None:
+    """None of them needs something that is not there yet."""
+    share = (await office.share(**{"for": ["Ann"]}))["share"]["id"]
+    async with reading(office) as reader:
+        for path in ADDRESSES:
+            if not path.startswith(("/versions/", "/undo/", "/compare")):
+                await reader.get(path.replace(SHARE, share))
