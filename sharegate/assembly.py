@@ -33,6 +33,7 @@ from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
@@ -255,6 +256,10 @@ async def opened(
         sharing = Sharing(
             acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
         )
+        handing = Handing(
+            acts=acts, store=store, sharing=sharing, views=views, facts=facts, mailing=mailing, now=now, pace=pace
+        )
+        closing.push_async_callback(handing.finished)
         api = Api(
             store=store,
             upstreams=store,
@@ -272,6 +277,7 @@ async def opened(
             trail=attributed,
             acts=acts,
             sharing=sharing,
+            handing=handing,
             rosters=Rosters(
                 acts=acts,
                 store=store,

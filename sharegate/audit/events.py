@@ -25,6 +25,8 @@ class Action(StrEnum):
     LINK_RESUMED = "link.resumed"
     LINK_REPLACED = "link.replaced"
     LINK_REVOKED = "link.revoked"
+    LINK_SENT = "link.sent"
+    LINK_UNSENT = "link.unsent"
     LINK_JOINED = "link.joined"
     LINK_REENTERED = "link.reentered"
     LINK_REFUSED = "link.refused"

@@ -90,6 +90,8 @@ _SENTENCES: dict[Action, str] = {
     Action.LINK_PAUSED: "{owner} paused a link{for_name}",
     Action.LINK_RESUMED: "{owner} resumed a link{for_name}",
     Action.LINK_REPLACED: "{owner} replaced a link{for_name}; the old one stopped working",
+    Action.LINK_SENT: "{owner} had a link mailed{for_name}",
+    Action.LINK_UNSENT: "A link could not be mailed{for_name}",
     Action.LINK_REVOKED: "{owner} ended a link{for_name} for good",
     Action.LINK_JOINED: "{who} opened the link and came in",
     Action.LINK_REENTERED: "{who} opened the link again in the same browser",

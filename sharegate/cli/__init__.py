@@ -28,6 +28,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     from sharegate.cli import (
         asks,
         history,
+        links,
         looking,
         mailing,
         opening,
@@ -69,7 +70,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily = (up, opening, sharing, owning, asks)
+    daily = (up, opening, sharing, links, owning, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
     for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)

@@ -29,6 +29,7 @@ from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
@@ -84,6 +85,7 @@ class Api:
         acts: Acts,
         sharing: Sharing,
         rosters: Rosters,
+        handing: Handing,
         people: People,
         asks: Asks,
         alarms: Alarms,
@@ -119,6 +121,7 @@ class Api:
         self._acts = acts
         self._sharing = sharing
         self._rosters = rosters
+        self.handing = handing
         self._people = people
         self._asks = asks
         self._alarms = alarms
@@ -174,6 +177,7 @@ class Api:
             ),
             *self._sharing.table(),
             *self._rosters.table(),
+            *self.handing.table(),
             *self._people.table(),
             *self._asks.table(),
             *self._alarms.table(),

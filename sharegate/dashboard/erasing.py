@@ -217,7 +217,8 @@ class Erasing:
             own = [
                 link
                 for link in of_links
-                if link.kind is LinkKind.PERSON and name in (folded(link.name), folded(link.recipient), folded(link.email))
+                if link.kind is LinkKind.PERSON
+                and name in (folded(link.name), folded(link.recipient), folded(link.email))
             ]
             by_own = {link.id for link in own}
             # Who knocked at their link is somebody else, unless they said the same name.

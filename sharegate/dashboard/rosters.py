@@ -1,7 +1,7 @@
 """The owner's verbs on rosters: read one, a link for each person, a share for each team.
 
-Whoever stands in a roster and has a link is let alone, ended links too: the same roster asked for again adds only who is
-new. One roster at a time, so that two who ask at once do not make a link each.
+Whoever stands in a roster and has a link is let alone, ended links too: the same roster asked for again adds only who
+is new. One roster at a time, so that two who ask at once do not make a link each.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import msgspec
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
+from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.roster_bodies import AddRosterBody, RosterBody, ShareRosterBody, TeamsBody
@@ -84,6 +85,7 @@ class Rosters:
                 shapes.RosterShared,
                 body=ShareRosterBody,
                 creates=True,
+                of=Of.LISTED,
             ),
             Route(
                 "POST",
@@ -94,6 +96,7 @@ class Rosters:
                 shapes.TeamsShared,
                 body=TeamsBody,
                 creates=True,
+                of=Of.LISTED,
             ),
             Route(
                 "POST",
@@ -104,6 +107,7 @@ class Rosters:
                 shapes.RosterShared,
                 body=AddRosterBody,
                 creates=True,
+                of=Of.SHARE,
             ),
         ]
 
@@ -126,6 +130,7 @@ class Rosters:
         roster = await _checked(asked.roster)
         wanted = self._wanted(roster.people, asked)
         upstream, path = await self._servers.for_path(asked.path, asked.server)
+        check_own("server", asked.server or asked.path, upstream.owner)
         new = NewShare(
             *(upstream.id, str(root_at(path)), self._facts.owner),
             **asked.of_share(),
@@ -196,7 +201,8 @@ class Rosters:
     async def _folders(self, each: str, server: str) -> tuple[str, str, list[str]]:
         """The server, the folder that holds the teams' folders, and those that may be shared."""
         parent, last = parted(each)
-        upstream, below = await self._servers.for_path(parent or "", server)
+        upstream, below = await self._servers.for_path(parent, server)
+        check_own("server", server or each, upstream.owner)
         listing = await self._choices.listed(upstream.id, below)
         if listing["more"]:
             raise Refused("too_many", "there are too many folders to look at", "Put them into several folders")
@@ -283,7 +289,7 @@ class Rosters:
         now = self._now()
         found = [
             share
-            for share in await self._store.shares()
+            for share in await self._acts.shares()
             if (share.upstream, share.root, share.role) == (new.upstream, new.path, new.role)
             and standing(share, now) in ("active", "paused")
             and await self._links_of(people, share)

@@ -38,7 +38,9 @@ _HEADINGS = {
     "first": {"firstname", "first", "givenname", "forename", "vorname", "prenom"},
     "last": {"lastname", "last", "surname", "familyname", "nachname", "familienname"},
     "email": {"email", "emails", "mail", "emailaddress", "mailaddress", "mailadresse", "emailadresse", "courriel"},
-    "team": {"team", "teamname", "group", "groupname", "folder", "project", "teamfolder", "gruppe", "ordner", "projekt"},
+    "team": {
+        *("team", "teamname", "group", "groupname", "folder", "project", "teamfolder", "gruppe", "ordner", "projekt"),
+    },
 }
 _NAME_THEM = "Begin with a row that names the columns: name,email"
 
@@ -200,7 +202,7 @@ def _person(reading: _Reading, columns: _Columns, row: int, cells: Sequence[str]
     for whole in (name, mail):
         # As it is copied out of a mail program: Ann Lee <ann@example.org>
         if both := _BOTH.match(whole):
-            mail = both["email"] if whole is name and not mail or whole is mail else mail
+            mail = both["email"] if (whole is name and not mail) or whole is mail else mail
             name = both["name"].strip(' "') or (name if whole is mail else "")
     team = _cell(reading, row, "team", cells, columns.team) if reading.teams else ""
     if reading.teams and not team and len(reading.faults) == before:
@@ -264,7 +266,9 @@ def _twice(reading: _Reading) -> None:
                 reading.fault(person.row, what, f"stands in row {known} already", remedy)
 
 
-def _same_mail(people: Iterable[Person], first: dict[tuple[str, str], int], person: Person, name: str) -> Iterator[bool]:
+def _same_mail(
+    people: Iterable[Person], first: dict[tuple[str, str], int], person: Person, name: str
+) -> Iterator[bool]:
     """One row twice is one fault: that of the address."""
     row = first.get((person.team, name))
     for other in people:

@@ -79,9 +79,7 @@ class TeamsShared(Shape):
 
 
 class LinkSent(Shape):
-    """`outcome` says whether this call sent it. `why` is told where it did not."""
+    """`outcome` says whether this call sent it, or it was sent before."""
 
     link: LinkView
-    outcome: Literal["sent", "already", "failed", "unknown"]
-    why: str
-    remedy: str
+    outcome: Literal["sent", "already"]
