@@ -7,6 +7,7 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import time
@@ -48,7 +49,7 @@ from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rounds import Rounds
-from sharegate.dashboard.routes import Route
+from sharegate.dashboard.routes import Route, not_admin
 from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.shapes import gate, given
@@ -300,15 +301,20 @@ class Api:
         finally:
             self._listeners.discard(queue)
 
-    async def tells(self, who: Asker, share: str, kind: str = "") -> bool:
-        """Whether what happened in this share ("" for none in particular) is theirs to hear of. Owners do not
-        hear that somebody reported something."""
-        if who.for_all or not share:
-            return who.for_all or kind != "report"
+    async def tells(self, who: Asker, share: str, kind: str = "", id: str = "") -> bool:
+        """Whether this is theirs to hear of: what happened in a share ("" for none in particular), or that a record was
+        written, which is told by its kind and id. Owners do not hear that somebody reported something."""
+        if who.for_all:
+            return True
+        if kind == "report":
+            return False
+        if not share and not id:
+            return True
         try:
-            return who.has(await self._belonging.of_share(share) or "")
+            owner = await (self._belonging.of_share(share) if share else self._belonging.of(kind, id))
         except StoreUnavailable:  # fails closed
             return False
+        return who.has(owner or "")
 
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
@@ -402,7 +408,9 @@ class Api:
 
     async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewServerBody)
-        if asker().by is not By.TERMINAL and loopback(_host(asked.url)):
+        if not asker().has(self._facts.owner):  # whose server it would be
+            raise not_admin()
+        if asker().by is not By.TERMINAL and _here(asked.url):
             # Its folder, by which links and protected files are looked at, only the terminal may name.
             raise Refused(
                 "server_here",
@@ -437,8 +445,15 @@ class Api:
         }
 
 
-def _host(url: str) -> str:
+def _here(url: str) -> bool:
+    """Whether an address is only this computer's, also as "any address", or as IPv6 writes one of IPv4."""
     try:
-        return urlsplit(url).hostname or ""
+        host = urlsplit(url).hostname or ""
     except ValueError:
-        return ""
+        return False  # is refused when it is read
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return loopback(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
