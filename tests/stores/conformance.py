@@ -56,6 +56,7 @@ class ShareContract:
 
     @pytest.fixture(autouse=True)
     async def _planted(self, store: Store) -> None:
+        await store.add_share(a_share(), [a_link()])
 
     # -- shares and links
 
