@@ -88,8 +88,8 @@ class Handing:
             await asyncio.wait(self._sending)
 
     async def _send(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        again = msgspec.convert(body, SendBody).again
         link = await self._acts.link(parts["id"])
+        again = msgspec.convert(body, SendBody).again
         share = await self._acts.share(link.share)
         if link.sent is not None and not again:
             return await self._told(link, "already")

@@ -143,8 +143,8 @@ class Rosters:
         return await self._told(share, fresh, made, before, roster, wanted)
 
     async def _add(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        asked = msgspec.convert(body, AddRosterBody)
         share = await self._acts.share(parts["id"])
+        asked = msgspec.convert(body, AddRosterBody)
         roster = await _checked(asked.roster)
         wanted = self._wanted(roster.people, asked, asked.expires)
         async with self._one_at_a_time:
