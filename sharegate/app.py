@@ -49,6 +49,7 @@ from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
 from sharegate.visits.mailed import Mailed
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
@@ -177,6 +178,7 @@ def _gate(
     ) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, query, credential=credential))
 
+    more_time = MoreTime(store, trail, now, pace=house.pace)
     live_pages = LivePages(
         house.authenticator,
         house.presence,
@@ -185,6 +187,7 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        time=lambda grant: more_time.state(grant.share, grant.link, grant.visit, grant.visit.browser_hash),
         pace=house.pace,
     )
     reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
@@ -201,6 +204,7 @@ def _gate(
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         reporting=reporting,
+        more_time=more_time,
         pace=house.pace,
     )
     languages = Languages(config.language)
@@ -208,6 +212,7 @@ def _gate(
         *(store, house.authenticator, door, trail, house.addresses, now),
         site=site,
         reporting=reporting,
+        more_time=more_time,
         languages=languages,
     )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
@@ -274,6 +279,7 @@ def _gate(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
     )
     store.subscribe(standing.changed)
+    store.subscribe(lambda change: live_pages.wake() if change.kind == "time" else None)
     store.subscribe(lambda change: names.changed(change, store))
     gate = Gate(
         site=site,

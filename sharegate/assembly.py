@@ -51,6 +51,7 @@ from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -362,6 +363,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
             describe=describe,

@@ -179,6 +179,7 @@ TESTED_ELSEWHERE = {
     "shares/reports.py": "tests/dashboard/test_reports.py",
     "shares/more_time.py": "tests/stores/conformance.py",
     "visits/bodies.py": "tests/visits/test_join.py, tests/dashboard/test_reports.py",
+    "visits/more_time.py": "tests/dashboard/test_times.py, tests/visits/test_saying_browser.py",
     "visits/reporting.py": "tests/dashboard/test_reports.py, tests/visits/test_saying_browser.py",
     "dashboard/shapes/said.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/pages/reports.py": "tests/dashboard/test_reports.py, tests/dashboard/pages/test_site.py",

@@ -54,6 +54,7 @@ from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.shapes import gate, given
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -108,6 +109,7 @@ class Api:
         offers: Offers,
         searching: Searching,
         reports: Reports,
+        times: Times,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -144,13 +146,20 @@ class Api:
         self._offers = offers
         self._searching = searching
         self._reports = reports
+        self._times = times
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
-        more = {Of.ASK: asks.owner, Of.ALARM: alarms.owner, Of.PROOF: proofs.owner, Of.VERSION: versions.owner}
+        more = {
+            Of.ASK: asks.owner,
+            Of.ALARM: alarms.owner,
+            Of.PROOF: proofs.owner,
+            Of.TIME: times.owner,
+            Of.VERSION: versions.owner,
+        }
         self._belonging = Belonging(store, upstreams, more)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [(route, route.pattern) for route in self._table()]
@@ -240,6 +249,7 @@ class Api:
             *self._offers.table(),
             *self._searching.table(),
             *self._reports.table(),
+            *self._times.table(),
             *self.vitals.table(),
         ]
 

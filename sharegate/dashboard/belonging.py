@@ -25,6 +25,7 @@ class Of(StrEnum):
     KNOCK = "knock"
     SERVER = "server"
     ASK = "ask"
+    TIME = "time"
     ALARM = "alarm"
     PROOF = "proof"
     VERSION = "version"

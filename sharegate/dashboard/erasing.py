@@ -24,6 +24,7 @@ from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused
+from sharegate.shares.conditions import let_in
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
 
@@ -221,12 +222,11 @@ class Erasing:
                 and name in (folded(link.name), folded(link.recipient), folded(link.email))
             ]
             by_own = {link.id for link in own}
-            # Who knocked at their link is somebody else, unless they said the same name.
+            # Who was let in by hand at their link is somebody else, on each device, unless they said the same name.
             theirs = [
                 visit
                 for visit in of_visits
-                if name in (folded(visit.name), folded(visit.email))
-                or (visit.link in by_own and visit.kind is not VisitKind.KNOCK)
+                if name in (folded(visit.name), folded(visit.email)) or (visit.link in by_own and not let_in(visit))
             ]
             links += own
             visits += _with_devices(theirs, of_visits)
@@ -236,10 +236,10 @@ class Erasing:
     async def _found(
         self, visits: list[Visit], links: list[Link], knocks: list[Knock], names: frozenset[str]
     ) -> _Found:
-        let_in = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
-        knocked: list[Visit | Knock] = [*knocks, *let_in]
+        by_hand = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
+        knocked: list[Visit | Knock] = [*knocks, *by_hand]
         # The records of knocks go after a while, what the history has of them does not.
-        ids = _ids(knocks) | await self._erasure.knocked(_ids(let_in))
+        ids = _ids(knocks) | await self._erasure.knocked(_ids(by_hand))
         if names:
             ids |= await self._erasure.knocked_as(names)
         addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}

@@ -21,7 +21,7 @@ class TimeState(StrEnum):
 
 class TimeAsk(msgspec.Struct, frozen=True, kw_only=True):
     """One browser asks for one link. `visit` is "" where it is not known to have one; `browser_hash` is how the same
-    browser is known when the owner has decided. `until` is what was granted."""
+    browser is known when the owner has decided. `ends` was the link's end then, `until` is the new one."""
 
     id: str
     share: str
@@ -29,6 +29,7 @@ class TimeAsk(msgspec.Struct, frozen=True, kw_only=True):
     visit: str = ""
     browser_hash: str = ""
     created: float
+    ends: float = 0.0
     state: TimeState = TimeState.WAITING
     decided: float | None = None
     until: float = 0.0

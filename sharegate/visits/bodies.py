@@ -21,6 +21,10 @@ JSON_HEADERS = (
 )
 
 
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """`{}`."""
+
+
 class ReportBody(msgspec.Struct, forbid_unknown_fields=True):
     concern: str
     text: str = ""

@@ -104,6 +104,10 @@ class Doorstep:
         if segments == ("knock", "state"):
             knock = (await body_of(request, _KnockState)).knock
             return self._waiting(await self._door.knock_state(knock, comer), share)
+        if segments == ("time",):
+            state, browser = await self._door.more_time((await body_of(request, _Token)).token, comer)
+            place = self._site.addresses.of(share).browser_cookie
+            return in_json({"state": state}, cookies.set_browser(place, browser))
         if segments == ("report",):
             said = await body_of(request, _Report)
             await self._door.report(said.token, said.concern, said.text, comer)

@@ -26,6 +26,7 @@ from sharegate.visits.devices import Devices
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.knocking import Knocking
 from sharegate.visits.mailed import Mailed, asked
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
 from sharegate.visits.reporting import Reporting
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
@@ -53,6 +54,7 @@ class Door:
         full_addresses: bool = False,
         shared_origin: bool = False,
         reporting: Reporting | None = None,
+        more_time: MoreTime | None = None,
         joins: Rate = JOINS,
         at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
@@ -74,6 +76,7 @@ class Door:
             pace=pace,
         )
         self._mailed = mailed
+        self._more_time = more_time or MoreTime(store, trail, now, pace=pace)
         self._reporting = reporting or Reporting(store, trail, now, full_addresses=full_addresses, pace=pace)
         self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
         self._role_sentence = role_sentence
@@ -118,6 +121,7 @@ class Door:
             "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
             "ended_at": since,
             "ended_why": why,
+            "time": await self._time(share, link, comer) if why == "expired" else "",
             "shared_origin": self._shared_origin,
             "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
         }
@@ -226,6 +230,26 @@ class Door:
             await at.refused(share, link, comer, denied)
             raise
 
+    async def more_time(self, token: str, comer: Comer) -> tuple[str, str]:
+        """Of whoever has the link, when it has expired or will. How it stands then, and the value of the browser's
+        cookie, by which the answer is told. Raises Denied as MoreTime does, and `link_replaced`."""
+        share, link, current = await self._at.arrive(token, comer)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        comer = replace(comer, browser=comer.browser or new_secret())
+        mine = await self._held(link, comer)
+        return await self._more_time.ask(share, link, mine, comer.browser_hash, comer.address), comer.browser
+
+    async def _time(self, share: Share, link: Link, comer: Comer) -> str:
+        return await self._more_time.state(share, link, await self._held(link, comer), comer.browser_hash)
+
+    async def _held(self, link: Link, comer: Comer) -> Visit | None:
+        """The visit that this browser has or had by this link until it expired."""
+        if not comer.browser:
+            return None
+        visits = await self._at.store.visits(link.share, link=link.id, open_only=True)
+        return next((visit for visit in visits if visit.browser_hash == comer.browser_hash), None)
+
     async def report(self, token: str, concern: str, text: str, comer: Comer) -> None:
         """Of whoever has the link, however it stands. Raises Denied: `outside_networks`, and as Reporting does."""
         at = self._at
@@ -245,5 +269,6 @@ class Door:
         """Wait for what those who hung up began."""
         await self._at.unrecorded.finished()
         await self._reporting.finished()
+        await self._more_time.finished()
         if self._mailed is not None:
             await self._mailed.finished()

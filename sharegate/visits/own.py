@@ -1,5 +1,5 @@
 """The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`; and, for whoever held it, also when it is
-over: `-/ended`, `-/report`."""
+over: `-/ended`, `-/report`, `-/time`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from sharegate.shares.authenticate import Authenticator, check_inside, check_met
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, Share, Visit
 from sharegate.visits import cookies
-from sharegate.visits.bodies import THANKS, ReportBody, body_of
+from sharegate.visits.bodies import THANKS, Nothing, ReportBody, body_of, in_json
 from sharegate.visits.join import Door
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.pages import Ended, Ending, ended_page
 from sharegate.visits.reporting import Reporting
 from sharegate.visits.site import Site
 from sharegate.visits.unrecorded import Unrecorded
 
 # What holds of a visit also after its end.
-_OUTLIVING = {("GET", "ended"), ("POST", "report")}
+_OUTLIVING = {("GET", "ended"), ("POST", "report"), ("POST", "time"), ("GET", "time")}
 
 
 class OwnAddresses:
@@ -41,10 +42,12 @@ class OwnAddresses:
         *,
         site: Site,
         reporting: Reporting,
+        more_time: MoreTime,
         languages: Languages = ANY,
     ) -> None:
         self._site = site
         self._reporting = reporting
+        self._more_time = more_time
         self._store = store
         self._authenticator = authenticator
         self._door = door
@@ -83,6 +86,7 @@ class OwnAddresses:
         """Wait for what pages that hung up began."""
         await self._unrecorded.finished()
         await self._reporting.finished()
+        await self._more_time.finished()
 
     def outlives(self, method: str, word: str) -> bool:
         """Whether this is answered of a visit that is over as well."""
@@ -94,6 +98,13 @@ class OwnAddresses:
             return await self.ended(request, share_id, visit_id)
         self._site.check_source(request)
         share, link, visit = await self._held(request, share_id, visit_id)
+        if word == "time":
+            if request.method == "POST":
+                await body_of(request, Nothing)
+                state = await self._more_time.ask(share, link, visit, visit.browser_hash, request.peer)
+            else:
+                state = await self._more_time.state(share, link, visit, visit.browser_hash)
+            return in_json({"state": state})
         said = await body_of(request, ReportBody)
         await self._reporting.report(share, link, visit, request.peer, said.concern, said.text)
         return THANKS
@@ -140,4 +151,7 @@ class OwnAddresses:
                 at = link.not_before
         # What is shared is not for whoever took a cookie elsewhere.
         name = "" if why is Ended.OUTSIDE_NETWORKS else share.name
-        return ended_page(Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole), language)
+        expired = why is Ended.EXPIRED
+        time = await self._more_time.state(share, link, visit, visit.browser_hash) if expired else ""
+        ending = Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole, time=time)
+        return ended_page(ending, language)

@@ -58,6 +58,7 @@ def outside(share: Share) -> dict[str, object]:
         "ended_by": "",
         "ended_at": 0.0,
         "ended_why": "",
+        "time": "",
         "ask_name": False,
         "shared_origin": False,
         "recorded": [],

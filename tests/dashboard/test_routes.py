@@ -177,7 +177,7 @@ ADMIN = {
 OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
-        *("GET alarms", "GET servers", "GET proofs", "POST snapshots"),
+        *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
         *("POST rosters/share", "POST rosters/teams"),
     },
     Of.WHOLE: {
@@ -198,6 +198,7 @@ OF = {
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},
     Of.KNOCK: {"POST knocks/{id}/{verb:admit}", "POST knocks/{id}/{verb:refuse}"},
     Of.ASK: {"POST asks/{id}/{verb:ran|decline}"},
+    Of.TIME: {"POST times/{id}/{verb:grant}", "POST times/{id}/{verb:refuse}"},
     Of.ALARM: {"POST alarms/{id}/{verb:dismiss}"},
     Of.SERVER: {"DELETE servers/{id}", "GET servers/{id}/browse", "GET servers/{id}/reach"},
     Of.PROOF: {"GET proofs/{id}", "POST proofs/{id}/stop"},

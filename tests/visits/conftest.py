@@ -45,6 +45,7 @@ def about(**changes: Any) -> dict[str, Any]:
         "ended_by": "",
         "ended_at": 0,
         "ended_why": "",
+        "time": "",
         "ask_name": False,
         "shared_origin": False,
         "recorded": ["when you come and go", "which files you open", "your network, shortened, and browser"],
@@ -94,6 +95,8 @@ class ScriptedGate:
             return _send(pages.refusal(MEANINGS[reason], "r4nd0m", False, self.retry_after, language))
         if request.path == "/join/about":
             return web.json_response(self.about)
+        if request.path.endswith("/time"):
+            return web.json_response({"state": "waiting"})
         if request.path == "/join/code":
             return web.json_response({"to": (await request.json())["email"] or "b…@berkeley.edu", "minutes": 10})
         if request.path == "/join/knock":

@@ -15,6 +15,7 @@ from sharegate.messages import Headers, Request
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, KnockState
 from sharegate.visits.join import Door
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.programs import Programs, read_token
 from sharegate.visits.reporting import Reporting
@@ -150,7 +151,15 @@ async def test_a_page_that_leaves_and_is_gone(home: House, hanging: Hanging, doo
     store = cast("ShareStore", hanging)
     reporting = Reporting(store, home.notes, home.clock)
     own = OwnAddresses(
-        store, home.authenticator, door, home.notes, ADDRESSES, home.clock, site=Site(ADDRESSES), reporting=reporting
+        store,
+        home.authenticator,
+        door,
+        home.notes,
+        ADDRESSES,
+        home.clock,
+        site=Site(ADDRESSES),
+        reporting=reporting,
+        more_time=MoreTime(store, home.notes, home.clock),
     )
     await hanging.ask(own.answer(Request("POST", "/", Headers([]), ANN.address), ann, ("leave",)))
     await own.finished()

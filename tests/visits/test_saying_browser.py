@@ -74,3 +74,41 @@ async def test_strangers_are_offered_nothing(tab: Tab, door: ScriptedGate) -> No
     door.ending = Ending()
     await tab.page.goto(door.url + "/s/k7f2k7f2k7/~vvvvvvvvvv/-/ended")
     assert await tab.page.locator("form").count() == 0
+
+
+ASK = 'form[data-form="time"] button[type=submit]'
+
+
+async def test_more_time_is_asked_for_at_the_door(tab: Tab, door: ScriptedGate) -> None:
+    """One click; then the page says that it was asked, and opens by itself when there is more."""
+    door.about = about(state="ended", ended_why="expired", ended_at=1_800_000_000.0, time="may")
+    await tab.join(section="over")
+    assert axe.source() is None or await axe.violations(tab.page) == []
+    assert "Ask Ann for more time" in await tab.text()
+    await tab.page.click(ASK)
+    await tab.page.locator("p.note", has_text="You asked for more time. Ann has not answered yet.").wait_for()
+    assert await tab.page.locator(ASK).is_hidden()
+    assert door.posts[-1] == ("/join/time", {"token": TOKEN})
+    door.about = about()
+    await tab.page.locator('[data-section="offer"]').wait_for(state="visible", timeout=20_000)
+
+
+@pytest.mark.parametrize(
+    ("time", "words"), [("waiting", "has not answered yet"), ("refused", "Ann did not give more time."), ("", "")]
+)
+async def test_how_asking_stands_is_told_when_somebody_comes_back(
+    tab: Tab, door: ScriptedGate, time: str, words: str
+) -> None:
+    """Who waits, or was refused, is not asked to ask again."""
+    door.about = about(state="ended", ended_why="expired", time=time)
+    await tab.join(section="over")
+    assert words in await tab.text() and await tab.page.locator(ASK).is_hidden()
+
+
+async def test_more_time_for_a_visit_that_is_over(tab: Tab, door: ScriptedGate) -> None:
+    """At the visit's own address, also in German."""
+    door.ending = Ending(why=Ended.EXPIRED, owner="Ann", share="Week 3", at=1_800_000_000.0, time="may")
+    await tab.page.goto(door.url + "/s/k7f2k7f2k7/~vvvvvvvvvv/lab/../-/ended")
+    await tab.page.click(ASK)
+    await tab.page.locator("p.note", has_text="You asked for more time.").wait_for()
+    assert door.posts == [("/s/k7f2k7f2k7/~vvvvvvvvvv/-/time", {})]

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sharegate.dashboard.shapes.given import State
 from sharegate.dashboard.shapes.shape import Shape
+from sharegate.shares.more_time import TimeState
 from sharegate.shares.reports import Concern
 
 
@@ -43,3 +44,35 @@ class Reports(Shape):
 
 class OneReport(Shape):
     report: ReportView
+
+
+class TimeView(Shape):
+    """Somebody asks for more time. `visit` is "" for who was not known to have one; `expires` is the link's end now.
+    With `whole_share` the link ends with its share, whose new end is that of `links` links."""
+
+    id: str
+    label: str
+    share: str
+    share_name: str
+    link_label: str
+    link_name: str
+    visit: str
+    visit_label: str
+    name: str
+    badge: str
+    expires: float
+    whole_share: bool
+    links: int
+    since: float
+    state: TimeState
+
+
+class Times(Shape):
+    times: list[TimeView]
+
+
+class TimeAnswered(Shape):
+    """`until` is the new end, 0 where there is none."""
+
+    time: TimeView
+    until: float

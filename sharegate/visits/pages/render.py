@@ -88,7 +88,8 @@ class Ended(StrEnum):
 class Ending:
     """What the ended page may tell: only to a browser that proves it held this visit; else `Ending()`.
 
-    `at` is in seconds since the epoch, 0 when unknown; `whole_share` tells a share from one of its links.
+    `at` is in seconds since the epoch, 0 when unknown; `whole_share` tells a share from one of its links, `time`
+    how it stands with asking for more (visits/more_time.py).
     """
 
     why: Ended = Ended.UNKNOWN
@@ -96,6 +97,7 @@ class Ending:
     share: str = ""
     at: float = 0.0
     whole_share: bool = False
+    time: str = ""
 
 
 def join_page(share_hosts: str = "", language: Language = ENGLISH) -> Response:

@@ -6,6 +6,7 @@ import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
 import { canReport } from "./report.js";
+import { canAskForTime, time } from "./time.js";
 import { t } from "./words.js";
 
 const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
@@ -147,6 +148,7 @@ function picture(about, acted) {
     // From outside its networks nothing of the link is answered.
     reportable: yes(about.state !== "outside" && link.kind !== "preview"),
   });
+  time(about.time);
   document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
   const offer = needs.includes("approval") ? "asks" : "offer";
   const sections = {
@@ -230,6 +232,7 @@ onSend(form("start"), t("script.looking"), async (element) => {
 
 email.canMail(form("open"), () => token);
 canReport("/join/report", () => ({ token }));
+canAskForTime("/join/time", () => ({ token }), () => look(false));
 
 const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
 // Where everybody knocks, with the code that was mailed.
