@@ -30,6 +30,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
@@ -66,6 +67,7 @@ from sharegate.metrics import Metrics, TimedHistory
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.coowners import Marks
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
@@ -129,6 +131,8 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    issuer: Issuer
+    in_force: InForce
     key: bytes = field(repr=False)
 
 
@@ -299,6 +303,7 @@ async def opened(
                 views=views,
                 trail=attributed,
             ),
+            coowners=Coowners(acts=acts, marks=Marks(store, in_force, now), views=views),
             asks=Asks(hands, store, views, attributed),
             alarms=Alarms(keeper, store, store, views),
             servers=servers,
@@ -405,6 +410,8 @@ async def opened(
             crowd,
             room,
             mailer,
+            issuer,
+            in_force,
             store_key(config.keys_dir),
         )
 

@@ -203,11 +203,10 @@ class Gate:
                 return await self._doorstep.answer(request, tuple(below))
             case ("s", share, "-", "static", *below):
                 return await self._static(request, share, tuple(below))
-            case ("s", share, visit, "-", word) if visit.startswith("~") and self._own.outlives(request.method, word):
-                return await self._own.after(request, share, visit[1:], word)
-            case ("s", share, visit, *_) if visit.startswith("~"):
+            case ("s", share, visit, *below) if visit.startswith("~"):
+                apart = await self._own.apart(request, share, visit[1:], tuple(below))
                 act.asked = (share, visit[1:])
-                return await self._visit(request, path, raw_query, act)
+                return apart or await self._visit(request, path, raw_query, act)
             case ("s", share, *_):
                 return await self._program(request, share, path.under(2), raw_query, act)
             case _:

@@ -297,6 +297,7 @@ TESTED_ELSEWHERE = {
     "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
     "upstream/servers.py": "tests/dashboard/test_api.py",
     "writing/ids.py": "tests/attacks/writing",
+    "visits/coowners/assembled.py": "every test in tests/visits/coowners",
     "writing/interfaces.py": "protocols",
     "writing/judge.py": "tests/attacks/writing, tests/writing",
     "writing/standing.py": "tests/attacks/writing",

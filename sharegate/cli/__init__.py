@@ -27,6 +27,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     """The whole program. With `rich_help` its help is drawn with colours and boxes, for a terminal."""
     from sharegate.cli import (
         asks,
+        coowners,
         history,
         links,
         looking,
@@ -70,7 +71,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily = (up, opening, sharing, links, owning, asks)
+    daily = (up, opening, sharing, links, owning, coowners, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
     for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)

@@ -28,6 +28,7 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.handing import Handing
@@ -89,6 +90,7 @@ class Api:
         rosters: Rosters,
         handing: Handing,
         people: People,
+        coowners: Coowners,
         asks: Asks,
         alarms: Alarms,
         servers: Servers,
@@ -126,6 +128,7 @@ class Api:
         self._rosters = rosters
         self.handing = handing
         self._people = people
+        self._coowners = coowners
         self._asks = asks
         self._alarms = alarms
         self._servers = servers
@@ -189,6 +192,7 @@ class Api:
             *self._rosters.table(),
             *self.handing.table(),
             *self._people.table(),
+            *self._coowners.table(),
             *self._asks.table(),
             *self._alarms.table(),
             *self._history.table(),

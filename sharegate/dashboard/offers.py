@@ -63,6 +63,7 @@ class Offers:
             "clients": rules.clients,
             "own_extensions": rules.own_extensions,
             "runnable_files": rules.runnable_files,
+            "coowners": rules.coowners,
             "mail": self._mail,
         }
 

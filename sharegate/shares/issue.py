@@ -269,12 +269,13 @@ class Issuer:
             asking.check_opens(msgspec.structs.replace(link, **fields))
         return await self._put_link(link, fields, was)
 
-    async def pause_share(self, share_id: str, *, paused: bool, was: Was = None) -> Share:
+    async def pause_share(self, share_id: str, *, paused: bool, was: Was = None, by: str = "") -> Share:
+        """`by` is the visit of the co-owner who does it; without, it is the owner's pause."""
         share = await self._share(share_id)
         self._not_ended(share)
         if not paused:
             _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
-        return await self._put_share(share, {"paused": paused}, was)
+        return await self._put_share(share, {"paused": paused, "paused_by": by if paused else ""}, was)
 
     async def pause_link(self, link_id: str, *, paused: bool, was: Was = None) -> Link:
         link = await self._link_record(link_id)

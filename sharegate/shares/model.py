@@ -94,7 +94,8 @@ class RootIdentity(msgspec.Struct, frozen=True, gc=False):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """This role on this root of this upstream, until then."""
+    """This role on this root of this upstream, until then. `paused_by` is the visit of the co-owner who paused it;
+    empty where the owner or the rules did."""
 
     id: str
     upstream: str
@@ -108,6 +109,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created: float
     expires: float
     paused: bool = False
+    paused_by: str = ""
     suspended: bool = False
     revoked: float | None = None
     clients: bool = False
@@ -158,7 +160,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     From `not_before` to `domain` are conditions (shares/conditions.py); empty ones ask for nothing. `networks` are CIDR
     texts, `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
     `email` is where the link is sent to, and asks for nothing; `sent` is when it was last. `code_hash` is what is kept
-    of its short code (visits/short_codes.py), which works until `code_expires`.
+    of its short code (visits/short_codes.py), which works until `code_expires`. With
+    `coowner` whoever it is for may let others in (shares/coowners.py), in the browser that `coowner_browser` is the
+    hash of; empty: in the first one that opens it.
     """
 
     id: str
@@ -174,6 +178,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires: float
     paused: bool = False
     revoked: float | None = None
+    coowner: bool = False
+    coowner_browser: str = ""
     not_before: float = 0.0
     networks: tuple[str, ...] = ()
     ask: bool = False
@@ -196,7 +202,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
     from which the link was passed on (knock). `serial` is the link's when a program's visit began, 0 for all others.
     Proved were `passphrase` (a fingerprint of the link's hash) and `email`; `admitted`: the owner let in the person
-    whose device this is.
+    whose device this is; `admitted_by`: the visit of the co-owner who let them in.
     """
 
     id: str
@@ -219,6 +225,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     passphrase: str = ""
     email: str = ""
     admitted: bool = False
+    admitted_by: str = ""
 
     def __repr__(self) -> str:
         state = "ended" if self.ended is not None else "open"

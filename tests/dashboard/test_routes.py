@@ -130,6 +130,7 @@ async def test_the_owner_at_the_terminal_may_everything(office: Office) -> None:
 
 TERMINAL = {"POST store/backup", "POST store/restored", "POST logins"}
 PERSON = {
+    *("POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
@@ -193,7 +194,8 @@ OF = {
     },
     Of.LINK: {
         *("GET links/{id}", "GET links/{id}/url", "PATCH links/{id}", "GET links/{id}/qr"),
-        *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/send"),
+        "POST links/{id}/send",
+        *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     },
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},
     Of.KNOCK: {"POST knocks/{id}/{verb:admit}", "POST knocks/{id}/{verb:refuse}"},

@@ -40,6 +40,7 @@ def test_rules_have_one_digest_however_they_are_written(home: House) -> None:
         {"max_visits": 1},
         {"max_devices": 1},
         *({name: not getattr(rules, name)} for name in ("anyone", "clients", "own_extensions", "runnable_files")),
+        {"coowners": not rules.coowners},
     ]
     assert len({digest(replace(rules, **other)) for other in others} | {digest(rules)}) == len(others) + 1
 

@@ -88,6 +88,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("link.revoked", "a link was ended"),
             ("link.sent", "a link was mailed"),
             ("link.unsent", "a link could not be mailed"),
+            ("coowner.added", "somebody was made a co-owner"),
+            ("coowner.removed", "somebody is no co-owner any more"),
         ),
     ),
     (
@@ -127,7 +129,7 @@ def parts(event: Json) -> Parts:
     """The sentence, cut where it names a person or a path: each of those is set apart from the words around it, so
     that letters of another direction do not move them."""
     found: Parts = [("", event["text"])]
-    for kind, value in (("path", event["path"]), ("name", event["name"])):
+    for kind, value in (("path", event["path"]), ("name", event["name"]), ("name", event.get("by", ""))):
         if value:
             found = [piece for part in found for piece in _cut(part, kind, value)]
     return found

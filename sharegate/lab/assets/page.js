@@ -63,6 +63,7 @@ const live = connect(visit.base, {
       case "hello":
         if (word.role !== visit.role) return loadAgain();
         banner.expires(word.expires, word.now);
+        banner.coowner(word.coowner);
         hands.begin();
         return server(word.server);
       case "server":
@@ -73,6 +74,8 @@ const live = connect(visit.base, {
         return banner.time(word.state);
       case "role":
         return word.role === visit.role && !word.again ? undefined : loadAgain();
+      case "coowner":
+        return banner.coowner(word.coowner);
       case "changed":
         return place.changed?.(word.path, word.stamp);
       case "asked":
