@@ -22,8 +22,8 @@ class Program(Shape):
 
 class LinkView(Shape):
     """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was;
-    `code_expires` until when its short code works, null where it has none. With `coowner` whoever it is for lets others in, as soon
-    as somebody is in by it: `coowner_visit` is that visit's label."""
+    `code_expires` until when its short code works, null where it has none. With `coowner` whoever it is for lets
+    others in, as soon as somebody is in by it: `coowner_visit` is that visit's label."""
 
     id: str
     label: str
