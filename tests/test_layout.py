@@ -23,6 +23,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": {"errors"},
     "messages": set(),
     "settings": set(),
+    # A document as a page: values in, HTML out.
+    "reading": {"confine.request", "errors", "paths", "shares.model"},
+    # Those pages, behind the gate's decisions. Asks a server as answers does.
+    "readers": {
+        *("confine", "errors", "lab.static", "language", "messages", "paths", "reading", "shares"),
+        *("upstream.interfaces", "upstream.model", "upstream.roots", "visits"),
+    },
     # What visitors read. Which sentence, others say.
     "language": {"errors", "messages"},
     "passwords": {"errors"},
@@ -91,7 +98,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {
         *("deeds", "sending"),
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
-        "writing",
+        *("readers", "writing"),
     },
     "gate": {
         *("answers", "deeds", "errors", "limits", "measures", "messages", "paths", "sending"),
@@ -115,7 +122,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {
         *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
-        "language",
+        *("language", "readers"),
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "garbage", "keeping", "living"),
         *("limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits"),
         "writing",
@@ -310,6 +317,12 @@ TESTED_ELSEWHERE = {
     "visits/own.py": "tests/test_revocation.py, tests/browser",
     "visits/passed_on.py": "tests/visits/test_join.py",
     "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
+    "reading/ansi.py": "tests/reading/test_notebook.py",
+    "reading/cleaned.py": "tests/reading/test_notebook.py",
+    "reading/code.py": "tests/reading/test_notebook.py",
+    "reading/markdown.py": "tests/reading/test_notebook.py",
+    "reading/pictures.py": "tests/reading/test_notebook.py, tests/readers/test_serving.py",
+    "readers/source.py": "tests/readers/test_serving.py",
     "visits/refusals.py": "tests/test_matrix.py, tests/visits/test_pages.py",
     "visits/site.py": "tests/attacks/test_share_hosts.py, tests/failures, tests/test_matrix.py",
     "visits/standing.py": "tests/test_revocation.py",

@@ -145,6 +145,11 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return "tree/" + self._shown.encoded
 
     @property
+    def reading_landing(self) -> str:
+        """`landing` in the gate's own pages for reading."""
+        return "-/read/" + self._shown.encoded
+
+    @property
     def _shown(self) -> CanonicalPath:
         return CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
 
