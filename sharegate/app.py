@@ -37,6 +37,8 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.ports import bind, gate_hosts
+from sharegate.readers.serving import Readers
+from sharegate.readers.source import Source
 from sharegate.shares.coowners import is_coowner
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.upstream.directory import StateChange
@@ -291,6 +293,7 @@ def _gate(
         presence=house.presence,
         names=names,
         writing=writing,
+        readers=Readers(Source(house.forwarder, house.roots), house.presence, languages=languages),
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)

@@ -34,6 +34,7 @@ from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
@@ -48,6 +49,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
@@ -270,6 +272,14 @@ async def opened(
         closing.push_async_callback(records.close)
         logins = Logins(now, pace)
         acts = Acts(store, attributed, channels, presence.pages, now)
+        choices = Choices(Folders(directory, forwarder, disk), roots, store)
+        sharing = Sharing(
+            acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+        )
+        handing = Handing(
+            acts=acts, store=store, sharing=sharing, views=views, facts=facts, mailing=mailing, now=now, pace=pace
+        )
+        closing.push_async_callback(handing.finished)
         api = Api(
             store=store,
             upstreams=store,
@@ -286,8 +296,19 @@ async def opened(
             ),
             trail=attributed,
             acts=acts,
-            sharing=Sharing(
-                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            sharing=sharing,
+            handing=handing,
+            rosters=Rosters(
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                servers=servers,
+                sharing=sharing,
+                choices=choices,
+                views=views,
+                facts=facts,
+                mail=mailing.able,
+                now=now,
             ),
             people=People(
                 acts=acts,
@@ -352,7 +373,7 @@ async def opened(
             ),
             opening=Opening(logins, facts, now),
             mailing=mailing,
-            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            choices=choices,
             configured=Configured(config),
             offers=Offers(
                 acts=acts,

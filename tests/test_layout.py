@@ -22,7 +22,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
+<<<<<<< HEAD
     "settings": {"errors"},
+=======
+    "settings": set(),
+    # A document as a page: values in, HTML out.
+    "reading": {"confine.request", "errors", "paths", "shares.model"},
+    # Those pages, behind the gate's decisions. Asks a server as answers does.
+    "readers": {
+        *("confine", "errors", "lab.static", "language", "messages", "paths", "reading", "shares"),
+        *("upstream.interfaces", "upstream.model", "upstream.roots", "visits"),
+    },
+>>>>>>> main
     # What visitors read. Which sentence, others say.
     "language": {"errors", "messages"},
     "passwords": {"errors"},
@@ -50,6 +61,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors", "audit.events", "audit.interfaces"},
     "condition": {"clock", "errors", "listener.crowd", "metrics", "upstream.model"},
     "shares": {"errors", "names", "paths"},
+    # Lists of people: reads text and matches names; its tables are the trail's (audit.sheet).
+    "rosters": {"audit.sheet", "errors", "names", "shares"},
     "policy": {"errors", "paths", "shares"},
     "confine": {"errors", "messages", "paths", "policy", "shares"},
     "audit": {"errors", "shares"},
@@ -100,7 +113,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {
         *("deeds", "sending"),
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
-        "writing",
+        *("readers", "writing"),
     },
     "gate": {
         *("answers", "deeds", "errors", "limits", "measures", "messages", "paths", "sending"),
@@ -108,7 +121,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
+<<<<<<< HEAD
         *("mail", "notify"),
+=======
+        *("mail", "rosters"),
+>>>>>>> main
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
@@ -124,7 +141,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {
         *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
-        "language",
+        *("language", "readers"),
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "garbage", "keeping", "living"),
         *("limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits"),
         "writing",
@@ -135,6 +152,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "entrance": {"config", "errors", "listener"},
     "cli": {
         *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "garbage", "logs", "policy"),
+        "rosters",
         # A page of Markdown; what the API is asked for goes through `control`.
         "dashboard.reference",
         *("prove", "ports", "settings", "shares", "source", "upkeep", "upstream"),
@@ -166,7 +184,7 @@ MAY_USE: dict[str, set[str]] = {
     "socket": {"app", "listener", "ports", "dashboard", "upstream"},
     "subprocess": {"upstream", "demo"},
 }
-DECIDING = {"paths", "shares", "policy", "confine", "channels", "audit", "versions"}
+DECIDING = {"paths", "rosters", "shares", "policy", "confine", "channels", "audit", "versions"}
 
 # Modules whose tests stand elsewhere, and where.
 TESTED_ELSEWHERE = {
@@ -219,6 +237,9 @@ TESTED_ELSEWHERE = {
     "dashboard/interfaces.py": "protocols",
     "dashboard/queries.py": "types; tests/dashboard/test_api.py, test_openapi.py",
     "dashboard/reference.py": "tests/cli/test_api_reference.py",
+    "rosters/model.py": "values; tests/rosters/test_reading.py",
+    "dashboard/roster_bodies.py": "tests/dashboard/test_rosters.py",
+    "dashboard/shapes/rosters.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/shape.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/given.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/looked.py": "tests/dashboard/test_history.py, test_review.py",
@@ -320,6 +341,12 @@ TESTED_ELSEWHERE = {
     "visits/own.py": "tests/test_revocation.py, tests/browser",
     "visits/passed_on.py": "tests/visits/test_join.py",
     "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
+    "reading/ansi.py": "tests/reading/test_notebook.py",
+    "reading/cleaned.py": "tests/reading/test_notebook.py",
+    "reading/code.py": "tests/reading/test_notebook.py",
+    "reading/markdown.py": "tests/reading/test_notebook.py",
+    "reading/pictures.py": "tests/reading/test_notebook.py, tests/readers/test_serving.py",
+    "readers/source.py": "tests/readers/test_serving.py",
     "visits/refusals.py": "tests/test_matrix.py, tests/visits/test_pages.py",
     "visits/site.py": "tests/attacks/test_share_hosts.py, tests/failures, tests/test_matrix.py",
     "visits/standing.py": "tests/test_revocation.py",
@@ -332,6 +359,7 @@ TESTED_ELSEWHERE = {
     "demo/stage.py": "tests/demo/test_demo.py",
     "demo/story.py": "tests/demo/test_demo.py",
     "demo/visitor.py": "tests/demo/test_demo.py",
+    "cli/links.py": "tests/cli/test_rosters.py",
     "cli/attach.py": "tests/cli/test_terminal.py, test_commands.py",
     "cli/command.py": "tests/cli/test_commands.py",
     "cli/control.py": "tests/cli/test_commands.py",

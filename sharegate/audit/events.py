@@ -25,6 +25,8 @@ class Action(StrEnum):
     LINK_RESUMED = "link.resumed"
     LINK_REPLACED = "link.replaced"
     LINK_REVOKED = "link.revoked"
+    LINK_SENT = "link.sent"
+    LINK_UNSENT = "link.unsent"
     COOWNER_ADDED = "coowner.added"
     COOWNER_REMOVED = "coowner.removed"
     LINK_JOINED = "link.joined"

@@ -90,6 +90,8 @@ _SENTENCES: dict[Action, str] = {
     Action.LINK_PAUSED: "{owner} paused a link{for_name}",
     Action.LINK_RESUMED: "{owner} resumed a link{for_name}",
     Action.LINK_REPLACED: "{owner} replaced a link{for_name}; the old one stopped working",
+    Action.LINK_SENT: "{owner} had a link mailed{for_name}",
+    Action.LINK_UNSENT: "A link could not be mailed{for_name}",
     Action.LINK_REVOKED: "{owner} ended a link{for_name} for good",
     Action.COOWNER_ADDED: "{owner} made {whom} a co-owner, who lets others in{with_detail}",
     Action.COOWNER_REMOVED: "{owner} took it from {whom} to be a co-owner",

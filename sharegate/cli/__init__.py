@@ -29,6 +29,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         asks,
         coowners,
         history,
+        links,
         looking,
         mailing,
         notifying,
@@ -71,7 +72,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily = (up, opening, sharing, owning, coowners, asks)
+    daily = (up, opening, sharing, links, owning, coowners, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
     for module in (*daily, *looks, looking, reaching, servers, settings, mailing, notifying, signing, storing, tokens):
         module.add(app)

@@ -31,6 +31,7 @@ from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
@@ -48,6 +49,7 @@ from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rounds import Rounds
 from sharegate.dashboard.routes import Route, not_admin
 from sharegate.dashboard.rules import Rules
@@ -86,6 +88,8 @@ class Api:
         trail: Recorder,
         acts: Acts,
         sharing: Sharing,
+        rosters: Rosters,
+        handing: Handing,
         people: People,
         coowners: Coowners,
         asks: Asks,
@@ -123,6 +127,8 @@ class Api:
         self._trail = trail
         self._acts = acts
         self._sharing = sharing
+        self._rosters = rosters
+        self.handing = handing
         self._people = people
         self._coowners = coowners
         self._asks = asks
@@ -186,6 +192,8 @@ class Api:
                 of=Of.LISTED,
             ),
             *self._sharing.table(),
+            *self._rosters.table(),
+            *self.handing.table(),
             *self._people.table(),
             *self._coowners.table(),
             *self._asks.table(),

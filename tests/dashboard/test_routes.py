@@ -149,6 +149,7 @@ PRIVATE = {
 ADDRESSES_OF_LINKS = {
     *("POST shares", "POST shares/{id}/links", "POST shares/{id}/preview", "GET links/{id}/url"),
     "POST links/{id}/{verb:pause|resume|revoke|replace}",
+    *("POST rosters/share", "POST rosters/teams", "POST shares/{id}/roster", "POST links/{id}/send"),
 }
 
 
@@ -180,6 +181,7 @@ OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
         *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
+        *("POST rosters/share", "POST rosters/teams"),
     },
     Of.WHOLE: {
         *("GET audit", "GET audit/lanes", "GET audit/passed-on", "GET audit/passed-on/export", "GET audit/export"),
@@ -190,9 +192,11 @@ OF = {
         *("GET shares/{id}", "PATCH shares/{id}", "POST shares/{id}/{verb:pause|resume|revoke}"),
         *("POST shares/{id}/{verb:confirm}", "POST shares/{id}/links", "POST shares/{id}/preview"),
         *("GET shares/{id}/passing", "POST shares/{id}/prove"),
+        "POST shares/{id}/roster",
     },
     Of.LINK: {
         *("GET links/{id}", "GET links/{id}/url", "PATCH links/{id}", "GET links/{id}/qr"),
+        "POST links/{id}/send",
         *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     },
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},

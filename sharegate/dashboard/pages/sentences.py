@@ -86,6 +86,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("link.resumed", "a link was resumed"),
             ("link.replaced", "a link was replaced"),
             ("link.revoked", "a link was ended"),
+            ("link.sent", "a link was mailed"),
+            ("link.unsent", "a link could not be mailed"),
             ("coowner.added", "somebody was made a co-owner"),
             ("coowner.removed", "somebody is no co-owner any more"),
         ),
