@@ -22,10 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
-<<<<<<< HEAD
     "settings": {"errors"},
-=======
-    "settings": set(),
     # A document as a page: values in, HTML out.
     "reading": {"confine.request", "errors", "paths", "shares.model"},
     # Those pages, behind the gate's decisions. Asks a server as answers does.
@@ -33,7 +30,6 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "errors", "lab.static", "language", "messages", "paths", "reading", "shares"),
         *("upstream.interfaces", "upstream.model", "upstream.roots", "visits"),
     },
->>>>>>> main
     # What visitors read. Which sentence, others say.
     "language": {"errors", "messages"},
     "passwords": {"errors"},
@@ -121,11 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-<<<<<<< HEAD
-        *("mail", "notify"),
-=======
-        *("mail", "rosters"),
->>>>>>> main
+        *("mail", "notify", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
