@@ -78,8 +78,11 @@ class Choices:
 
     async def _browse(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """The folder at `path` ("" is the server's root), itself judged too; at most 1,000 entries."""
-        server = await self._server(parts["id"])
-        folder = _path(query.get("path", ""))
+        return await self.listed(await self._server(parts["id"]), query.get("path", ""))
+
+    async def listed(self, server: str, path: str) -> Json:
+        """The folder `path` of a server that is known."""
+        folder = _path(path)
         listing = await self._folders.look(server, folder)
         # What each is was seen on the disk, or was said by a server elsewhere: what is left is looked at together.
         plain = [entry.name for entry in listing.entries if entry.kind not in _NEVER]
