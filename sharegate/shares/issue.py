@@ -23,7 +23,7 @@ from sharegate.shares.fitting import Consequence, Given, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
-from sharegate.shares.required import check_required, latest_end
+from sharegate.shares.required import check_required, end_in_time, latest_end
 from sharegate.shares.shareable import check_facts, held, root_at
 from sharegate.shares.tokens import ShareTokens
 from sharegate.shares.wanted import open_file_of, page_of
@@ -237,15 +237,11 @@ class Issuer:
         if "expires" in fields:
             await self._check_owner(share.owner)
         if "role" in fields:
-            for link in await self._store.links(share.id):
-                check_required(self._rules, msgspec.structs.replace(share, role=fields["role"]), link)
+            becomes = msgspec.structs.replace(share, role=fields["role"])
+            check_required(self._rules, becomes, *await self._store.links(share.id))
         changed = await self._put_share(share, fields, was)
         if "expires" in fields:
-            # Links follow their share; those for anyone as far as the rules let them.
-            for link in await self._store.links(share.id):
-                latest = latest_end(self._rules, link, self._now())
-                if link.revoked is None and link.expires > latest:
-                    await self._store.change_link(link.id, expires=latest)
+            await end_in_time(self._rules, self._store, share.id, self._now())
         return changed
 
     async def change_link(self, link_id: str, changes: dict[str, Any], was: Was = None) -> Link:

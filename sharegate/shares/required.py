@@ -6,8 +6,8 @@ Decides on plain values; the rules themselves are read by policy/sharing.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from sharegate.errors import Refused
 from sharegate.shares.model import Link, LinkKind, Role, Share
@@ -36,6 +36,14 @@ class Requires(Protocol):
     def anyone_max_expires_seconds(self) -> float: ...
 
 
+class Links(Protocol):
+    """What is asked of a store."""
+
+    async def links(self, share: str) -> list[Link]: ...
+
+    async def change_link(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Link: ...
+
+
 def role_of(share: Share, link: Link) -> Role:
     """What whoever comes by a link may do."""
     return min(link.role or share.role, share.role, key=tuple(Role).index)
@@ -62,8 +70,21 @@ def listed(conditions: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
 
 
-def check_required(rules: Requires, share: Share, link: Link) -> None:
-    """Whether a link may be given as it is. Raises Refused(`condition_required`)."""
+async def end_in_time(rules: Requires, store: Links, share: str, now: float) -> None:
+    """After a share was given a later end, which its links follow: those for anyone as far as the rules let them."""
+    for link in await store.links(share):
+        latest = latest_end(rules, link, now)
+        if link.revoked is None and link.expires > latest:
+            await store.change_link(link.id, expires=latest)
+
+
+def check_required(rules: Requires, share: Share, *links: Link) -> None:
+    """Whether links may be given as they are. Raises Refused(`condition_required`)."""
+    for link in links:
+        _check(rules, share, link)
+
+
+def _check(rules: Requires, share: Share, link: Link) -> None:
     if link.kind is LinkKind.PREVIEW or link.revoked is not None or link.paused:
         return
     if lacks := anyone_lacks(rules, link):

@@ -16,14 +16,13 @@ FOLDER = Path(sharegate.cli.__file__).parent
 # What no command asks, and why. The reverse, a page for each command, is in docs/dashboard.md.
 NOT_ASKED = {
     "GET config": "`config show` reads the same settings itself, also where no gate runs",
-    "GET links/*": "`list` has each link with its share",
     "GET links/*/qr": "`share --qr` and `list` draw the code in the terminal",
     "GET me": "at the terminal it is always the owner who asks",
     "GET offers": "`policy show` and `share --help` say what may be handed out",
     "GET openapi.json": "for programs; docs/reference/api.md is made from it",
     "GET proofs": "`prove` follows the one that it began",
-    "GET shares/*": "`list` has each share",
     "GET store/work": "`store check` and `store backup` do the work themselves, and say how far it is",
+    "POST rosters/read": "`share --roster FILE --dry-run` reads the file and says what is wrong with it",
     "POST store/backup": "`store backup` copies the records itself, beside the gate",
     "POST store/check": "`store check` looks itself, beside the gate",
     "POST store/copies": "`store backup` copies to a folder of your choice",
@@ -47,13 +46,19 @@ def asked() -> Iterator[tuple[str, tuple[str, ...]]]:
 
 
 def _calls(function: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Method and path of `control.call`; `exporting.write` and `every` get what they are given, page after page."""
+    """Method and path of `control.call`; `exporting.write` and `every` get what they are given, page after page;
+    `rosters.give` is given one of several."""
     for call in ast.walk(function):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
             if call.func.attr == "call" and isinstance(call.args[0], ast.Constant):
                 yield str(call.args[0].value), call.args[1]
             elif ast.unparse(call.func) == "exporting.write":
                 yield "GET", call.args[2]
+            elif ast.unparse(call.func) == "rosters.give":
+                for one in ast.walk(function):
+                    if isinstance(one, ast.Constant) and str(one.value).startswith("rosters/"):
+                        parts: list[ast.expr] = [ast.Constant(part) for part in str(one.value).split("/")]
+                        yield "POST", ast.Call(ast.Name("api_path"), parts, [])
         elif isinstance(call, ast.Call) and ast.unparse(call.func) == "every":
             yield "GET", ast.Call(ast.Name("api_path"), [call.args[1]], [])
 
