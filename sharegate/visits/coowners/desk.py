@@ -98,7 +98,7 @@ class Desk:
             same_person=knock.same_person,
             by_address=knock.by_address,
             came_from=origin.name if origin is not None else "",
-            doubts=signs,
+            doubts=tuple(words.SIGNS[sign] for sign in signs if sign in words.SIGNS),
             lacks=tuple(need.value for need in unproved(link, knock)),
             since=knock.created,
             answerable=not link.coowner,
