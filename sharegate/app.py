@@ -37,6 +37,8 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.ports import bind, gate_hosts
+from sharegate.readers.serving import Readers
+from sharegate.readers.source import Source
 from sharegate.shares.coowners import is_coowner
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.upstream.directory import StateChange
@@ -146,6 +148,7 @@ async def running(
                 await owner.start(dashboard, config.socket_path)
                 tasks = [asyncio.create_task(lasting(work)) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
+                closing.push_async_callback(house.notifier.stop)
                 closing.push_async_callback(draining.run)
                 started = config.gate_url + house.api.trails.clock_note()
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
@@ -291,6 +294,7 @@ def _gate(
         presence=house.presence,
         names=names,
         writing=writing,
+        readers=Readers(Source(house.forwarder, house.roots), house.presence, languages=languages),
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
@@ -345,7 +349,7 @@ def _gate(
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
     more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
-    more.append(lambda: sweep(documents.rooms.let_go))
+    more += [lambda: sweep(documents.rooms.let_go), house.notifier.run]
     return gate, draining, condition, [*beside, *more]
 
 

@@ -34,11 +34,13 @@ from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
@@ -47,6 +49,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
@@ -62,6 +65,7 @@ from sharegate.listener.crowd import Crowd
 from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
+from sharegate.notify.notifier import Notifier, services
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -132,6 +136,7 @@ class House:
     issuer: Issuer
     in_force: InForce
     key: bytes = field(repr=False)
+    notifier: Notifier
 
 
 @contextlib.asynccontextmanager
@@ -215,7 +220,7 @@ async def opened(
         mailer = Smtp(config.mail, now) if config.mail is not None else None
 
         async def mail_findings() -> list[dict[str, str]]:
-            return await mailing.findings()
+            return [*await mailing.findings(), *await notifying.findings()]
 
         doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
         erasure = Erasure(store)
@@ -236,6 +241,18 @@ async def opened(
         # What is done here for a program is recorded as the program's.
         attributed = Attributed(trail)
         mailing = Mailing(mailer, config.mail, facts, attributed)
+        notifier = Notifier(
+            config.notices,
+            services,
+            store,
+            trail,
+            owner=config.owner,
+            alone=config.one_owner,
+            dashboard=config.dashboard_url,
+            now=now,
+            pace=pace,
+        )
+        notifying = Notifying(notifier, attributed)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -255,6 +272,14 @@ async def opened(
         closing.push_async_callback(records.close)
         logins = Logins(now, pace)
         acts = Acts(store, attributed, channels, presence.pages, now)
+        choices = Choices(Folders(directory, forwarder, disk), roots, store)
+        sharing = Sharing(
+            acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+        )
+        handing = Handing(
+            acts=acts, store=store, sharing=sharing, views=views, facts=facts, mailing=mailing, now=now, pace=pace
+        )
+        closing.push_async_callback(handing.finished)
         api = Api(
             store=store,
             upstreams=store,
@@ -271,8 +296,19 @@ async def opened(
             ),
             trail=attributed,
             acts=acts,
-            sharing=Sharing(
-                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            sharing=sharing,
+            handing=handing,
+            rosters=Rosters(
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                servers=servers,
+                sharing=sharing,
+                choices=choices,
+                views=views,
+                facts=facts,
+                mail=mailing.able,
+                now=now,
             ),
             people=People(
                 acts=acts,
@@ -337,7 +373,7 @@ async def opened(
             ),
             opening=Opening(logins, facts, now),
             mailing=mailing,
-            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            choices=choices,
             configured=Configured(config),
             offers=Offers(
                 acts=acts,
@@ -347,6 +383,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            notifying=notifying,
             times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
@@ -355,6 +392,7 @@ async def opened(
             key=store_key(config.keys_dir),
         )
         trail.announce(api.happened)
+        trail.announce(notifier.happened)
         secrets = KnownTokens(store)
         await secrets.read()
         closing.callback(store.subscribe(lambda change: secrets.changed() if change.kind == "upstream" else None))
@@ -392,6 +430,7 @@ async def opened(
             issuer,
             in_force,
             store_key(config.keys_dir),
+            notifier,
         )
 
 

@@ -56,8 +56,10 @@ from sharegate.visits.site import Site
 log = logging.getLogger("sharegate.gate")
 
 FOLD_SECONDS = 10.0
+# Of the gate's own addresses those that the table has rules for, since a path follows.
+READ = (("read",), ("picture",))
 # Answers that only a browser has use for.
-_PAGES = frozenset({"page", "root-redirect"})
+_PAGES = frozenset({"page", "picture", "reading", "root-redirect"})
 
 
 class GateTrail(Recorder, Protocol):
@@ -222,7 +224,7 @@ class Gate:
         request.known(grant.visit.id)
         self._presence.touch(grant.visit.id)
         rest = path.under(3)
-        if rest.segments[:1] == ("-",):
+        if rest.segments[:1] == ("-",) and rest.segments[1:2] not in READ:
             return await self._own_address(request, grant, rest, act)
         return await self._inside(request, grant, rest, raw_query, act)
 

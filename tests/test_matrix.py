@@ -539,7 +539,7 @@ async def test_each_role_gets_the_same_with_a_token_but_for_pages(
             asked.append([head.split(b"\r\n")[0] for head in asked_since(recorder, before)])
         browser, program = replies
         same = (browser.status, browser.public, asked[0]) == (program.status, program.public, asked[1])
-        if rule.answer_name in ("page", "root-redirect"):
+        if rule.answer_name in ("page", "picture", "reading", "root-redirect"):
             # Whose page it would be is not looked at for who gets none.
             none = (program.status, program.public, asked[1]) == (403, "not_for_browsers", [])
             fine = none or (same and example.expect != "allow")

@@ -29,8 +29,10 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         asks,
         coowners,
         history,
+        links,
         looking,
         mailing,
+        notifying,
         opening,
         owning,
         passing,
@@ -70,9 +72,9 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily = (up, opening, sharing, owning, coowners, asks)
+    daily = (up, opening, sharing, links, owning, coowners, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
-    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, notifying, signing, storing, tokens):
         module.add(app)
     return app
 

@@ -171,6 +171,9 @@ async def change(
     domain: Annotated[
         str | None, typer.Option("--domain", metavar="DOMAIN", help="Of which domain to prove an address, or any.")
     ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Where a link is sent to, or any for nowhere.")
+    ] = None,
 ) -> None:
     """Change a share or a link. Its address stays the same, and those inside notice at once.
 
@@ -188,10 +191,11 @@ async def change(
         "clients": clients,
         "runnable_files": runnable_files,
         "page": page,
+        "email": "" if to == asking.ANY else to,
     }
     body = {field: value for field, value in asked.items() if value is not None}
     conditions = {"--ask": ask, "--network": networks, "--from": opens, "--passphrase": passphrase}
-    conditions |= {"--email": email, "--domain": domain}
+    conditions |= {"--email": email, "--domain": domain, "--to": to}
     given = [option for option, value in conditions.items() if value is not None]
     if not body and not given:
         raise Usage("", "nothing to change was named", "For example --expires 2w")

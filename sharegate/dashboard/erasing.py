@@ -218,7 +218,8 @@ class Erasing:
             own = [
                 link
                 for link in of_links
-                if link.kind is LinkKind.PERSON and name in (folded(link.name), folded(link.recipient))
+                if link.kind is LinkKind.PERSON
+                and name in (folded(link.name), folded(link.recipient), folded(link.email))
             ]
             by_own = {link.id for link in own}
             # Who was let in by hand at their link is somebody else, on each device, unless they said the same name.
@@ -242,7 +243,8 @@ class Erasing:
         if names:
             ids |= await self._erasure.knocked_as(names)
         addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}
-        addresses |= {link.recipient for link in links} | await self._erasure.proved(ids | _ids(visits))
+        addresses |= {address for link in links for address in (link.recipient, link.email)}
+        addresses |= await self._erasure.proved(ids | _ids(visits))
         whose = Whose(
             visits=_ids(visits),
             links=_ids(links),

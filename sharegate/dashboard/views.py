@@ -135,6 +135,9 @@ class Views:
             "passphrase": bool(link.passphrase),
             "recipient": link.recipient,
             "domain": link.domain,
+            "email": link.email,
+            "sent": link.sent,
+            "code_expires": link.code_expires if link.code_hash and link.code_expires > self._now() else None,
             "coowner": link.coowner,
             "coowner_visit": await self._coowner(link, visits),
         }

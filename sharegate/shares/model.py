@@ -145,6 +145,11 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return "tree/" + self._shown.encoded
 
     @property
+    def reading_landing(self) -> str:
+        """`landing` in the gate's own pages for reading."""
+        return "-/read/" + self._shown.encoded
+
+    @property
     def _shown(self) -> CanonicalPath:
         return CanonicalPath(tuple(self.open_file.split("/"))) if self.open_file else self.root_path
 
@@ -158,7 +163,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced.
 
     From `not_before` on are conditions (shares/conditions.py); empty ones ask for nothing. `networks` are CIDR texts,
-    `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses. With
+    `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
+    `email` is where the link is sent to, and asks for nothing; `sent` is when it was last. `code_hash` is what is kept
+    of its short code (visits/short_codes.py), which works until `code_expires`. With
     `coowner` whoever it is for may let others in (shares/coowners.py), in the browser that `coowner_browser` is the
     hash of; empty: in the first one that opens it.
     """
@@ -178,6 +185,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revoked: float | None = None
     coowner: bool = False
     coowner_browser: str = ""
+    email: str = ""
+    sent: float | None = None
+    code_hash: str = ""
+    code_expires: float = 0.0
     not_before: float = 0.0
     networks: tuple[str, ...] = ()
     ask: bool = False

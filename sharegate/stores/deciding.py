@@ -137,4 +137,4 @@ def forgotten_ask(ask: TimeAsk) -> dict[str, Any]:
 
 def forgotten_link(link: Link) -> dict[str, Any]:
     """What is blanked in a link. An address is not merely taken away: that would open it to everybody."""
-    return {"name": "", "recipient": "erased" if link.recipient else ""}
+    return {"name": "", "email": "", "recipient": "erased" if link.recipient else ""}

@@ -131,7 +131,7 @@ async def test_what_was_given_while_the_rules_changed_is_taken_back(
         await home.share()
     assert [each.revoked is None for each in await home.store.shares()] == [True, False]
     await agreed()
-    slow("add_link")
+    slow("add_links")
     with pytest.raises(Refused, match="gives nothing new"):
         await home.issuer.add_link(share.id, NewLink(name="Bo"))
     assert [each.revoked is None for each in await home.store.links(share.id)] == [True, False]

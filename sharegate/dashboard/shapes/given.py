@@ -21,8 +21,9 @@ class Program(Shape):
 
 
 class LinkView(Shape):
-    """A link, without its address: whoever has that can enter. With `coowner` whoever it is for lets others in, as soon
-    as somebody is in by it: `coowner_visit` is that visit's label."""
+    """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was;
+    `code_expires` until when its short code works, null where it has none. With `coowner` whoever it is for lets
+    others in, as soon as somebody is in by it: `coowner_visit` is that visit's label."""
 
     id: str
     label: str
@@ -42,6 +43,9 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    email: str
+    sent: float | None
+    code_expires: float | None
     coowner: bool
     coowner_visit: str
 

@@ -15,7 +15,7 @@ import { stopEverything, whenRoomIsLost } from "./sockets.js";
 import { watchTyping } from "./typed.js";
 
 const visit = JSON.parse(document.getElementById("sharegate-visit").textContent);
-const banner = makeBanner(visit, { leave });
+const banner = makeBanner(visit, { leave, read });
 let lastServer = "here";
 let over = false;
 let leaving = false;
@@ -45,6 +45,14 @@ async function leave() {
   }).catch(() => null);
   await Promise.race([answer, new Promise((done) => setTimeout(done, 1500))]);
   end({});
+}
+
+// The same document, or the folder, in the gate's own pages.
+function read() {
+  const path = place.path() || visit.root;
+  place.save();
+  typed.keep();
+  location.assign(`${visit.base}-/read/${path.split("/").map(encodeURIComponent).join("/")}`);
 }
 
 function loadAgain() {
