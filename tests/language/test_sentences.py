@@ -19,14 +19,13 @@ from sharegate.visits.pages import Ended
 
 SOURCES = FOLDER.parent
 # The pages that visitors see, and their scripts.
-<<<<<<< HEAD
 COOWNERS = SOURCES / "visits/coowners/assets"
 TEMPLATES = [*sorted((SOURCES / "visits/pages/templates").glob("*.html")), *sorted(COOWNERS.glob("*.html"))]
-SCRIPTS = [*sorted((SOURCES / "visits/pages/static").glob("*.js")), *sorted(COOWNERS.glob("*.js"))]
-=======
-TEMPLATES = sorted((SOURCES / "visits/pages/templates").glob("*.html"))
-SCRIPTS = [*sorted((SOURCES / "visits/pages/static").glob("*.js")), SOURCES / "lab/assets/reading.js"]
->>>>>>> main
+SCRIPTS = [
+    *sorted((SOURCES / "visits/pages/static").glob("*.js")),
+    SOURCES / "lab/assets/reading.js",
+    *sorted(COOWNERS.glob("*.js")),
+]
 CODE = [SOURCES / "visits/told.py", SOURCES / "visits/pages/refusal.py"]
 # A key that is put together, by what it begins with, and what may stand there.
 MADE = {
@@ -98,12 +97,8 @@ def test_every_sentence_that_is_asked_for_is_there() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
 def test_scripts_get_all_that_they_say(script: Path) -> None:
     """A page hands over the tables that scripts say something of, whole."""
-<<<<<<< HEAD
-    tables = ("coowner", "role") if script.parent == COOWNERS else ("word", "tab", "script")
+    tables = ("coowner", "role") if script.parent == COOWNERS else ("word", "tab", "script", "live")
     handed = ENGLISH.below(*tables)
-=======
-    handed = ENGLISH.below("word", "tab", "script", "live")
->>>>>>> main
     keys = re.findall(r'"((?:[a-z_]+)\.[a-z_]+)"', "\n".join(_code(script)))
     assert set(keys) <= set(handed)
 

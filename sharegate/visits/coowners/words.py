@@ -52,10 +52,13 @@ class Knocking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is in. `here`: with a page open now. `you`: whose page this is."""
+    """Somebody who is in. `email` is the address that they proved; `own`: their link says the name, else they did.
+    `here`: with a page open now. `you`: whose page this is."""
 
     id: str
-    badge: str
+    name: str
+    email: str
+    own: bool
     role: str
     since: float
     here: bool

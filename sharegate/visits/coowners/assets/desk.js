@@ -136,9 +136,15 @@ function row(place, lines, buttons) {
 
 const line = (kind, ...children) => el("p", { class: kind }, ...children);
 
+// Whose word a name is: a proof, the owner's link, or their own.
+function called(who) {
+  if (who.email) return el("strong", {}, bdi(`✓ ${who.email}`));
+  if (!who.name) return el("strong", {}, t("coowner.no_name"));
+  return el("strong", {}, ...parts(who.own ? "coowner.own_link" : "coowner.says", { name: bdi(who.name) }));
+}
+
 function knockLines(knock) {
-  const said = knock.email ? [bdi(`✓ ${knock.email}`)] : knock.name ? parts("coowner.says", { name: bdi(knock.name) }) : [t("coowner.no_name")];
-  const who = el("strong", {}, ...said);
+  const who = called(knock);
   const place = knock.link ? parts("coowner.at_link", { name: who, person: bdi(knock.link) }) : parts("coowner.at_a_link", { name: who });
   const more = [t("coowner.knocked", { ago: ago(knock.since) }), t("coowner.once_in", { role: t(`role.${knock.role}`) })];
   if (knock.by_address) more.push(t("coowner.by_address"));
@@ -158,7 +164,7 @@ function personLines(person) {
   const here = person.here ? el("span", { class: "here" }, t("coowner.here")) : t("coowner.away");
   const more = [t(`role.${person.role}`), t("coowner.came", { ago: ago(person.since) })];
   if (person.devices > 1) more.push(t("coowner.devices", { count: person.devices }));
-  return [line("", el("strong", {}, bdi(person.badge)), ...tags), line("soft", here, ` · ${more.join(" · ")}`)];
+  return [line("", called(person), ...tags), line("soft", here, ` · ${more.join(" · ")}`)];
 }
 
 function doorButtons() {
