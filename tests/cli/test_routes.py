@@ -22,7 +22,7 @@ NOT_ASKED = {
     "GET openapi.json": "for programs; docs/reference/api.md is made from it",
     "GET proofs": "`prove` follows the one that it began",
     "GET store/work": "`store check` and `store backup` do the work themselves, and say how far it is",
-    "POST rosters/read": "`share --roster FILE --dry-run` reads the file and says what is wrong with it",
+    "POST rosters/read": "`share --roster FILE` reads the file and says what is wrong with it before anything is made",
     "POST store/backup": "`store backup` copies the records itself, beside the gate",
     "POST store/check": "`store check` looks itself, beside the gate",
     "POST store/copies": "`store backup` copies to a folder of your choice",
