@@ -59,6 +59,7 @@ from sharegate.listener.crowd import Crowd
 from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
+from sharegate.oidc.ways import Ways
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -125,6 +126,7 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    accounts: Ways
     key: bytes = field(repr=False)
 
 
@@ -208,12 +210,14 @@ async def opened(
         found_by = [resources.findings, advisories.findings, agreement.findings]
         mailer = Smtp(config.mail, now) if config.mail is not None else None
 
+        accounts = Ways(config.accounts, now, pace)
+
         async def mail_findings() -> list[dict[str, str]]:
             return await mailing.findings()
 
-        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
+        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings, accounts.findings])
         erasure = Erasure(store)
-        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
+        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner, accounts=config.oidc_issuer)
         stored_history = StoredHistory(store, store)
         keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
         facts = GateFacts(
@@ -380,6 +384,7 @@ async def opened(
             crowd,
             room,
             mailer,
+            accounts,
             store_key(config.keys_dir),
         )
 

@@ -34,6 +34,8 @@ class Action(StrEnum):
     CODE_ASKED = "code.asked"
     CODE_UNSENT = "code.unsent"
     CODE_PROVED = "code.proved"
+    ACCOUNT_PROVED = "account.proved"
+    ACCOUNT_FAILED = "account.failed"
     DEVICE_CODE_MADE = "device.code_made"
     DEVICE_ADDED = "device.added"
     PROGRAM_JOINED = "program.joined"

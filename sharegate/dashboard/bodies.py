@@ -26,6 +26,7 @@ class _Asks(msgspec.Struct, kw_only=True):
     passphrase: str = ""
     recipient: str = ""
     domain: str = ""
+    account: str = ""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -87,6 +88,7 @@ class ChangeLinkBody(msgspec.Struct, forbid_unknown_fields=True):
     passphrase: str | UnsetType | None = UNSET
     recipient: str | UnsetType | None = UNSET
     domain: str | UnsetType | None = UNSET
+    account: str | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
         return "<ChangeLinkBody>"

@@ -134,6 +134,9 @@ class Views:
             "passphrase": bool(link.passphrase),
             "recipient": link.recipient,
             "domain": link.domain,
+            "account": link.account,
+            # Whether it is somebody's by now: the first's who signed in with that address.
+            "account_opened": bool(link.subject),
         }
 
     def role(self, share: Share | None, link: Link | None, visit: Visit | None = None) -> Role:
@@ -177,6 +180,7 @@ class Views:
             "name": visit.name,
             "badge": badge(link, visit) if link else "",
             "email": visit.email,
+            "account": visit.account.shown if visit.account is not None else "",
             "kind": visit.kind.value,
             "role": role.value,
             "state": "open" if open_now else "ended",
@@ -225,6 +229,7 @@ class Views:
             "role": self.role(share, link).value,
             "name": knock.name,
             "email": knock.email,
+            "account": knock.account.shown if knock.account is not None else "",
             "lacks": [need.value for need in unproved(link, knock)] if link else [],
             "same_person": knock.same_person,
             "by_address": knock.by_address,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.messages import Request, Response
+from sharegate.oidc.flow import ANSWER, SECONDS
+from sharegate.oidc.sealed import LONGEST
+from sharegate.shares.addresses import SIGNED, SIGNING
 from sharegate.visits import cookies
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.join import Door
@@ -44,6 +48,11 @@ class _Mail(msgspec.Struct, forbid_unknown_fields=True):
     token: str
     email: str = ""
     passphrase: str = ""
+
+
+class _Sign(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+    again: bool = False
 
 
 class _Knock(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,6 +108,8 @@ class Doorstep:
                 found = static_file(segments[1], segments[2])
                 if found is not None:
                     return found
+            if segments == ("signed",) and request.method == "GET":
+                return await self._signed(request)
             raise Denied(Reason.NOT_FOUND)
         if request.method != "POST":
             raise Denied(Reason.NO_RULE, request.method[:20])
@@ -119,6 +130,8 @@ class Doorstep:
             to, browser = await self._door.send_code(mail.token, mail.email, comer, Shown(mail.passphrase))
             place = self._site.addresses.of(share).browser_cookie
             return _json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
+        if segments == ("sign",):
+            return await self._sign(await _read(request, _Sign), comer)
         if segments == ("knock",):
             return await self._knock(await _read(request, _Knock), comer)
         if segments == ("knock", "state"):
@@ -127,6 +140,36 @@ class Doorstep:
         if segments == ("device",):
             return self._enter(await self._door.open_device((await _read(request, _Device)).code, comer))
         raise Denied(Reason.NOT_FOUND)
+
+    async def _sign(self, asked: _Sign, comer: Comer) -> Response:
+        url, waiting, browser = await self._door.sign(asked.token, comer, again=asked.again)
+        addresses = self._site.addresses.of(comer.share)
+        return _json(
+            {"location": url},
+            cookies.set_passing(addresses.signing_cookie(SIGNING), waiting, lasting=SECONDS),
+            cookies.set_browser(addresses.browser_cookie, browser),
+        )
+
+    async def _signed(self, request: Request) -> Response:
+        """A browser comes back from the provider, by a navigation of its own."""
+        self._site.check_source(request)
+        share = self._site.share(request.headers)
+        answer = _answered(request.target)
+        if self._site.addresses.share_hosts and not share:
+            origin = self._door.onward(answer.get("state", ""))
+            if not origin:
+                raise Denied(Reason.SIGN_IN_FAILED, "an answer to no question")
+            return _moved(f"{origin}/join/signed?{urlencode(answer)}")
+        addresses = self._site.addresses.of(share)
+        waiting = cookies.values(request.headers, addresses.signing_cookie(SIGNING).name, LONGEST)
+        if len(waiting) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        back = await self._door.signed(waiting[0] if waiting else "", answer, self._comer(request, share))
+        return _moved(
+            back.location,
+            cookies.set_strict(addresses.signing_cookie(SIGNED), back.signed, lasting=SECONDS),
+            cookies.set_passing(addresses.signing_cookie(SIGNING), "", lasting=0),
+        )
 
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
@@ -155,8 +198,17 @@ class Doorstep:
         known = cookies.values(request.headers, self._site.addresses.of(share).browser_cookie.name)
         if len(known) > 1:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
-        agent = request.headers.get("User-Agent")
-        return Comer(browser=known[0] if known else "", address=request.peer, agent=agent[:400], share=share)
+        place = self._site.addresses.of(share).signing_cookie(SIGNED)
+        signed = cookies.values(request.headers, place.name, LONGEST)
+        if len(signed) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        return Comer(
+            browser=known[0] if known else "",
+            address=request.peer,
+            agent=request.headers.get("User-Agent")[:400],
+            share=share,
+            signed=signed[0] if signed else "",
+        )
 
     def _enter(self, entry: Entry) -> Response:
         return _json({"location": entry.location}, *self._set(entry))
@@ -175,6 +227,23 @@ class Doorstep:
             cookies.set_visit(entry.addresses.visit_cookie(entry.visit.id), entry.cookie, lasting=lasting),
             cookies.set_browser(entry.addresses.browser_cookie, entry.browser),
         ]
+
+
+def _answered(target: str) -> dict[str, str]:
+    """What the provider says in the query. Denied(`bad_query`) for one thing said twice."""
+    try:
+        pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=50, errors="strict")
+    except ValueError:
+        raise Denied(Reason.BAD_QUERY, "no answer of a provider") from None
+    known = [(name, value) for name, value in pairs if name in ANSWER]
+    if len(dict(known)) != len(known):
+        raise Denied(Reason.BAD_QUERY, "one thing said twice")
+    return dict(known)
+
+
+def _moved(location: str, *extra: tuple[str, str]) -> Response:
+    headers = [(name, value) for name, value in _JSON if name != "Content-Type"]
+    return Response(303, (("Location", location), *headers, *extra), b"")
 
 
 def _json(value: dict[str, Any], *extra: tuple[str, str]) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -263,9 +264,11 @@ class Knocking:
         return visit if found and visit is not None and visit.share == found[0] else None
 
 
-def _proving(knock: Knock, mine: Visit | None, proved: dict[str, str]) -> Knock:
+def _proving(knock: Knock, mine: Visit | None, proved: dict[str, Any]) -> Knock:
     """With what was proved just now, and before in the visit that the same browser has by the link."""
-    before = {"passphrase": mine.passphrase, "email": mine.email} if mine is not None else {}
+    before: dict[str, Any] = {}
+    if mine is not None:
+        before = {"passphrase": mine.passphrase, "email": mine.email, "account": mine.account}
     return msgspec.structs.replace(knock, **{**before, **proved})
 
 

@@ -61,6 +61,7 @@ class Knocks:
             agent=knock.agent,
             passphrase=knock.passphrase,
             email=knock.email,
+            account=knock.account,
         )
         try:
             decided = await self._store.decide_knock(knock.id, state=KnockState.ADMITTED.value, at=now, visit=visit)

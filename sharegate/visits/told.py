@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.authenticate import check_link, check_share
+from sharegate.shares.conditions import Need
 from sharegate.shares.model import Link, LinkKind, RootKind, Share
 
 RECORDED = (
     "when you come and go",
     "which files you open",
 )
+ACCOUNT = "the account that you sign in with"
 ADDRESS = "the e-mail address that you show to be yours"
 
 
@@ -39,12 +41,19 @@ def whole(share: Share, link: Link, *, hidden: bool) -> dict[str, object]:
     }
 
 
+def proofs(needs: tuple[Need, ...]) -> list[str]:
+    """What of that is recorded that somebody has to show."""
+    words = {Need.ACCOUNT: ACCOUNT, Need.EMAIL: ADDRESS}
+    return [words[need] for need in needs if need in words]
+
+
 def outside(share: Share) -> dict[str, object]:
     """Who shares, and that it does not open from here: nothing else, and not from where it does."""
     return {
         "state": "outside",
         "needs": [],
         "mail": {},
+        "account": {},
         "opens": 0.0,
         "owner": share.owner,
         "owner_badge": "",

@@ -41,6 +41,8 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    account: str
+    account_opened: bool
 
 
 class LinkGiven(LinkView):
@@ -152,6 +154,7 @@ class VisitView(Shape):
     name: str
     badge: str
     email: str
+    account: str
     kind: VisitKind
     role: Role
     state: Literal["open", "ended"]
@@ -191,6 +194,7 @@ class KnockView(Shape):
     role: Role
     name: str
     email: str
+    account: str
     lacks: list[str]
     same_person: bool
     by_address: bool

@@ -64,7 +64,7 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         if made.get("visit", id) is not None:
-            draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": ""})
+            draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
     for code in [code for code in made.all("code") if code.visit in visits]:
         made.put("code", code.code_hash, None)
     for id in links:
@@ -75,7 +75,7 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
         knock = made.get("knock", id)
         if knock is not None:
             gone = {"state": KnockState.GONE} if knock.state is KnockState.WAITING else {}
-            draft.change(made, Knock, id, {**nobody, "email": "", **gone})
+            draft.change(made, Knock, id, {**nobody, "email": "", "account": None, **gone})
 
 
 async def forget_overlays(server: Server, names: Names, visits: list[str]) -> None:

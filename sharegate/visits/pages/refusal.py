@@ -34,6 +34,9 @@ REMEDIES: dict[str, str] = {
     "passphrase_needed": "Open your link again and type the passphrase that goes with it.",
     "passphrase_wrong": "Type it again. If you do not have it, ask the person who shared the link.",
     "recipient_needed": "Open your link again and show that the address is yours.",
+    "account_needed": "Open your link again and sign in.",
+    "other_account": "Open your link again and sign in with the account that it is for.",
+    "sign_in_failed": "Open your link again and sign in once more.",
     "approval_needed": "Open your link again and knock. The person who shared it lets you in.",
     "other_domain": "Type an address of the domain that the page names.",
     "mail_code_invalid": "Type the code of the newest mail again, or have a new one sent. A code works once, for ten "
@@ -58,6 +61,7 @@ REMEDIES: dict[str, str] = {
     "server_slow": "Your link is fine. Try again in a moment.",
     "server_fault": "Your link is fine. Try again; if it stays like this, tell the owner.",
     "gate_fault": "Your link is fine. Try again later; if it stays like this, tell the owner.",
+    "sign_in_unavailable": "Your link is fine. Try again later; if it stays like this, tell the owner.",
     "mail_unavailable": "Your link is fine. Try again later; if it stays like this, tell the owner.",
     "gate_restarting": "Your link is fine. Try again in a few seconds.",
 }
@@ -65,7 +69,7 @@ REMEDIES: dict[str, str] = {
 # A page that could be right by itself next time offers to try again; the others would only repeat themselves.
 _PASSING = frozenset(
     {"too_many", "server_away", "server_slow", "server_fault", "gate_fault", "gate_restarting", "link_paused"}
-    | {"mail_unavailable", "share_paused", "share_suspended", "seats_taken"}
+    | {"mail_unavailable", "sign_in_unavailable", "share_paused", "share_suspended", "seats_taken"}
 )
 _JSON_HEADERS = (
     ("Content-Type", "application/json"),
