@@ -168,6 +168,8 @@ def questions(size: int, seconds: float) -> dict[str, Question]:
         "a quiet share": page(share=quiet),
         "one visit": page(visit="v000070003"),
         "one link": page(link="l00007000003"),
+        "one person, over all shares": page(person="visitor 7"),
+        "a person who was never here": page(person="nobody"),
         "a busy share: who came": page(share=BUSY, action="link.joined"),
         "a busy share: what was refused": page(share=BUSY, outcome="denied"),
         "all refusals for one reason": page(reason="no_capability"),

@@ -32,6 +32,7 @@ from sharegate.gate import Gate
 from sharegate.keeping import Keeping
 from sharegate.lab.overlay import Overlays
 from sharegate.lab.serve import LabServer
+from sharegate.language.catalogue import Languages
 from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
@@ -48,9 +49,11 @@ from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
 from sharegate.visits.mailed import Mailed
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.signing import Signing
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
@@ -176,6 +179,7 @@ def _gate(
     ) -> Incoming:
         return await house.forwarder.forward(upstream, Outgoing("GET", path, query, credential=credential))
 
+    more_time = MoreTime(store, trail, now, pace=house.pace)
     live_pages = LivePages(
         house.authenticator,
         house.presence,
@@ -184,8 +188,10 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        time=lambda grant: more_time.state(grant.share, grant.link, grant.visit, grant.visit.browser_hash),
         pace=house.pace,
     )
+    reporting = Reporting(store, trail, now, full_addresses=config.full_addresses, pace=house.pace)
     door = Door(
         store,
         house.authenticator,
@@ -201,9 +207,18 @@ def _gate(
         ),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
+        reporting=reporting,
+        more_time=more_time,
         pace=house.pace,
     )
-    own = OwnAddresses(store, house.authenticator, door, trail, house.addresses, now)
+    languages = Languages(config.language)
+    own = OwnAddresses(
+        *(store, house.authenticator, door, trail, house.addresses, now),
+        site=site,
+        reporting=reporting,
+        more_time=more_time,
+        languages=languages,
+    )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
     allowance = Allowance(amounts, house.pace)
@@ -268,13 +283,14 @@ def _gate(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
     )
     store.subscribe(standing.changed)
+    store.subscribe(lambda change: live_pages.wake() if change.kind == "time" else None)
     store.subscribe(lambda change: names.changed(change, store))
     gate = Gate(
         site=site,
         store=store,
         authenticator=house.authenticator,
         policy=house.policies.policy,
-        doorstep=Doorstep(door, site),
+        doorstep=Doorstep(door, site, languages),
         own=own,
         upstreams=house.directory,
         roots=house.roots,
@@ -290,6 +306,7 @@ def _gate(
         lasting_tls=entrance.lasting_tls,
         pace=house.pace,
         measures=house.metrics,
+        languages=languages,
     )
 
     def server_changed(change: StateChange) -> None:

@@ -43,11 +43,13 @@ from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -342,8 +344,11 @@ async def opened(
                 sentence=policies.roles.sentence,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 mail=mailer is not None,
+                accounts=config.accounts.name if config.accounts is not None else "",
             ),
             searching=Searching(store, views, stored_history),
+            times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
+            reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
             describe=describe,
             now=now,

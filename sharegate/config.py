@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from sharegate.errors import Faults, Invalid
+from sharegate.language.catalogue import faults as language_faults
 from sharegate.mail.configured import faults as mail_faults
 from sharegate.mail.configured import mail_server
 from sharegate.mail.model import MailServer
@@ -99,6 +100,7 @@ class Config(AccountSettings):
     anchor_file: Path | None
     backup_dir: Path | None
     anchor_minutes: int
+    language: str
     log_level: str
     log_format: str
     connections: int
@@ -367,6 +369,7 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
         )
     if not loopback(values["dashboard_host"]):
         faults.append(Invalid("dashboard_host", "is not on this computer", "Use localhost"))
+    faults.extend(language_faults(values["language"]))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
     faults += store_faults(values, near=loopback)

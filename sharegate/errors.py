@@ -100,6 +100,7 @@ class Reason(StrEnum):
     BYTES_LIMIT = "bytes_limit"
     OVERLAY_LIMIT = "overlay_limit"
     MAIL_LIMIT = "mail_limit"
+    REPORT_LIMIT = "report_limit"
     # what is not there
     UPSTREAM_AWAY = "upstream_away"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -206,6 +207,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ROOM_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.BYTES_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.MAIL_LIMIT: Meaning(429, "too_many", _LIMIT),
+    Reason.REPORT_LIMIT: Meaning(429, "too_many", _LIMIT),
     Reason.OVERLAY_LIMIT: Meaning(413, "overlay_limit", "Your own layout and settings are full here."),
     Reason.UPSTREAM_AWAY: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.UPSTREAM_TIMEOUT: Meaning(504, "server_slow", "The Jupyter server did not answer in time."),

@@ -31,6 +31,7 @@ from sharegate.deeds import METHODS, Deed, Deeds, made, outcome, size
 from sharegate.errors import MEANINGS, Denied, Reason, StoreUnavailable
 from sharegate.lab.notebook import view_of
 from sharegate.lab.serve import LabServer
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.limits import Buckets, Folding, network
 from sharegate.measures import Measures, Uncounted, beside
 from sharegate.messages import Answer, Request, Response, Upgrade
@@ -39,7 +40,6 @@ from sharegate.policy.match import Policy
 from sharegate.policy.model import AnswerKind, Match
 from sharegate.sending import FLOOR, LASTING_TLS, LONG, Flight, let_go, pieces, with_floor
 from sharegate.shares.authenticate import Authenticator, check_share
-from sharegate.shares.conditions import ASKED_FOR
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, VisitKind, new_id
 from sharegate.upstream.interfaces import UpstreamDirectory
@@ -48,24 +48,16 @@ from sharegate.visits import cookies
 from sharegate.visits.allowance import Allowance
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.own import OwnAddresses
-from sharegate.visits.pages import address_page, negotiate, refusal
 from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Programs, read_token
+from sharegate.visits.refusals import STRANGER, Refusals
 from sharegate.visits.site import Site
 
 log = logging.getLogger("sharegate.gate")
 
-# A person who navigates somewhere without the right cookie is shown the door, whoever they are.
-_STRANGER = frozenset({Reason.NO_CREDENTIAL, Reason.BAD_CREDENTIAL, Reason.AMBIGUOUS_CREDENTIAL, Reason.OTHER_VISIT})
-# A person whose visit is over is told what happened.
-_OVER = frozenset(
-    {Reason.VISIT_ENDED, Reason.LINK_REVOKED, Reason.LINK_EXPIRED, Reason.LINK_PAUSED, Reason.SHARE_REVOKED}
-    | {Reason.SHARE_EXPIRED, Reason.SHARE_PAUSED, Reason.ROOT_CHANGED, *ASKED_FOR}
-)
 FOLD_SECONDS = 10.0
 # Answers that only a browser has use for.
 _PAGES = frozenset({"page", "root-redirect"})
-_WAIT = {Reason.UPSTREAM_AWAY: 3, Reason.UPSTREAM_NOT_OURS: 3, Reason.STORE_UNAVAILABLE: 5, Reason.DRAINING: 2}
 
 
 class GateTrail(Recorder, Protocol):
@@ -137,6 +129,7 @@ class Gate:
         pace: Callable[[], float] | None = None,
         measures: Measures | None = None,
         holding: Holding | None = None,
+        languages: Languages = ANY,
     ) -> None:
         """`visitor` says who asks behind a forwarder, or raises Denied. With `lasting_tls` browsers are told to come by
         TLS only. `pace` is the clock of the limits, where that is another than the time of day."""
@@ -157,6 +150,7 @@ class Gate:
         self._trail = trail
         self._allowance = allowance
         self._holding = holding or Holding()
+        self._refusals = Refusals(own, languages)
         self._strangers = strangers
         self._folding = Folding(FOLD_SECONDS, pace or now)
         self._now = now
@@ -192,7 +186,7 @@ class Gate:
                 return await self._refuse(request, Denied(Reason.STORE_UNAVAILABLE), act)
         except Exception:  # fails closed: a fault of ours opens nothing and tells nothing
             log.exception("fault while answering %s", request)
-            return refusal(MEANINGS[Reason.STORE_UNAVAILABLE], act.id, negotiate(request.headers) == "html")
+            return self._refusals.plain(request, Reason.STORE_UNAVAILABLE, act.id)
 
     async def _route(self, request: Request, act: Act) -> Answer:
         if self.draining:
@@ -209,8 +203,8 @@ class Gate:
                 return await self._doorstep.answer(request, tuple(below))
             case ("s", share, "-", "static", *below):
                 return await self._static(request, share, tuple(below))
-            case ("s", share, visit, "-", "ended") if visit.startswith("~") and request.method == "GET":
-                return await self._own.ended(request, share, visit[1:])
+            case ("s", share, visit, "-", word) if visit.startswith("~") and self._own.outlives(request.method, word):
+                return await self._own.after(request, share, visit[1:], word)
             case ("s", share, visit, *_) if visit.startswith("~"):
                 act.asked = (share, visit[1:])
                 return await self._visit(request, path, raw_query, act)
@@ -453,15 +447,7 @@ class Gate:
         told = act.deed.told if act.deed is not None else None
         reason = told or (denied.reason if act.sent else await self._record_refusal(request, denied, act))
         self._measures.refused(reason)
-        meaning = MEANINGS[reason]
-        html = negotiate(request.headers) == "html"
-        if html and request.method in ("GET", "HEAD"):
-            if act.asked is not None and reason in _STRANGER:
-                return address_page()
-            if act.asked is not None and reason in _OVER:
-                return await self._own.ended(request, *act.asked)
-        wait = denied.wait or _WAIT.get(reason, 10 if meaning.status == 429 else None)
-        return refusal(meaning, act.id, html, wait)
+        return await self._refusals.answer(request, reason, act.id, asked=act.asked, wait=denied.wait)
 
     async def _record_refusal(self, request: Request, denied: Denied, act: Act) -> Reason:
         """Record it, and return the reason that is told: a refusal that cannot be recorded is a fault of the store."""
@@ -475,7 +461,7 @@ class Gate:
                     self._strangers.take(place, 1, Reason.CREDENTIAL_LIMIT)
                 except Denied as too_many:
                     await self._trail.stranger_denied(too_many.reason, request.peer)
-                    return too_many.reason if denied.reason in _STRANGER else denied.reason
+                    return too_many.reason if denied.reason in STRANGER else denied.reason
                 agent = request.headers.get("User-Agent")
                 await self._trail.stranger_denied(denied.reason, request.peer, agent, denied.detail, page=act.asked)
                 return denied.reason

@@ -38,16 +38,16 @@ def clean_name(text: str) -> str:
     return name
 
 
-def clean_message(text: str) -> str:
-    """An owner's words of at most 500 characters (NFC), with their line breaks. Empty when nothing is left."""
-    lines = text[: MAX_MESSAGE * _READ_FACTOR].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    cleaned = [_line(line, MAX_MESSAGE) for line in lines]
+def clean_message(text: str, limit: int = MAX_MESSAGE) -> str:
+    """Words of at most `limit` characters (NFC), with their line breaks. Empty when nothing is left."""
+    lines = text[: limit * _READ_FACTOR].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    cleaned = [_line(line, limit) for line in lines]
     # One empty line parts paragraphs; more would push the facts below it off the page.
     kept = [line for at, line in enumerate(cleaned) if line or (at > 0 and cleaned[at - 1])]
     message = "\n".join(kept).strip("\n")
     if message.count("\n") >= MAX_LINES:
         message = " ".join(line for line in kept if line)
-    return message[:MAX_MESSAGE].rstrip()
+    return message[:limit].rstrip()
 
 
 def _line(text: str, limit: int) -> str:

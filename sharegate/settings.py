@@ -57,6 +57,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("anchor_file", "str", "", "A file, best on another disk, to which signed ends of the history are added."),
     Setting("backup_dir", "str", "", "Where the dashboard puts copies of the records; else data_dir/backups."),
     Setting("anchor_minutes", "int", 60, "Minutes between two anchors of the history."),
+    Setting(
+        "language",
+        "str",
+        "auto",
+        "The language of visitors' pages, `en` or `de`; `auto`: what each browser asks for.",
+    ),
     Setting("log_level", "str", "warning", "debug, info, warning or error."),
     Setting("log_format", "str", "hub", "hub (lines as JupyterHub writes them) or json (an object on each line)."),
     Setting(

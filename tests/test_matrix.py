@@ -90,6 +90,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "asked": {"ask": True},
     "recipient": {"recipient": "ann@example.org"},
     "domain": {"domain": "example.org"},
+    "account": {"account": "*", "issuer": "https://login.example.org"},
 }
 UNMET = {
     "outside": Reason.OUTSIDE_NETWORKS,
@@ -98,6 +99,7 @@ UNMET = {
     "asked": Reason.APPROVAL_NEEDED,
     "recipient": Reason.RECIPIENT_NEEDED,
     "domain": Reason.RECIPIENT_NEEDED,
+    "account": Reason.ACCOUNT_NEEDED,
 }
 
 

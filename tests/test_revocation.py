@@ -123,7 +123,8 @@ def moving() -> Clock:
 async def gate(
     tmp_path_factory: pytest.TempPathFactory, server: JupyterServer, line: Line, moving: Clock
 ) -> AsyncIterator[Gatehouse]:
-    settings = {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "megabytes_per_minute": 1_000_000}
+    settings: dict[str, Any] = {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "megabytes_per_minute": 1_000_000}
+    settings |= {"oidc_issuer": "https://login.example.org", "oidc_client_id": "gate"}
     folder = tmp_path_factory.mktemp("gate")
     async with gatehouse(folder, through(server, line), now=moving, **settings) as house:
         yield house
@@ -253,6 +254,7 @@ TIGHTENED: dict[str, tuple[End, str, int]] = {
     "asking switched on": (by_asking(ask=True), "approval_needed", 4403),
     "recipient set": (by_asking(recipient="ann@example.org"), "recipient_needed", 4403),
     "domain set": (by_asking(domain="example.org"), "recipient_needed", 4403),
+    "account set": (by_asking(account="ann@uni.example"), "account_needed", 4403),
     "networks narrowed": (by_asking(networks=["192.0.2.0/24", "::1"]), "outside_networks", 4403),
     "beginning moved": (by_moving_the_beginning, "not_yet", 4403),
 }
@@ -712,7 +714,7 @@ async def test_the_page_is_told_what_its_link_asks_for(gate: Gatehouse, moving: 
     assert "This link does not open from here." in page and "Week three" not in page and "192.0.2" not in page
     await by_asking(networks=None, passphrase="green bicycle 7")(scene)
     page = (await scene.ann.ask("GET", "lab", headers=navigating)).body.decode()
-    assert "type the passphrase that Olga gave you" in page and "Week three" in page
+    assert "type the passphrase that <bdi>Olga</bdi> gave you" in page and "Week three" in page
 
 
 async def test_a_request_that_waits_is_not_answered_to_who_lacks_what_is_asked(

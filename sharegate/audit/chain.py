@@ -3,8 +3,8 @@
 digest = SHA-256("sharegate trail 1" LF previous LF body), `previous` being the hex digest of the writer's event before
 ("" for the first). `body` is canonical JSON: sorted keys, no white space, defaults left out, with the writer and the
 sequence number in it. Name, address and agent are in the body only as HMAC-SHA-256 under a random salt of their own;
-the clear values and the salts are kept beside it. When those are erased, the digests cannot be guessed back and the
-chain still verifies.
+the clear values and the salts are kept beside it, and with a name the spelling by which it is found (`folded`). When
+those are erased, the digests cannot be guessed back and the chain still verifies.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.events import Action, AuditEvent, Outcome, folded
 from sharegate.audit.interfaces import AuditStore, Query, Sealed
 
 PERSONAL = ("name", "address", "agent")
@@ -34,13 +34,13 @@ def seal(event: AuditEvent, *, writer: str, seq: int, previous: str) -> Sealed:
     """The event as it is stored, linked to the digest before it. `event.at` is the caller's, `event.seq` is ignored."""
     body: dict[str, Any] = msgspec.to_builtins(event)
     body["writer"], body["seq"], body["at"] = writer, seq, round(event.at, 3)
-    kept: dict[str, tuple[str, str]] = {}
+    kept: dict[str, list[str]] = {}
     for name in PERSONAL:
         value = body.pop(name, "")
         if value:
             salt = os.urandom(16)
             body.setdefault("personal", {})[name] = _salted(salt, name, value)
-            kept[name] = (salt.hex(), value)
+            kept[name] = [salt.hex(), value, *([folded(value)] if name == "name" else [])]
     encoded = msgspec.json.encode(body, order="sorted")
     return Sealed(
         writer=writer,
@@ -79,6 +79,15 @@ def erased(sealed: Sealed) -> bool:
     return bool(set(digests if isinstance(digests, dict) else ()) - set(_said(sealed)))
 
 
+def person_of(personal: bytes) -> str:
+    """The name, as `folded` spells it; "" where there is none (any more), or where it does not read."""
+    try:
+        kept = _personal(personal).get("name")
+    except _DAMAGED:
+        return ""
+    return "" if kept is None else kept[2] if len(kept) > 2 else folded(kept[1])
+
+
 def _read(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
@@ -89,7 +98,7 @@ def _read(body: bytes) -> dict[str, Any]:
 def _said(sealed: Sealed) -> dict[str, str]:
     """The personal values, as far as they read."""
     try:
-        return {name: value for name, (_, value) in _personal(sealed).items() if name in PERSONAL}
+        return {name: kept[1] for name, kept in _personal(sealed.personal).items() if name in PERSONAL}
     except _DAMAGED:
         return {}
 
@@ -223,10 +232,12 @@ class Verifier:
         if (sealed.seq == anchor_seq and sealed.digest != anchor_digest) or sealed.digest != older:
             return Broken(sealed.writer, sealed.seq, Fault.REWRITTEN)
         try:
-            personal = _personal(sealed)
+            personal = _personal(sealed.personal)
             right = all(
                 hmac.compare_digest(_salted(bytes.fromhex(salt), name, value), _ascii(body.personal.get(name, "")))
-                for name, (salt, value) in personal.items()
+                # By another spelling a filter would be made to miss the entry.
+                and found in ([], [folded(value)])
+                for name, (salt, value, *found) in personal.items()
             )
         except (ValueError, msgspec.DecodeError):
             right = False  # fails closed
@@ -295,7 +306,9 @@ def _ascii(text: str) -> str:
     return text if text.isascii() else ""
 
 
-def _personal(sealed: Sealed) -> dict[str, tuple[str, str]]:
-    if not sealed.personal:
-        return {}
-    return msgspec.json.decode(sealed.personal, type=dict[str, tuple[str, str]])
+# Salt and value; of a name the spelling by which it is found, which older versions did not keep.
+_Kept = dict[str, Annotated[list[str], msgspec.Meta(min_length=2, max_length=3)]]
+
+
+def _personal(personal: bytes) -> _Kept:
+    return msgspec.json.decode(personal, type=_Kept) if personal else {}

@@ -1,16 +1,15 @@
 """Erasing what identifies somebody: which entries are about them, and blanking those.
 
-Names are kept beside the chain and are no column, so all entries are read. Only `personal` goes: the chain holds.
+Who is meant is more than a name, so all entries are read. Only `personal` goes: the chain holds.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from sharegate.audit.chain import opened
-from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.events import Action, AuditEvent, folded
 from sharegate.audit.interfaces import AuditStore, Held, Mark, Query, Sealed
 
 # Why the visits of who is forgotten ended.
@@ -19,11 +18,6 @@ _PAGE = 2000
 _KNOCKS = frozenset({Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED})
 # Who is seen at somebody's link so may be somebody else.
 _OTHERS = _KNOCKS | {Action.LINK_PASSED_ON}
-
-
-def folded(name: str) -> str:
-    """One spelling for names that people take for the same."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from enum import StrEnum
 
 import msgspec
@@ -58,6 +59,12 @@ class Action(StrEnum):
     DOCUMENT_RESTORED = "document.restored"
     DOCUMENT_UNDONE = "document.undone"
     DOCUMENT_ALARM = "document.alarm"
+    TIME_ASKED = "time.asked"
+    TIME_GRANTED = "time.granted"
+    TIME_REFUSED = "time.refused"
+    REPORT_MADE = "report.made"
+    REPORT_CLOSED = "report.closed"
+    REPORT_REOPENED = "report.reopened"
     MAIL_TESTED = "mail.tested"
     UPSTREAM_ADDED = "upstream.added"
     UPSTREAM_REMOVED = "upstream.removed"
@@ -85,6 +92,11 @@ class Outcome(StrEnum):
     ALLOWED = "allowed"
     DENIED = "denied"
     FAILED = "failed"
+
+
+def folded(name: str) -> str:
+    """One spelling for names that people take for the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,12 +11,14 @@ from sharegate.audit.events import AuditEvent
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A filter over the trail; empty fields do not filter. `path` matches itself and everything below it; `since` is
-    included, `until` is not; `after_seq` counts within each writer."""
+    included, `until` is not; `after_seq` counts within each writer. `person` is a name as `folded` spells it: what was
+    erased, or had none, fits no person."""
 
     writer: str = ""
     share: str = ""
     link: str = ""
     visit: str = ""
+    person: str = ""
     path: str = ""
     reason: str = ""
     action: str = ""

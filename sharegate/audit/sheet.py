@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-# What a spreadsheet takes for a formula (OWASP "CSV Injection"), the full-width forms included.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+# What a spreadsheet takes for a formula (OWASP "CSV Injection"), the full-width forms included: at the start of a text,
+# and behind what parts cells elsewhere. Where the comma stands in numbers a file is read by its semicolons, and a quote
+# in the middle of such a cell protects nothing.
+_FORMULA = re.compile(r'(\A|[;|\t\r\n])(?=[\s"]*[=+\-@＝＋－＠])|\A(?=[\t\r\n])')
 
 
 def lines(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, header: bool = True) -> Iterator[str]:
-    """A line for each row (with its line feed), after the header. A text that a spreadsheet would run as a formula gets
-    an apostrophe in front."""
+    """A line for each row (with its line feed), after the header. What a spreadsheet would run as a formula gets an
+    apostrophe in front."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     if header:
@@ -32,6 +35,4 @@ def _taken(buffer: io.StringIO) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return "'" + value
-    return value
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value

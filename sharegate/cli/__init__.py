@@ -35,6 +35,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         passing,
         proving,
         reaching,
+        reports,
         reviewing,
         searching,
         servers,
@@ -68,7 +69,8 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily, looks = (up, opening, sharing, owning, asks), (history, passing, reviewing, searching, proving, versions)
+    daily = (up, opening, sharing, owning, asks)
+    looks = (history, passing, reviewing, reports, searching, proving, versions)
     for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
         module.add(app)
     return app

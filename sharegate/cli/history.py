@@ -18,6 +18,9 @@ from sharegate.cli.problems import FAILED
 ShareRef = Annotated[str, typer.Option("--share", metavar="ID", help="Only this share.")]
 LinkRef = Annotated[str, typer.Option("--link", metavar="ID", help="Only this link.")]
 VisitRef = Annotated[str, typer.Option("--visit", metavar="ID", help="Only this visit.")]
+Person = Annotated[
+    str, typer.Option("--person", metavar="NAME", help="Only people of this name, whichever share they came to.")
+]
 PathFilter = Annotated[
     str | None, typer.Option("--path", metavar="PATH", help="Only this file or folder, and below it.")
 ]
@@ -42,6 +45,7 @@ def add(app: typer.Typer) -> None:
         examples=(
             "sharegate audit show --share k7f2 --since 2h",
             "sharegate audit show --visit k7f2.a1 --path lectures/week3",
+            "sharegate audit show --person Ann --since 30d",
             "sharegate audit show --reason outside_root",
         ),
     )(show)
@@ -78,6 +82,7 @@ async def _filters(
     share: str,
     link: str,
     visit: str,
+    person: str,
     path: str,
     reason: str,
     action: str,
@@ -85,7 +90,7 @@ async def _filters(
     since: str | None,
     until: str | None,
 ) -> Json:
-    query: Json = {"path": path, "reason": reason, "action": action, "outcome": outcome}
+    query: Json = {"person": person, "path": path, "reason": reason, "action": action, "outcome": outcome}
     for kind, ref in (("share", share), ("link", link), ("visit", visit)):
         if ref:
             query[kind] = (await find(control, ref, kind)).id
@@ -100,6 +105,7 @@ async def show(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
+    person: Person = "",
     path: PathFilter = None,
     reason: Reason = "",
     action: ActionFilter = "",
@@ -111,7 +117,7 @@ async def show(
     """What happened, the newest last."""
     path = typed_path(path, "--path") if path is not None else ""
     async with cli.control() as control:
-        query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
+        query = await _filters(cli, control, share, link, visit, person, path, reason, action, outcome, since, until)
         answer = await _newest(cli, control, {**query, "newest": 1}, limit)
     answer["events"].reverse()
     if cli.as_json:
@@ -190,6 +196,7 @@ async def export(
     share: ShareRef = "",
     link: LinkRef = "",
     visit: VisitRef = "",
+    person: Person = "",
     path: PathFilter = None,
     reason: Reason = "",
     action: ActionFilter = "",
@@ -203,7 +210,7 @@ async def export(
     path = typed_path(path, "--path") if path is not None else ""
     exporting.check(cli, output)
     async with cli.control() as control:
-        query = await _filters(cli, control, share, link, visit, path, reason, action, outcome, since, until)
+        query = await _filters(cli, control, share, link, visit, person, path, reason, action, outcome, since, until)
         await exporting.write(cli, control, api_path("audit", "export"), query, form, output, "event")
 
 

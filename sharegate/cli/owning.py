@@ -171,6 +171,12 @@ async def change(
     domain: Annotated[
         str | None, typer.Option("--domain", metavar="DOMAIN", help="Of which domain to prove an address, or any.")
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option(
+            "--account", metavar="WHO", help="Who signs in to open a link, as with `share`; or any: nobody has to."
+        ),
+    ] = None,
 ) -> None:
     """Change a share or a link. Its address stays the same, and those inside notice at once.
 
@@ -191,7 +197,7 @@ async def change(
     }
     body = {field: value for field, value in asked.items() if value is not None}
     conditions = {"--ask": ask, "--network": networks, "--from": opens, "--passphrase": passphrase}
-    conditions |= {"--email": email, "--domain": domain}
+    conditions |= {"--email": email, "--domain": domain, "--account": account}
     given = [option for option, value in conditions.items() if value is not None]
     if not body and not given:
         raise Usage("", "nothing to change was named", "For example --expires 2w")
@@ -215,6 +221,7 @@ async def change(
             passphrase=passphrase,
             email=email,
             domain=domain,
+            account=account,
             now=cli.now(),
             zone=cli.zone,
         )

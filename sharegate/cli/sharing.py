@@ -101,6 +101,7 @@ async def share(
     ] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
+    account: asking.Account = None,
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -141,6 +142,7 @@ async def share(
         passphrase=passphrase or None,
         email=email,
         domain=domain,
+        account=account,
         now=cli.now(),
         zone=cli.zone,
     )
@@ -237,7 +239,9 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         cli.output.warn(words.PROGRAMS)
     if conditions := asking.conditions(links[0], cli.now(), cli.zone):
         cli.output.note(f"Conditions{' of each link' if len(links) > 1 else ''}: {', '.join(conditions)}.")
-    if share.get("clients") and any(links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain")):
+    if share.get("clients") and any(
+        links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain", "account")
+    ):
         cli.output.warn("Programs can show nothing of that: this link is refused to them.")
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")

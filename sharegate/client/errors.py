@@ -9,6 +9,7 @@ ShareError
 ├── TooMuch       too large, or too often
 ├── EditRefused   the gate took back an edit; the notebook is as the others have it
 ├── EditsLost     the server began the document anew; what was not saved may be gone
+├── NotSent       closed before the gate had all that was written
 └── Unreachable   the gate, or the Jupyter server behind it, does not answer
 """
 
@@ -68,6 +69,14 @@ class EditRefused(ShareError):
 
 class EditsLost(ShareError):
     pass
+
+
+class NotSent(ShareError):
+    """`cells` are the ids of the cells in which something was written that the gate may not have."""
+
+    def __init__(self, message: str, cells: tuple[str, ...]) -> None:
+        super().__init__("not_sent", message)
+        self.cells = cells
 
 
 class Unreachable(ShareError):

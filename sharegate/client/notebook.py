@@ -15,6 +15,7 @@ from sharegate.client.room import Room
 
 KINDS = ("code", "markdown", "raw")
 SAVE_SECONDS = 45.0
+CLOSE_SECONDS = 10.0
 
 
 class Notebook:
@@ -34,9 +35,11 @@ class Notebook:
     async def open(self) -> None:
         await self._room.open()
 
-    async def close(self) -> None:
-        """What was written until now is with the gate; `save` says whether it is in the file."""
-        await self._room.close()
+    async def close(self, *, within: float = CLOSE_SECONDS) -> None:
+        """Returns when the gate has all that was written here; `save` says whether it is in the file. Raises NotSent,
+        with the cells that it is about, when the gate does not say so within the time (seconds), and what happened to
+        edits that was not told yet. It is closed then, too."""
+        await self._room.close(within)
 
     @property
     def cells(self) -> Cells:
@@ -51,6 +54,7 @@ class Notebook:
         at = range(len(shared))[index] if index < 0 else min(index, len(shared))
         id = secrets.token_hex(4)
         shared.insert(at, cells.new_cell(id, kind, source))
+        self.wrote(id)
         return Cell(self, id)
 
     def append(self, source: str = "", kind: str = "code") -> Cell:
@@ -78,6 +82,10 @@ class Notebook:
         self._room.check()
         if not self.may_edit:
             raise NotAllowed("not_allowed", "This share is to view.")
+
+    def wrote(self, cell: str) -> None:
+        """Something was written in a cell."""
+        self._room.wrote(cell)
 
     def array(self, *, write: bool = False) -> Array[Any]:
         """The cells as the document has them (jupyter_ydoc YNotebook)."""
@@ -145,6 +153,7 @@ class Cell:
     def source(self, text: str) -> None:
         """Only what differs is written, so that what others type elsewhere in the cell stays."""
         cells.write_source(self._map(write=True), text)
+        self._notebook.wrote(self.id)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -158,3 +167,4 @@ class Cell:
     def delete(self) -> None:
         shared, place = self._place(write=True)
         del shared[place]
+        self._notebook.wrote(self.id)

@@ -26,7 +26,7 @@ from pycrdt import (
 )
 
 from sharegate.client.cells import carry_over
-from sharegate.client.errors import EditRefused, EditsLost, Ended, NotFound, ShareError, Unreachable, kind_of
+from sharegate.client.errors import EditRefused, EditsLost, Ended, NotFound, NotSent, ShareError, Unreachable, kind_of
 from sharegate.client.http import Http, encoded
 
 _SYNC, _RAW = 0, 2
@@ -36,6 +36,8 @@ _AGAIN = "again"
 # A page says again where it is as often as this; one that is silent for twice as long is taken for gone.
 PRESENT_SECONDS = 15.0
 LONGEST_PAUSE = 10.0
+# Of a gate that does not say goodbye.
+GOODBYE_SECONDS = 2.0
 
 
 class _Session(msgspec.Struct):
@@ -73,6 +75,11 @@ class Room:
         self._anew = True
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
         self._saves: dict[int, asyncio.Future[str]] = {}
+        # Edits of this side: how many, how many of them the gate is known to have, and the newest in each cell.
+        self._edits = 0
+        self._arrived_edits = 0
+        self._written: dict[str, int] = {}
+        self._asked: asyncio.Future[bool] | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -86,12 +93,54 @@ class Room:
             synced.cancel()
         self.check()
 
-    async def close(self) -> None:
+    async def close(self, within: float) -> None:
+        """Closed when this returns or raises. Raises NotSent when the gate did not say within so many seconds that it
+        has all edits, and once what happened to others of them."""
+        try:
+            await self._send_all(within)
+            if self._fault is not None and self.error is None:
+                self.check()
+        finally:
+            await self._end()
+
+    async def _send_all(self, within: float) -> None:
+        """The gate takes messages in order: what it answers after the last edit says that it has that one too."""
+        why: ShareError | None = None
+        try:
+            async with asyncio.timeout(within):
+                while self._edits > self._arrived_edits and self.error is None:
+                    await self._synced.wait()
+                    edits = self._edits
+                    answer = self._asked = asyncio.get_running_loop().create_future()
+                    self._outbox.put_nowait(create_sync_message(self.doc))
+                    if await answer:
+                        self._known(edits)
+            why = self.error
+        except TimeoutError:
+            pass
+        if self._edits > self._arrived_edits:
+            cells = tuple(cell for cell, edit in self._written.items() if edit > self._arrived_edits)
+            what = f" in the cell{'s'[: len(cells) > 1]} {', '.join(cells)}" if cells else ""
+            because = why.message if why is not None else f"It did not answer within {within:g} s."
+            raise NotSent(f"The gate may not have what was written{what}. {because}", cells) from why
+
+    def _known(self, edits: int) -> None:
+        """The gate has so many of the edits."""
+        self._arrived_edits = max(self._arrived_edits, edits)
+
+    def wrote(self, cell: str) -> None:
+        """The newest edit was in this cell."""
+        self._written.pop(cell, None)
+        self._written[cell] = self._edits
+
+    async def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         if self._socket is not None:
-            await self._socket.close()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._socket.close()
             self._socket = None
         self._stop_watching()
         await self._over(self.error or ShareError("closed", "The notebook was closed."))
@@ -117,6 +166,7 @@ class Room:
                 while status == _AGAIN:
                     await self._synced.wait()
                     self.check()
+                    edits = self._edits
                     answer = self._saves[number] = asyncio.get_running_loop().create_future()
                     self._outbox.put_nowait(_SAVE + _uint(number))
                     status = await answer
@@ -127,7 +177,8 @@ class Room:
         self.check()
         if status != "success":
             raise Unreachable("not_saved", f"The server did not save the file: {status}.")
-        self._unsaved = False
+        self._known(edits)
+        self._unsaved = self._edits > edits
 
     # -- the document ---------------------------------------------------------------------------------------------
 
@@ -151,6 +202,7 @@ class Room:
         if self._applying:
             return
         self._unsaved = True
+        self._edits += 1
         # What cannot be sent now is asked for by the server when it is there again.
         if self._synced.is_set():
             self._outbox.put_nowait(create_update_message(event.update))
@@ -195,6 +247,7 @@ class Room:
         if self._unsaved or isinstance(why, EditRefused):
             self._fault = why
         self._unsaved = False
+        self._known(self._edits)  # of those it is told what happened
         # What is shown stays until the new one is here.
         self._anew = True
 
@@ -260,6 +313,8 @@ class Room:
             await socket.send_bytes(reply)
         if data[1] == _STEP2 and not self._synced.is_set():
             self._arrived()
+        elif data[1] == _STEP2 and self._asked is not None and not self._asked.done():
+            self._asked.set_result(True)
         if data[1] >= _STEP2:
             await self._tell()
 
@@ -302,6 +357,8 @@ class Room:
         for waiting in self._saves.values():
             if not waiting.done():
                 waiting.set_result(status)
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(False)
 
 
 _SENTENCES = {

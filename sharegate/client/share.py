@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import os
@@ -11,9 +12,9 @@ from typing import TypeVar
 import msgspec
 
 from sharegate.client import address
-from sharegate.client.errors import NotAllowed, NotFound, Unreachable
+from sharegate.client.errors import NotAllowed, NotFound, ShareError, Unreachable
 from sharegate.client.http import Http, encoded
-from sharegate.client.notebook import Notebook
+from sharegate.client.notebook import CLOSE_SECONDS, Notebook
 from sharegate.client.room import Room
 
 _T = TypeVar("_T")
@@ -135,11 +136,15 @@ class Share:
         self._open.append(notebook)
         return notebook
 
-    async def close(self) -> None:
-        """Close what is open. `join` does it."""
-        for notebook in self._open:
-            await notebook.close()
+    async def close(self, *, within: float = CLOSE_SECONDS) -> None:
+        """Close what is open; `join` does it. Raises the first of what closing the notebooks raised, when all are
+        closed. The time (seconds) is for all of them."""
+        opened, self._open = self._open, []
+        told = await asyncio.gather(*(notebook.close(within=within) for notebook in opened), return_exceptions=True)
         await self._http.close()
+        for error in told:
+            if isinstance(error, BaseException):
+                raise error
 
     @property
     def _may_edit(self) -> bool:
@@ -193,7 +198,16 @@ async def join(
         share = Share(http, _read(await http.ask("GET", "-/share"), About))
         try:
             yield share
-        finally:
-            await share.close()
+        except Exception:
+            # What went wrong in there is what is told.
+            with contextlib.suppress(ShareError):
+                await share.close()
+            raise
+        except BaseException:
+            # Cancelled: it is not waited for.
+            with contextlib.suppress(ShareError):
+                await share.close(within=0)
+            raise
+        await share.close()
     finally:
         await http.close()

@@ -7,6 +7,7 @@ it says, records it in the trail, then answers.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import os
 import time
@@ -42,14 +43,16 @@ from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
+from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
 from sharegate.dashboard.rounds import Rounds
-from sharegate.dashboard.routes import Route
+from sharegate.dashboard.routes import Route, not_admin
 from sharegate.dashboard.rules import Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.shapes import gate, given
 from sharegate.dashboard.sharing import Sharing
+from sharegate.dashboard.times import Times
 from sharegate.dashboard.tokens import ApiTokens
 from sharegate.dashboard.trails import Trails
 from sharegate.dashboard.versions import Versions
@@ -101,6 +104,8 @@ class Api:
         configured: Configured,
         offers: Offers,
         searching: Searching,
+        reports: Reports,
+        times: Times,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -134,13 +139,21 @@ class Api:
         self._configured = configured
         self._offers = offers
         self._searching = searching
+        self._reports = reports
+        self._times = times
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
         self._resolver = Resolver(store, upstreams, views)
-        more = {Of.ASK: asks.owner, Of.ALARM: alarms.owner, Of.PROOF: proofs.owner, Of.VERSION: versions.owner}
+        more = {
+            Of.ASK: asks.owner,
+            Of.ALARM: alarms.owner,
+            Of.PROOF: proofs.owner,
+            Of.TIME: times.owner,
+            Of.VERSION: versions.owner,
+        }
         self._belonging = Belonging(store, upstreams, more)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [(route, route.pattern) for route in self._table()]
@@ -227,6 +240,8 @@ class Api:
             *self._configured.table(),
             *self._offers.table(),
             *self._searching.table(),
+            *self._reports.table(),
+            *self._times.table(),
             *self.vitals.table(),
         ]
 
@@ -288,14 +303,20 @@ class Api:
         finally:
             self._listeners.discard(queue)
 
-    async def tells(self, who: Asker, share: str) -> bool:
-        """Whether what happened in this share ("" for none in particular) is theirs to hear of."""
-        if who.for_all or not share:
+    async def tells(self, who: Asker, share: str, kind: str = "", id: str = "") -> bool:
+        """Whether this is theirs to hear of: what happened in a share ("" for none in particular), or that a record was
+        written, which is told by its kind and id. Owners do not hear that somebody reported something."""
+        if who.for_all:
+            return True
+        if kind == "report":
+            return False
+        if not share and not id:
             return True
         try:
-            return who.has(await self._belonging.of_share(share) or "")
+            owner = await (self._belonging.of_share(share) if share else self._belonging.of(kind, id))
         except StoreUnavailable:  # fails closed
             return False
+        return who.has(owner or "")
 
     def happened(self, event: AuditEvent) -> None:
         """Called by the trail for each recorded event."""
@@ -389,7 +410,9 @@ class Api:
 
     async def _add_server(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewServerBody)
-        if asker().by is not By.TERMINAL and loopback(_host(asked.url)):
+        if not asker().has(self._facts.owner):  # whose server it would be
+            raise not_admin()
+        if asker().by is not By.TERMINAL and _here(asked.url):
             # Its folder, by which links and protected files are looked at, only the terminal may name.
             raise Refused(
                 "server_here",
@@ -424,8 +447,15 @@ class Api:
         }
 
 
-def _host(url: str) -> str:
+def _here(url: str) -> bool:
+    """Whether an address is only this computer's, also as "any address", or as IPv6 writes one of IPv4."""
     try:
-        return urlsplit(url).hostname or ""
+        host = urlsplit(url).hostname or ""
     except ValueError:
-        return ""
+        return False  # is refused when it is read
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return loopback(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified

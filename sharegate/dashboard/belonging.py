@@ -25,10 +25,14 @@ class Of(StrEnum):
     KNOCK = "knock"
     SERVER = "server"
     ASK = "ask"
+    TIME = "time"
     ALARM = "alarm"
     PROOF = "proof"
     VERSION = "version"
 
+
+# Where the store has another word.
+_STORED = {"upstream": Of.SERVER}
 
 # The owner of what an id names; None for what is not there.
 Owner = Callable[[str], Awaitable[str | None]]
@@ -72,6 +76,12 @@ class Belonging:
         owners |= {each.owner for each in await self._upstreams.upstreams()}
         if not all(map(who.has, owners)):
             raise Refused("not_admin", "all of it is for admins: others share here too", "Name one of your shares")
+
+    async def of(self, kind: str, id: str) -> str | None:
+        """The owner of a record that the store told of by its kind; None for what is nobody's in particular, and for
+        what is gone."""
+        of = _STORED.get(kind) or (Of(kind) if kind in tuple(Of) else None)
+        return await self._owners[of](id) if of in self._owners else None
 
     async def of_share(self, id: str) -> str | None:
         share = await self._store.share(id)

@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sharegate.audit.events import Action, Outcome
+from sharegate.audit.bounds import LIMITS, safe_text
+from sharegate.audit.events import Action, Outcome, folded
 from sharegate.audit.interfaces import Query
 from sharegate.errors import Invalid
 from sharegate.shares import asking
@@ -151,9 +152,14 @@ MOST_EVENTS = 10_000
 
 
 def read_query(query: dict[str, str]) -> Query:
-    known = {
+    known: dict[str, str] = {
         name: query[name] for name in ("share", "link", "visit", "path", "reason", "action", "outcome") if name in query
     }
+    if "person" in query:
+        # As it is cut when it is recorded.
+        known["person"] = folded(safe_text(query["person"], LIMITS["name"]))
+        if not known["person"]:
+            raise Invalid("person", "is no name", "Give the name as the history shows it")
     lists: tuple[tuple[str, type[StrEnum]], ...] = (("action", Action), ("outcome", Outcome))
     for field, every in lists:
         text = query.get(field, "")

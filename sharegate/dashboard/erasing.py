@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import msgspec
 
 from sharegate.audit.bounds import LIMITS, safe_text
-from sharegate.audit.erasure import ERASED, Erasure, Whose, folded
-from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.erasure import ERASED, Erasure, Whose
+from sharegate.audit.events import Action, AuditEvent, folded
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.asking import Only
 from sharegate.dashboard.belonging import Of

@@ -30,6 +30,10 @@ class OfShare(_Asked):
     share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
 
 
+class WhichReports(OfShare):
+    all: Annotated[bool, Meta(description="Also those that are closed.")] = False
+
+
 class WhichVisits(OfShare):
     open: Annotated[bool, Meta(description="Only those that are open.")] = False
 
@@ -37,6 +41,7 @@ class WhichVisits(OfShare):
 class WhichEvents(OfShare):
     link: Annotated[str, Meta(description="Only of this link (its id).")] = ""
     visit: Annotated[str, Meta(description="Only of this visit (its id).")] = ""
+    person: Annotated[str, Meta(description="Only of people of this name, in all shares or in this one.")] = ""
     path: Annotated[str, Meta(description="Only at this path or below it.")] = ""
     reason: Annotated[str, Meta(description="Only what was denied for this reason.")] = ""
     action: Annotated[str, Meta(description="Only this action.")] = ""

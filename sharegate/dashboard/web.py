@@ -197,7 +197,7 @@ class Dashboard:
                         change = pending.result()
                         pending = asyncio.ensure_future(anext(changes))
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
-                        if await self._api.tells(session.asker, said["share"]):
+                        if await self._api.tells(session.asker, said["share"], said["kind"], said["id"]):
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:

@@ -12,6 +12,8 @@ To the page
     {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
                                                   declined, changed (another source), moved (another name),
                                                   closed (not open there), withdrawn, full (too many)
+    {"type":"time","state":"waiting"}             how asking for more time stands: may (usual), waiting, granted,
+                                                  refused, or ""
     {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
     {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
 
@@ -89,6 +91,10 @@ class Asked(msgspec.Struct, frozen=True, tag="asked", kw_only=True):
     state: AskState
 
 
+class Time(msgspec.Struct, frozen=True, tag="time"):
+    state: str
+
+
 class WritingEnded(msgspec.Struct, frozen=True, tag="writing_ended"):
     pass
 
@@ -123,7 +129,7 @@ class Withdraw(msgspec.Struct, frozen=True, tag="withdraw", forbid_unknown_field
     cell: _CellId
 
 
-ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | WritingEnded | Ended
+ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | Time | WritingEnded | Ended
 FromPage = Here | Active | Ask | Withdraw
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)

@@ -20,12 +20,14 @@ from sharegate.shares.model import (
     Share,
     Visit,
 )
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Told to subscribers after the commit, in commit order. `kind` is share, link, visit, knock, upstream,
-    rules, or, of the owner's API, token or asked."""
+    rules, report, time (an ask for more), or, of the owner's API, token or asked."""
 
     kind: str
     id: str
@@ -186,6 +188,29 @@ class ShareStore(Protocol):
 
     async def change_api_token(self, id: str, **fields: Any) -> ApiToken:
         """Replace fields. Raises NotFound."""
+
+    async def reports(self, *, share: str = "", open_only: bool = False) -> list[Report]:
+        """What visitors told the admins, oldest first."""
+
+    async def report(self, id: str) -> Report | None: ...
+
+    async def add_report(self, report: Report, *, per_share: int, overall: int) -> bool:
+        """False when the same is open already. Denied(`report_limit`) when so many are open of its share, or of all."""
+
+    async def change_report(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Report:
+        """Replace fields. Raises NotFound, and ValueError when a field is no longer as `was` has it."""
+
+    async def time_asks(self, *, share: str = "", link: str = "", waiting_only: bool = True) -> list[TimeAsk]:
+        """Asks for more time, oldest first."""
+
+    async def time_ask(self, id: str) -> TimeAsk | None: ...
+
+    async def add_time_ask(self, ask: TimeAsk, *, limit: int) -> None:
+        """Raises ValueError when the same browser's ask for the link waits already; Denied(`join_limit`) when `limit`
+        wait for it."""
+
+    async def change_time_ask(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> TimeAsk:
+        """Replace fields. Raises NotFound, and ValueError when a field is no longer as `was` has it."""
 
     async def asked_once(self, id: str) -> AskedOnce | None: ...
 

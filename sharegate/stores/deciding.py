@@ -12,6 +12,8 @@ from sharegate.errors import Denied, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.asking import of_one
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
+from sharegate.shares.more_time import TimeAsk, TimeState
+from sharegate.shares.reports import Report
 
 SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
 _PREVIEWS = frozenset({VisitKind.PREVIEW})
@@ -55,6 +57,29 @@ def check_room(tokens: Iterable[ApiToken], limit: int, at: float) -> None:
     standing = sum(token.stands(at) for token in tokens)
     if standing >= limit:
         raise Denied(Reason.CREDENTIAL_LIMIT, f"{standing} tokens stand already")
+
+
+def said_already(known: Iterable[Report], report: Report, per_share: int, overall: int) -> bool:
+    """Whether this very report is open already. Denied(`report_limit`) where there is no room for another one."""
+    standing = [one for one in known if one.closed is None]
+    if any(one.same(report) for one in standing):
+        return True
+    of_share = sum(one.share == report.share for one in standing)
+    if of_share >= per_share or len(standing) >= overall:
+        raise Denied(Reason.REPORT_LIMIT, f"{of_share} of this share and {len(standing)} in all are open")
+    return False
+
+
+def check_ask(known: Iterable[TimeAsk], ask: TimeAsk, limit: int) -> None:
+    """Whether this may wait, too. ValueError where the same browser's ask for this link waits already,
+    Denied(`join_limit`) where `limit` of its link do."""
+    if ask.state is not TimeState.WAITING:
+        raise ValueError("a new ask waits")
+    waiting = [one for one in known if one.link == ask.link and one.state is TimeState.WAITING]
+    if any(one.whose == ask.whose for one in waiting):
+        raise ValueError("this was asked already")
+    if len(waiting) >= limit:
+        raise Denied(Reason.JOIN_LIMIT, f"{len(waiting)} ask for more time already")
 
 
 def let_go(known: Iterable[AskedOnce], asked: AskedOnce, since: float, limit: int) -> list[str]:
@@ -101,6 +126,15 @@ def device_of(visit: Visit, origin: Visit, person: str) -> Visit:
         account=origin.account,
         admitted=origin.admitted or origin.kind is VisitKind.KNOCK,
     )
+
+
+# What is blanked in a report of somebody who is forgotten: they wrote the text, too.
+FORGOTTEN_REPORT: dict[str, Any] = {"name": "", "address": "", "text": ""}
+
+
+def forgotten_ask(ask: TimeAsk) -> dict[str, Any]:
+    """What is blanked in an ask for more time; one that waits is over."""
+    return {"browser_hash": "", **({"state": TimeState.GONE} if ask.state is TimeState.WAITING else {})}
 
 
 def forgotten_link(link: Link) -> dict[str, Any]:

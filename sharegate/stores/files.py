@@ -13,6 +13,8 @@ import msgspec
 from sharegate.errors import Refused, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import Knock, Link, Share, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.schema import migrate
@@ -84,6 +86,8 @@ def load(connection: sqlite3.Connection, box: CredentialBox) -> Mirror:
         (Knock, "knock", "knocks"),
         (ApiToken, "token", "api_tokens"),
         (AskedOnce, "asked", "asked_once"),
+        (Report, "report", "reports"),
+        (TimeAsk, "time", "time_asks"),
     ):
         for id, body in connection.execute(f"SELECT id, body FROM {table} ORDER BY rowid"):  # noqa: S608 -- our own names
             written.append(Written(kind, id, _decoded(type, kind, id, body)))

@@ -19,6 +19,8 @@ from sharegate.audit.interfaces import Sealed
 from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, Share, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores import trail_table
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.schema import APPLICATION_ID, format_of
@@ -37,6 +39,8 @@ _RECORDS: tuple[tuple[str, type[msgspec.Struct]], ...] = (
     ("device_codes", DeviceCode),
     ("api_tokens", ApiToken),
     ("asked_once", AskedOnce),
+    ("reports", Report),
+    ("time_asks", TimeAsk),
     ("mail_codes", MailCode),
     ("upstreams", Upstream),
     ("versions", Snapshot),

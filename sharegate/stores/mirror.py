@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import Knock, KnockState, Link, Share, Visit
+from sharegate.shares.more_time import TimeAsk, TimeState
+from sharegate.shares.reports import Report
 from sharegate.stores.writer import Written
 from sharegate.upstream.model import Upstream
 
@@ -29,7 +31,7 @@ def _oldest_first(records: Iterable[R]) -> list[R]:
 
 @dataclass(slots=True)
 class Mirror:
-    """Shares, links, visits, knocks, upstreams and API tokens by id, links and visits also by what they belong to."""
+    """Everything by its id, links and visits also by what they belong to."""
 
     shares: dict[str, Share] = field(default_factory=dict)
     links: dict[str, Link] = field(default_factory=dict)
@@ -38,6 +40,8 @@ class Mirror:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     tokens: dict[str, ApiToken] = field(default_factory=dict)
     asked: dict[str, AskedOnce] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+    times: dict[str, TimeAsk] = field(default_factory=dict)
     _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
     _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
@@ -67,6 +71,14 @@ class Mirror:
                     self.tokens[one.id] = token
                 case AskedOnce() as asked:
                     self.asked[one.id] = asked
+                case Report() as report:
+                    self.reports[one.id] = report
+                case TimeAsk() as time:
+                    self.times[one.id] = time
+                case _ if one.kind == "report":
+                    self.reports.pop(one.id, None)
+                case _ if one.kind == "time":
+                    self.times.pop(one.id, None)
                 case _ if one.kind == "asked":
                     self.asked.pop(one.id, None)
                 case _ if one.kind == "token":
@@ -153,6 +165,28 @@ class Mirrored(ABC):
 
     async def api_token(self, id: str) -> ApiToken | None:
         return self._mirror.tokens.get(id)
+
+    async def reports(self, *, share: str = "", open_only: bool = False) -> list[Report]:
+        return _oldest_first(
+            one
+            for one in self._mirror.reports.values()
+            if share in ("", one.share) and not (open_only and one.closed is not None)
+        )
+
+    async def report(self, id: str) -> Report | None:
+        return self._mirror.reports.get(id)
+
+    async def time_asks(self, *, share: str = "", link: str = "", waiting_only: bool = True) -> list[TimeAsk]:
+        return _oldest_first(
+            one
+            for one in self._mirror.times.values()
+            if share in ("", one.share)
+            and link in ("", one.link)
+            and (one.state is TimeState.WAITING or not waiting_only)
+        )
+
+    async def time_ask(self, id: str) -> TimeAsk | None:
+        return self._mirror.times.get(id)
 
     async def asked_once(self, id: str) -> AskedOnce | None:
         return self._mirror.asked.get(id)

@@ -14,7 +14,10 @@ import msgspec
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, Share, Visit, VisitKind
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
+    check_ask,
     check_decision,
     check_room,
     check_still,
@@ -22,13 +25,14 @@ from sharegate.stores.deciding import (
     let_go,
     link_follows,
     person_of,
+    said_already,
     taking_from,
     tried,
     visit_follows,
 )
 from sharegate.stores.writer import Written
 
-R = TypeVar("R", Share, Link, Visit, Knock, ApiToken)
+R = TypeVar("R", Share, Link, Visit, Knock, ApiToken, Report, TimeAsk)
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TABLES: dict[type[Any], tuple[str, str]] = {
@@ -37,16 +41,18 @@ _TABLES: dict[type[Any], tuple[str, str]] = {
     Visit: ("visit", "visits"),
     Knock: ("knock", "knocks"),
     ApiToken: ("token", "api_tokens"),
+    Report: ("report", "reports"),
+    TimeAsk: ("time", "time_asks"),
 }
 # What names a record or says where it belongs never changes.
 FIXED = frozenset({"id", "share", "link", "letter", "number", "created", "secret_hash"})
 
 
-def columns(record: Share | Link | Visit | Knock | ApiToken) -> dict[str, Any]:
+def columns(record: Share | Link | Visit | Knock | ApiToken | Report | TimeAsk) -> dict[str, Any]:
     """A record's row."""
     body = encoded(record)
     match record:
-        case Share() | ApiToken():
+        case Share() | ApiToken() | Report() | TimeAsk():
             return {"id": record.id, "body": body}
         case Link():
             return {"id": record.id, "share": record.share, "letter": record.letter, "body": body}
@@ -242,6 +248,39 @@ def ask_once(
 def unask(connection: sqlite3.Connection, written: list[Written], id: str) -> None:
     connection.execute("DELETE FROM asked_once WHERE id = ?", (id,))
     written.append(Written("asked", id, None))
+
+
+def add_report(
+    connection: sqlite3.Connection, written: list[Written], report: Report, per_share: int, overall: int
+) -> bool:
+    find(connection, Share, report.share)
+    bodies = connection.execute("SELECT body FROM reports").fetchall()
+    known = [msgspec.json.decode(body, type=Report) for (body,) in bodies]
+    if said_already(known, read_back(report), per_share, overall):
+        return False
+    add(connection, written, report)
+    return True
+
+
+def change_report(
+    connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
+) -> Report:
+    check_still(find(connection, Report, id), was)
+    return change(connection, written, Report, id, fields)
+
+
+def add_time_ask(connection: sqlite3.Connection, written: list[Written], ask: TimeAsk, limit: int) -> None:
+    find(connection, Link, ask.link)
+    bodies = connection.execute("SELECT body FROM time_asks").fetchall()
+    check_ask([msgspec.json.decode(body, type=TimeAsk) for (body,) in bodies], ask, limit)
+    add(connection, written, ask)
+
+
+def change_time_ask(
+    connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
+) -> TimeAsk:
+    check_still(find(connection, TimeAsk, id), was)
+    return change(connection, written, TimeAsk, id, fields)
 
 
 def add_device_code(connection: sqlite3.Connection, code: DeviceCode) -> None:

@@ -14,8 +14,10 @@ import msgspec
 from sharegate.errors import NotFound
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import Knock, KnockState, Link, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores import records
-from sharegate.stores.deciding import forgotten_link
+from sharegate.stores.deciding import FORGOTTEN_REPORT, forgotten_ask, forgotten_link
 from sharegate.stores.writer import Written
 
 DAY = 86400.0
@@ -25,6 +27,10 @@ OVERLAYS_AFTER_EXPIRY = 30 * DAY
 # Whoever knocked may come back to see the answer.
 KNOCKS_KEPT = 30 * DAY
 ADDRESSES_KEPT = 90 * DAY
+# Of reports, after an admin was done with them.
+REPORTS_KEPT = 90 * DAY
+# Whoever asked for more time may come back to see the answer.
+TIMES_KEPT = 30 * DAY
 # Of the API, after they ended: what the history says of one can be looked up so long.
 TOKENS_KEPT = 90 * DAY
 # What was asked with an idempotency key: so long as the key counts (dashboard/once.py).
@@ -79,7 +85,24 @@ def prune(connection: sqlite3.Connection, written: list[Written], now: float) ->
     for id in tokens:
         connection.execute("DELETE FROM api_tokens WHERE id = ?", (id,))
         written.append(Written("token", id, None))
+    said = [msgspec.json.decode(body, type=Report) for (body,) in connection.execute("SELECT body FROM reports")]
+    for report in said:
+        if settled(report, now):
+            connection.execute("DELETE FROM reports WHERE id = ?", (report.id,))
+            written.append(Written("report", report.id, None))
+        elif report.address and report.created <= now - ADDRESSES_KEPT:
+            records.change(connection, written, Report, report.id, {"address": ""})
+    asks = [msgspec.json.decode(body, type=TimeAsk) for (body,) in connection.execute("SELECT body FROM time_asks")]
+    for ask in asks:
+        if ask.created <= now - TIMES_KEPT:
+            connection.execute("DELETE FROM time_asks WHERE id = ?", (ask.id,))
+            written.append(Written("time", ask.id, None))
     return Pruned(codes, overlays, len(knocks), len(visits), len(tokens))
+
+
+def settled(report: Report, now: float) -> bool:
+    """Whether an admin was done with it so long ago that it goes."""
+    return report.closed is not None and report.closed <= now - REPORTS_KEPT
 
 
 def forgotten(token: ApiToken, now: float) -> bool:
@@ -105,3 +128,12 @@ def forget(
             waits = records.find(connection, Knock, id).state is KnockState.WAITING
             gone = {"state": KnockState.GONE} if waits else {}
             records.change(connection, written, Knock, id, {**nobody, "email": "", "account": None, **gone})
+    theirs, by = set(visits), set(links)
+    for (body,) in connection.execute("SELECT body FROM reports").fetchall():
+        report = msgspec.json.decode(body, type=Report)
+        if report.visit in theirs or report.link in by:
+            records.change(connection, written, Report, report.id, FORGOTTEN_REPORT)
+    for (body,) in connection.execute("SELECT body FROM time_asks").fetchall():
+        ask = msgspec.json.decode(body, type=TimeAsk)
+        if ask.visit in theirs or ask.link in by:
+            records.change(connection, written, TimeAsk, ask.id, forgotten_ask(ask))

@@ -22,6 +22,15 @@ def _from_body(field: str, kind: str, usual: str = "NULL") -> str:
     return f"{field} {kind} GENERATED ALWAYS AS (CASE WHEN json_valid(body) THEN {value} END)"
 
 
+# Whose an entry is, by the name that is kept beside it: gone as soon as that is erased, from its index too. What an
+# older version wrote has no third part; of that only Latin letters are taken for the same in both cases.
+_KEPT = "CAST(personal AS TEXT)"
+_PERSON = (
+    f"person TEXT GENERATED ALWAYS AS (CASE WHEN json_valid({_KEPT}) THEN"
+    f" coalesce(json_extract({_KEPT}, '$.name[2]'), lower(json_extract({_KEPT}, '$.name[1]'))) END)"
+)
+
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE shares (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
@@ -79,6 +88,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE api_tokens (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE asked_once (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
         "CREATE TABLE mail_codes (id TEXT PRIMARY KEY, expires REAL NOT NULL, body TEXT NOT NULL)",
+        f"ALTER TABLE trail ADD COLUMN {_PERSON}",
+        "CREATE TABLE reports (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
+        "CREATE TABLE time_asks (id TEXT PRIMARY KEY, body TEXT NOT NULL)",
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -23,6 +23,8 @@ from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores import records, trail_pages, trail_table
 from sharegate.stores.copies import Migrated, keep_before_migration
 from sharegate.stores.crypt import ContentBox, CredentialBox
@@ -218,6 +220,26 @@ class SqliteStore(Mirrored, VersionTables):
 
     async def unask(self, id: str) -> None:
         await self._writer.run(lambda connection, written: records.unask(connection, written, id))
+
+    # -- what visitors say ----------------------------------------------------------------------------------------
+
+    async def add_report(self, report: Report, *, per_share: int, overall: int) -> bool:
+        return await self._writer.run(
+            lambda connection, written: records.add_report(connection, written, report, per_share, overall)
+        )
+
+    async def change_report(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Report:
+        return await self._writer.run(
+            lambda connection, written: records.change_report(connection, written, id, fields, was or {})
+        )
+
+    async def add_time_ask(self, ask: TimeAsk, *, limit: int) -> None:
+        await self._writer.run(lambda connection, written: records.add_time_ask(connection, written, ask, limit))
+
+    async def change_time_ask(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> TimeAsk:
+        return await self._writer.run(
+            lambda connection, written: records.change_time_ask(connection, written, id, fields, was or {})
+        )
 
     # -- servers --------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ INDEXES = {
     # What identifies people is found without reading all the history from which it has gone already.
     "trail_personal": "(at) WHERE personal != x''",
     "trail_link": "(link, at) WHERE link IS NOT NULL",
+    "trail_person": "(person, at) WHERE person IS NOT NULL",
     "trail_acts": f"(action, at) WHERE {NOTABLE}",
     "trail_acts_of": f"(share, action, at) WHERE {NOTABLE} AND share IS NOT NULL",
     "trail_outcome": f"(outcome, at) WHERE {UNUSUAL}",

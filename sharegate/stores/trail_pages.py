@@ -39,6 +39,7 @@ class Way:
 WAYS = (
     Way("trail_visit", ("visit",)),
     Way("trail_link", ("link",)),
+    Way("trail_person", ("person",)),
     Way("trail_acts_of", ("share", "action"), NOTABLE),
     Way("trail_outcome_of", ("share", "outcome"), UNUSUAL),
     Way("trail_acts", ("action",), NOTABLE),

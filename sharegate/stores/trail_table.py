@@ -103,7 +103,7 @@ def conditions(query: Query, *, without: Collection[str] = ()) -> tuple[list[str
     """What a filter asks of an entry, but for these of its fields, and the values for it."""
     parts: list[str] = []
     values: list[Any] = []
-    for column in ("writer", "share", "link", "visit", "reason", "action", "outcome"):
+    for column in ("writer", "share", "link", "visit", "person", "reason", "action", "outcome"):
         wanted = getattr(query, column)
         if wanted and column not in without:
             parts.append(f"{column} = ?")

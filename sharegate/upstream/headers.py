@@ -70,6 +70,11 @@ def never(name: str) -> bool:
     return plain in HOP_BY_HOP or plain in NEVER or plain.startswith(NEVER_PREFIXES)
 
 
+def usable(secret: str) -> bool:
+    """Whether a server's token can stand in a header."""
+    return _SECRET.match(secret) is not None
+
+
 def request_head(method: str, target: str, fields: list[tuple[str, str]], length: int | None) -> bytes:
     """The bytes of a request's head (RFC 9112 section 3). A body whose `length` is None is chunked.
 
@@ -104,7 +109,7 @@ def outgoing_head(address: Address, credential: Credential, outgoing: Outgoing) 
     }
     head = [("Host", address.authority)]
     if outgoing.credential and credential.secret:
-        if not _SECRET.match(credential.secret):
+        if not usable(credential.secret):
             raise Denied(Reason.UPSTREAM_AWAY, "unusable credential")
         head.append(("Authorization", f"token {credential.secret}"))
     head += [(name, value) for name, value in outgoing.headers if not never(name) and name.lower() not in named]

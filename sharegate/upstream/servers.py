@@ -14,6 +14,7 @@ from sharegate.shares.model import new_id
 from sharegate.upstream.address import parse_address
 from sharegate.upstream.directory import StateChange, UpstreamState
 from sharegate.upstream.discover import FoundServer, as_upstream, holding, running_servers
+from sharegate.upstream.headers import usable
 from sharegate.upstream.interfaces import Forwarder, UpstreamStore
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.upstream.probe import probe
@@ -129,7 +130,7 @@ class OwnerServers:
             if not os.path.isdir(root_dir) or not os.path.isabs(root_dir):
                 raise Invalid("root_dir", f"{root_dir!r} is no folder on this computer", "Give its absolute path")
             real = os.path.realpath(root_dir)
-        if len(token) > 4096 or not token.isprintable():
+        if len(token) > 4096 or (token and not usable(token)):
             raise Invalid("token", "is no token of a Jupyter server", "Copy it from `jupyter server list`")
         for one in await self._store.upstreams():
             if one.url == address.url:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from sharegate.errors import Denied, Invalid, Reason
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Request, Response
 from sharegate.oidc.flow import ANSWER, SECONDS
 from sharegate.oidc.sealed import LONGEST
 from sharegate.shares.addresses import SIGNED, SIGNING
 from sharegate.visits import cookies
+from sharegate.visits.bodies import JSON_HEADERS, THANKS, body_of, in_json
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.join import Door
 from sharegate.visits.mailed import MINUTES
 from sharegate.visits.pages import join_page, static_file
 from sharegate.visits.proving import Shown
 from sharegate.visits.site import Site
-
-MAX_BODY = 8192
-_T = TypeVar("_T")
-_JSON = (
-    ("Content-Type", "application/json"),
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
-)
 
 
 class _Token(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,41 +60,30 @@ class _KnockState(msgspec.Struct, forbid_unknown_fields=True):
     knock: str
 
 
+class _Report(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+    concern: str
+    text: str = ""
+
+
 class _Device(msgspec.Struct, forbid_unknown_fields=True):
     code: str
     name: str = ""
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name twice")
-    return found
-
-
-async def _read(request: Request, kind: type[_T]) -> _T:
-    """The JSON body as `kind`. Denied(`bad_body`) names no value: it may be a token."""
-    if request.headers.get("Content-Type").partition(";")[0].strip().lower() != "application/json":
-        raise Denied(Reason.BAD_BODY, "not application/json")
-    data = await request.body.read(MAX_BODY)
-    try:
-        return msgspec.convert(json.loads(data, object_pairs_hook=_unique), kind)
-    except (ValueError, RecursionError, msgspec.ValidationError):  # fails closed
-        raise Denied(Reason.BAD_BODY, f"no {kind.__name__.strip('_').lower()} in JSON") from None
-
-
 class Doorstep:
     """Answers everything at `/join`."""
 
-    def __init__(self, door: Door, site: Site) -> None:
+    def __init__(self, door: Door, site: Site, languages: Languages = ANY) -> None:
         self._door = door
         self._site = site
+        self._languages = languages
 
     async def answer(self, request: Request, segments: tuple[str, ...]) -> Response:
         """`segments` are those below `/join`."""
         if request.method in ("GET", "HEAD"):
             if segments == ():
-                return join_page(self._site.addresses.share_hosts)
+                return join_page(self._site.addresses.share_hosts, self._languages.of(request.headers))
             if len(segments) == 3 and segments[0] == "static":
                 found = static_file(segments[1], segments[2])
                 if found is not None:
@@ -120,31 +100,39 @@ class Doorstep:
         self._site.check_source(request)
         comer = self._comer(request, share)
         if segments == ("about",):
-            return _json(await self._door.about((await _read(request, _Token)).token, comer))
+            return in_json(await self._door.about((await body_of(request, _Token)).token, comer))
         if segments == ():
-            opened = await _read(request, _Open)
+            opened = await body_of(request, _Open)
             shown = Shown(opened.passphrase, opened.code, opened.email)
             return self._enter(await self._named(self._door.open, opened.token, opened.name, comer, shown))
         if segments == ("code",):
-            mail = await _read(request, _Mail)
+            mail = await body_of(request, _Mail)
             to, browser = await self._door.send_code(mail.token, mail.email, comer, Shown(mail.passphrase))
             place = self._site.addresses.of(share).browser_cookie
-            return _json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
+            return in_json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
         if segments == ("sign",):
-            return await self._sign(await _read(request, _Sign), comer)
+            return await self._sign(await body_of(request, _Sign), comer)
         if segments == ("knock",):
-            return await self._knock(await _read(request, _Knock), comer)
+            return await self._knock(await body_of(request, _Knock), comer)
         if segments == ("knock", "state"):
-            knock = (await _read(request, _KnockState)).knock
+            knock = (await body_of(request, _KnockState)).knock
             return self._waiting(await self._door.knock_state(knock, comer), share)
+        if segments == ("time",):
+            state, browser = await self._door.more_time((await body_of(request, _Token)).token, comer)
+            place = self._site.addresses.of(share).browser_cookie
+            return in_json({"state": state}, cookies.set_browser(place, browser))
+        if segments == ("report",):
+            said = await body_of(request, _Report)
+            await self._door.report(said.token, said.concern, said.text, comer)
+            return THANKS
         if segments == ("device",):
-            return self._enter(await self._door.open_device((await _read(request, _Device)).code, comer))
+            return self._enter(await self._door.open_device((await body_of(request, _Device)).code, comer))
         raise Denied(Reason.NOT_FOUND)
 
     async def _sign(self, asked: _Sign, comer: Comer) -> Response:
         url, waiting, browser = await self._door.sign(asked.token, comer, again=asked.again)
         addresses = self._site.addresses.of(comer.share)
-        return _json(
+        return in_json(
             {"location": url},
             cookies.set_passing(addresses.signing_cookie(SIGNING), waiting, lasting=SECONDS),
             cookies.set_browser(addresses.browser_cookie, browser),
@@ -208,17 +196,18 @@ class Doorstep:
             agent=request.headers.get("User-Agent")[:400],
             share=share,
             signed=signed[0] if signed else "",
+            language=self._languages.of(request.headers),
         )
 
     def _enter(self, entry: Entry) -> Response:
-        return _json({"location": entry.location}, *self._set(entry))
+        return in_json({"location": entry.location}, *self._set(entry))
 
     def _waiting(self, waiting: Waiting, share: str) -> Response:
         told: dict[str, Any] = {"knock": waiting.knock, "state": waiting.state.value}
         if waiting.entry is not None:
-            return _json({**told, "location": waiting.entry.location}, *self._set(waiting.entry))
+            return in_json({**told, "location": waiting.entry.location}, *self._set(waiting.entry))
         place = self._site.addresses.of(share).browser_cookie
-        return _json(told, *([cookies.set_browser(place, waiting.browser)] if waiting.browser else []))
+        return in_json(told, *([cookies.set_browser(place, waiting.browser)] if waiting.browser else []))
 
     @staticmethod
     def _set(entry: Entry) -> list[tuple[str, str]]:
@@ -242,9 +231,5 @@ def _answered(target: str) -> dict[str, str]:
 
 
 def _moved(location: str, *extra: tuple[str, str]) -> Response:
-    headers = [(name, value) for name, value in _JSON if name != "Content-Type"]
+    headers = [(name, value) for name, value in JSON_HEADERS if name != "Content-Type"]
     return Response(303, (("Location", location), *headers, *extra), b"")
-
-
-def _json(value: dict[str, Any], *extra: tuple[str, str]) -> Response:
-    return Response(200, (*_JSON, *extra), json.dumps(value).encode())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sharegate.lab.synthetic import called
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.addresses import ShareAddresses
 from sharegate.shares.authenticate import secret_hash
+from sharegate.shares.conditions import let_in
 from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, VisitKind
 
 
@@ -23,6 +25,7 @@ class Comer:
     visit: str = ""
     knock: str = ""
     signed: str = field(default="", repr=False)
+    language: Language = ENGLISH
 
     @property
     def browser_hash(self) -> str:
@@ -62,8 +65,9 @@ class Waiting:
 
 
 def by_own_link(link: Link, visit: Visit) -> bool:
-    """Whether the owner's link says this name, rather than the visitor."""
-    return bool(link.name) and visit.name == link.name and visit.kind is not VisitKind.KNOCK
+    """Whether the owner's link says this name, rather than the visitor: not of whoever was let in by hand, on none of
+    their devices."""
+    return bool(link.name) and visit.name == link.name and not let_in(visit)
 
 
 def badge(link: Link, visit: Visit) -> str:

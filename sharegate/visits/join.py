@@ -26,10 +26,12 @@ from sharegate.visits.devices import Devices
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.knocking import Knocking
 from sharegate.visits.mailed import Mailed, asked
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
+from sharegate.visits.reporting import Reporting
 from sharegate.visits.signing import Returned, Signing
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
-from sharegate.visits.unrecorded import KEY_REFUSED
+from sharegate.visits.unrecorded import KEY_REFUSED, REPLACED
 
 # Each visit is a record that is kept: leaving and opening again does not fill the store.
 NEW_VISITS = Rate(per=2000, seconds=86400, burst=2000)
@@ -53,6 +55,8 @@ class Door:
         signing: Signing | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
+        reporting: Reporting | None = None,
+        more_time: MoreTime | None = None,
         joins: Rate = JOINS,
         at_a_link: Rate = AT_A_LINK,
         failures: Rate = FAILURES,
@@ -75,9 +79,11 @@ class Door:
         )
         self._mailed = mailed
         self._signing = signing
+        self._more_time = more_time or MoreTime(store, trail, now, pace=pace)
+        self._reporting = reporting or Reporting(store, trail, now, full_addresses=full_addresses, pace=pace)
         self._proofs = Proofs([*proofs, *(each for each in (mailed, signing) if each is not None)])
         self._role_sentence = role_sentence
-        self._recorded = told.recorded(full_addresses=full_addresses)
+        self._full_addresses = full_addresses
         self._shared_origin = shared_origin
         self._new_visits = Buckets(new_visits, pace or now)
         self._knocking = Knocking(self._at, self._proofs, key)
@@ -115,12 +121,13 @@ class Door:
             "account": self._signing.about(link, comer) if self._signing and Need.ACCOUNT in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
-            "role_sentence": self._role_sentence(role),
+            "role_sentence": told.role(comer.language, role, self._role_sentence(role)),
             "ended_by": share.owner if why in ("revoked", "replaced", "paused") else "",
             "ended_at": since,
             "ended_why": why,
+            "time": await self._time(share, link, comer) if why == "expired" else "",
             "shared_origin": self._shared_origin,
-            "recorded": [*self._recorded, *told.proofs(needs)],
+            "recorded": told.recorded(comer.language, needs, full_addresses=self._full_addresses),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -138,7 +145,7 @@ class Door:
         mine = await at.visit_of(link, comer)
         needs = missing(link, mine)
         preview = link.kind is LinkKind.PREVIEW
-        kind, seats = (VisitKind.PREVIEW, 1) if preview else (VisitKind.BROWSER, link.visits)
+        kind = VisitKind.PREVIEW if preview else VisitKind.BROWSER
         visit_name = (share.owner if preview else link.name or clean_name(name)) if mine is None else mine.name
         visit, cookie, browser = at.new_visit(share, link, comer, kind, visit_name)
         try:
@@ -158,14 +165,18 @@ class Door:
             return await at.reenter(share, mine, comer, proved=proved)
         self._new_visits.take(link.id, 1, Reason.JOIN_LIMIT)
         visit = msgspec.structs.replace(visit, **proved)
-        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit, seats))
+        visit = await at.unrecorded.whole(self._opened(token, share, link, comer, visit))
         return at.entry(share, visit, cookie, browser)
 
-    async def _opened(
-        self, token: str, share: Share, link: Link, comer: Comer, visit: Visit, seats: int | None
-    ) -> Visit:
+    async def _opened(self, token: str, share: Share, link: Link, comer: Comer, visit: Visit) -> Visit:
         at = self._at
         await at.unrecorded.settle()
+        try:
+            link = await at.still(token, comer, visit)
+        except Denied as denied:
+            await at.refused(share, link, comer, denied)
+            raise
+        seats = 1 if link.kind is LinkKind.PREVIEW else link.visits
         try:
             opened = await at.store.open_visit(visit, seats=seats)
         except Denied as denied:
@@ -175,10 +186,13 @@ class Door:
         async with at.unrecorded.taken_back(lambda: at.give_back(opened)):
             await at.record(Action.LINK_JOINED, share, link, comer, visit=opened)
         try:
-            await at.authenticator.by_link(token)
-        except Denied:  # its key was refused since it was verified, and all that came by it were ended but this one
-            await at.store.end_visits([opened.id], at=at.now(), reason=KEY_REFUSED)
-            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=KEY_REFUSED)
+            await at.current(token)
+        except Denied as denied:
+            # While it was written, its key was refused, and all that came by it were ended but this one; or somebody
+            # replaced the link, to keep out whoever was not in by then.
+            why = REPLACED if denied.reason is Reason.LINK_REPLACED else KEY_REFUSED
+            await at.store.end_visits([opened.id], at=at.now(), reason=why)
+            await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=why)
             raise
         return opened
 
@@ -253,6 +267,33 @@ class Door:
             self._at.failures.take(network(comer.address), 1, Reason.CREDENTIAL_LIMIT)
         return await self._at.unrecorded.whole(self._signing.finish(kept, answer, comer))
 
+    async def more_time(self, token: str, comer: Comer) -> tuple[str, str]:
+        """Of whoever has the link, when it has expired or will. How it stands then, and the value of the browser's
+        cookie, by which the answer is told. Raises Denied as MoreTime does, and `link_replaced`."""
+        share, link, current = await self._at.arrive(token, comer)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        comer = replace(comer, browser=comer.browser or new_secret())
+        mine = await self._held(link, comer)
+        return await self._more_time.ask(share, link, mine, comer.browser_hash, comer.address), comer.browser
+
+    async def _time(self, share: Share, link: Link, comer: Comer) -> str:
+        return await self._more_time.state(share, link, await self._held(link, comer), comer.browser_hash)
+
+    async def _held(self, link: Link, comer: Comer) -> Visit | None:
+        """The visit that this browser has or had by this link until it expired."""
+        if not comer.browser:
+            return None
+        visits = await self._at.store.visits(link.share, link=link.id, open_only=True)
+        return next((visit for visit in visits if visit.browser_hash == comer.browser_hash), None)
+
+    async def report(self, token: str, concern: str, text: str, comer: Comer) -> None:
+        """Of whoever has the link, however it stands. Raises Denied: `outside_networks`, and as Reporting does."""
+        at = self._at
+        share, link, _ = await at.arrive(token, comer)
+        mine = await at.visit_of(link, comer)
+        await self._reporting.report(share, link, mine, comer.address, concern, text)
+
     async def _check_place(self, share: Share, link: Link, comer: Comer) -> None:
         """Whether somebody who has no visit would find a place. Denied: `link_in_use`, `seats_taken`."""
         state = await self._at.seat_state(link, comer)
@@ -264,5 +305,7 @@ class Door:
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
         await self._at.unrecorded.finished()
+        await self._reporting.finished()
+        await self._more_time.finished()
         if self._mailed is not None:
             await self._mailed.finished()

@@ -16,7 +16,7 @@ from sharegate.errors import Denied, NotFound, Reason
 from sharegate.limits import network
 from sharegate.names import clean_name
 from sharegate.shares.authenticate import check_link, check_share, new_secret
-from sharegate.shares.conditions import Need, missing
+from sharegate.shares.conditions import NEEDED, Need, missing, unproved
 from sharegate.shares.model import ALPHABET, Knock, KnockState, Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.entry import Comer, Waiting
 from sharegate.visits.passed_on import doubts
@@ -54,7 +54,7 @@ class Knocking:
             raise Denied(Reason.LINK_EXPIRED, "preview")
         browser = comer.browser or new_secret()
         origin = None
-        if not link.ask or link.kind is not LinkKind.OPEN:  # else whoever has it has it from its owner
+        if link.kind is not LinkKind.OPEN:  # else whoever has it has it from anybody, its owner perhaps
             origin = self._holder(await at.store.visits(share.id, link=link.id), comer)
         try:
             at.check_open(link, comer)
@@ -64,11 +64,22 @@ class Knocking:
             if waiting := await self._look(link, comer):  # no code is spent where there is no room
                 return waiting
             proving = self._proofs.prove(link, asked, shown, replace(comer, knock=knock.id), known=mine is not None)
-            proved = await at.unrecorded.whole(proving)
+            knock = _proving(knock, mine, await at.unrecorded.whole(proving))
+            await self._check_still(token, mine, knock, comer)
         except Denied as denied:
             await at.refused(share, link, comer, denied)
             raise
-        return await self._knock(share, link, _proving(knock, mine, proved), origin, comer, browser)
+        return await self._knock(share, link, knock, origin, comer, browser)
+
+    async def _check_still(self, token: str, mine: Visit | None, knock: Knock, comer: Comer) -> None:
+        """Proving took a while: what the owner changed meanwhile counts (threshold.py)."""
+        share, link, current = await self._at.authenticator.by_link(token)
+        _check_not_for_ever(share, link)
+        self._at.check_open(link, comer)
+        lacks = unproved(link, knock)
+        for need in await self._to_prove(share, link, current, mine, comer):
+            if need in lacks:
+                raise Denied(NEEDED[need], "meanwhile")
 
     @staticmethod
     def _holder(visits: list[Visit], comer: Comer) -> Visit | None:
@@ -175,9 +186,7 @@ class Knocking:
         same_person: bool,
         comer: Comer,
     ) -> Knock:
-        if share.revoked is not None or link.revoked is not None:
-            # For ever means for ever: there is nothing to be let into.
-            raise Denied(Reason.SHARE_REVOKED if share.revoked is not None else Reason.LINK_REVOKED)
+        _check_not_for_ever(share, link)
         said = (link.name or (origin.name if origin else "")) if same_person else ""
         return Knock(
             id=id,
@@ -237,8 +246,8 @@ class Knocking:
         async with at.unrecorded.taken_back(
             lambda: at.store.decide_knock(knock.id, state=KnockState.GONE.value, at=at.now())
         ):
-            # Where everybody knocks it is no sign of anything, as long as nobody is in by the link.
-            if knock.came_from or not link.ask:
+            # Where anybody may come, or everybody knocks and nobody is in, it is no sign of anything.
+            if knock.came_from or not (link.ask or link.kind is LinkKind.OPEN):
                 await at.record(
                     Action.LINK_PASSED_ON,
                     share,
@@ -262,6 +271,12 @@ class Knocking:
         found = self._at.addresses.visit_in(address, comer.share)
         visit = await self._at.store.visit(found[1]) if found else None
         return visit if found and visit is not None and visit.share == found[0] else None
+
+
+def _check_not_for_ever(share: Share, link: Link) -> None:
+    """For ever means for ever: there is nothing to be let into."""
+    if share.revoked is not None or link.revoked is not None:
+        raise Denied(Reason.SHARE_REVOKED if share.revoked is not None else Reason.LINK_REVOKED)
 
 
 def _proving(knock: Knock, mine: Visit | None, proved: dict[str, Any]) -> Knock:

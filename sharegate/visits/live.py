@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,8 +50,17 @@ class _Page:
         self.woken.set()
 
 
+# What a page takes for granted of asking for more time.
+_USUAL_TIME = "may"
+
+
+async def _no_time(_: Grant) -> str:
+    return _USUAL_TIME
+
+
 class LivePages:
-    """All pages that are open now. `acted` is told whenever a person did something in one of them. `pace` is the clock
+    """All pages that are open now. `acted` is told whenever a person did something in one of them; `time` says how
+    asking for more time stands. `pace` is the clock
     of the limits, where that is another than the time of day."""
 
     def __init__(
@@ -64,6 +73,7 @@ class LivePages:
         hands: Hands,
         trail: Recorder,
         acted: Callable[[Grant], None] = lambda _: None,
+        time: Callable[[Grant], Awaitable[str]] = _no_time,
         beat: float = live.BEAT_SECONDS,
         pace: Callable[[], float] | None = None,
     ) -> None:
@@ -74,6 +84,7 @@ class LivePages:
         self._hands = hands
         self._trail = trail
         self._acted = acted
+        self._time = time
         self._beat = beat
         self._pace = pace or now
         self._pages: list[_Page] = []
@@ -139,6 +150,9 @@ class LivePages:
         state = self._server_state(grant.share.upstream)
         role, expires, extensions = grant.role, grant.expires, grant.share.own_extensions
         await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
+        time = await self._time(grant)
+        if time != _USUAL_TIME:
+            await socket.send(live.to_page(live.Time(time)))
         while True:
             while page.words:
                 await socket.send(live.to_page(page.words.popleft()))
@@ -165,6 +179,9 @@ class LivePages:
             if grant.expires != expires:
                 expires = grant.expires
                 await socket.send(live.to_page(live.Expiring(expires=expires, now=self._now())))
+            if (now_time := await self._time(grant)) != time:
+                time = now_time
+                await socket.send(live.to_page(live.Time(time)))
             again = extensions and not grant.share.own_extensions
             extensions = grant.share.own_extensions
             if grant.role is not role or again:

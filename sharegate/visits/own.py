@@ -1,4 +1,5 @@
-"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`, `-/ended`."""
+"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`; and, for whoever held it, also when it is
+over: `-/ended`, `-/report`, `-/time`."""
 
 from __future__ import annotations
 
@@ -8,15 +9,23 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Request, Response
 from sharegate.shares.addresses import GateAddresses
-from sharegate.shares.authenticate import Authenticator, check_met
+from sharegate.shares.authenticate import Authenticator, check_inside, check_met
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Grant
+from sharegate.shares.model import Grant, Link, Share, Visit
 from sharegate.visits import cookies
+from sharegate.visits.bodies import THANKS, Nothing, ReportBody, body_of, in_json
 from sharegate.visits.join import Door
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.pages import Ended, Ending, ended_page
+from sharegate.visits.reporting import Reporting
+from sharegate.visits.site import Site
 from sharegate.visits.unrecorded import Unrecorded
+
+# What holds of a visit also after its end.
+_OUTLIVING = {("GET", "ended"), ("POST", "report"), ("POST", "time"), ("GET", "time")}
 
 
 class OwnAddresses:
@@ -30,13 +39,22 @@ class OwnAddresses:
         trail: Recorder,
         addresses: GateAddresses,
         now: Callable[[], float],
+        *,
+        site: Site,
+        reporting: Reporting,
+        more_time: MoreTime,
+        languages: Languages = ANY,
     ) -> None:
+        self._site = site
+        self._reporting = reporting
+        self._more_time = more_time
         self._store = store
         self._authenticator = authenticator
         self._door = door
         self._trail = trail
         self._addresses = addresses
         self._now = now
+        self._languages = languages
         self._unrecorded = Unrecorded()
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
@@ -67,15 +85,53 @@ class OwnAddresses:
     async def finished(self) -> None:
         """Wait for what pages that hung up began."""
         await self._unrecorded.finished()
+        await self._reporting.finished()
+        await self._more_time.finished()
+
+    def outlives(self, method: str, word: str) -> bool:
+        """Whether this is answered of a visit that is over as well."""
+        return (method, word) in _OUTLIVING
+
+    async def after(self, request: Request, share_id: str, visit_id: str, word: str) -> Response:
+        """What `outlives` names."""
+        if word == "ended":
+            return await self.ended(request, share_id, visit_id)
+        self._site.check_source(request)
+        share, link, visit = await self._held(request, share_id, visit_id)
+        if word == "time":
+            if request.method == "POST":
+                await body_of(request, Nothing)
+                state = await self._more_time.ask(share, link, visit, visit.browser_hash, request.peer)
+            else:
+                state = await self._more_time.state(share, link, visit, visit.browser_hash)
+            return in_json({"state": state})
+        said = await body_of(request, ReportBody)
+        await self._reporting.report(share, link, visit, request.peer, said.concern, said.text)
+        return THANKS
+
+    async def _held(self, request: Request, share_id: str, visit_id: str) -> tuple[Share, Link, Visit]:
+        """Share, link and visit of whoever shows the visit's cookie. Denied as for any other address below it; from
+        outside the link's networks, `outside_networks`."""
+        shown = cookies.values(request.headers, self._addresses.of(share_id).visit_cookie(visit_id).name)
+        if len(shown) != 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL if shown else Reason.NO_CREDENTIAL)
+        visit = await self._authenticator.holder(share_id, visit_id, shown)
+        share = await self._store.share(share_id) if visit is not None else None
+        link = await self._store.link(visit.link) if visit is not None else None
+        if visit is None or share is None or link is None:
+            raise Denied(Reason.OTHER_VISIT)
+        check_inside(link, request.peer)
+        return share, link, visit
 
     async def ended(self, request: Request, share_id: str, visit_id: str) -> Response:
         """What happened to a visit, for the browser that held it; anybody else reads that it is over."""
+        language = self._languages.of(request.headers)
         shown = cookies.values(request.headers, self._addresses.of(share_id).visit_cookie(visit_id).name)
         visit = await self._authenticator.holder(share_id, visit_id, shown)
         share = await self._store.share(share_id) if visit is not None else None
         link = await self._store.link(visit.link) if visit is not None else None
         if visit is None or share is None or link is None:
-            return ended_page(Ending())
+            return ended_page(Ending(), language)
         why, at, whole = Ended.UNKNOWN, 0.0, False
         try:
             self._authenticator.check_standing(share, link)
@@ -95,4 +151,7 @@ class OwnAddresses:
                 at = link.not_before
         # What is shared is not for whoever took a cookie elsewhere.
         name = "" if why is Ended.OUTSIDE_NETWORKS else share.name
-        return ended_page(Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole))
+        expired = why is Ended.EXPIRED
+        time = await self._more_time.state(share, link, visit, visit.browser_hash) if expired else ""
+        ending = Ending(why=why, owner=share.owner, share=name, at=at, whole_share=whole, time=time)
+        return ended_page(ending, language)

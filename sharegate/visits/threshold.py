@@ -16,7 +16,7 @@ from sharegate.errors import Denied, Invalid, Reason
 from sharegate.limits import Buckets, Folding, Rate, network
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, check_inside, check_open_for, new_secret, secret_hash
-from sharegate.shares.conditions import ASKED_FOR, missing
+from sharegate.shares.conditions import ASKED_FOR, NEEDED, missing
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Link, LinkKind, Share, Visit, VisitKind, new_id
 from sharegate.visits.entry import Comer, Entry
@@ -96,6 +96,26 @@ class Threshold:
         except Denied as denied:
             await self.refused(share, link, comer, denied)
             raise
+
+    async def current(self, token: str) -> tuple[Share, Link]:
+        """Denied: `bad_credential`, `link_replaced`."""
+        share, link, current = await self.authenticator.by_link(token)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        return share, link
+
+    async def still(self, token: str, comer: Comer, visit: Visit) -> Link:
+        """The link as it is now, for who is about to come in by it with what they proved. Proving took a while, and who
+        has many browsers wait for their turn makes it take longer: what the owner changed meanwhile counts.
+
+        Raises Denied: why it ended, from where or when it does not open, what it asks for.
+        """
+        share, link = await self.current(token)
+        self.authenticator.check_standing(share, link)
+        self.check_open(link, comer)
+        for need in missing(link, visit):
+            raise Denied(NEEDED[need], "meanwhile")
+        return link
 
     def check_open(self, link: Link, comer: Comer) -> None:
         """Whether the link opens from there, and by now. Denied: `outside_networks`, `not_yet`."""

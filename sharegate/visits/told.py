@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from sharegate.errors import Denied, Reason
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.authenticate import check_link, check_share
 from sharegate.shares.conditions import Need
-from sharegate.shares.model import Link, LinkKind, RootKind, Share
-
-RECORDED = (
-    "when you come and go",
-    "which files you open",
-)
-ACCOUNT = "the account that you sign in with"
-ADDRESS = "the e-mail address that you show to be yours"
+from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share
 
 
-def recorded(*, full_addresses: bool) -> list[str]:
-    """What is recorded of a visitor, in words."""
-    address = "your network address" if full_addresses else "your network address (shortened)"
-    return [*RECORDED, f"{address} and your browser"]
+def recorded(language: Language, needs: tuple[Need, ...], *, full_addresses: bool) -> list[str]:
+    """What is recorded of a visitor, in words, and of what they have to show."""
+    network = "whole_network" if full_addresses else "network"
+    shown = [need.value for need in needs if need in (Need.ACCOUNT, Need.EMAIL)]
+    named = ("coming", "files", network, *shown)
+    return [language.say(f"recorded.{name}") for name in named]
+
+
+def role(language: Language, role: Role, sentence: str) -> str:
+    """What a role may do, in words; where the owner's policy has words of its own for it (`sentence`), in those."""
+    key = f"role.{role.value}"
+    return language.say(key) if sentence == ENGLISH.say(key) else sentence
 
 
 def whole(share: Share, link: Link, *, hidden: bool) -> dict[str, object]:
@@ -41,12 +43,6 @@ def whole(share: Share, link: Link, *, hidden: bool) -> dict[str, object]:
     }
 
 
-def proofs(needs: tuple[Need, ...]) -> list[str]:
-    """What of that is recorded that somebody has to show."""
-    words = {Need.ACCOUNT: ACCOUNT, Need.EMAIL: ADDRESS}
-    return [words[need] for need in needs if need in words]
-
-
 def outside(share: Share) -> dict[str, object]:
     """Who shares, and that it does not open from here: nothing else, and not from where it does."""
     return {
@@ -65,6 +61,7 @@ def outside(share: Share) -> dict[str, object]:
         "ended_by": "",
         "ended_at": 0.0,
         "ended_why": "",
+        "time": "",
         "ask_name": False,
         "shared_origin": False,
         "recorded": [],

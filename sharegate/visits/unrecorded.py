@@ -14,6 +14,7 @@ log = logging.getLogger("sharegate.visits")
 
 # Why a visit ends at once whose token stopped to count while it was opened.
 KEY_REFUSED = "its link's signing key was refused"
+REPLACED = "its link was replaced"
 T = TypeVar("T")
 Back = Callable[[], Awaitable[object]]
 

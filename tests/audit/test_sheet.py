@@ -21,8 +21,23 @@ def test_later_pages_have_no_header() -> None:
     assert list(sheet.lines(("a",), [("x",)], header=False)) == ["x\r\n"]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＠x"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＠x", " =1", "\u00a0=1"]
+)
 def test_attack_a_text_that_a_spreadsheet_runs(text: str) -> None:
     """It has an apostrophe in front; numbers are left alone."""
     rows = csv.reader(io.StringIO("".join(sheet.lines(("a", "b"), [(text, -1)])), newline=""))
-    assert list(rows)[1] == ["'" + text, "-1"]
+    (cell, number) = list(rows)[1]
+    assert (cell[0], cell.replace("'", ""), number) == ("'", text, "-1")
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("formula", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "＝1", " =1", '"=1"'])
+def test_attack_a_formula_behind_what_another_country_takes_for_a_separator(separator: str, formula: str) -> None:
+    """Where the comma stands in numbers, spreadsheets read cells between semicolons, others between tabs: no cell of
+    theirs is a formula either."""
+    written = "".join(sheet.lines(("a", "b"), [(1, f"x{separator}{formula}{separator}y"), ("Mozilla; Linux", 2)]))
+    for row in csv.reader(io.StringIO(written, newline=""), delimiter=separator):
+        for cell in row:
+            assert not cell.strip(' "').startswith(("=", "+", "-", "@", "＝")), row
+    assert "Mozilla; Linux" in written

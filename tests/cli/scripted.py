@@ -183,6 +183,7 @@ class ScriptedGate:
         self.say("GET visits", {"visits": []})
         self.say("GET knocks", {"knocks": []})
         self.say("GET asks", {"asks": []})
+        self.say("GET times", {"times": []})
         self.say("GET alarms", {"alarms": []})
 
     def say(self, call: str, answer: Json, status: int = 200) -> None:

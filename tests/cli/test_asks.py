@@ -179,3 +179,59 @@ def test_the_live_screen_cuts_no_line() -> None:
     on = board(views.ask(source="x = '" + "a" * 200 + "'; os.system('evil')"))
     text = "".join(line.plain[2:] for line in draw(on, keys(Screen(), on, "h")[0], 90, 24) if line.plain[1:2] in " ↪")
     assert "'; os.system('evil')" in text
+
+
+def time(label: str = "t7bn", **more: object) -> dict[str, object]:
+    return {
+        "id": f"{label}xxxxxx",
+        "label": label,
+        "share": "k7f2xxxxxx",
+        "share_name": "Week 3",
+        "name": "Ann",
+        "link_label": "k7f2.a",
+        "link_name": "Ann",
+        "visit": "v",
+        "visit_label": "k7f2.a1",
+        "badge": "Ann · her link",
+        "expires": views.NOW,
+        "whole_share": True,
+        "links": 3,
+        "since": views.NOW - 60,
+        "state": "waiting",
+        **more,
+    }
+
+
+def test_asks_for_more_time_are_listed_and_shown(scripted: ScriptedGate) -> None:
+    """With who and for what; one by its id, with how many links get the new end."""
+    scripted.say("GET times", {"times": [time(), time("t8cc", badge="", link_label="k7f2.b")]})
+    listed = run("asks")
+    assert listed.code == 0 and "more time for Week 3" in listed.out and "somebody with k7f2.b" in listed.out
+    assert "sharegate grant ID" in listed.err
+    shown = run("asks", "t7bn")
+    assert "Ann · her link asks for more time for Week 3" in shown.out and "3 links" in shown.out
+    assert run("asks", "t7bn", "--json").document["time"]["label"] == "t7bn"
+    assert len(run("asks", "--json").document["times"]) == 2
+
+
+def test_more_time_is_given(scripted: ScriptedGate) -> None:
+    """Until a moment; what the rules do not permit is told."""
+    scripted.say("GET times", {"times": [time(), time("t8cc")]})
+    scripted.say("POST times/t7bnxxxxxx/grant", {"time": time(state="granted"), "until": views.NOW + 604800})
+    ran = run("grant", "t7bn", "--expires", "7d")
+    assert ran.code == 0 and "Ann · her link has until" in ran.out and "all 3 links" in ran.err
+    (sent,) = scripted.sent("POST times/t7bnxxxxxx/grant")
+    assert set(sent) == {"expires"}
+    scripted.say("POST times/t7bnxxxxxx/grant", views.error("expires_too_late", "shares may last 90 days"), 403)
+    assert run("grant", "t7bn").code == 3
+    assert run("grant", "nobody").code == 4 and run("grant", "t").code == 2
+
+
+def test_more_time_is_not_given(scripted: ScriptedGate) -> None:
+    """`answer ID declined`; a cell's answer is none."""
+    scripted.say("GET times", {"times": [time()]})
+    scripted.say("POST times/t7bnxxxxxx/refuse", {"time": time(state="refused"), "until": 0})
+    ran = run("answer", "t7bn", "declined")
+    assert ran.code == 0 and "no more time" in ran.out
+    assert run("answer", "t7bn", "ran").code == 2
+    assert len(scripted.sent("POST times/t7bnxxxxxx/refuse")) == 1

@@ -370,7 +370,8 @@ def test_audit_show_filters_and_prints(scripted: ScriptedGate) -> None:
         },
     )
     ran = run(
-        "audit", "show", "--share", "k7f2", "--path", "lectures", "--reason", "outside_root", "--since", "2026-11-20"
+        *("audit", "show", "--share", "k7f2", "--path", "lectures", "--reason", "outside_root"),
+        *("--since", "2026-11-20", "--person", "Ann Ü"),
     )
     assert ran.code == 0, ran.err
     _, first, second = ran.out.splitlines()
@@ -379,6 +380,7 @@ def test_audit_show_filters_and_prints(scripted: ScriptedGate) -> None:
     query = next(query for call, query, _ in scripted.calls if call == "GET /api/v1/audit")
     assert query == {
         "share": "s1",
+        "person": "Ann Ü",
         "path": "lectures",
         "reason": "outside_root",
         "since": "1795129200.0",

@@ -24,6 +24,7 @@ from sharegate.client import (
     NotAllowed,
     Notebook,
     NotFound,
+    NotSent,
     ShareError,
     Unreachable,
     join,
@@ -61,6 +62,11 @@ class ScriptedGate:
     asked: list[str] = field(default_factory=list)
     credentials: set[str] = field(default_factory=set)
     heard: asyncio.Event = field(default_factory=asyncio.Event)
+    # A slow gate: it reads nothing while this is not set.
+    reads: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.reads.set()
 
     def sources(self) -> list[str]:
         return [str(cell["source"]) for cell in self.doc.get("cells", type=Array)]
@@ -100,6 +106,7 @@ class ScriptedGate:
         doc = self.doc
         await socket.send_bytes(create_sync_message(doc))
         async for message in socket:
+            await self.reads.wait()
             if message.data[0] == 0:
                 reply = handle_sync_message(message.data[1:], doc)
                 if reply is not None:
@@ -269,6 +276,128 @@ async def test_a_save_without_an_answer_is_an_error_after_its_time(gate: Scripte
         gate.save = "success"
         await gate.close(1012)
         await saving
+
+
+async def test_closing_waits_for_a_slow_gate(gate: ScriptedGate) -> None:
+    """What was written until then is with the gate when `join` is left, however much it was and however late it is
+    read."""
+    wanted = [f"line {number}\n" * 500 for number in range(60)]
+    async with opened(gate) as notebook:
+        notebook.cells[1].delete()
+        gate.reads.clear()
+        for source in wanted:
+            notebook.append(source)
+        notebook.cells[0].source = "last"
+        later = read_later(gate)
+    assert gate.sources() == ["last", *wanted]
+    await later
+
+
+def read_later(gate: ScriptedGate) -> asyncio.Task[None]:
+    """The gate reads on when others have had many turns."""
+
+    async def on() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        gate.reads.set()
+
+    return asyncio.create_task(on())
+
+
+async def test_closing_says_what_was_not_sent(gate: ScriptedGate) -> None:
+    """After its time, with the cells that it is about and not those which the gate has; all is closed then."""
+    async with join(f"{gate.url}/join#{TOKEN}", patience=0) as share:
+        notebook = await share.notebook("nb.ipynb")
+        notebook.cells[0].source = "known"
+        await notebook.save()
+        gate.reads.clear()
+        notebook.cells[1].source = "unknown"
+        added = notebook.append("unknown too")
+        with pytest.raises(NotSent) as told:
+            await share.close(within=0.1)
+        assert told.value.cells == ("c1", added.id) and told.value.reason == "not_sent"
+        assert "c1" in str(told.value) and "c0" not in str(told.value) and TOKEN not in str(told.value)
+        with pytest.raises(ShareError) as closed:
+            _ = notebook.cells
+        assert closed.value.reason == "closed"
+        gate.reads.set()
+        await share.close(within=0)
+
+
+async def test_closing_waits_for_a_gate_that_comes_back(gate: ScriptedGate) -> None:
+    """What was written while the connection was away is sent when it is there again."""
+    async with opened(gate) as notebook:
+        gate.handshakes = [503]
+        await gate.close(1012)
+        notebook.cells[0].source = "written meanwhile"
+    assert gate.sources() == ["written meanwhile", "b"]
+
+
+async def test_closing_what_ended_says_what_the_gate_may_not_have(gate: ScriptedGate) -> None:
+    """The reason why it ended comes along. Who closes without having written hears of nothing."""
+    for written in (True, False):
+        gate.reads.set()
+        async with join(f"{gate.url}/join#{TOKEN}", patience=0) as share:
+            notebook = await share.notebook("nb.ipynb")
+            gate.reads.clear()
+            if written:
+                notebook.cells[0].source = "late"
+            await gate.close(4403, "link_revoked")
+            assert isinstance(await ended(notebook), Ended)
+            if written:
+                with pytest.raises(NotSent) as told:
+                    await share.close()
+                assert told.value.cells == ("c0",) and isinstance(told.value.__cause__, Ended)
+
+
+async def test_a_refusal_that_nobody_heard_of_is_told_at_the_end(gate: ScriptedGate) -> None:
+    """Who writes and leaves learns that the gate took it back."""
+
+    async def writing() -> None:
+        async with opened(gate) as notebook:
+            notebook.cells[0].source = "no"
+            await gate.until(["no", "b"])
+            gate.doc = document("a", "b")
+            version = notebook._room.version
+            await gate.close(1003, json.dumps({"reason": "unknown_session", "code": "update_refused"}))
+            async with notebook._room.changes:
+                await notebook._room.changes.wait_for(lambda: notebook._room.version != version)
+
+    with pytest.raises(EditRefused):
+        await writing()
+
+
+async def test_what_went_wrong_inside_is_what_is_told(gate: ScriptedGate) -> None:
+    """An error of the program's own is not hidden by one of closing, and a cancelled program does not wait."""
+
+    async def failing() -> None:
+        async with opened(gate) as notebook:
+            notebook.cells[0].source = "late"
+            gate.reads.clear()
+            late.append(read_later(gate))
+            raise ZeroDivisionError
+
+    late: list[asyncio.Task[None]] = []
+    with pytest.raises(ZeroDivisionError):
+        await failing()
+    await asyncio.gather(*late)
+    assert gate.sources() == ["late", "b"]
+    never = asyncio.Event()
+    began = asyncio.Event()
+
+    async def program() -> None:
+        async with opened(gate) as notebook:
+            gate.reads.clear()
+            notebook.cells[0].source = "never"
+            began.set()
+            await never.wait()
+
+    running = asyncio.create_task(program())
+    await began.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 8)
+    gate.reads.set()
 
 
 async def test_a_viewer_neither_writes_nor_saves(gate: ScriptedGate) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 
 import pytest
@@ -15,6 +17,7 @@ from tests.dashboard.conftest import Office
 from tests.dashboard.pages.conftest import Scene
 from tests.dashboard.pages.reading import reading
 from tests.dashboard.test_alarms import DETAIL, happen
+from tests.stores.records import a_share
 
 SHARE = "k7f2k7f2k7"
 
@@ -54,7 +57,7 @@ async def test_attack_somebody_who_is_no_admin_calls_what_their_pages_call(offic
         headers = {"Origin": reader.url, "X-CSRF-Token": reader.csrf}
         for route in office.running.api.routes:
             if route.who is Who.ADMIN:
-                path = f"/api/v1/{route.path.replace('{id}', share).replace('{verb:revoke}', 'revoke')}"
+                path = next(route.addresses())[0].replace("{id}", share)
                 body = {"shares": [share]} if route.method == "POST" else None
                 async with reader.http.request(route.method, path, json=body, headers=headers) as answer:
                     assert answer.status == 403 and "not_admin" in await answer.text(), route
@@ -117,6 +120,44 @@ async def test_attack_another_owner_listens(office: Office) -> None:
         session = Session("s", viewer, "csrf")
         assert await api.tells(session.asker, share) is hears
         assert await api.tells(session.asker, "")
+        assert await api.tells(session.asker, "", "report") is session.asker.for_all
+
+
+async def test_attack_another_owner_listens_for_what_is_stored(office: Office, scene: Scene) -> None:
+    """Each record that is written is told of by its kind and id: theirs to an owner, all to an admin."""
+    otto = Signed(office, viewer=Viewer("Otto", owner="Otto"))
+    ada = Signed(office, viewer=Viewer("Ada", admin=True))
+    heard: list[set[str]] = []
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = []
+        for who in (otto, ada):
+            await who.enter()
+            stack.push_async_callback(who.close)
+            sockets.append(await stack.enter_async_context(who.http.ws_connect("/live", headers=who.headers())))
+            assert (await sockets[-1].receive_json())["kind"] == "hello"
+        made = await office.share(**{"for": ["Ann"]})
+        olgas = {made["share"]["id"], made["links"][0]["id"]}
+        olgas |= {await scene.visit(made, "Ann"), await scene.knock(made, "Eve")}
+        await office.call("POST", "tokens", {"name": "t", "capabilities": ["gate:read"], "expires": office.clock() + 9})
+        await scene.store.add_share(a_share("ottos45678", owner="Otto"), [])
+        for socket in sockets:
+            heard.append(set())
+            while "ottos45678" not in heard[-1]:
+                heard[-1].add((await asyncio.wait_for(socket.receive_json(), 10))["id"])
+    assert heard[0] - {""} == {"ottos45678"}
+    assert olgas - heard[1] <= {made["links"][0]["id"]}
+
+
+async def test_attack_another_owner_makes_something_in_the_name_of_the_gates_owner(office: Office) -> None:
+    """A server that they add would be theirs to answer for, and Olga's to share from."""
+    before = await office.everything()
+    for viewer in (Viewer("Otto", owner="Otto"), Viewer("Nemo")):
+        otto = Signed(office, viewer=viewer)
+        await otto.enter()
+        status, said = await otto.ask("POST", "/api/v1/servers", {"url": "http://192.0.2.7:8888/", "token": "t"})
+        await otto.close()
+        assert (status, said["code"]) == (403, "not_admin")
+    assert await office.everything() == before
 
 
 async def test_admins_see_every_page(office: Office) -> None:

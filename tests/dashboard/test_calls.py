@@ -247,7 +247,8 @@ async def test_who_creates_with_a_key_creates_once(office: Office, program: Prog
 
 async def test_attack_a_server_here_is_added_without_its_folder(office: Office, page: Signed) -> None:
     """Without its folder nothing would be looked at on the disk: links out of a share, keys inside it."""
-    for url in ("http://127.0.0.1:8888/", "http://localhost:8888/", "http://[::1]:8888/"):
+    here = ("127.0.0.1", "127.9.9.9", "localhost", "a.localhost", "[::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]")
+    for url in (f"http://{host}:8888/" for host in here):
         status, said = await page.ask("POST", "/api/v1/servers", {"url": url})
         assert (status, said["code"], said["field"]) == (403, "server_here", "url")
     assert len((await office.call("GET", "servers"))["servers"]) == 1

@@ -83,6 +83,9 @@ async def test_each_filter_narrows(office: Office) -> None:
         ({"action": "link.joined"}, 1),
         ({"share": share, "outcome": "denied"}, 1),
         ({"reason": "outside_root", "visit": "va"}, 0),
+        ({"person": " ANN"}, 2),  # of their link, and of themselves
+        ({"person": "ann", "share": share, "action": "link.joined"}, 1),
+        ({"person": "Nobody"}, 0),
         ({"share": share, "since": str(begun + 1)}, 3),
         ({"share": share, "until": str(begun + 1), "action": "link.joined"}, 1),
     ):
@@ -114,6 +117,7 @@ async def test_a_search_that_fits_nothing_says_how_far_it_came(office: Office, m
         ({"action": "link.joind"}, "action"),
         ({"outcome": "Denied"}, "outcome"),
         ({"since": "yesterday"}, "since"),
+        ({"person": " \u200b"}, "person"),
         ({"cursor": "x"}, "cursor"),
         ({"cursor": "A" * 5000}, "cursor"),
     ],

@@ -133,6 +133,7 @@ PERSON = {
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
+    *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
     *("POST audit/retention", "POST audit/erase", "GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}"),
 }
 SIGNED_IN = {"GET me", "GET openapi.json"}
@@ -170,11 +171,12 @@ ADMIN = {
     *("GET keys", "POST keys/rotate", "GET store/check", "POST store/check", "POST store/copies", "GET store/work"),
     *("POST store/backup", "POST store/restored", "POST logins", "GET config", "GET health", "POST mail/test"),
     *("GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}", "GET search", "GET search/export"),
+    *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
 }
 OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
-        *("GET alarms", "GET servers", "GET proofs", "POST snapshots"),
+        *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
     },
     Of.WHOLE: {
         *("GET audit", "GET audit/lanes", "GET audit/passed-on", "GET audit/passed-on/export", "GET audit/export"),
@@ -193,6 +195,7 @@ OF = {
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},
     Of.KNOCK: {"POST knocks/{id}/{verb:admit}", "POST knocks/{id}/{verb:refuse}"},
     Of.ASK: {"POST asks/{id}/{verb:ran|decline}"},
+    Of.TIME: {"POST times/{id}/{verb:grant}", "POST times/{id}/{verb:refuse}"},
     Of.ALARM: {"POST alarms/{id}/{verb:dismiss}"},
     Of.SERVER: {"DELETE servers/{id}", "GET servers/{id}/browse", "GET servers/{id}/reach"},
     Of.PROOF: {"GET proofs/{id}", "POST proofs/{id}/stop"},

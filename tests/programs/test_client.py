@@ -95,6 +95,20 @@ async def test_a_notebook_is_edited_live_with_others(editor: Program, notebook: 
     assert not {"document.corrected", "document.refused"} & {event["action"] for event in events}
 
 
+async def test_what_was_written_is_with_the_others_when_it_is_closed(editor: Program, notebook: Path) -> None:
+    """Without a save: who comes afterwards sees it at once, however much it was."""
+    async with join(link(editor)) as share, join(link(editor)) as other:
+        seen = await other.notebook(notebook.name)
+        live = await share.notebook(notebook.name)
+        for number in range(40):
+            live.append(f"x = {number}\n" * 200)
+        await live.close()
+        async with join(link(editor)) as third:
+            sources_now = [cell.source for cell in (await third.notebook(notebook.name)).cells]
+        assert sources_now[-1] == "x = 39\n" * 200 and len(sources_now) == 43
+        await until(lambda: len(seen.cells) == 43)
+
+
 async def test_a_viewers_notebook_follows(viewer: Program, editor: Program, notebook: Path) -> None:
     """And says at once that it does not edit."""
     async with join(link(viewer)) as reading, join(link(editor)) as writing:

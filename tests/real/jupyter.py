@@ -121,9 +121,10 @@ def running_jupyter(
     collaboration: bool = True,
     lab: bool = True,
     certificate: Pair | None = None,
+    ip: str = "127.0.0.1",
 ) -> Iterator[JupyterServer]:
     """Start a server whose HOME, configuration and data lie under `home`; its root is `home/root`. Stops it by pid.
-    With a certificate it speaks https."""
+    With a certificate it speaks https. `ip` is the address at which it listens."""
     root = home / "root"
     root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -144,7 +145,7 @@ def running_jupyter(
         "jupyterlab" if lab else "jupyter_server",
         "--no-browser",
         "--allow-root",
-        "--ip=127.0.0.1",
+        f"--ip={ip}",
         f"--port={port}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.base_url={base_url}",
@@ -165,7 +166,7 @@ def running_jupyter(
     with log.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, cwd=root, start_new_session=True)
     scheme = "https" if certificate is not None else "http"
-    server = JupyterServer(f"{scheme}://127.0.0.1:{port}{base_url}", token, root, port, process, log, certificate)
+    server = JupyterServer(f"{scheme}://{ip}:{port}{base_url}", token, root, port, process, log, certificate)
     try:
         for _ in range(600):
             if process.poll() is not None:

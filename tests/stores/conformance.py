@@ -20,7 +20,8 @@ from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import KnockState, Role, RootIdentity, RulesInForce, VisitKind
-from sharegate.stores.retention import Pruned
+from sharegate.shares.more_time import TimeState
+from sharegate.stores.retention import DAY, Pruned
 from sharegate.upstream.interfaces import UpstreamStore
 from tests.conftest import Clock
 from tests.stores.records import (
@@ -31,7 +32,9 @@ from tests.stores.records import (
     a_knock,
     a_link,
     a_mail_code,
+    a_report,
     a_share,
+    a_time_ask,
     a_token,
     a_visit,
     an_upstream,
@@ -116,6 +119,90 @@ class ShareContract:
         assert await again.api_tokens() == [revoked, a_token("t2")]
         assert await again.api_token("t9") is None
         assert {change.kind for change in told} == {"token"}
+
+    async def test_reports_are_kept_closed_and_limited(self, store: Store, reopened: Reopen) -> None:
+        """The same one twice is one; so many may be open of a share, and of all; closing makes room."""
+        told: list[Change] = []
+        store.subscribe(told.append)
+        assert await store.add_report(a_report(), per_share=2, overall=9)
+        assert not await store.add_report(a_report("r2"), per_share=2, overall=9)
+        assert await store.add_report(a_report("r3", text="another", created=START + 1), per_share=2, overall=9)
+        for limits in ({"per_share": 2, "overall": 9}, {"per_share": 9, "overall": 2}):
+            with pytest.raises(Denied) as caught:
+                await store.add_report(a_report("r4", text="a third"), **limits)
+            assert caught.value.reason is Reason.REPORT_LIMIT
+        closed = await store.change_report("r1", was={"closed": None}, closed=START + 5, note="seen")
+        assert closed == a_report(closed=START + 5, note="seen")
+        with pytest.raises(ValueError):
+            await store.change_report("r1", was={"closed": None}, closed=START + 6)
+        with pytest.raises(NotFound):
+            await store.change_report("r9", closed=START)
+        with pytest.raises(NotFound):
+            await store.add_report(a_report("r5", share="s9"), per_share=2, overall=9)
+        assert await store.add_report(a_report("r6", created=START + 2), per_share=2, overall=9)
+        again = await reopened()
+        assert [one.id for one in await again.reports()] == ["r1", "r3", "r6"]
+        assert [one.id for one in await again.reports(share="s1", open_only=True)] == ["r3", "r6"]
+        assert await again.reports(share="s2") == []
+        assert (await again.report("r1"), await again.report("r9")) == (closed, None)
+        assert {change.kind for change in told} == {"report"}
+
+    async def test_asks_for_more_time_wait_once_for_each_browser(self, store: Store, reopened: Reopen) -> None:
+        """One waits for a browser and a link; so many for a link. Decided once, it may be asked anew."""
+        told: list[Change] = []
+        store.subscribe(told.append)
+        asked_at_once = [store.add_time_ask(a_time_ask(f"a{n}"), limit=2) for n in range(4)]
+        done = await asyncio.gather(*asked_at_once, return_exceptions=True)
+        assert done.count(None) == 1 and sum(isinstance(error, ValueError) for error in done) == 3
+        (first,) = await store.time_asks()
+        await store.add_time_ask(a_time_ask("b1", browser_hash="b2", created=START + 1), limit=2)
+        with pytest.raises(Denied) as caught:
+            await store.add_time_ask(a_time_ask("b2", browser_hash="b3"), limit=2)
+        assert caught.value.reason is Reason.JOIN_LIMIT
+        with pytest.raises(NotFound):
+            await store.add_time_ask(a_time_ask("b4", link="l9"), limit=2)
+        with pytest.raises(ValueError):
+            await store.add_time_ask(a_time_ask("b5", browser_hash="b5", state=TimeState.GRANTED), limit=9)
+        granted = await store.change_time_ask(
+            first.id, was={"state": TimeState.WAITING}, state=TimeState.GRANTED, decided=START + 9, until=LATER
+        )
+        with pytest.raises(ValueError):
+            await store.change_time_ask(first.id, was={"state": TimeState.WAITING}, state=TimeState.REFUSED)
+        await store.add_time_ask(a_time_ask("b6", created=START + 10), limit=2)
+        again = await reopened()
+        assert [one.id for one in await again.time_asks(share="s1")] == ["b1", "b6"]
+        assert [one.id for one in await again.time_asks(link="l1", waiting_only=False)] == [first.id, "b1", "b6"]
+        assert await again.time_asks(share="s2", waiting_only=False) == []
+        assert (await again.time_ask(first.id), await again.time_ask("x")) == (granted, None)
+        assert {change.kind for change in told} == {"time"}
+
+    async def test_what_visitors_said_is_forgotten_with_them(self, store: Store) -> None:
+        """By their visit or their link: words, names, where from, and by which browser; others' stay."""
+        await store.add_report(a_report(), per_share=9, overall=9)
+        await store.add_report(a_report("r2", visit="", link="l2", name=""), per_share=9, overall=9)
+        await store.add_report(a_report("r3", visit="v3", link="l3"), per_share=9, overall=9)
+        await store.add_time_ask(a_time_ask(), limit=9)
+        await store.add_time_ask(a_time_ask("a2", visit="v2", browser_hash="b2"), limit=9)
+        await store.forget(visits=["v1"], links=["l2"], knocks=[])
+        assert await store.report("r1") == a_report(name="", address="", text="")
+        assert await store.report("r2") == a_report("r2", visit="", link="l2", name="", address="", text="")
+        assert await store.report("r3") == a_report("r3", visit="v3", link="l3")
+        assert await store.time_ask("a1") == a_time_ask(browser_hash="", state=TimeState.GONE)
+        assert await store.time_ask("a2") == a_time_ask("a2", visit="v2", browser_hash="b2")
+
+    async def test_what_visitors_said_goes_after_a_while(self, store: Store) -> None:
+        """A closed report 90 days after it was closed; of an open one the address; an ask after 30 days."""
+        await store.add_report(a_report(), per_share=9, overall=9)
+        await store.add_report(a_report("r2", text="more"), per_share=9, overall=9)
+        await store.add_time_ask(a_time_ask(), limit=9)
+        await store.change_report("r1", closed=START + DAY)
+        await store.prune(START + 30 * DAY - 1)
+        assert await store.time_ask("a1") is not None
+        await store.prune(START + 91 * DAY - 1)
+        assert await store.time_ask("a1") is None and await store.report("r1") is not None
+        assert await store.report("r2") == a_report("r2", text="more", address="")
+        await store.prune(START + 91 * DAY)
+        assert await store.report("r1") is None and await store.report("r2") is not None
 
     async def test_what_is_asked_once_is_kept_once(self, store: Store, reopened: Reopen) -> None:
         """Until it is old; then it may be asked anew. What was not done after all may be asked at once."""
@@ -819,6 +906,7 @@ class AuditContract:
         "share": lambda i: f"s{i % 3 or ''}",
         "link": lambda i: f"l{i % 4}",
         "visit": lambda i: f"v{i % 5}" if i % 2 else "",
+        "name": lambda i: ["Ann", "  ANN ", "\u00c4nn", "", "a'; DROP TABLE trail; --"][i % 5],
         "path": lambda i: ["a", "a/b", "ab", "a%", "", "a/c"][i % 6],
         "reason": lambda i: "no_rule" if i % 7 == 1 else "",
         "outcome": lambda i: Outcome.DENIED if i % 7 == 1 else Outcome.ALLOWED,
@@ -846,6 +934,11 @@ class AuditContract:
             {"share": "s2", "path": "a/b"},
             {"writer": "b", "share": "s1"},
             {"visit": "nobody"},
+            {"person": "ann"},
+            {"person": "\u00e4nn", "share": "s1", "since": START + 1},
+            {"person": "ann", "action": "link.joined"},
+            {"person": "ann", "visit": "v1", "outcome": "allowed"},
+            {"person": "a'; drop table trail; --", "path": "a"},
         ],
         ids=str,
     )
@@ -902,6 +995,41 @@ class AuditContract:
         for mark in (Mark(writer="gate", seq=4), Mark(writer="nobody", seq=1)):
             with pytest.raises(NotFound):
                 await store.page(Query(limit=1), mark)
+
+    async def test_a_person_over_all_shares(self, store: Store, reopened: Reopen) -> None:
+        """Whatever case and width the name was typed in; other names that begin so are other people."""
+        names = ["\u00d6zg\u00fcr", "\u00f6ZG\u00dcR", "\uff21\uff4e\uff4e", "Ann", "Anne", ""]
+        await store.append(self.chain(12, share=lambda i: f"s{i}", name=lambda i: names[i % 6]))
+        for _ in range(2):
+            for person, seqs in (("\u00f6zg\u00fcr", [1, 2, 7, 8]), ("ann", [3, 4, 9, 10]), ("anne", [5, 11])):
+                assert [one.seq for one in await store.read(Query(person=person))] == seqs
+                page = await store.page(Query(person=person, limit=20, newest_first=True))
+                assert [one.seq for one in page.events] == seqs[::-1] and page.after is None
+                assert [opened(one).name for one in page.events] == [names[(seq - 1) % 6] for seq in seqs[::-1]]
+            assert (await store.page(Query(person="nobody", limit=5))).events == []
+            store = await reopened()
+
+    async def test_attack_whoever_is_forgotten_is_found_by_name(self, store: Store, reopened: Reopen) -> None:
+        """What was erased fits no name any more, by page or in one piece, whichever way it was erased."""
+        await store.append(self.chain(8, visit=lambda i: f"v{i % 2}"))
+        assert await store.erase_events("gate", [1, 2, 3]) == 3
+        assert await store.erase(Query(person="ann", until=START + 5)) == 2
+        for _ in range(2):
+            assert [one.seq for one in await store.read(Query(person="ann"))] == [6, 7, 8]
+            page = await store.page(Query(person="ann", limit=9))
+            assert [one.seq for one in page.events] == [6, 7, 8]
+            store = await reopened()
+        assert await store.erase(Query(person="ann")) == 3
+        assert (await store.page(Query(person="ann", limit=9))).events == []
+        assert (await verify_store(store)).intact
+
+    async def test_names_that_an_older_version_wrote(self, store: Store) -> None:
+        """Beside those no spelling was kept by which they are found: they are found, and verify."""
+        older = [msgspec.structs.replace(one, personal=one.personal.replace(b',"ann"]', b"]")) for one in self.chain(3)]
+        assert all(b'"Ann"]' in one.personal for one in older)
+        await store.append(older)
+        assert [one.seq for one in (await store.page(Query(person="ann", limit=9))).events] == [1, 2, 3]
+        assert (await verify_store(store)).intact
 
     async def test_what_identifies_people_is_counted(self, store: Store) -> None:
         """How many entries hold it, since when, and how many are older than each moment; what was blanked does not."""

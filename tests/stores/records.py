@@ -6,6 +6,8 @@ from typing import Any
 
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, Share, Visit, VisitKind
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Concern, Report
 from sharegate.upstream.model import Credential, Upstream
 
 START = 1_800_000_000.0
@@ -45,6 +47,16 @@ def a_token(id: str = "t1", **fields: Any) -> ApiToken:
 
 def asked(id: str = "q1", **fields: Any) -> AskedOnce:
     return AskedOnce(**{"id": id, "who": "token:t1", "digest": "d", "at": START} | fields)
+
+
+def a_report(id: str = "r1", **fields: Any) -> Report:
+    of = {"id": id, "share": "s1", "link": "l1", "visit": "v1", "concern": Concern.PHISHING, "text": "odd"}
+    return Report(**of | {"name": "Ann", "address": "192.0.2.0", "created": START} | fields)
+
+
+def a_time_ask(id: str = "a1", **fields: Any) -> TimeAsk:
+    of = {"id": id, "share": "s1", "link": "l1", "visit": "v1", "browser_hash": "b1", "created": START}
+    return TimeAsk(**of | fields)
 
 
 def a_mail_code(id: str = "m1", **fields: Any) -> MailCode:

@@ -15,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from sharegate import messages
 from sharegate.errors import MEANINGS, Reason
+from sharegate.language.catalogue import ANY
 from sharegate.visits import pages
 
 ARGUMENTS = [
@@ -44,6 +45,7 @@ def about(**changes: Any) -> dict[str, Any]:
         "ended_by": "",
         "ended_at": 0,
         "ended_why": "",
+        "time": "",
         "ask_name": False,
         "shared_origin": False,
         "recorded": ["when you come and go", "which files you open", "your network, shortened, and browser"],
@@ -69,18 +71,19 @@ class ScriptedGate:
         return [path for path, _ in self.posts]
 
     async def page(self, request: web.Request) -> web.StreamResponse:
+        language = ANY.of(messages.Headers(request.headers.items()))
         if request.path == "/join":
-            return _send(pages.join_page(self.share_hosts))
+            return _send(pages.join_page(self.share_hosts, language))
         if request.path.startswith("/join/static/"):
             found = pages.static_file(request.match_info["digest"], request.match_info["name"])
             return _send(found or pages.refusal(MEANINGS[Reason.NOT_FOUND], "r4nd0m", False))
         if request.path.endswith("/-/ended"):
-            return _send(pages.ended_page(self.ending))
+            return _send(pages.ended_page(self.ending, language))
         if request.path.startswith("/s/other"):
-            return _send(pages.address_page())
+            return _send(pages.address_page(language))
         if request.path.startswith("/refused/"):
             reason = Reason(request.path.rpartition("/")[2])
-            return _send(pages.refusal(MEANINGS[reason], "r4nd0m", True))
+            return _send(pages.refusal(MEANINGS[reason], "r4nd0m", True, None, language))
         return web.Response(text="<!doctype html><title>inside</title><h1>inside</h1>", content_type="text/html")
 
     async def post(self, request: web.Request) -> web.StreamResponse:
@@ -88,9 +91,12 @@ class ScriptedGate:
         self.origins.add(request.headers.get("Origin"))
         self.posts.append((request.path, await request.json()))
         if reason := self.refuse.pop(request.path, None):
-            return _send(pages.refusal(MEANINGS[reason], "r4nd0m", False, self.retry_after))
+            language = ANY.of(messages.Headers(request.headers.items()))
+            return _send(pages.refusal(MEANINGS[reason], "r4nd0m", False, self.retry_after, language))
         if request.path == "/join/about":
             return web.json_response(self.about)
+        if request.path.endswith("/time"):
+            return web.json_response({"state": "waiting"})
         if request.path == "/join/code":
             return web.json_response({"to": (await request.json())["email"] or "b…@berkeley.edu", "minutes": 10})
         if request.path == "/join/knock":

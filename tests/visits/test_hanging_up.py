@@ -15,8 +15,11 @@ from sharegate.messages import Headers, Request
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, KnockState
 from sharegate.visits.join import Door
+from sharegate.visits.more_time import MoreTime
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.programs import Programs, read_token
+from sharegate.visits.reporting import Reporting
+from sharegate.visits.site import Site
 from tests.conftest import Clock
 from tests.house import ADDRESSES, ANN, EVE, House, house
 
@@ -146,7 +149,18 @@ async def test_a_page_that_leaves_and_is_gone(home: House, hanging: Hanging, doo
     """A closed window does not wait for an answer."""
     _, ann = await inside(home, door)
     store = cast("ShareStore", hanging)
-    own = OwnAddresses(store, home.authenticator, door, home.notes, ADDRESSES, home.clock)
+    reporting = Reporting(store, home.notes, home.clock)
+    own = OwnAddresses(
+        store,
+        home.authenticator,
+        door,
+        home.notes,
+        ADDRESSES,
+        home.clock,
+        site=Site(ADDRESSES),
+        reporting=reporting,
+        more_time=MoreTime(store, home.notes, home.clock),
+    )
     await hanging.ask(own.answer(Request("POST", "/", Headers([]), ANN.address), ann, ("leave",)))
     await own.finished()
     assert home.notes.actions() == ["visit.left"]

@@ -570,3 +570,32 @@ async def test_attack_leaving_and_opening_again_does_not_fill_the_store(home: Ho
     assert await refused(door.open(home.token(link), "", ANN)) is Reason.JOIN_LIMIT
     home.clock.forward(86400)
     assert (await door.open(home.token(link), "", ANN)).visit.number == 4
+
+
+async def test_attack_a_second_device_of_somebody_who_knocked_has_no_better_badge(home: House) -> None:
+    """Whoever was let in by hand under the name of the link's person is not that person on another device."""
+    _, (link,) = await home.share()
+    await home.door.open(home.token(link), "", ANN)
+    for same_person, name in ((True, ""), (False, "Ann")):
+        eve = replace(EVE, address=f"203.0.113.{len(name)}")
+        waiting = await home.door.knock_by_link(home.token(link), name or "Eve", same_person, eve)
+        await home.knocks.admit(waiting.knock, None)
+        arrived = await home.door.knock_state(waiting.knock, replace(eve, browser=waiting.browser))
+        assert arrived.entry is not None
+        code, _ = await home.door.device_code(await grant_of(home, arrived.entry))
+        phone = await home.door.open_device(code, eve)
+        assert phone.visit.name == link.name
+        assert badge(link, arrived.entry.visit) == badge(link, phone.visit) == 'says "Ann"'
+
+
+async def test_attack_at_a_full_link_for_anyone_nobody_takes_anothers_name_or_names_who_passed_it_on(
+    home: House,
+) -> None:
+    """Whoever has such a link has it from anybody: the last one who came in by it is not who they say to be, and is
+    not shown as who gave it to them."""
+    _, (link,) = await home.share(NewLink(anyone=True, visits=1))
+    await home.door.open(home.token(link), "Bo", ANN)
+    await home.door.knock_by_link(home.token(link), "Eve", True, EVE)
+    (knock,) = await home.store.knocks()
+    assert (knock.name, knock.same_person, knock.came_from) == ("Eve", True, "")
+    assert home.notes.actions() == ["link.joined", "knock.made"]

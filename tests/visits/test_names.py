@@ -76,6 +76,13 @@ def test_a_knock_from_a_persons_visit_is_another_person() -> None:
     assert names.of(grant("v3", "Ann", kind=VisitKind.DEVICE, came_from="v2")) == "“Ann” (2)"
 
 
+def test_attack_a_device_of_somebody_who_knocked_comes_first() -> None:
+    """Its name is said, too, where the visit from which it came was not seen in a document."""
+    names = Names(Clock())
+    device = grant("v3", "Ann", kind=VisitKind.DEVICE, came_from="v2", admitted=True)
+    assert names.of(device) == "“Ann”"
+
+
 def test_a_typed_name_is_in_quotation_marks() -> None:
     """At an open link's door everybody types what they like."""
     names = Names(Clock())

@@ -37,8 +37,6 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
             raise
         field = "who" if refused.status != 400 else refused.error["field"]
         fault = {"field": field, **{name: refused.error[name] for name in ("message", "remedy")}}
-        if refused.status == 404 and not filters["share"]:
-            fault["remedy"] = "Whoever has left is found by name once their share is chosen"
     # What is all on one page has a more exact picture.
     picture = await lanes.asked(source, filters, asked) if older else None
     entries = _entries(events, {share["id"]: share for share in shares})
@@ -112,7 +110,8 @@ async def _people(source: Source, share: str) -> list[Json]:
 
 
 async def _who(source: Source, text: str, people: list[Json]) -> dict[str, str]:
-    """A person, by name or label, as the filter of one visit or one link. Raises NotShown, Invalid."""
+    """A person, by name or label, as the filter of one visit or one link; without a share, a name is that of people in
+    all of them. Raises NotShown, Invalid."""
     if not text:
         return {}
     wanted = text.casefold()
@@ -125,7 +124,14 @@ async def _who(source: Source, text: str, people: list[Json]) -> dict[str, str]:
     if same:
         labels = ", ".join(each["label"] for each in same[:8])
         raise Invalid("who", "stands for several visits", f"Name one of them: {labels}")
-    found = await source.get("resolve", ref=text)
+    try:
+        found = await source.get("resolve", ref=text)
+    except NotShown as refused:
+        if refused.status not in (400, 404):
+            raise
+        return {"person": text}
+    if text not in (found["id"], found["label"]):
+        return {"person": text}  # it was a name of something
     if found["kind"] not in ("visit", "link", "share"):
         raise Invalid("who", f"is a {found['kind']}", "Name a visitor or a link")
     return {found["kind"]: found["id"]}

@@ -17,6 +17,7 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     visits = (await source.get("visits", open="1"))["visits"]
     knocks = (await source.get("knocks"))["knocks"]
     asks = (await source.get("asks"))["asks"]
+    times = (await source.get("times"))["times"]
     names = {share["id"]: share["name"] for share in shares}
     people = [person(visit) | {"share_name": names.get(visit["share"], "")} for visit in visits]
     # A device of somebody is told with them.
@@ -27,9 +28,10 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     urls = {share["id"]: _server(gate, share["server"]) for share in shares}
     return {
         "gate": gate,
-        "headline": _headline(len(knocks), len(asks), len(here)),
+        "headline": _headline(len(knocks), len(asks), len(times), len(here)),
         "knocks": [knock | {"admits": at_most(knock["role"]), "lacking": _lacking(knock)} for knock in knocks],
         "asks": [ask | {"open": _open(urls.get(ask["share"], ""), ask["path"])} for ask in asks],
+        "times": [ask | {"offers": _offers(ask, source.now), "over": ask["expires"] <= source.now} for ask in times],
         "alarms": (await source.get("alarms"))["alarms"],
         "here_now": here,
         "away": sum(1 for visit in people if visit["kind"] != "device") - len(here),
@@ -38,17 +40,25 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     }
 
 
+def _offers(ask: Json, now: float) -> list[tuple[float, str]]:
+    """New ends that can be chosen with one click, counted from now or from the end that is still to come."""
+    begin = max(now, ask["expires"])
+    return [(begin + days * 86400, words) for days, words in ((1, "a day"), (7, "a week"), (30, "30 days"))]
+
+
 def _lacking(knock: Json) -> str:
     """What the link asks for that they have not shown, in words; they could not come in by it either."""
-    words = {"passphrase": "a passphrase", "email": "an e-mail address"}
+    words = {"passphrase": "a passphrase", "email": "an e-mail address", "account": "an account"}
     return " and ".join(words.get(need, need) for need in knock["lacks"])
 
 
-def _headline(knocks: int, asks: int, here: int) -> str:
+def _headline(knocks: int, asks: int, times: int, here: int) -> str:
     if knocks:
         return f"{count(knocks, 'person knocks', 'people knock')}."
     if asks:
         return f"{count(asks, 'hand is', 'hands are')} raised."
+    if times:
+        return f"{count(times, 'person asks', 'people ask')} for more time."
     if here:
         return f"{count(here, 'person is', 'people are')} here."
     return "All is quiet."

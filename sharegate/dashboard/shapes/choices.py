@@ -66,6 +66,7 @@ class Offered(Shape):
     own_extensions: bool
     runnable_files: bool
     mail: bool
+    accounts: str
 
 
 class Picture(Shape):

@@ -7,6 +7,8 @@ const ROLE_HINTS = { edit: "You can edit text, not run code" };
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
+const CLOCK = "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 6v4.200l2.800 1.800";
+const FLAG = "M5 17V4M5 4h9l-2 3 2 3H5";
 const DOOR = "M11.5 4H5v12h6.500M9 10h8M14 7l3 3-3 3";
 
 export function el(tag, attributes = {}, ...children) {
@@ -40,6 +42,8 @@ export function makeBanner(visit, { leave }) {
   const left = el("span", { class: "sg-left" });
   const status = el("span", { class: "sg-status", role: "status", "aria-live": "polite" });
   const news = el("span", { class: "sg-news", hidden: "" });
+  const more = button(`Ask ${visit.owner} for more time`, CLOCK, askForTime);
+  more.hidden = true;
   const bar = el(
     "div",
     { id: "sharegate", role: "region", "aria-label": `Shared by ${visit.owner}` },
@@ -51,7 +55,9 @@ export function makeBanner(visit, { leave }) {
     el("span", { class: "sg-gap" }),
     news,
     status,
+    more,
     button("Use on another device", DEVICE, () => showDevice(visit)),
+    button("Report this share", FLAG, () => askToReport(visit)),
     button("Leave", DOOR, () => askToLeave(visit, leave)),
   );
   keepKeys(bar);
@@ -65,12 +71,15 @@ export function makeBanner(visit, { leave }) {
   let pending = false;
   let typed = false;
   let again = false;
+  // How asking for more time stands (live.py).
+  let time = "may";
 
   function tick() {
     const rest = expires - (Date.now() / 1000 + skew);
     left.textContent = timeLeft(rest);
     left.title = `until ${moment(expires)}`;
     left.classList.toggle("sg-soon", rest < 600);
+    more.hidden = !(time === "may" && rest < SOON);
   }
 
   function say() {
@@ -80,6 +89,32 @@ export function makeBanner(visit, { leave }) {
     bar.classList.toggle("sg-away", sentence !== "");
     if (back) toast("Connected again.");
     saving.textContent = sentence || !typed ? "" : pending ? "Saving …" : "Saved";
+  }
+
+  async function askForTime() {
+    more.hidden = true;
+    try {
+      const answer = await fetch(visit.base + "-/time", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: "{}",
+        signal: AbortSignal.timeout(10_000),
+      });
+      const told = await answer.json();
+      if (!answer.ok) throw new Error(told.error?.message ?? "");
+      heard(told.state);
+    } catch (problem) {
+      toast((problem instanceof Error && problem.name === "Error" && problem.message) || "That could not be asked just now. Try again in a moment.");
+      tick();
+    }
+  }
+
+  function heard(state) {
+    if (state === time) return;
+    time = state;
+    const said = TIME[state];
+    if (said) toast(said(visit.owner));
+    tick();
   }
 
   tick();
@@ -108,6 +143,7 @@ export function makeBanner(visit, { leave }) {
       again = true;
       say();
     },
+    time: heard,
     expires(at, now) {
       expires = at;
       skew = now - Date.now() / 1000;
@@ -123,6 +159,14 @@ export function makeBanner(visit, { leave }) {
     },
   };
 }
+
+// So long before the end it is offered to ask for more time.
+const SOON = 86_400;
+const TIME = {
+  waiting: (owner) => `${owner} is asked for more time.`,
+  granted: (owner) => `${owner} gave you more time.`,
+  refused: (owner) => `${owner} did not give more time.`,
+};
 
 const AGAIN = "The document was opened anew. This page loads again in a moment and keeps what you typed.";
 
@@ -198,6 +242,56 @@ function askToLeave(visit, leave) {
       plain("Leave", () => (box.close(), leave()), "sg-main"),
     ),
   );
+}
+
+// What a visitor may tell the admins of a share, not its owner. The words are those of the door's page (reports.py).
+const CONCERNS = {
+  phishing: "It asks for passwords, or pretends to be somebody",
+  private: "It shows private data of people",
+  harmful: "It harms computers or people",
+  rights: "It shows what is not theirs to share",
+  other: "It is something else",
+};
+
+function askToReport(visit) {
+  const choices = Object.entries(CONCERNS).map(([value, words]) =>
+    el("label", { class: "sg-choice" }, el("input", { type: "radio", name: "concern", value }), el("span", {}, words)),
+  );
+  const text = el("textarea", { rows: "4", maxlength: "1000", "aria-label": "More, if it helps" });
+  const trouble = el("p", { class: "sg-small", role: "alert" });
+  const send = plain("Send the report", report, "sg-main");
+  const body = el(
+    "div",
+    {},
+    el("p", {}, `This goes to whoever runs this gate, not to ${visit.owner}. Nobody answers it here.`),
+    el("fieldset", { class: "sg-choices" }, el("legend", {}, "What is wrong?"), ...choices),
+    el("label", { class: "sg-more" }, el("span", {}, "More, if it helps"), text),
+    trouble,
+  );
+  const buttons = row(plain("Cancel", () => box.close()), send);
+  const box = dialog("Report this share", body, buttons);
+
+  async function report() {
+    const concern = body.querySelector("input:checked")?.value;
+    if (!concern) return void (trouble.textContent = "Say first what is wrong.");
+    send.disabled = true;
+    trouble.textContent = "";
+    try {
+      const answer = await fetch(visit.base + "-/report", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ concern, text: text.value.trim() }),
+        signal: AbortSignal.timeout(10_000),
+      });
+      if (!answer.ok) throw new Error((await answer.json()).error?.message ?? "");
+      const thanks = el("p", { role: "status" }, "Thank you. The report was sent.");
+      body.replaceChildren(thanks);
+      buttons.replaceChildren(plain("Close", () => box.close(), "sg-main"));
+    } catch (problem) {
+      trouble.textContent = problem instanceof Error && problem.name === "Error" && problem.message ? problem.message : "It could not be sent. Try again in a moment.";
+      send.disabled = false;
+    }
+  }
 }
 
 async function showDevice(visit) {

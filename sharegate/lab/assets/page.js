@@ -69,6 +69,8 @@ const live = connect(visit.base, {
         return server(word.state);
       case "expiring":
         return banner.expires(word.expires, word.now);
+      case "time":
+        return banner.time(word.state);
       case "role":
         return word.role === visit.role && !word.again ? undefined : loadAgain();
       case "changed":

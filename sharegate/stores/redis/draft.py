@@ -13,7 +13,10 @@ import msgspec
 from sharegate.errors import Denied, NotFound, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit, VisitKind
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
+    check_ask,
     check_decision,
     check_room,
     check_still,
@@ -21,6 +24,7 @@ from sharegate.stores.deciding import (
     let_go,
     link_follows,
     person_of,
+    said_already,
     taking_from,
     tried,
     visit_follows,
@@ -30,8 +34,16 @@ from sharegate.stores.redis.records import Records
 from sharegate.upstream.model import Upstream
 
 T = TypeVar("T")
-R = TypeVar("R", Share, Link, Visit, Knock, ApiToken)
-_KINDS: dict[type[Any], str] = {Share: "share", Link: "link", Visit: "visit", Knock: "knock", ApiToken: "token"}
+R = TypeVar("R", Share, Link, Visit, Knock, ApiToken, Report, TimeAsk)
+_KINDS: dict[type[Any], str] = {
+    Share: "share",
+    Link: "link",
+    Visit: "visit",
+    Knock: "knock",
+    ApiToken: "token",
+    Report: "report",
+    TimeAsk: "time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +93,23 @@ class Draft:
             "upstream": mirror.upstreams,
             "token": mirror.tokens,
             "asked": mirror.asked,
+            "report": mirror.reports,
+            "time": mirror.times,
             "code": self._records.codes,
             "mailed": self._records.mailed,
         }
         return held[kind].get(id)
 
     def all(self, kind: str) -> Iterator[Any]:
-        """Knocks, visits, tokens, codes or what was asked once, as they would be."""
+        """Knocks, visits, tokens, reports, codes or what was asked, as they would be."""
         mirror = self._records.mirror
         held: dict[str, dict[str, Any]] = {
             "knock": mirror.knocks,
             "visit": mirror.visits,
             "token": mirror.tokens,
             "asked": mirror.asked,
+            "report": mirror.reports,
+            "time": mirror.times,
             "code": self._records.codes,
             "mailed": self._records.mailed,
         }
@@ -249,6 +265,30 @@ def ask_once(draft: Draft, asked: AskedOnce, since: float, limit: int) -> None:
 def unask(draft: Draft, id: str) -> None:
     if draft.get("asked", id) is not None:
         draft.put("asked", id, None)
+
+
+def add_report(draft: Draft, report: Report, per_share: int, overall: int) -> bool:
+    find(draft, Share, report.share)
+    if said_already(draft.all("report"), read_back(report), per_share, overall):
+        return False
+    add(draft, report)
+    return True
+
+
+def change_report(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> Report:
+    check_still(find(draft, Report, id), was)
+    return change(draft, Report, id, fields)
+
+
+def add_time_ask(draft: Draft, ask: TimeAsk, limit: int) -> None:
+    find(draft, Link, ask.link)
+    check_ask(draft.all("time"), ask, limit)
+    add(draft, ask)
+
+
+def change_time_ask(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> TimeAsk:
+    check_still(find(draft, TimeAsk, id), was)
+    return change(draft, TimeAsk, id, fields)
 
 
 def add_device_code(draft: Draft, code: DeviceCode) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
-KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "mailed", "rules")
+KINDS = ("share", "link", "visit", "knock", "upstream", "token", "asked", "code", "mailed", "rules", "report", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,11 @@ class Names:
     def of_link(self, link: str) -> str:
         return self._of(f"trail:link:{link}")
 
+    def of_person(self, person: str) -> str:
+        """Sorted set of the events that hold this (folded) name, until it is erased. The name is not in the key, which
+        logs of the server show."""
+        return self._of(f"trail:person:{hashlib.sha256(person.encode('utf-8', 'replace')).hexdigest()[:32]}")
+
     def of_act(self, share: str, action: str) -> str:
         """Sorted set, for what is no visitor's ordinary work; of all shares where `share` is empty."""
         return self._of(f"trail:act:{share}\0{action}")
@@ -91,7 +97,7 @@ class Names:
 
     @property
     def indexed(self) -> str:
-        """Hash: writer → up to which event its events are in the four kinds of sets before this. They were added later:
+        """Hash: writer → up to which event its events are in the five kinds of sets before this. They were added later:
         a gate of an older version does not write them."""
         return self._of("trail:indexed")
 

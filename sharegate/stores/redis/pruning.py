@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 
 from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Knock, KnockState, Link, Visit
-from sharegate.stores.deciding import forgotten_link
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
+from sharegate.stores.deciding import FORGOTTEN_REPORT, forgotten_ask, forgotten_link
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
@@ -22,8 +24,10 @@ from sharegate.stores.retention import (
     KNOCKS_KEPT,
     OVERLAYS_AFTER_END,
     OVERLAYS_AFTER_EXPIRY,
+    TIMES_KEPT,
     Pruned,
     forgotten,
+    settled,
 )
 
 log = logging.getLogger("sharegate.stores")
@@ -56,6 +60,13 @@ def prune_records(made: Draft, now: float) -> Pruned:
     tokens = [token.id for token in made.all("token") if forgotten(token, now)]
     for id in tokens:
         made.put("token", id, None)
+    for report in list(made.all("report")):
+        if settled(report, now):
+            made.put("report", report.id, None)
+        elif report.address and report.created <= now - ADDRESSES_KEPT:
+            draft.change(made, Report, report.id, {"address": ""})
+    for id in [ask.id for ask in made.all("time") if ask.created <= now - TIMES_KEPT]:
+        made.put("time", id, None)
     return Pruned(len(codes) + len(mailed), 0, len(knocks), len(visits), len(tokens))
 
 
@@ -76,6 +87,10 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
         if knock is not None:
             gone = {"state": KnockState.GONE} if knock.state is KnockState.WAITING else {}
             draft.change(made, Knock, id, {**nobody, "email": "", "account": None, **gone})
+    for report in [one for one in made.all("report") if one.visit in visits or one.link in links]:
+        draft.change(made, Report, report.id, FORGOTTEN_REPORT)
+    for ask in [one for one in made.all("time") if one.visit in visits or one.link in links]:
+        draft.change(made, TimeAsk, ask.id, forgotten_ask(ask))
 
 
 async def forget_overlays(server: Server, names: Names, visits: list[str]) -> None:

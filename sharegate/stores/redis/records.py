@@ -11,6 +11,8 @@ import msgspec
 from sharegate.errors import StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.model import DeviceCode, Knock, Link, MailCode, RulesInForce, Share, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.stores.crypt import CredentialBox
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.writer import Written
@@ -24,6 +26,8 @@ _TYPES: dict[str, Any] = {
     "upstream": Upstream,
     "token": ApiToken,
     "asked": AskedOnce,
+    "report": Report,
+    "time": TimeAsk,
     "code": DeviceCode,
     "mailed": MailCode,
     "rules": RulesInForce,
@@ -97,6 +101,7 @@ class Records:
         kinds = (
             *(("share", mirror.shares), ("link", mirror.links), ("visit", mirror.visits), ("knock", mirror.knocks)),
             *(("upstream", mirror.upstreams), ("token", mirror.tokens), ("asked", mirror.asked)),
+            *(("report", mirror.reports), ("time", mirror.times)),
         )
         rules = {} if self.rules is None else {("rules", self.rules.id): self.rules}
         return {(kind, id): record for kind, records in kinds for id, record in records.items()} | rules

@@ -12,6 +12,7 @@ import logging
 
 import msgspec
 
+from sharegate.audit.chain import person_of
 from sharegate.audit.interfaces import Query
 from sharegate.errors import StoreUnavailable
 from sharegate.stores.redis.connection import Server
@@ -63,16 +64,18 @@ def member(writer: str, seq: int) -> str:
     return f"{seq:012d} {writer}"
 
 
-def sets_of(event: Told, names: Names) -> list[str]:
-    """Beside that of all events."""
+def sets_of(event: Told, personal: bytes, names: Names) -> list[str]:
+    """Beside that of all events, and of those that hold something personal."""
     first = [names.of_share(event.share)] if event.share else []
     if event.visit:
         first.append(names.of_visit(event.visit))
-    return first + _younger(event, names)
+    return first + _younger(event, personal, names)
 
 
-def _younger(event: Told, names: Names) -> list[str]:
+def _younger(event: Told, personal: bytes, names: Names) -> list[str]:
     found = [names.of_link(event.link)] if event.link else []
+    if person := person_of(personal):
+        found.append(names.of_person(person))
     shares = ("", event.share) if event.share else ("",)
     if event.action and event.action not in ROUTINE:
         found += [names.of_act(share, event.action) for share in shares]
@@ -91,6 +94,8 @@ def leading(query: Query, names: Names, *, complete: bool) -> tuple[str, frozens
     ways = (
         (bool(query.visit), names.of_visit(query.visit), {"visit"}),
         (complete and bool(query.link), names.of_link(query.link), {"link"}),
+        # Who is led here looks at each name: of an event that is erased while sets are completed, it may be too many.
+        (complete and bool(query.person), names.of_person(query.person), {"person"}),
         (complete and notable and bool(query.share), names.of_act(query.share, query.action), {"share", "action"}),
         (
             complete and unusual and bool(query.share),
@@ -178,12 +183,13 @@ class Completing:
         for writer, (done, last) in owed.items():
             for first in range(done + 1, last + 1, _AT_ONCE):
                 seqs = range(first, min(first + _AT_ONCE, last + 1))
-                found = await self._server.ask("HMGET", self._names.events(writer), *seqs)
+                asked = [("HMGET", of(writer), *seqs) for of in (self._names.events, self._names.personal)]
+                found, personal = await self._server.several(asked)
                 commands: list[tuple[object, ...]] = []
-                for seq, packed in zip(seqs, found, strict=True):
+                for seq, packed, own in zip(seqs, found, personal, strict=True):
                     event = told(kept(packed).body) if packed is not None else None
                     if event is not None:
-                        for name in _younger(event, self._names):
+                        for name in _younger(event, own or b"", self._names):
                             commands.append(("ZADD", name, repr(event.at), member(writer, seq)))
                 commands.append(("HSET", self._names.indexed, writer, seqs[-1]))
                 await self._server.several(commands)

@@ -21,6 +21,8 @@ from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.interfaces import Change
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode, RulesInForce, Share, Visit
+from sharegate.shares.more_time import TimeAsk
+from sharegate.shares.reports import Report
 from sharegate.store_url import StoreUrl
 from sharegate.stores.crypt import ContentBox, CredentialBox
 from sharegate.stores.lock import ProcessLock
@@ -232,6 +234,20 @@ class RedisStore(Mirrored):
 
     async def unask(self, id: str) -> None:
         await self._commit(lambda made: draft.unask(made, id))
+
+    # -- what visitors say ----------------------------------------------------------------------------------------
+
+    async def add_report(self, report: Report, *, per_share: int, overall: int) -> bool:
+        return await self._commit(lambda made: draft.add_report(made, report, per_share, overall))
+
+    async def change_report(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Report:
+        return await self._commit(lambda made: draft.change_report(made, id, fields, was or {}))
+
+    async def add_time_ask(self, ask: TimeAsk, *, limit: int) -> None:
+        await self._commit(lambda made: draft.add_time_ask(made, ask, limit))
+
+    async def change_time_ask(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> TimeAsk:
+        return await self._commit(lambda made: draft.change_time_ask(made, id, fields, was or {}))
 
     # -- servers --------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from sharegate.audit.chain import person_of
 from sharegate.audit.interfaces import LOOKS, Held, Mark, Page, Query, Sealed
 from sharegate.errors import NotFound, StoreUnavailable
 from sharegate.stores.redis.connection import Server
@@ -23,7 +24,7 @@ from sharegate.stores.redis.sets import Completing, Kept, Told, kept, leading, m
 
 _PAGE = 500
 _ATTEMPTS = 20
-_FILTERS = ("writer", "share", "link", "visit", "path", "reason", "action", "outcome", "after_seq")
+_FILTERS = ("writer", "share", "link", "visit", "person", "path", "reason", "action", "outcome", "after_seq")
 
 
 class _Head(msgspec.Struct, array_like=True, frozen=True):
@@ -48,7 +49,7 @@ class RedisTrail:
         for one in events:
             says = told(one.body) or Told()
             packed_up = msgspec.msgpack.encode(Kept(one.previous, one.digest, one.body))
-            where = (repr(says.at), member(one.writer, one.seq), sets_of(says, names))
+            where = (repr(says.at), member(one.writer, one.seq), sets_of(says, one.personal, names))
             entries.append((one.writer, str(one.seq), one.previous, one.digest, packed_up, one.personal, *where))
         answer = await self._server.run(
             APPEND,
@@ -85,22 +86,24 @@ class RedisTrail:
         """Raises NotFound when there is no entry `after`."""
         name, known = leading(query, self._names, complete=await self.completing.current())
         exact = not [field for field in _FILTERS if getattr(query, field) and field not in known]
+        # What identifies people is read at once where each entry fits, or where it says which do.
+        named = exact or bool(query.person)
         found: list[Sealed] = []
         looked, last = 0, None if after is None else member(after.writer, after.seq).encode()
         while True:
             # Where each entry fits, one more says whether there is a next page.
             most = min(_PAGE, looks - looked, query.limit + 1) if exact else min(_PAGE, looks - looked)
             members = await self._along(name, query, last, most)
-            for one in await self._sealed(places_in(members), personal=exact):
+            for one in await self._sealed(places_in(members), personal=named):
                 if len(found) == query.limit:
                     return Page(events=found, after=_mark(found[-1]))
                 looked += 1
                 if _fits(one, query):
                     found.append(one)
                 if looked == looks or (len(found) == query.limit and not exact):
-                    return Page(events=await self._whole(found, exact), after=_mark(one))
+                    return Page(events=await self._whole(found, named), after=_mark(one))
             if len(members) < most:
-                return Page(events=await self._whole(found, exact))
+                return Page(events=await self._whole(found, named))
             last = members[-1]
 
     async def held(self, moments: tuple[float, ...]) -> Held:
@@ -126,11 +129,14 @@ class RedisTrail:
         erased = 0
         # In parts: the server serves others in between.
         for at in range(0, len(seqs), _PAGE):
-            commands: list[tuple[str, str, str]] = []
-            for seq in seqs[at : at + _PAGE]:
-                commands.append(("HDEL", self._names.personal(writer), str(seq)))
-                commands.append(("ZREM", self._names.unerased, member(writer, seq)))
-            erased += sum((await self._server.several(commands, together=True))[::2])
+            part = seqs[at : at + _PAGE]
+            commands: list[tuple[Any, ...]] = [("HDEL", self._names.personal(writer), str(seq)) for seq in part]
+            commands += [("ZREM", self._names.unerased, member(writer, seq)) for seq in part]
+            held = await self._server.ask("HMGET", self._names.personal(writer), *part)
+            for seq, own in zip(part, held, strict=True):
+                if person := person_of(own or b""):
+                    commands.append(("ZREM", self._names.of_person(person), member(writer, seq)))
+            erased += sum((await self._server.several(commands, together=True))[: len(part)])
         return erased
 
     # -- parts ----------------------------------------------------------------------------------------------------
@@ -157,9 +163,9 @@ class RedisTrail:
                 return [one for one, _ in inside]
         raise StoreUnavailable("the history is written by too many at once")
 
-    async def _whole(self, found: list[Sealed], exact: bool) -> list[Sealed]:
+    async def _whole(self, found: list[Sealed], named: bool) -> list[Sealed]:
         """With what identifies people, which is only asked for of those that fit."""
-        return found if exact else await self._sealed([(one.writer, one.seq) for one in found])
+        return found if named else await self._sealed([(one.writer, one.seq) for one in found])
 
     async def _places(self, query: Query) -> AsyncIterator[list[tuple[str, int]]]:
         """Where the events are that may fit, by writer and number."""
@@ -224,8 +230,10 @@ def _fits(one: Sealed, query: Query) -> bool:
         for name in ("share", "link", "visit", "reason", "action", "outcome")
         if getattr(query, name)
     }
-    if not (wanted or query.path or query.since or query.until):
+    if not (wanted or query.person or query.path or query.since or query.until):
         return True
+    if query.person and person_of(one.personal) != query.person:
+        return False
     says = told(one.body)
     if says is None or any(getattr(says, name) != value for name, value in wanted.items()):
         return False

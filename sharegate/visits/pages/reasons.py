@@ -80,6 +80,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.BYTES_LIMIT: "more data than one visit may receive in a minute",
     Reason.MAIL_LIMIT: "too many mails with codes were asked for: to one address, for one link, from one network or of "
     "this gate",
+    Reason.REPORT_LIMIT: "too many reports from one network, or too many wait for an admin",
     Reason.OVERLAY_LIMIT: "more layouts or settings of their own than a visitor may keep",
     Reason.UPSTREAM_AWAY: "the Jupyter server is not running or cannot be reached",
     Reason.UPSTREAM_TIMEOUT: "the Jupyter server took too long",

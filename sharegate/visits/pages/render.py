@@ -9,8 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
+from sharegate.language.catalogue import ENGLISH, PLACEHOLDER, Language, languages
 from sharegate.messages import Response
+from sharegate.shares.reports import Concern
 from sharegate.visits.pages.assets import assets
 
 _CSP = (
@@ -45,7 +48,10 @@ HEADERS: tuple[tuple[str, str], ...] = (
     ("X-Robots-Tag", "noindex, nofollow"),
     ("Permissions-Policy", ", ".join(f"{feature}=()" for feature in _FEATURES)),
     ("Cache-Control", "no-store"),
+    ("Vary", "Accept-Language"),
 )
+
+_CONCERNS = [concern.value for concern in Concern]
 
 
 class Ended(StrEnum):
@@ -83,7 +89,8 @@ class Ended(StrEnum):
 class Ending:
     """What the ended page may tell: only to a browser that proves it held this visit; else `Ending()`.
 
-    `at` is in seconds since the epoch, 0 when unknown; `whole_share` tells a share from one of its links.
+    `at` is in seconds since the epoch, 0 when unknown; `whole_share` tells a share from one of its links, `time`
+    how it stands with asking for more (visits/more_time.py).
     """
 
     why: Ended = Ended.UNKNOWN
@@ -91,40 +98,86 @@ class Ending:
     share: str = ""
     at: float = 0.0
     whole_share: bool = False
+    time: str = ""
 
 
-def join_page(share_hosts: str = "") -> Response:
-    """`GET /join`: the same bytes for everybody, since the token is in the fragment and never arrives here.
+def join_page(share_hosts: str = "", language: Language = ENGLISH) -> Response:
+    """`GET /join`: the same bytes for everybody who reads that language, since the token is in the fragment and never
+    arrives here.
 
     With `share_hosts` the page's script sends a token that belongs to another host below that name on to it.
     """
-    return page("join.html", share_hosts=share_hosts)
+    return page("join.html", language, share_hosts=share_hosts, concerns=_CONCERNS)
 
 
-def address_page() -> Response:
+def address_page(language: Language = ENGLISH) -> Response:
     """A page address opened without its cookie (401). The same bytes whether the address exists or not."""
-    return page("address.html", status=401)
+    return page("address.html", language, status=401)
 
 
-def ended_page(ending: Ending) -> Response:
+def ended_page(ending: Ending, language: Language = ENGLISH) -> Response:
     """`GET /s/<share>/~<visit>/-/ended`: what happened, by whom, and what to do."""
     moment = datetime.fromtimestamp(ending.at, UTC) if ending.at else None
-    return page("ended.html", ending=ending, moment=moment)
+    # From outside the link's networks nothing of it is answered.
+    reportable = ending != Ending() and ending.why is not Ended.OUTSIDE_NETWORKS
+    return page("ended.html", language, ending=ending, moment=moment, concerns=_CONCERNS, reportable=reportable)
 
 
-def page(template: str, status: int = 200, **values: object) -> Response:
+def page(template: str, language: Language, status: int = 200, **values: object) -> Response:
     """Render one of our templates with the door's headers. Everything in `values` is escaped."""
-    text = _environment().get_template(template).render(asset=assets().url, **values)
+    text = _environment(language.tag.lower()).get_template(template).render(**values)
     return Response(status, HEADERS, text.encode())
 
 
+class Words:
+    """What templates call for their sentences. Names of people and folders stand apart from the sentence around them
+    (`<bdi>`), whichever way they are written."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def sentence(self, key: str, **values: object) -> Markup:
+        """A sentence of the catalogue. Whatever fills it is escaped, unless a template made it."""
+        text = str(escape(self._language.sentences[key]))
+        return Markup(PLACEHOLDER.sub(lambda match: str(escape(values[match[1]])), text))  # noqa: S704 -- escaped
+
+    @staticmethod
+    def bdi(text: object) -> Markup:
+        return Markup("<bdi>{}</bdi>").format(text)
+
+    @staticmethod
+    def verbatim(text: object) -> Markup:
+        """What no translator may touch."""
+        return Markup('<span translate="no">{}</span>').format(text)
+
+    @staticmethod
+    def slot(name: str, default: object = "", verbatim: bool = False) -> Markup:
+        """Where a script puts something."""
+        kept = Markup(' translate="no"') if verbatim else Markup("")
+        return Markup('<bdi data-slot="{}"{}>{}</bdi>').format(name, kept, default)
+
+    @classmethod
+    def strong(cls, name: str) -> Markup:
+        return Markup("<strong>{}</strong>").format(cls.slot(name, verbatim=True))
+
+    @staticmethod
+    def quiet(name: str) -> Markup:
+        return Markup('<span class="quiet" data-slot="{}"></span>').format(name)
+
+
 @cache
-def _environment() -> Environment:
+def _environment(tag: str) -> Environment:
+    """One for each language, so that macros know it too."""
     folder = Path(__file__).parent / "templates"
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    language = languages()[tag]
+    words = Words(language)
+    made.globals.update(asset=assets().url, language=language, t=words.sentence, bdi=words.bdi, slot=words.slot)
+    made.globals.update(strong=words.strong, quiet=words.quiet, verbatim=words.verbatim)
+    return made

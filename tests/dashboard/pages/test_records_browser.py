@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.browser]
 PAGES = (
     "/history",
     "/history?outcome=denied&since=2027-01-01T00:00",
-    "/history?who=Nobody",
+    "/history?since=yesterday",
     "/history?share={share}",
     "/history/intact?read=1",
     "/history/kept?person=ann",

@@ -24,6 +24,7 @@ FIELDS: dict[str, Any] = {
     "share": "s1",
     "link": "l1",
     "visit": "v1",
+    "person": "ann",
     "path": "deep",
     "reason": "no_rule",
     "action": "link.joined",
@@ -102,6 +103,7 @@ async def test_the_fewest_are_looked_at() -> None:
     for asked, name in (
         ({"visit": "v1", "share": "s1"}, NAMES.of_visit("v1")),
         ({"link": "l1", "share": "s1"}, NAMES.of_link("l1")),
+        ({"person": "ann", "share": "s1", "action": "link.joined"}, NAMES.of_person("ann")),
         ({"share": "s1", "action": "link.joined"}, NAMES.of_act("s1", "link.joined")),
         ({"share": "s1", "action": "request.answered"}, NAMES.of_share("s1")),
         ({"share": "s1", "outcome": "denied", "reason": "no_rule"}, NAMES.of_outcome("s1", "denied")),
@@ -114,6 +116,7 @@ async def test_the_fewest_are_looked_at() -> None:
     for asked, name in (
         ({"link": "l1", "share": "s1"}, NAMES.of_share("s1")),
         ({"reason": "no_rule", "outcome": "denied"}, NAMES.by_time),
+        ({"person": "ann"}, NAMES.by_time),
     ):
         assert sets.leading(Query(**asked), NAMES, complete=False) == (
             name,
@@ -123,7 +126,7 @@ async def test_the_fewest_are_looked_at() -> None:
 
 async def forget_younger_sets(store: RedisStore) -> None:
     """As an older version left the store."""
-    for kind in ("link", "act", "outcome", "reason"):
+    for kind in ("link", "person", "act", "outcome", "reason"):
         for key in await store._server.ask("KEYS", f"sharegate:trail:{kind}:*"):
             await store._server.ask("DEL", key)
     await store._server.ask("DEL", NAMES.indexed)
@@ -148,7 +151,27 @@ async def test_what_an_older_version_wrote_is_put_into_the_sets(
             await asyncio.sleep(0.01)
     assert [one.seq for one in (await again.page(query)).events] == list(range(1, count + 11))
     assert await again._server.ask("ZCARD", NAMES.of_reason("no_rule")) == count + 10
+    assert await again._server.ask("ZCARD", NAMES.of_person("ann")) == count + 10
     assert await again._server.ask("HGET", NAMES.indexed, "gate") == str(count + 10).encode()
+
+
+async def test_a_name_leaves_the_server_with_what_is_erased(store: RedisStore) -> None:
+    """No key has it in its own name, and when the last entry is erased, nothing of it is left."""
+    await store.append(AuditContract.chain(5, name="Unmistakable"))
+    keys = await store._server.ask("KEYS", "*")
+    assert NAMES.of_person("unmistakable").encode() in keys and not [key for key in keys if b"nmistakable" in key]
+    await store.erase_events("gate", [1, 2, 3, 4, 5])
+    assert NAMES.of_person("unmistakable").encode() not in await store._server.ask("KEYS", "*")
+
+
+async def test_attack_a_set_that_names_somebody_else(store: RedisStore) -> None:
+    """An entry that was erased while sets were completed, or was put there by hand, is not shown under a name that it
+    does not hold."""
+    await store.append(AuditContract.chain(4, name=lambda i: "Ann" if i < 3 else "Bo"))
+    await store.erase_events("gate", [1])
+    for seq in (1, 4):
+        await store._server.ask("ZADD", NAMES.of_person("ann"), repr(START), sets.member("gate", seq))
+    assert [one.seq for one in (await store.page(Query(person="ann", limit=9))).events] == [2, 3]
 
 
 @pytest.mark.parametrize("count", [30, 2500])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sharegate.audit.chain import verify_store
 from sharegate.audit.events import Action, Outcome
 from sharegate.audit.interfaces import Mark, Query
 from sharegate.stores import trail_indexes, trail_pages, trail_table
@@ -24,6 +25,7 @@ FILTERS: dict[str, Any] = {
     "share": "s1",
     "link": "l1",
     "visit": "v1",
+    "person": "ann",
     "path": "a",
     "reason": "no_rule",
     "action": ("link.joined", "request.answered"),
@@ -146,6 +148,18 @@ async def test_attack_an_entry_without_a_moment_hides_no_others(path: Path, stor
         assert sorted(seq for _, seq in found) == list(range(1, 10)) and len(found) == 9
         found = await AuditContract().paged(store, Query(share="s1", limit=2, newest_first=newest_first))
         assert sorted(seq for _, seq in found) == [1, 3, 4, 5, 6, 8, 9]
+
+
+async def test_attack_a_name_that_does_not_read(path: Path, store: SqliteStore) -> None:
+    """Somebody edits the file so that what is kept beside an entry is no JSON, or of another shape: others are found,
+    nothing stumbles, and `verify` says so."""
+    await store.append(AuditContract.chain(6, share="s1"))
+    with other_program(path) as connection:
+        connection.execute("DROP TRIGGER trail_is_fixed")
+        for seq, kept in ((2, "no json"), (3, '["ann"]'), (4, '{"name": ["00", "Ann", "bo"]}'), (5, '{"name": 7}')):
+            connection.execute("UPDATE trail SET personal = ? WHERE seq = ?", (kept.encode(), seq))
+    assert [one.seq for one in (await store.page(Query(person="ann", limit=9))).events] == [1, 6]
+    assert not (await verify_store(store)).intact
 
 
 async def test_indexes_are_made_where_they_are_missing(

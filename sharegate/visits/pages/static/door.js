@@ -1,6 +1,8 @@
 // What the door's pages have in common: asking the gate, filling the page, moving between its sections.
 //
-// The words live in the templates; a script only fills slots (always as text, never as markup) and shows or hides.
+// The words live in the catalogue; a script fills slots (always as text, never as markup) and shows or hides.
+
+import { t } from "./words.js";
 
 export class Problem extends Error {
   constructor(code, message, id = "", wait = 0) {
@@ -27,7 +29,7 @@ export async function ask(path, body) {
       body: JSON.stringify(body),
     });
   } catch {
-    throw new Problem("offline", "The gate does not answer.");
+    throw new Problem("offline", t("script.no_answer"));
   }
   let said;
   try {
@@ -39,7 +41,7 @@ export async function ask(path, body) {
   const error = (said && said.error) || {};
   throw new Problem(
     String(error.code || "fault"),
-    String(error.message || "The gate gave an answer that this page does not understand."),
+    String(error.message || t("script.not_understood")),
     String(error.id || ""),
     Math.min(Number(answer.headers.get("Retry-After")) || 0, 120),
   );
@@ -48,7 +50,7 @@ export async function ask(path, body) {
 // Leave for a page of this gate, so that Back does not return to the door.
 export function enter(address) {
   const target = new URL(String(address), location.origin);
-  if (target.origin !== location.origin) throw new Problem("fault", "The gate named an address that is not its own.");
+  if (target.origin !== location.origin) throw new Problem("fault", t("script.elsewhere"));
   location.replace(target.href);
 }
 
@@ -153,22 +155,22 @@ export function wrong(field) {
 function missing(element) {
   const choices = [...element.querySelectorAll("input[type=radio]")].filter(visible);
   if (choices.length && !choices.some((choice) => choice.checked)) {
-    return { field: choices[0], words: "Say first who you are." };
+    return { field: choices[0], words: choices[0].closest("fieldset").dataset.missing || t("script.choose") };
   }
   const secret = element.querySelector("input[name=passphrase]");
-  if (secret && visible(secret) && !secret.value) return { field: secret, words: "Type the passphrase first." };
+  if (secret && visible(secret) && !secret.value) return { field: secret, words: t("script.type_passphrase") };
   const name = element.querySelector("input[name=name]");
   // The gate judges names; this spares a person who typed nothing visible the round trip.
-  if (name && visible(name) && !/[\p{L}\p{N}\p{P}\p{S}]/u.test(name.value)) return { field: name, words: "Type your name first." };
+  if (name && visible(name) && !/[\p{L}\p{N}\p{P}\p{S}]/u.test(name.value)) return { field: name, words: t("script.type_name") };
   return null;
 }
 
 export function inWords(problem) {
-  if (!(problem instanceof Problem)) return "Something went wrong in this page. Reload it and try again.";
+  if (!(problem instanceof Problem)) return t("script.fault");
   if (problem.code === "offline") {
-    return navigator.onLine === false ? "You are offline. Try again when you are back." : "The gate does not answer. Try again in a moment.";
+    return navigator.onLine === false ? t("script.offline") : t("script.no_answer");
   }
-  if (problem.code === "passphrase_wrong") return `${problem.message} Capital and small letters count.`;
-  const wait = problem.wait ? ` Try again in ${problem.wait} s.` : "";
-  return `${problem.message}${wait}${problem.id ? ` (Reference ${problem.id})` : ""}`;
+  if (problem.code === "passphrase_wrong") return t("script.capitals", { message: problem.message });
+  const waiting = problem.wait ? t("script.wait", { message: problem.message, seconds: problem.wait }) : problem.message;
+  return problem.id ? t("script.reference", { message: waiting, id: problem.id }) : waiting;
 }

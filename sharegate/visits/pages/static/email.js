@@ -1,6 +1,7 @@
 // Showing that somebody reads a mailbox: the first click of a form asks for a code, the next one sends it along.
 
 import { Problem, ask, inWords, put, say, tell, wrong } from "./door.js";
+import { t } from "./words.js";
 
 // The gate allows three codes to a mailbox at once; a mail takes seconds.
 const PAUSE = 30_000;
@@ -28,7 +29,7 @@ export async function asksFirst(form, token) {
   if (!needed || form.querySelector('[data-when="email=yes&step=mail"]').hidden) return false;
   const typed = field(form, "email");
   const shown = !typed.closest("[hidden]");
-  if (shown && !/^\S+@\S+$/.test(typed.value.trim())) throw lacks(typed, `Type your address first, like name@${domain}.`);
+  if (shown && !/^\S+@\S+$/.test(typed.value.trim())) throw lacks(typed, t("script.type_address", { domain }));
   await send(form, token, shown ? typed.value.trim() : "");
   field(form, "code").value = "";
   field(form, "code").focus();
@@ -39,7 +40,7 @@ export async function asksFirst(form, token) {
 export function proof(form) {
   if (!needed) return {};
   const code = field(form, "code");
-  if (!/[\p{L}\p{N}]/u.test(code.value)) throw lacks(code, "Type the code from the mail first.");
+  if (!/[\p{L}\p{N}]/u.test(code.value)) throw lacks(code, t("script.type_code"));
   return { email: address, code: code.value.trim() };
 }
 
@@ -65,13 +66,13 @@ async function send(form, token, email) {
   try {
     answer = await ask("/join/code", { token, email, ...(passphrase && { passphrase }) });
   } catch (problem) {
-    if (problem instanceof Problem && problem.code === "other_domain") problem.message = `This link is for addresses at ${domain}.`;
+    if (problem instanceof Problem && problem.code === "other_domain") problem.message = t("script.other_domain", { domain });
     throw problem;
   }
   address = email;
   put("mailed", String(answer.to));
   tell({ step: "code", again: "no" });
-  say(`A code is on its way to ${answer.to}.`);
+  say(t("script.code_sent", { address: answer.to }));
   clearTimeout(pause);
   pause = setTimeout(() => tell({ again: "yes" }), PAUSE);
 }

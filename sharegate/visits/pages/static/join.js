@@ -2,9 +2,13 @@
 // put into no storage, no history entry, no element. Nothing is spent before the person clicks.
 
 import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, wrong } from "./door.js";
+import * as account from "./account.js";
 import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
+import { canReport } from "./report.js";
+import { canAskForTime, time } from "./time.js";
+import { t } from "./words.js";
 
 const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
 const CODE = /^[A-Za-z0-9]{8}$/;
@@ -49,7 +53,7 @@ function shareOf(text) {
 async function begin(found, acted = false) {
   token = found.token || "";
   code = found.code || "";
-  tell({ reference: "no" });
+  tell({ reference: "no", reportable: "no" });
   if (HOSTS && token) {
     const share = shareOf(token);
     if (!share) token = "";
@@ -59,8 +63,8 @@ async function begin(found, acted = false) {
     }
   }
   if (NO_DOOR) code = "";
-  if (code) return page("device", "another device", acted);
-  if (!token) return page("unknown", "nothing here", acted);
+  if (code) return page("device", t("tab.device"), acted);
+  if (!token) return page("unknown", t("tab.nothing"), acted);
   show("looking", acted);
   return look(acted);
 }
@@ -78,7 +82,7 @@ async function look(acted) {
     if (problem instanceof Problem && problem.code === "no_access") {
       token = "";
       reference(problem);
-      page("unknown", "nothing here", acted);
+      page("unknown", t("tab.nothing"), acted);
     } else {
       trouble(problem, acted);
     }
@@ -94,9 +98,9 @@ function reference(problem) {
 function trouble(problem, acted) {
   const known = problem instanceof Problem && problem.code !== "offline";
   put("problem", known ? problem.message : inWords(problem));
-  put("remedy", "Your link is fine, and nothing was opened.");
+  put("remedy", t("script.nothing_opened"));
   reference(problem);
-  page("problem", "not opened", acted);
+  page("problem", t("tab.not_opened"), acted);
 }
 
 const yes = (value) => (value ? "yes" : "no");
@@ -107,9 +111,9 @@ function picture(about, acted) {
   const share = about.share || {};
   const link = about.link || {};
   const file = share.kind === "file";
-  put("Who", owner || "Somebody");
-  put("who", owner || "the owner");
-  put("By", about.ended_by || owner || "The owner");
+  put("Who", owner || t("word.somebody"));
+  put("who", owner || t("word.owner"));
+  put("By", about.ended_by || owner || t("word.Owner"));
   put("badge", about.owner_badge || "");
   put("share", share.name || "");
   put("message", share.message || "");
@@ -120,6 +124,7 @@ function picture(about, acted) {
   put("recorded_line", (about.recorded || []).join(", "));
   const needs = about.needs || [];
   email.begin(about);
+  const signing = account.begin(about);
   expires = Number(about.expires) || 0;
   opens = Number(about.opens) || 0;
   times();
@@ -136,13 +141,18 @@ function picture(about, acted) {
     ask: yes(about.ask_name),
     shared_origin: yes(about.shared_origin),
     recorded: yes((about.recorded || []).length),
-    passphrase: yes(needs.includes("passphrase")),
+    // Who has to sign in does that first: the browser leaves this page for it, and would forget what was typed.
+    ...(signing && { step: "sign" }),
+    passphrase: yes(needs.includes("passphrase") && !signing),
     // Where everybody knocks, the owner hears only of who has what else the link asks for.
-    knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval")),
+    knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval") && !signing),
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
     when: yes(about.ended_at),
     patience: "short",
+    // From outside its networks nothing of the link is answered.
+    reportable: yes(about.state !== "outside" && link.kind !== "preview"),
   });
+  time(about.time);
   document.querySelector(".folder").dataset.kind = file ? "file" : "directory";
   const offer = needs.includes("approval") ? "asks" : "offer";
   const sections = {
@@ -151,7 +161,7 @@ function picture(about, acted) {
   };
   const section = sections[about.state];
   if (section) show(section, acted);
-  else trouble(new Problem("fault", "The gate gave an answer that this page does not understand."), acted);
+  else trouble(new Problem("fault", t("script.not_understood")), acted);
 }
 
 function times() {
@@ -170,17 +180,18 @@ function times() {
 }
 
 // When the gate refuses what the page offered, the link's state has changed: look again instead of arguing.
-const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|outside_networks|not_yet|(passphrase|recipient|approval)_needed)/;
+const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|outside_networks|not_yet|other_account|(passphrase|recipient|account|approval)_needed)/;
 async function changed(problem) {
   if (!(problem instanceof Problem) || !CHANGED.test(problem.code)) return false;
   await look(true);
   return true;
 }
 
-onSend(form("open"), "Opening…", async (element) => {
+onSend(form("open"), t("script.opening"), async (element) => {
   const field = element.querySelector("input[name=name]");
   const secret = element.querySelector("input[name=passphrase]");
   try {
+    if (await account.leavesFirst(element, token)) return true;
     if (await email.asksFirst(element, token)) return false;
     const name = field.closest("[hidden]") ? "" : field.value.trim();
     const passphrase = secret.closest("[hidden]") ? "" : secret.value;
@@ -197,46 +208,59 @@ onSend(form("open"), "Opening…", async (element) => {
   }
 });
 
-onSend(form("device"), "Opening…", async () => {
+onSend(form("device"), t("script.opening"), async () => {
   enter((await ask("/join/device", { code, name: "" })).location);
   return true;
 });
 
-onSend(form("start"), "Looking…", async (element) => {
+onSend(form("start"), t("script.looking"), async (element) => {
   const field = element.querySelector("input");
   const typed = field.value.trim();
-  if (!typed) throw new Problem("input", NO_DOOR ? "Paste a link first." : "Paste a link or type a code first.");
+  if (!typed) throw new Problem("input", t(NO_DOOR ? "script.paste" : "script.paste_or_code"));
   let found = read(typed);
   if (/^https?:\/\//i.test(typed)) {
     const address = URL.canParse(typed) ? new URL(typed) : null;
-    if (!address) throw new Problem("input", "This address is not complete.");
+    if (!address) throw new Problem("input", t("script.incomplete"));
     const another = HOSTS && address.protocol === location.protocol && address.host.endsWith(BELOW);
     if (address.origin !== location.origin && !another) {
-      throw new Problem("input", `This link leads to ${address.host}, not here. Open it in the address bar.`);
+      throw new Problem("input", t("script.leads_elsewhere", { host: address.host }));
     }
     found = read(address.hash.slice(1));
   }
-  if (found.code && NO_DOOR) throw new Problem("input", "A code works at the address that is shown beside it.");
+  if (found.code && NO_DOOR) throw new Problem("input", t("script.code_elsewhere"));
   if (!found.token && !found.code) {
-    throw new Problem("input", NO_DOOR ? "This is not a whole link." : "This is neither a whole link nor an 8-character code.");
+    throw new Problem("input", t(NO_DOOR ? "script.no_link" : "script.no_link_or_code"));
   }
   field.value = "";
   await begin(found, true);
 });
 
 email.canMail(form("open"), () => token);
+canReport("/join/report", () => ({ token }));
+canAskForTime("/join/time", () => ({ token }), () => look(false));
 
 const knocking = (same, name, passphrase) => ({ token, name, same_person: same, ...(passphrase && { passphrase }) });
 // Where everybody knocks, with the code that was mailed.
 const proving = (...said) => ({ ...knocking(...said), ...email.proof(form("asks")) });
 // A link that came to lead nowhere, or asks for something else than it did.
-const MOVED = /^(no_access|outside_networks|not_yet|(passphrase|recipient)_needed)$/;
+const MOVED = /^(no_access|outside_networks|not_yet|other_account|(passphrase|recipient|account)_needed)$/;
 const unanswered = async (problem) => {
   email.refused(form("asks"), problem);
   return problem instanceof Problem && MOVED.test(problem.code) && changed(problem);
 };
 for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
-canKnock(form("asks"), "asks", proving, unanswered, (element) => email.asksFirst(element, token));
+canKnock(form("asks"), "asks", proving, unanswered, async (element) => (await account.leavesFirst(element, token)) || email.asksFirst(element, token));
+for (const button of document.querySelectorAll('[data-do="sign-again"]')) {
+  button.addEventListener("click", async () => {
+    const trouble = button.closest("form").querySelector(".trouble");
+    trouble.textContent = "";
+    try {
+      await account.leave(token, true);
+    } catch (problem) {
+      trouble.textContent = inWords(problem);
+    }
+  });
+}
 email.canMail(form("asks"), () => token);
 
 // "I am Bo" says the name already; it stays theirs to change.
@@ -249,7 +273,7 @@ for (const section of ["in_use", "asks"]) {
   });
 }
 
-document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", "a link", true));
+document.querySelector('[data-do="start"]').addEventListener("click", () => page("start", t("tab.link"), true));
 for (const button of document.querySelectorAll('[data-do="again"]')) {
   button.addEventListener("click", () => begin({ token, code }, true));
 }
@@ -265,4 +289,4 @@ setInterval(times, 30000);
 tell({ codes: NO_DOOR ? "no" : "yes" });
 const fragment = take();
 if (fragment) begin(read(fragment));
-else page("start", "a link");
+else page("start", t("tab.link"));

@@ -1,6 +1,8 @@
 // Knocking, and waiting for the answer in sight of the person.
 
 import { Problem, ask, enter, inWords, onSend, put, say, show, tell, wrong } from "./door.js";
+import { ago } from "./moments.js";
+import { t } from "./words.js";
 
 const EVERY = 2000;
 const PATIENT = 60;
@@ -10,7 +12,7 @@ let back = "";
 // Let `form` knock with what `about(same, name, passphrase)` gives; `section` is where "Knock again" leads. `before` may
 // make something else of the click.
 export function canKnock(form, section, about, failed = () => false, before = () => false) {
-  onSend(form, "Knocking…", async () => {
+  onSend(form, t("script.knocking"), async () => {
     try {
       if (await before(form)) return;
     } catch (problem) {
@@ -32,7 +34,7 @@ export function canKnock(form, section, about, failed = () => false, before = ()
     }
     back = section;
     tell({ patience: "short" });
-    put("waited", "You knocked just now.");
+    put("waited", t("script.knocked_now"));
     put("trouble", "");
     show("waiting", true);
     wait(String(answer.knock));
@@ -50,7 +52,7 @@ async function wait(knock) {
     } catch (problem) {
       // Being offline or asking too often passes; whatever else the gate refuses does not.
       if (problem instanceof Problem && ["offline", "too_many", "fault", "gate_restarting", "gate_fault"].includes(problem.code)) {
-        put("trouble", `${inWords(problem)} This page keeps trying.`);
+        put("trouble", t("script.keeps_trying", { message: inWords(problem) }));
         await nextTurn(Math.max(problem.wait * 1000, EVERY));
         continue;
       }
@@ -67,7 +69,7 @@ async function wait(knock) {
       return;
     }
     const minutes = Math.floor((Date.now() - since) / 60000);
-    put("waited", minutes < 1 ? "You knocked just now." : minutes === 1 ? "You knocked a minute ago." : `You knocked ${minutes} minutes ago.`);
+    put("waited", minutes < 1 ? t("script.knocked_now") : t("script.knocked_ago", { ago: ago(-minutes, "minute") }));
     if (Date.now() - since > PATIENT * 1000) tell({ patience: "long" });
   }
 }

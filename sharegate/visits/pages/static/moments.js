@@ -1,13 +1,16 @@
-// Moments in the reader's own time zone. `epoch` is in seconds.
+// Moments in the reader's own time zone, in the page's language. `epoch` is in seconds.
+
+import { language, t } from "./words.js";
 
 const DAY = 86400;
 
-// English words, and the reader's own order of day and month where they read English.
-const english = (navigator.languages || []).find((tag) => tag.toLowerCase().startsWith("en")) || "en-GB";
+// The reader's own order of day and month where they read that language.
+const own = (navigator.languages || []).find((tag) => tag.toLowerCase().split("-")[0] === language.toLowerCase());
+const written = own || (language === "en" ? "en-GB" : language);
 
 export function moment(epoch, now = Date.now() / 1000) {
   const far = Math.abs(epoch - now) > 300 * DAY;
-  return new Intl.DateTimeFormat(english, {
+  return new Intl.DateTimeFormat(written, {
     weekday: far ? undefined : "long",
     day: "numeric",
     month: "long",
@@ -25,9 +28,11 @@ export function distance(epoch, now = Date.now() / 1000) {
   const [unit, length] =
     size < 90 * 60 ? ["minute", 60] : size < 48 * 3600 ? ["hour", 3600] : size < 90 * DAY ? ["day", DAY] : ["month", 30.44 * DAY];
   const count = Math.trunc(seconds / length);
-  if (count === 0) return seconds >= 0 ? "in less than a minute" : "just now";
-  return new Intl.RelativeTimeFormat("en", { numeric: "always" }).format(count, unit);
+  if (count === 0) return seconds >= 0 ? t("script.soon") : t("script.just_now");
+  return ago(count, unit);
 }
+
+export const ago = (count, unit) => new Intl.RelativeTimeFormat(written, { numeric: "always" }).format(count, unit);
 
 for (const element of document.querySelectorAll("time[datetime]")) {
   const epoch = Date.parse(element.dateTime) / 1000;
