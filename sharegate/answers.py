@@ -22,6 +22,7 @@ from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overl
 from sharegate.lab.serve import LabServer
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.policy.model import AnswerKind, Match, Rule
+from sharegate.readers.serving import Readers
 from sharegate.sending import Flight
 from sharegate.shares.model import Capability, Grant
 from sharegate.upstream.interfaces import Forwarder, Incoming, Outgoing
@@ -61,7 +62,9 @@ class Answers:
         presence: Presence,
         names: Names,
         writing: Writing,
+        readers: Readers,
     ) -> None:
+        self._readers = readers
         self._writing = writing
         self._forwarder = forwarder
         self._roots = roots
@@ -106,6 +109,10 @@ class Answers:
             tree = confined.path or grant.root
             self._presence.touch(grant.visit.id, str(tree))
             return await self._lab.page(grant, upstream, confined.segments, tree)
+        if rule.answer is AnswerKind.FILTER and rule.answer_name == "reading":
+            return await self._readers.page(request, grant, upstream, confined, held)
+        if rule.answer is AnswerKind.FILTER and rule.answer_name == "picture":
+            return await self._readers.picture(request, grant, upstream, confined, held)
         return await self._forward(request, grant, match, confined, upstream, begin, held)
 
     async def _forward(

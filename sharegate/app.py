@@ -37,6 +37,9 @@ from sharegate.limits import Buckets, Rate
 from sharegate.listener.http import Listener
 from sharegate.living import Living
 from sharegate.ports import bind, gate_hosts
+from sharegate.readers.serving import Readers
+from sharegate.readers.source import Source
+from sharegate.shares.coowners import is_coowner
 from sharegate.shares.owners import check_one_owner, owners
 from sharegate.upstream.directory import StateChange
 from sharegate.upstream.file_ids import UpstreamFileIds
@@ -45,6 +48,7 @@ from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
+from sharegate.visits.coowners.assembled import coowner_pages
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
 from sharegate.visits.live import LivePages
@@ -145,6 +149,7 @@ async def running(
                 await owner.start(dashboard, config.socket_path)
                 tasks = [asyncio.create_task(lasting(work)) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
+                closing.push_async_callback(house.notifier.stop)
                 closing.push_async_callback(draining.run)
                 started = config.gate_url + house.api.trails.clock_note()
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
@@ -188,6 +193,7 @@ def _gate(
         hands=house.hands,
         trail=trail,
         acted=lambda grant: documents.acted(grant.visit.id),
+        coowner=lambda grant: house.in_force.coowners and is_coowner(grant.link, grant.visit),
         time=lambda grant: more_time.state(grant.share, grant.link, grant.visit, grant.visit.browser_hash),
         pace=house.pace,
     )
@@ -211,6 +217,18 @@ def _gate(
         more_time=more_time,
         pace=house.pace,
     )
+    coowners, desks = coowner_pages(
+        store=store,
+        issuer=house.issuer,
+        rules=house.in_force,
+        presence=house.presence,
+        trail=trail,
+        addresses=house.addresses,
+        key=house.key,
+        now=now,
+        pace=house.pace,
+    )
+    store.subscribe(desks.changed)
     languages = Languages(config.language)
     own = OwnAddresses(
         *(store, house.authenticator, door, trail, house.addresses, now),
@@ -218,6 +236,7 @@ def _gate(
         reporting=reporting,
         more_time=more_time,
         languages=languages,
+        coowners=coowners,
     )
     lab = LabServer(fetch, lambda upstream: upstream.token.secret)
     amounts = Amounts(config.requests_per_minute, config.requests_at_once, config.megabytes_per_minute * 1e6)
@@ -278,6 +297,7 @@ def _gate(
         presence=house.presence,
         names=names,
         writing=writing,
+        readers=Readers(Source(house.forwarder, house.roots), house.presence, languages=languages),
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)
@@ -323,12 +343,16 @@ def _gate(
             house.directory.forget()
             house.forwarder.woke()
 
-    draining = Draining(house.channels, documents, gate.refuse_newcomers, config.drain_seconds, progress)
+    def refuse_newcomers() -> None:
+        gate.refuse_newcomers()
+        desks.stop()
+
+    draining = Draining(house.channels, documents, refuse_newcomers, config.drain_seconds, progress)
     health = Health(checks(store, trail, house.ring, lambda: draining.began))
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
     more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
-    more.append(lambda: sweep(documents.rooms.let_go))
+    more += [lambda: sweep(documents.rooms.let_go), house.notifier.run]
     return gate, draining, condition, [*beside, *more]
 
 

@@ -30,14 +30,17 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
@@ -46,6 +49,7 @@ from sharegate.dashboard.records import Records
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rules import Reading, Rules
 from sharegate.dashboard.searching import Searching
 from sharegate.dashboard.sharing import Sharing
@@ -61,10 +65,12 @@ from sharegate.listener.crowd import Crowd
 from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
+from sharegate.notify.notifier import Notifier, services
 from sharegate.oidc.ways import Ways
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
+from sharegate.shares.coowners import Marks
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
 from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
@@ -129,7 +135,10 @@ class House:
     room: Budget
     mailer: Mailer | None
     accounts: Ways
+    issuer: Issuer
+    in_force: InForce
     key: bytes = field(repr=False)
+    notifier: Notifier
 
 
 @contextlib.asynccontextmanager
@@ -215,7 +224,7 @@ async def opened(
         accounts = Ways(config.accounts, now, pace)
 
         async def mail_findings() -> list[dict[str, str]]:
-            return await mailing.findings()
+            return [*await mailing.findings(), *await notifying.findings()]
 
         doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings, accounts.findings])
         erasure = Erasure(store)
@@ -236,6 +245,18 @@ async def opened(
         # What is done here for a program is recorded as the program's.
         attributed = Attributed(trail)
         mailing = Mailing(mailer, config.mail, facts, attributed)
+        notifier = Notifier(
+            config.notices,
+            services,
+            store,
+            trail,
+            owner=config.owner,
+            alone=config.one_owner,
+            dashboard=config.dashboard_url,
+            now=now,
+            pace=pace,
+        )
+        notifying = Notifying(notifier, attributed)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -255,6 +276,14 @@ async def opened(
         closing.push_async_callback(records.close)
         logins = Logins(now, pace)
         acts = Acts(store, attributed, channels, presence.pages, now)
+        choices = Choices(Folders(directory, forwarder, disk), roots, store)
+        sharing = Sharing(
+            acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+        )
+        handing = Handing(
+            acts=acts, store=store, sharing=sharing, views=views, facts=facts, mailing=mailing, now=now, pace=pace
+        )
+        closing.push_async_callback(handing.finished)
         api = Api(
             store=store,
             upstreams=store,
@@ -271,8 +300,19 @@ async def opened(
             ),
             trail=attributed,
             acts=acts,
-            sharing=Sharing(
-                acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            sharing=sharing,
+            handing=handing,
+            rosters=Rosters(
+                acts=acts,
+                store=store,
+                issuer=issuer,
+                servers=servers,
+                sharing=sharing,
+                choices=choices,
+                views=views,
+                facts=facts,
+                mail=mailing.able,
+                now=now,
             ),
             people=People(
                 acts=acts,
@@ -282,6 +322,7 @@ async def opened(
                 views=views,
                 trail=attributed,
             ),
+            coowners=Coowners(acts=acts, marks=Marks(store, in_force, now), views=views),
             asks=Asks(hands, store, views, attributed),
             alarms=Alarms(keeper, store, store, views),
             servers=servers,
@@ -336,7 +377,7 @@ async def opened(
             ),
             opening=Opening(logins, facts, now),
             mailing=mailing,
-            choices=Choices(Folders(directory, forwarder, disk), roots, store),
+            choices=choices,
             configured=Configured(config),
             offers=Offers(
                 acts=acts,
@@ -347,6 +388,7 @@ async def opened(
                 accounts=config.accounts.name if config.accounts is not None else "",
             ),
             searching=Searching(store, views, stored_history),
+            notifying=notifying,
             times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
@@ -355,6 +397,7 @@ async def opened(
             key=store_key(config.keys_dir),
         )
         trail.announce(api.happened)
+        trail.announce(notifier.happened)
         secrets = KnownTokens(store)
         await secrets.read()
         closing.callback(store.subscribe(lambda change: secrets.changed() if change.kind == "upstream" else None))
@@ -390,7 +433,10 @@ async def opened(
             room,
             mailer,
             accounts,
+            issuer,
+            in_force,
             store_key(config.keys_dir),
+            notifier,
         )
 
 

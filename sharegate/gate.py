@@ -56,8 +56,10 @@ from sharegate.visits.site import Site
 log = logging.getLogger("sharegate.gate")
 
 FOLD_SECONDS = 10.0
+# Of the gate's own addresses those that the table has rules for, since a path follows.
+READ = (("read",), ("picture",))
 # Answers that only a browser has use for.
-_PAGES = frozenset({"page", "root-redirect"})
+_PAGES = frozenset({"page", "picture", "reading", "root-redirect"})
 
 
 class GateTrail(Recorder, Protocol):
@@ -203,11 +205,10 @@ class Gate:
                 return await self._doorstep.answer(request, tuple(below))
             case ("s", share, "-", "static", *below):
                 return await self._static(request, share, tuple(below))
-            case ("s", share, visit, "-", word) if visit.startswith("~") and self._own.outlives(request.method, word):
-                return await self._own.after(request, share, visit[1:], word)
-            case ("s", share, visit, *_) if visit.startswith("~"):
+            case ("s", share, visit, *below) if visit.startswith("~"):
+                apart = await self._own.apart(request, share, visit[1:], tuple(below))
                 act.asked = (share, visit[1:])
-                return await self._visit(request, path, raw_query, act)
+                return apart or await self._visit(request, path, raw_query, act)
             case ("s", share, *_):
                 return await self._program(request, share, path.under(2), raw_query, act)
             case _:
@@ -223,7 +224,7 @@ class Gate:
         request.known(grant.visit.id)
         self._presence.touch(grant.visit.id)
         rest = path.under(3)
-        if rest.segments[:1] == ("-",):
+        if rest.segments[:1] == ("-",) and rest.segments[1:2] not in READ:
             return await self._own_address(request, grant, rest, act)
         return await self._inside(request, grant, rest, raw_query, act)
 

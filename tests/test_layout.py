@@ -22,12 +22,26 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
-    "settings": set(),
+    "settings": {"errors"},
+    # A document as a page: values in, HTML out.
+    "reading": {"confine.request", "errors", "paths", "shares.model"},
+    # Those pages, behind the gate's decisions. Asks a server as answers does.
+    "readers": {
+        *("confine", "errors", "lab.static", "language", "messages", "paths", "reading", "shares"),
+        *("upstream.interfaces", "upstream.model", "upstream.roots", "visits"),
+    },
     # What visitors read. Which sentence, others say.
     "language": {"errors", "messages"},
     "passwords": {"errors"},
     "config": {
-        *("errors", "language", "mail.configured", "mail.model", "oidc.configured", "passwords", "settings"),
+        "errors",
+        "language",
+        "mail.configured",
+        "mail.model",
+        "notify.configured",
+        "oidc.configured",
+        "passwords",
+        "settings",
         "store_url",
     },
     # Where the gate listens.
@@ -44,6 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"errors", "audit.events", "audit.interfaces"},
     "condition": {"clock", "errors", "listener.crowd", "metrics", "upstream.model"},
     "shares": {"errors", "names", "paths"},
+    # Lists of people: reads text and matches names; its tables are the trail's (audit.sheet).
+    "rosters": {"audit.sheet", "errors", "names", "shares"},
     "policy": {"errors", "paths", "shares"},
     "confine": {"errors", "messages", "paths", "policy", "shares"},
     "audit": {"errors", "shares"},
@@ -70,6 +86,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listener": {"errors", "limits", "messages", "websocket"},
     # Sends what it is given; what a code proves is decided elsewhere.
     "mail": {"errors"},
+    # Tells people outside what was recorded; it decides on events, and looks up what a share is called.
+    "notify": {"audit.events", "audit.interfaces", "errors", "names", "passwords", "shares"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
     # Attacks a share from outside, and knows from the server itself what lies there.
@@ -94,7 +112,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {
         *("deeds", "sending"),
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
-        "writing",
+        *("readers", "writing"),
     },
     "gate": {
         *("answers", "deeds", "errors", "limits", "measures", "messages", "paths", "sending"),
@@ -102,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        "mail",
+        *("mail", "notify", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
@@ -113,13 +131,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "assembly": {
         *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
         "oidc",
-        *("lab", "limits", "listener", "mail", "metrics", "policy", "shares", "stores", "upkeep", "upstream"),
+        *("lab", "limits", "listener", "mail", "metrics", "notify", "policy", "shares", "stores", "upkeep", "upstream"),
         *("versions", "visits", "writing"),
     },
     "app": {
         *("assembly", "ports"),
         *("answers", "audit", "channels", "config", "dashboard", "documents", "editing", "errors", "gate", "lab"),
-        "language",
+        *("language", "readers"),
         *("__version__", "clock", "condition", "descriptors", "drain", "entrance", "garbage", "keeping", "living"),
         *("limits", "listener", "metrics", "policy", "shares", "stores", "upkeep", "upstream", "versions", "visits"),
         "writing",
@@ -130,6 +148,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "entrance": {"config", "errors", "listener"},
     "cli": {
         *("__version__", "app", "config", "entrance", "demo", "descriptors", "errors", "garbage", "logs", "policy"),
+        "rosters",
         # A page of Markdown; what the API is asked for goes through `control`.
         "dashboard.reference",
         *("prove", "ports", "settings", "shares", "source", "upkeep", "upstream"),
@@ -146,6 +165,7 @@ MAY_USE: dict[str, set[str]] = {
     "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
     "aiosmtplib": {"mail"},
+    "apprise": {"notify"},
     "redis": {"stores"},
     "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
@@ -160,7 +180,7 @@ MAY_USE: dict[str, set[str]] = {
     "socket": {"app", "listener", "ports", "dashboard", "upstream"},
     "subprocess": {"upstream", "demo"},
 }
-DECIDING = {"paths", "shares", "policy", "confine", "channels", "audit", "versions"}
+DECIDING = {"paths", "rosters", "shares", "policy", "confine", "channels", "audit", "versions"}
 
 # Modules whose tests stand elsewhere, and where.
 TESTED_ELSEWHERE = {
@@ -182,6 +202,10 @@ TESTED_ELSEWHERE = {
     "oidc/model.py": "values; tests/oidc/test_configured.py",
     "oidc/token.py": "tests/oidc/test_flow.py",
     "oidc/ways.py": "tests/visits/test_signing.py",
+    "notify/interfaces.py": "protocols",
+    "notify/model.py": "values; tests/notify/test_notifier.py",
+    "dashboard/shapes/told.py": "types; tests/dashboard/conftest.py checks each answer by them",
+    "dashboard/pages/notifying.py": "tests/dashboard/test_notifying.py, tests/dashboard/pages/test_site.py",
     "shares/reports.py": "tests/dashboard/test_reports.py",
     "shares/more_time.py": "tests/stores/conformance.py",
     "visits/bodies.py": "tests/visits/test_join.py, tests/dashboard/test_reports.py",
@@ -212,6 +236,9 @@ TESTED_ELSEWHERE = {
     "dashboard/interfaces.py": "protocols",
     "dashboard/queries.py": "types; tests/dashboard/test_api.py, test_openapi.py",
     "dashboard/reference.py": "tests/cli/test_api_reference.py",
+    "rosters/model.py": "values; tests/rosters/test_reading.py",
+    "dashboard/roster_bodies.py": "tests/dashboard/test_rosters.py",
+    "dashboard/shapes/rosters.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/shape.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/given.py": "types; tests/dashboard/conftest.py checks each answer by them",
     "dashboard/shapes/looked.py": "tests/dashboard/test_history.py, test_review.py",
@@ -300,6 +327,7 @@ TESTED_ELSEWHERE = {
     "upstream/roots.py": "tests/test_revocation.py, tests/attacks",
     "upstream/servers.py": "tests/dashboard/test_api.py",
     "writing/ids.py": "tests/attacks/writing",
+    "visits/coowners/assembled.py": "every test in tests/visits/coowners",
     "writing/interfaces.py": "protocols",
     "writing/judge.py": "tests/attacks/writing, tests/writing",
     "writing/standing.py": "tests/attacks/writing",
@@ -312,6 +340,12 @@ TESTED_ELSEWHERE = {
     "visits/own.py": "tests/test_revocation.py, tests/browser",
     "visits/passed_on.py": "tests/visits/test_join.py",
     "visits/presence.py": "tests/test_revocation.py, tests/dashboard/test_api.py",
+    "reading/ansi.py": "tests/reading/test_notebook.py",
+    "reading/cleaned.py": "tests/reading/test_notebook.py",
+    "reading/code.py": "tests/reading/test_notebook.py",
+    "reading/markdown.py": "tests/reading/test_notebook.py",
+    "reading/pictures.py": "tests/reading/test_notebook.py, tests/readers/test_serving.py",
+    "readers/source.py": "tests/readers/test_serving.py",
     "visits/refusals.py": "tests/test_matrix.py, tests/visits/test_pages.py",
     "visits/site.py": "tests/attacks/test_share_hosts.py, tests/failures, tests/test_matrix.py",
     "visits/standing.py": "tests/test_revocation.py",
@@ -324,6 +358,7 @@ TESTED_ELSEWHERE = {
     "demo/stage.py": "tests/demo/test_demo.py",
     "demo/story.py": "tests/demo/test_demo.py",
     "demo/visitor.py": "tests/demo/test_demo.py",
+    "cli/links.py": "tests/cli/test_rosters.py",
     "cli/attach.py": "tests/cli/test_terminal.py, test_commands.py",
     "cli/command.py": "tests/cli/test_commands.py",
     "cli/control.py": "tests/cli/test_commands.py",

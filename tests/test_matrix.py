@@ -295,7 +295,9 @@ async def test_what_a_link_asks_for_no_more_lets_the_same_visit_go_on(
     link = await store.link(who.link["id"])
     assert link is not None
     assert (await who.ask("GET", "api/contents/sub/shared")).public == UNMET[state].value
-    await store.change_link(link.id, networks=(), not_before=0.0, passphrase="", ask=False, recipient="", domain="")
+    await store.change_link(
+        link.id, networks=(), not_before=0.0, passphrase="", ask=False, recipient="", domain="", account=""
+    )
     try:
         assert (await who.ask("GET", "api/contents/sub/shared")).status == 200
     finally:
@@ -541,7 +543,7 @@ async def test_each_role_gets_the_same_with_a_token_but_for_pages(
             asked.append([head.split(b"\r\n")[0] for head in asked_since(recorder, before)])
         browser, program = replies
         same = (browser.status, browser.public, asked[0]) == (program.status, program.public, asked[1])
-        if rule.answer_name in ("page", "root-redirect"):
+        if rule.answer_name in ("page", "picture", "reading", "root-redirect"):
             # Whose page it would be is not looked at for who gets none.
             none = (program.status, program.public, asked[1]) == (403, "not_for_browsers", [])
             fine = none or (same and example.expect != "allow")

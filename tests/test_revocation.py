@@ -123,7 +123,11 @@ def moving() -> Clock:
 async def gate(
     tmp_path_factory: pytest.TempPathFactory, server: JupyterServer, line: Line, moving: Clock
 ) -> AsyncIterator[Gatehouse]:
-    settings: dict[str, Any] = {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "megabytes_per_minute": 1_000_000}
+    settings: dict[str, Any] = {
+        "requests_per_minute": 1_000_000,
+        "strangers_per_minute": 1_000_000,
+        "megabytes_per_minute": 1_000_000,
+    }
     settings |= {"oidc_issuer": "https://login.example.org", "oidc_client_id": "gate"}
     folder = tmp_path_factory.mktemp("gate")
     async with gatehouse(folder, through(server, line), now=moving, **settings) as house:

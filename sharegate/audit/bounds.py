@@ -12,8 +12,8 @@ import msgspec
 from sharegate.audit.events import AuditEvent
 
 ACTORS = frozenset({"owner", "admin", "visitor", "stranger", "gate"})
-# A program, by the id of its token.
-_TOKEN = re.compile(r"token:[a-z0-9]{1,40}\Z")
+# A program, by the id of its token; a co-owner, by that of their visit.
+_NAMED = re.compile(r"(?:token|coowner):[a-z0-9]{1,40}\Z")
 
 # Characters, not bytes. Ids and codes are ours; their limits only keep a mistake small.
 LIMITS = {
@@ -83,7 +83,7 @@ def whole(address: str) -> str:
 
 def bounded(event: AuditEvent, *, full_addresses: bool = False) -> AuditEvent:
     """The event as it may enter the trail. Raises ValueError for an actor that nobody declared."""
-    if event.actor not in ACTORS and not _TOKEN.match(event.actor):
+    if event.actor not in ACTORS and not _NAMED.match(event.actor):
         raise ValueError(f"unknown actor {event.actor!r}")
     changed: dict[str, object] = {}
     for field, limit in LIMITS.items():

@@ -25,6 +25,10 @@ class Action(StrEnum):
     LINK_RESUMED = "link.resumed"
     LINK_REPLACED = "link.replaced"
     LINK_REVOKED = "link.revoked"
+    LINK_SENT = "link.sent"
+    LINK_UNSENT = "link.unsent"
+    COOWNER_ADDED = "coowner.added"
+    COOWNER_REMOVED = "coowner.removed"
     LINK_JOINED = "link.joined"
     LINK_REENTERED = "link.reentered"
     LINK_REFUSED = "link.refused"
@@ -65,6 +69,8 @@ class Action(StrEnum):
     REPORT_MADE = "report.made"
     REPORT_CLOSED = "report.closed"
     REPORT_REOPENED = "report.reopened"
+    NOTIFICATION_LOST = "notification.lost"
+    NOTIFICATION_TESTED = "notification.tested"
     MAIL_TESTED = "mail.tested"
     UPSTREAM_ADDED = "upstream.added"
     UPSTREAM_REMOVED = "upstream.removed"
@@ -102,9 +108,9 @@ def folded(name: str) -> str:
 class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One recorded act. Empty means unknown or not applicable; sizes are bytes, durations milliseconds.
 
-    `actor` is `owner`, `admin`, `visitor`, `stranger`, `gate`, or, for a program with a token of the owner's API,
-    `token:<id>`. `name`, `address` and `agent` are personal: they enter the chain as salted digests. `seq` and `at` are
-    set by the trail.
+    `actor` is `owner`, `admin`, `visitor`, `stranger`, `gate`, for a program with a token of the owner's API
+    `token:<id>`, and for somebody whom the owner named to let others in `coowner:<visit>`. `name`, `address` and
+    `agent` are personal: they enter the chain as salted digests. `seq` and `at` are set by the trail.
     """
 
     action: Action
@@ -129,3 +135,12 @@ class AuditEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     address: str = ""
     agent: str = ""
+
+
+COOWNER = "coowner"
+
+
+def coowner_of(event: AuditEvent) -> str:
+    """The visit of the co-owner who did it; "" for what others did."""
+    kind, _, visit = event.actor.partition(":")
+    return visit if kind == COOWNER else ""

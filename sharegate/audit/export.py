@@ -10,7 +10,7 @@ import msgspec
 
 from sharegate.audit import sheet
 from sharegate.audit.chain import erased, opened
-from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.events import Action, AuditEvent, Outcome, coowner_of
 from sharegate.audit.interfaces import Sealed
 from sharegate.audit.strangers import TOTAL
 from sharegate.errors import MEANINGS, Reason
@@ -90,7 +90,11 @@ _SENTENCES: dict[Action, str] = {
     Action.LINK_PAUSED: "{owner} paused a link{for_name}",
     Action.LINK_RESUMED: "{owner} resumed a link{for_name}",
     Action.LINK_REPLACED: "{owner} replaced a link{for_name}; the old one stopped working",
+    Action.LINK_SENT: "{owner} had a link mailed{for_name}",
+    Action.LINK_UNSENT: "A link could not be mailed{for_name}",
     Action.LINK_REVOKED: "{owner} ended a link{for_name} for good",
+    Action.COOWNER_ADDED: "{owner} made {whom} a co-owner, who lets others in{with_detail}",
+    Action.COOWNER_REMOVED: "{owner} took it from {whom} to be a co-owner",
     Action.LINK_JOINED: "{who} opened the link and came in",
     Action.LINK_REENTERED: "{who} opened the link again in the same browser",
     Action.LINK_REFUSED: "{who} opened a link and was not let in{because}",
@@ -134,6 +138,8 @@ _SENTENCES: dict[Action, str] = {
     Action.TIME_ASKED: "{who} asked for more time",
     Action.TIME_GRANTED: "{owner} gave {whom} more time{with_detail}",
     Action.TIME_REFUSED: "{owner} did not give {whom} more time",
+    Action.NOTIFICATION_LOST: "A notification was not taken by its service{with_detail}",
+    Action.NOTIFICATION_TESTED: "{owner} sent a notification to try it out{with_detail}",
     Action.REPORT_MADE: "A visitor reported a share to the admins{with_detail}",
     Action.REPORT_CLOSED: "A report was closed{with_detail}",
     Action.REPORT_REOPENED: "A report was opened again{with_detail}",
@@ -160,12 +166,15 @@ _ACTORS = {
     "stranger": "Somebody",
     "gate": "sharegate",
     "token": "A program with a token",
+    "coowner": "A co-owner",
 }
 
 
-def describe(event: AuditEvent) -> str:
-    """The event as one sentence in people's words, for a terminal. Its strings are bounded already."""
+def describe(event: AuditEvent, by: str = "") -> str:
+    """The event as one sentence in people's words, for a terminal. Its strings are bounded already. `by` is the name of
+    the co-owner who did it, where it is known."""
     actor = _ACTORS.get(event.actor.partition(":")[0], "Somebody")
+    actor = f"{by}, a co-owner," if by else actor
     parts = {
         "who": event.name or actor,
         "whom": event.name or "a visitor",
@@ -183,7 +192,10 @@ def describe(event: AuditEvent) -> str:
     }
     if event.action is Action.STRANGER_DENIED and event.detail == TOTAL:
         return f"{event.count} further refusals of people without a link."
-    sentence = _SENTENCES[event.action].format_map(parts)
+    template = _SENTENCES[event.action]
+    if event.action is Action.VISIT_ENDED and coowner_of(event):
+        template = "{owner} put {whom} out"
+    sentence = template.format_map(parts)
     if event.outcome is Outcome.FAILED and event.action not in (Action.TRAIL_GAP, Action.TRAIL_UNREADABLE):
         sentence += ", which failed"
     return sentence[0].upper() + sentence[1:] + "."

@@ -27,9 +27,12 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     """The whole program. With `rich_help` its help is drawn with colours and boxes, for a terminal."""
     from sharegate.cli import (
         asks,
+        coowners,
         history,
+        links,
         looking,
         mailing,
+        notifying,
         opening,
         owning,
         passing,
@@ -69,9 +72,9 @@ def build(*, rich_help: bool = False) -> typer.Typer:
     ) -> None:
         """Replaced by the help above."""
 
-    daily = (up, opening, sharing, owning, asks)
+    daily = (up, opening, sharing, links, owning, coowners, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
-    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, notifying, signing, storing, tokens):
         module.add(app)
     return app
 

@@ -173,9 +173,10 @@ async def change(
     ] = None,
     account: Annotated[
         str | None,
-        typer.Option(
-            "--account", metavar="WHO", help="Who signs in to open a link, as with `share`; or any: nobody has to."
-        ),
+        typer.Option("--account", metavar="WHO", help="Who signs in to open a link, as with share; any: nobody."),
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="ADDRESS", help="Where a link is sent to, or any for nowhere.")
     ] = None,
 ) -> None:
     """Change a share or a link. Its address stays the same, and those inside notice at once.
@@ -194,10 +195,11 @@ async def change(
         "clients": clients,
         "runnable_files": runnable_files,
         "page": page,
+        "email": "" if to == asking.ANY else to,
     }
     body = {field: value for field, value in asked.items() if value is not None}
     conditions = {"--ask": ask, "--network": networks, "--from": opens, "--passphrase": passphrase}
-    conditions |= {"--email": email, "--domain": domain, "--account": account}
+    conditions |= {"--email": email, "--domain": domain, "--account": account, "--to": to}
     given = [option for option, value in conditions.items() if value is not None]
     if not body and not given:
         raise Usage("", "nothing to change was named", "For example --expires 2w")

@@ -78,7 +78,8 @@ def node_words(node: Json, zone: tzinfo) -> str:
 def _what(node: Json, kind: str, who: str, count: int) -> str:
     state = str(node.get("state"))
     if kind == "link":
-        return f"link for {who if node.get('badge') else 'one person'}, {shown(state, 20)}"
+        coowner = ", a co-owner's" if node.get("coowner") else ""
+        return f"link for {who if node.get('badge') else 'one person'}{coowner}, {shown(state, 20)}"
     if kind == "refused":
         return f"opened {words.count(count, 'time')} and nobody was let in ({shown(node.get('reason'), 40)})"
     if kind == "attempt":
@@ -87,7 +88,8 @@ def _what(node: Json, kind: str, who: str, count: int) -> str:
         became = {"waiting": "waits at the door", "refused": "was not let in", "gone": "left the door"}
         return f"{who} knocked, {became.get(state, 'was let in')}"
     what = {"device": "own device", "program": f"a program, {who}"}.get(kind, who)
-    let_in = ", let in on a knock" if node.get("knocked") else ""
+    by = f" by {shown(node['admitted_by'], _LONGEST)}" if node.get("admitted_by") else ""
+    let_in = f", let in on a knock{by}" if node.get("knocked") else ""
     return f"{what}{let_in}, {'inside' if state == 'open' else 'not inside any more'}"
 
 

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from sharegate.cli import asking, moments, qr, words
-from sharegate.cli.command import Cli, command, find, on_disk
+from sharegate.cli import asking, moments, qr, rosters, words
+from sharegate.cli.command import Cli, command, find, on_disk, typed_path
 from sharegate.cli.control import Control, api_path
 from sharegate.cli.output import shown
+from sharegate.cli.problems import Usage
 from sharegate.errors import Invalid, Refused
 
 PANEL = "Give and take away"
@@ -34,6 +35,9 @@ def add(app: typer.Typer) -> None:
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
             "sharegate share lectures/week3 --for Ann --passphrase",
             "sharegate share lectures/week3 --anyone --ask --network 192.0.2.0/24",
+            "sharegate share lectures/week3 --roster class.csv --out links.csv",
+            "sharegate share lectures/week3 --roster class.csv --send",
+            "sharegate share --each 'projects/*' --roster teams.csv --edit --dry-run",
         ),
     )(share)
     command(
@@ -57,7 +61,9 @@ NoQr = Annotated[bool, typer.Option("--no-qr", help="Show no QR code at the term
 
 async def share(
     cli: Cli,
-    path: Annotated[str, typer.Argument(metavar="PATH", help="The folder, or one file, of a running Jupyter server.")],
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="The folder, or one file, of a running Jupyter server.")
+    ] = "",
     people: Annotated[
         list[str] | None,
         typer.Option("--for", metavar="NAME", help="Whom a link is for; repeat it for several people."),
@@ -102,6 +108,18 @@ async def share(
     email: asking.Email = None,
     domain: asking.Domain = None,
     account: asking.Account = None,
+    roster: rosters.RosterFile = None,
+    each: Annotated[
+        str,
+        typer.Option("--each", metavar="'FOLDER/*'", help="With --roster: a share for each team's folder of these."),
+    ] = "",
+    prove: rosters.Prove = None,
+    out: rosters.Out = None,
+    force: rosters.Force = False,
+    send: rosters.Send = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --each: tell what would be shared, and share nothing.")
+    ] = False,
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -112,14 +130,24 @@ async def share(
 
     Whoever has the link sees that folder and nothing else, until it expires or you revoke it. A link is for one person
     unless you say --anyone. In a pipe, only the links go to stdout, one on a line.
+
+    With --roster each person of a list gets a link; the same list again adds only who is new. With --each, each team's
+    folder is shared with its people; what does not match is told before anything is made.
     """
     _refuse_running(run)
+    _check_roster(
+        *(path, roster, each),
+        several={"--for": people, "--anyone": anyone, "--visits": visits, "--email": email, "--qr": qr_file},
+        of_roster={"--out": out, "--send": send, "--prove": prove is not None, "--force": force, "--each": each},
+        of_one={"--name": name, "--open": open_file},
+        dry_run=dry_run,
+    )
     if anyone and people:
         raise Invalid("--anyone", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
     if qr_file is not None:
         qr.check_file(qr_file)
     body: dict[str, Any] = {
-        "path": on_disk(path, server),
+        "path": on_disk(each or path, server),
         "server": server,
         "role": "edit" if edit else "view",
         "expires": moments.parse(expires, now=cli.now(), zone=cli.zone) if expires is not None else None,
@@ -149,6 +177,11 @@ async def share(
     async with cli.control() as control:
         if server:
             body["server"] = (await find(control, server, "server")).id
+        if roster is not None:
+            body = rosters.body_of(body, rosters.roster_text(cli, roster), prove, each=bool(each))
+            where = "rosters/teams" if each else "rosters/share"
+            await rosters.give(cli, control, where, body, out=out, force=force, send=send, dry_run=dry_run)
+            return
         answer = await control.call("POST", api_path("shares"), body=body)
     if qr_file is not None:
         _write_codes(cli, answer["links"], qr_file)
@@ -156,12 +189,41 @@ async def share(
         cli.output.document(answer)
         return
     for link in answer["links"]:
-        _hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
+        hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
     if edit:
         cli.output.note(f"{words.RUNNING} {words.KEPT}")
     if len(answer["links"]) == 1 and not no_qr:
-        _show_code(cli, answer["links"][0]["url"], asked=qr_file is not None)
+        show_code(cli, answer["links"][0]["url"], asked=qr_file is not None)
     _after(cli, answer, live=control.live)
+
+
+def _check_roster(
+    path: str,
+    roster: Path | None,
+    each: str,
+    *,
+    several: dict[str, object],
+    of_roster: dict[str, object],
+    of_one: dict[str, object],
+    dry_run: bool,
+) -> None:
+    """Raises Usage for options that do not go together."""
+    if roster is None:
+        for option, given in of_roster.items():
+            if given:
+                raise Usage(option, "is for a list of people", "Add --roster FILE.csv")
+        typed_path(path)
+    for option, given in several.items():
+        if roster is not None and given:
+            raise Usage(option, "does not go with --roster: each link is for one person of the list", f"Drop {option}")
+    if each and path:
+        raise Usage("path", "is given, and --each names folders, too", "Drop one of them")
+    if each and any(of_one.values()):
+        raise Usage(next(name for name, value in of_one.items() if value), "is for one folder", "Drop it")
+    if roster is not None and not each:
+        typed_path(path)
+    if dry_run and not each:
+        raise Usage("--dry-run", "is for --each", "To look at a list alone, see Share a folder in the dashboard")
 
 
 def _refuse_running(run: bool) -> None:
@@ -173,7 +235,7 @@ def _refuse_running(run: bool) -> None:
         )
 
 
-def _hand_out(cli: Cli, sentence: str, link: dict[str, Any]) -> None:
+def hand_out(cli: Cli, sentence: str, link: dict[str, Any]) -> None:
     """A link for a person: sentence and address at a terminal; in a pipe the address alone is on stdout."""
     if not cli.output.terminal:
         cli.output.note(sentence)
@@ -197,7 +259,7 @@ def _for_programs(cli: Cli, link: dict[str, Any]) -> None:
         cli.output.say()
 
 
-def _show_code(cli: Cli, address: str, *, asked: bool) -> None:
+def show_code(cli: Cli, address: str, *, asked: bool) -> None:
     if not cli.output.terminal:
         return
     size = shutil.get_terminal_size()
@@ -270,13 +332,13 @@ async def replace(cli: Cli, ref: Ref, qr_file: QrFile = None, no_qr: NoQr = Fals
             _write_codes(cli, [answer["link"]], qr_file)
         _tell_link(cli, answer, f"The new address of {found.words}; the old one stops working:", control)
     if not cli.as_json and not no_qr:
-        _show_code(cli, answer["link"]["url"], asked=qr_file is not None)
+        show_code(cli, answer["link"]["url"], asked=qr_file is not None)
 
 
 def _tell_link(cli: Cli, answer: dict[str, Any], sentence: str, control: Control) -> None:
     if cli.as_json:
         cli.output.document(answer)
         return
-    _hand_out(cli, sentence, answer["link"])
+    hand_out(cli, sentence, answer["link"])
     if not control.live:
         cli.output.warn("No gate is running: nobody can enter until `sharegate up` runs.")

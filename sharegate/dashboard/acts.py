@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from sharegate.audit.events import Action, AuditEvent
+from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.asking import asker
 from sharegate.dashboard.interfaces import Cutter
@@ -78,10 +78,12 @@ class Acts:
         visit: Visit | None = None,
         name: str = "",
         detail: str = "",
+        failed: bool = False,
     ) -> None:
         await self._trail.record(
             AuditEvent(
                 action=action,
+                outcome=Outcome.FAILED if failed else Outcome.ALLOWED,
                 actor="owner",
                 share=share.id,
                 link=link.id if link else visit.link if visit else "",

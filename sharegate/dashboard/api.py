@@ -28,12 +28,15 @@ from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
 from sharegate.dashboard.configured import Configured
+from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
 from sharegate.dashboard.folders import Choices
+from sharegate.dashboard.handing import Handing
 from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
@@ -46,6 +49,7 @@ from sharegate.dashboard.refusals import error_body, refusal_of
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
+from sharegate.dashboard.rosters import Rosters
 from sharegate.dashboard.rounds import Rounds
 from sharegate.dashboard.routes import Route, not_admin
 from sharegate.dashboard.rules import Rules
@@ -84,7 +88,10 @@ class Api:
         trail: Recorder,
         acts: Acts,
         sharing: Sharing,
+        rosters: Rosters,
+        handing: Handing,
         people: People,
+        coowners: Coowners,
         asks: Asks,
         alarms: Alarms,
         servers: Servers,
@@ -106,6 +113,7 @@ class Api:
         searching: Searching,
         reports: Reports,
         times: Times,
+        notifying: Notifying,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -119,7 +127,10 @@ class Api:
         self._trail = trail
         self._acts = acts
         self._sharing = sharing
+        self._rosters = rosters
+        self.handing = handing
         self._people = people
+        self._coowners = coowners
         self._asks = asks
         self._alarms = alarms
         self._servers = servers
@@ -141,6 +152,7 @@ class Api:
         self._searching = searching
         self._reports = reports
         self._times = times
+        self._notifying = notifying
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
@@ -180,7 +192,10 @@ class Api:
                 of=Of.LISTED,
             ),
             *self._sharing.table(),
+            *self._rosters.table(),
+            *self.handing.table(),
             *self._people.table(),
+            *self._coowners.table(),
             *self._asks.table(),
             *self._alarms.table(),
             *self._history.table(),
@@ -242,6 +257,7 @@ class Api:
             *self._searching.table(),
             *self._reports.table(),
             *self._times.table(),
+            *self._notifying.table(),
             *self.vitals.table(),
         ]
 

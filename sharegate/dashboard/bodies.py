@@ -18,7 +18,7 @@ from sharegate.shares import asking
 from sharegate.shares.model import FrontEnd, Role
 
 
-class _Asks(msgspec.Struct, kw_only=True):
+class Asks(msgspec.Struct, kw_only=True):
     """What links ask for (shares/asking.py)."""
 
     not_before: float | None = None
@@ -37,7 +37,7 @@ class _Asks(msgspec.Struct, kw_only=True):
         return {name: getattr(self, name) for name in asking.FIELDS} | {"networks": tuple(self.networks)}
 
 
-class NewShareBody(_Asks, forbid_unknown_fields=True, rename={"people": "for"}):
+class NewShareBody(Asks, forbid_unknown_fields=True, rename={"people": "for"}):
     path: str
     server: str = ""
     role: str = "view"
@@ -55,12 +55,13 @@ class NewShareBody(_Asks, forbid_unknown_fields=True, rename={"people": "for"}):
     page: str = "lab"
 
 
-class NewLinkBody(_Asks, forbid_unknown_fields=True):
+class NewLinkBody(Asks, forbid_unknown_fields=True):
     name: str = ""
     anyone: bool = False
     visits: int | None = None
     devices: int = 3
     expires: float | None = None
+    email: str = ""
 
 
 class ChangeShareBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +91,7 @@ class ChangeLinkBody(msgspec.Struct, forbid_unknown_fields=True):
     recipient: str | UnsetType | None = UNSET
     domain: str | UnsetType | None = UNSET
     account: str | UnsetType | None = UNSET
+    email: str | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
         return "<ChangeLinkBody>"

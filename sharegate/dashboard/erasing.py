@@ -25,6 +25,7 @@ from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.asking import of_one
+from sharegate.shares.conditions import let_in
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
 
@@ -219,15 +220,15 @@ class Erasing:
                 link
                 for link in of_links
                 if link.kind is LinkKind.PERSON
-                and name in map(folded, (link.name, link.recipient, link.account, link.subject))
+                and name in map(folded, (link.name, link.recipient, link.email, link.account, link.subject))
             ]
             by_own = {link.id for link in own}
-            # Who knocked at their link is somebody else, unless they said the same name.
+            # Who was let in by hand at their link is somebody else, on each device, unless they said the same name.
             theirs = [
                 visit
                 for visit in of_visits
                 if name in map(folded, (visit.name, visit.email, *_account(visit)))
-                or (visit.link in by_own and visit.kind is not VisitKind.KNOCK)
+                or (visit.link in by_own and not let_in(visit))
             ]
             links += own
             visits += _with_devices(theirs, of_visits)
@@ -237,17 +238,18 @@ class Erasing:
     async def _found(
         self, visits: list[Visit], links: list[Link], knocks: list[Knock], names: frozenset[str]
     ) -> _Found:
-        let_in = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
-        knocked: list[Visit | Knock] = [*knocks, *let_in]
+        by_hand = [visit for visit in visits if visit.kind is VisitKind.KNOCK]
+        knocked: list[Visit | Knock] = [*knocks, *by_hand]
         # The records of knocks go after a while, what the history has of them does not.
-        ids = _ids(knocks) | await self._erasure.knocked(_ids(let_in))
+        ids = _ids(knocks) | await self._erasure.knocked(_ids(by_hand))
         if names:
             ids |= await self._erasure.knocked_as(names)
         addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}
         shown: list[Visit | Knock] = [*visits, *knocks]
         addresses |= {each for one in shown for each in _account(one)}
         addresses |= {link.account for link in links if of_one(link.account)}
-        addresses |= {link.recipient for link in links} | await self._erasure.proved(ids | _ids(visits))
+        addresses |= {address for link in links for address in (link.recipient, link.email)}
+        addresses |= await self._erasure.proved(ids | _ids(visits))
         whose = Whose(
             visits=_ids(visits),
             links=_ids(links),

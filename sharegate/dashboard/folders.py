@@ -73,8 +73,11 @@ class Choices:
 
     async def _browse(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
         """The folder at `path` ("" is the server's root), itself judged too; at most 1,000 entries."""
-        server = await self._server(parts["id"])
-        folder = _path(query.get("path", ""))
+        return await self.listed(await self._server(parts["id"]), query.get("path", ""))
+
+    async def listed(self, server: str, path: str) -> Json:
+        """The folder `path` of a server that is known."""
+        folder = _path(path)
         listing = await self._folders.look(server, folder)
         room = asyncio.Semaphore(_AT_ONCE)
         # A server elsewhere has said what each is: what it would answer for each by itself is the same.

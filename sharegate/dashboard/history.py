@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from sharegate.audit.events import AuditEvent
+from sharegate.audit.events import AuditEvent, coowner_of
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import number, read_query
@@ -52,7 +52,7 @@ class Histories:
         store: ShareStore,
         history: Historian,
         views: Views,
-        describe: Callable[[AuditEvent], str],
+        describe: Callable[[AuditEvent, str], str],
         now: Callable[[], float],
     ) -> None:
         self._acts = acts
@@ -108,10 +108,16 @@ class Histories:
     async def _page(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         page = await self._history.page(read_query(query), query.get("cursor", ""))
         return {
-            "events": [msgspec.structs.asdict(event) | {"text": self._describe(event)} for event in page.events],
+            "events": [await self._told(event) for event in page.events],
             "next": page.next,
             "reached": page.reached,
         }
+
+    async def _told(self, event: AuditEvent) -> dict[str, Any]:
+        visit = coowner_of(event)
+        acting = await self._store.visit(visit) if visit else None
+        by = acting.name if acting is not None else ""
+        return msgspec.structs.asdict(event) | {"text": self._describe(event, by), "by": by}
 
     async def _lanes(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         share = await self._acts.share(query.get("share", ""))

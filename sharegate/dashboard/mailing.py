@@ -47,6 +47,11 @@ class Mailing:
             )
         ]
 
+    @property
+    def able(self) -> bool:
+        """Whether the gate knows a mail server."""
+        return self._mailer is not None
+
     def needed(self) -> Mailer:
         """Raises Refused(`mail_off`)."""
         if self._mailer is None:

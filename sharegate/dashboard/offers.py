@@ -66,6 +66,7 @@ class Offers:
             "clients": rules.clients,
             "own_extensions": rules.own_extensions,
             "runnable_files": rules.runnable_files,
+            "coowners": rules.coowners,
             "mail": self._mail,
             "accounts": self._accounts,
         }

@@ -190,8 +190,9 @@ class Records:
         await self._trail.record(AuditEvent(action=Action.STORE_RESTORED, actor="owner"))
         paused = []
         for share in await self._store.shares():
-            if asked.pause and share.revoked is None and not share.paused:
-                await self._store.change_share(share.id, paused=True)
+            # What a co-owner had paused is the owner's to resume now.
+            if asked.pause and share.revoked is None and (not share.paused or share.paused_by):
+                await self._store.change_share(share.id, paused=True, paused_by="")
                 await self._trail.record(
                     AuditEvent(action=Action.SHARE_PAUSED, actor="owner", share=share.id, detail="older records")
                 )

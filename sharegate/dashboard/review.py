@@ -166,8 +166,10 @@ class Review:
 
     async def _paused(self, id: str) -> dict[str, Any]:
         share = await self._acts.share(id)
-        if share.paused or not live(share, self._now()):
-            return {"result": "paused already" if share.paused else "ended already", "message": "", "ended": None}
+        # What a co-owner paused they could open again: it is paused by the admin from now on.
+        paused = share.paused and not share.paused_by
+        if paused or not live(share, self._now()):
+            return {"result": "paused already" if paused else "ended already", "message": "", "ended": None}
         before = self._acts.before(await self._store.visits(id, open_only=True), [{"share": id}])
         share = await self._issuer.pause_share(id, paused=True)
         # It has happened, also when it cannot be recorded: what closes is never taken back.

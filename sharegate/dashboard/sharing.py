@@ -188,7 +188,7 @@ class Sharing:
         names = [""] if asked.anyone else asked.people or [""]
         if asked.recipient and len(names) > 1:
             raise Invalid("recipient", "is the address of one person", "Make a share for one, then add links")
-        self._check_mail(asked.recipient, asked.domain)
+        self.check_mail(asked.recipient, asked.domain)
         links = [
             NewLink(name, asked.anyone, asked.visits, asked.devices, **asked.asked())  # each ends with the share
             for name in names
@@ -213,11 +213,11 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._issuer.revoke_share(share.id)):
             await self._acts.record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
             for link in made:
-                await self._link_created(share, link)
+                await self.link_created(share, link)
         warnings = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
         return {
             "share": await self._views.share(share),
-            "links": [await self._with_url(link) for link in made],
+            "links": [await self.with_url(link) for link in made],
             "warnings": warnings + self._facts.warnings(),
             "overlaps": [await self._views.share(other) for other in overlaps[-MOST_OVERLAPS:]],
             "overlaps_more": max(0, len(overlaps) - MOST_OVERLAPS),
@@ -260,21 +260,25 @@ class Sharing:
 
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
-        self._check_mail(asked.recipient, asked.domain)
+        self.check_mail(asked.recipient, asked.domain)
         link = await self._issuer.add_link(
             parts["id"],
-            NewLink(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires, **asked.asked()),
+            NewLink(
+                *(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires),
+                **asked.asked(),
+                email=asked.email,
+            ),
         )
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
-            await self._link_created(await self._acts.share(link.share), link)
-        return {"link": await self._with_url(link)}
+            await self.link_created(await self._acts.share(link.share), link)
+        return {"link": await self.with_url(link)}
 
-    def _check_mail(self, *wanted: object) -> None:
+    def check_mail(self, *wanted: object) -> None:
         """Nobody could open a link that asks for an address when no code can be sent. Raises Refused(`mail_off`)."""
         if any(wanted):
             self._mailing.needed()
 
-    async def _link_created(self, share: Share, link: Link) -> None:
+    async def link_created(self, share: Share, link: Link) -> None:
         detail = ", ".join(asking.in_words(link))
         await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name, detail=detail)
 
@@ -283,7 +287,7 @@ class Sharing:
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
             share = await self._acts.share(link.share)
             await self._acts.record(Action.LINK_CREATED, share=share, link=link, detail="preview")
-        return {"link": await self._with_url(link)}
+        return {"link": await self.with_url(link)}
 
     # -- links ----------------------------------------------------------------------------------------------------
 
@@ -296,7 +300,7 @@ class Sharing:
 
     async def _change_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         known = await self._acts.link(parts["id"])
-        self._check_mail(body.get("recipient"), body.get("domain"))
+        self.check_mail(body.get("recipient"), body.get("domain"))
         still = await self._as_seen("link", known)
         with _stale():
             link = await self._issuer.change_link(known.id, body, still)
@@ -331,7 +335,7 @@ class Sharing:
             closing = {"was": {"serial": link.serial}, "serial": link.serial - 1}
         async with self._acts.taken_back(lambda: self._store.change_link(id, **closing)):
             await recording
-        return {"link": await (self._with_url if verb == "replace" else self._views.link)(link), "ended": None}
+        return {"link": await (self.with_url if verb == "replace" else self._views.link)(link), "ended": None}
 
     async def _as_seen(self, kind: str, record: Share | Link) -> dict[str, Any] | None:
         """All that the record must still be when it is changed, for who sent If-Match. Raises Refused(`stale`)."""
@@ -348,7 +352,7 @@ class Sharing:
     def address(self, link: Link) -> str:
         return self._facts.addresses.of(link.share).link(self._issuer.token(link))
 
-    async def _with_url(self, link: Link) -> dict[str, Any]:
+    async def with_url(self, link: Link) -> dict[str, Any]:
         return {**await self._views.link(link), "url": self.address(link), **await self._for_programs(link)}
 
     async def _for_programs(self, link: Link) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from sharegate.audit.bounds import truncated
 from sharegate.errors import Denied
 from sharegate.shares.authenticate import check_link, check_share, check_visit
 from sharegate.shares.conditions import missing, unproved
+from sharegate.shares.coowners import is_coowner
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import standing
 from sharegate.shares.model import Knock, Link, LinkKind, Role, Share, Visit, VisitKind
@@ -137,7 +138,18 @@ class Views:
             "account": link.account,
             # Whether it is somebody's by now: the first's who signed in with that address.
             "account_opened": bool(link.subject),
+            "email": link.email,
+            "sent": link.sent,
+            "code_expires": link.code_expires if link.code_hash and link.code_expires > self._now() else None,
+            "coowner": link.coowner,
+            "coowner_visit": await self._coowner(link, visits),
         }
+
+    async def _coowner(self, link: Link, visits: list[Visit]) -> str:
+        """The visit in which a co-owner is one, by its label; "" while nobody is."""
+        of_link = [visit for visit in visits if visit.link == link.id and visit.expires > self._now()]
+        found = [visit for visit in of_link if link.coowner and is_coowner(link, visit)]
+        return await self.visit_label(found[-1]) if found else ""
 
     def role(self, share: Share | None, link: Link | None, visit: Visit | None = None) -> Role:
         """What a visit may do, or whoever enters by the link: at most what the share is for."""
@@ -199,7 +211,14 @@ class Views:
                 for place in self._places_of(visit.id)
             ],
             "came_from": await self.visit_label(origin) if origin else "",
+            "admitted_by": await self._let_in_by(visit),
+            "coowner": bool(link and open_now and is_coowner(link, visit)),
         }
+
+    async def _let_in_by(self, visit: Visit) -> str:
+        """The name of the co-owner who let them in; "" for all others."""
+        coowner = await self._store.visit(visit.admitted_by) if visit.admitted_by else None
+        return (coowner.name if coowner is not None else "") or ("a co-owner" if visit.admitted_by else "")
 
     def open(self, share: Share | None, link: Link | None, visit: Visit) -> bool:
         """Whether the visit's cookie would let somebody in now."""

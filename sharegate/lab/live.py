@@ -8,6 +8,7 @@ To the page
     {"type":"server","state":"away"}              here | away | restarting
     {"type":"expiring","expires":...,"now":...}   the end came nearer or was moved
     {"type":"role","role":"view"}                 the page loads itself again (with "again":true in any case)
+    {"type":"coowner","coowner":true}             whether the visitor lets others in: the page shows where
     {"type":"changed","path":"sub/nb.ipynb","stamp":"..."}  a file was saved (servers without collaboration)
     {"type":"asked","path":"sub/nb.ipynb","cell":"8f0c","state":"waiting"}  what became of an ask: waiting, ran,
                                                   declined, changed (another source), moved (another name),
@@ -56,6 +57,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello", kw_only=True):
     now: float
     server: ServerState = "here"
     collaboration: bool = True
+    coowner: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
@@ -76,6 +78,10 @@ class RoleChanged(msgspec.Struct, frozen=True, tag="role", omit_defaults=True):
 
     role: str
     again: bool = False
+
+
+class CoownerChanged(msgspec.Struct, frozen=True, tag="coowner"):
+    coowner: bool
 
 
 class Changed(msgspec.Struct, frozen=True, tag="changed"):
@@ -129,7 +135,7 @@ class Withdraw(msgspec.Struct, frozen=True, tag="withdraw", forbid_unknown_field
     cell: _CellId
 
 
-ToPage = Hello | Beat | Server | Expiring | RoleChanged | Changed | Asked | Time | WritingEnded | Ended
+ToPage = Hello | Beat | Server | Expiring | RoleChanged | CoownerChanged | Changed | Asked | Time | WritingEnded | Ended
 FromPage = Here | Active | Ask | Withdraw
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)

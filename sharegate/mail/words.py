@@ -41,5 +41,30 @@ def test_message(to: str, *, owner: str, gate: str) -> Message:
     )
 
 
+def link_message(
+    to: str, url: str, *, name: str, owner: str, share: str, may: str, said: str, until: str, proves: bool, gate: str
+) -> Message:
+    """A link, for the one person whom it is for. `may` is the role as a sentence, `said` the owner's own words, `until`
+    a moment in words."""
+    alone = "The link is for you alone. In another browser it asks first."
+    asked = "When you open it, a code is mailed to this address: so nobody else can use it." if proves else ""
+    return Message(
+        to,
+        f"{owner} shares “{share}” with you",
+        tuple(
+            paragraph
+            for paragraph in (
+                f"Hello {name}," if name else "Hello,",
+                f"{owner} shares “{share}” with you. You {may}, until {until}.",
+                said,
+                "    " + url,
+                f"{alone} {asked}".strip(),
+                _foot(gate),
+            )
+            if paragraph
+        ),
+    )
+
+
 def _foot(gate: str) -> str:
     return f"Sent by sharegate at {urlsplit(gate).netloc}. Nobody reads answers to this mail."

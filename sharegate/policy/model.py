@@ -19,7 +19,8 @@ WEBSOCKET = "WEBSOCKET"
 # Functions that reshape an upstream's answer, or guard a channel. `session` is jupyter-collaboration's, `sessions` and
 # `kernels` are the kernel sessions and kernels of the visit; `room` and `kernel` are WebSockets.
 FILTERS = frozenset(
-    {"contents", "files", "kernel", "kernels", "kernelspecs", "page", "room", "session", "sessions"}
+    {"contents", "files", "kernel", "kernels", "kernelspecs", "page", "picture", "reading", "room"}
+    | {"session", "sessions"}
     | {"settings", "translations"}
 )
 # Functions that answer without asking the upstream. `absent` is the 404 of a server that lacks the extension (measured:

@@ -26,6 +26,7 @@ def sentences(rules: Mapping[str, Any]) -> list[str]:
         "Editors may be allowed to make files that run by themselves."
         if rules["runnable_files"]
         else "No editor can make files that run by themselves.",
+        "Owners may name co-owners, who let others in." if rules["coowners"] else "Nobody but an owner lets others in.",
     ]
 
 

@@ -13,7 +13,7 @@ _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _UNIT = {"m": 60.0, "h": 3600.0, "d": 86400.0}
 _KEYS = frozenset(
     {"max_expires", "default_expires", "roles", "anyone", "max_visits", "max_devices", "clients", "own_extensions"}
-    | {"runnable_files", "dotfiles"}
+    | {"runnable_files", "coowners", "dotfiles"}
 )
 MOST_VISITS = 10_000
 MOST_DEVICES = 100
@@ -25,7 +25,8 @@ class Sharing:
 
     `anyone`: links that are for nobody in particular may be made; `clients`: links that programs can use;
     `own_extensions`: the owner's own JupyterLab extensions may run in visitors' pages; `runnable_files`: visitors who
-    edit may make files that run by themselves (files.yaml). `dotfiles` is false in this version: hidden names stay
+    edit may make files that run by themselves (files.yaml); `coowners`: owners may name people who let others in.
+    `dotfiles` is false in this version: hidden names stay
     invisible inside a root.
     """
 
@@ -38,6 +39,7 @@ class Sharing:
     clients: bool
     own_extensions: bool
     runnable_files: bool
+    coowners: bool
     dotfiles: bool = False
 
 
@@ -69,6 +71,7 @@ def read_sharing(document: Value | None, roles: RoleTable | None, faults: FaultL
         clients=reader.flag(table.get("clients"), "clients", False),
         own_extensions=reader.flag(table.get("own_extensions"), "own_extensions", False),
         runnable_files=reader.flag(table.get("runnable_files"), "runnable_files", False),
+        coowners=reader.flag(table.get("coowners"), "coowners", False),
         dotfiles=reader.flag(table.get("dotfiles"), "dotfiles", False),
     )
     if sharing.dotfiles:

@@ -83,6 +83,7 @@ READERS = {
     "files": ("GET", "files/{place}"),
     "files, head only": ("HEAD", "files/{place}"),
     "download": ("GET", "files/{place}?download=1"),
+    "reading page": ("GET", "-/read/{place}"),
 }
 # Addresses of which some answer for every place alike, made by the gate.
 OTHER_READERS = {
@@ -91,6 +92,8 @@ OTHER_READERS = {
     "conversion that imports": ("GET", "nbconvert/script/{place}"),
     "trust": ("POST", "api/contents/{place}/trust"),
     "view": ("GET", "view/{place}"),
+    "picture": ("GET", "-/picture/{place}"),
+    "picture of a notebook": ("GET", "-/picture/{place}?of=0123456789abcdef0123456789abcdef"),
     "page": ("GET", "lab/tree/{place}"),
     "single document": ("GET", "doc/tree/{place}"),
     "Notebook, folder": ("GET", "tree/{place}"),

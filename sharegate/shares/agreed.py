@@ -40,6 +40,7 @@ def plain(rules: HandOut) -> dict[str, Any]:
         "clients": rules.clients,
         "own_extensions": rules.own_extensions,
         "runnable_files": rules.runnable_files,
+        "coowners": rules.coowners,
     }
 
 
@@ -96,7 +97,7 @@ def _wider(name: str, had: Any, value: Any) -> bool:
             return bool(had and not value)
         case "visits":
             return had is not None and (value is None or value > had)
-        case "clients" | "own_extensions" | "runnable_files":
+        case "clients" | "own_extensions" | "runnable_files" | "coowner":
             return bool(value and not had)
         case "paused":
             return bool(had and not value)

@@ -95,6 +95,15 @@ def of_one(account: str) -> bool:
     return account.startswith("sub:") or ("@" in account and not account.startswith(("*", "group:")))
 
 
+def sent_to(value: object, link: Link) -> dict[str, Any]:
+    """The fields of `link` that become of another address to send it to: to that one it was not sent. Raises
+    Invalid."""
+    if value and link.kind is not LinkKind.PERSON:
+        raise Invalid("email", "only a link for one person is sent to an address", "Make a link for one person")
+    email = clean_email(value, "email") if value else ""
+    return {} if email == link.email else {"email": email, "sent": None}
+
+
 def check_opens(link: Link) -> None:
     """Whether there is a moment at which the link opens. Raises Invalid."""
     if link.not_before >= link.expires:

@@ -59,6 +59,10 @@ class InForce:
     def runnable_files(self) -> bool:
         return self.rules.runnable_files
 
+    @property
+    def coowners(self) -> bool:
+        return self.rules.coowners
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -141,6 +145,9 @@ def _link(
         change.add("expires", expires, f"ends on {_day(expires)} instead of {_day(link.expires)}")
     if link.kind is LinkKind.OPEN and (link.visits is None or link.visits > rules.max_visits):
         change.add("visits", rules.max_visits, f"lets in {rules.max_visits} instead of {link.visits or 'any number'}")
+    if link.coowner and not rules.coowners:
+        change.add("coowner", False, "nobody's co-owner any more")
+        change.also(coowner_browser="")
     if link.devices > rules.max_devices:
         change.add("devices", rules.max_devices, f"{rules.max_devices} devices each instead of {link.devices}")
     ended: dict[str, str] = {}
@@ -187,6 +194,10 @@ class _Change:
     def add(self, name: str, value: Any, words: str) -> None:
         self._fields[name] = value
         self._words.append(words)
+
+    def also(self, **fields: Any) -> None:
+        """What goes with something that was added, and needs no words."""
+        self._fields |= fields
 
     def pause(self, already: bool, words: str) -> None:
         if not already:

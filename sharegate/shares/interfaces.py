@@ -71,6 +71,8 @@ class HandOut(Protocol):
     def own_extensions(self) -> bool: ...
     @property
     def runnable_files(self) -> bool: ...
+    @property
+    def coowners(self) -> bool: ...
 
 
 class ShareStore(Protocol):
@@ -107,6 +109,12 @@ class ShareStore(Protocol):
         """Store a new share with its first links. Raises ValueError when an id is taken."""
 
     async def add_link(self, link: Link) -> None: ...
+
+    async def add_links(self, links: list[Link]) -> None:
+        """All of them or none. Raises as `add_link` does."""
+
+    async def link_by_code(self, code_hash: str) -> Link | None:
+        """The link with this (not empty) `code_hash`, whatever state it is in."""
 
     async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
         """Replace fields and return the new record. Raises NotFound, and ValueError when a field is no longer as `was`

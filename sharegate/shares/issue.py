@@ -29,7 +29,7 @@ from sharegate.shares.wanted import open_file_of, page_of
 
 PREVIEW_SECONDS = 300.0
 _CHANGEABLE = "role, expires, name, message, clients, runnable_files or page"
-_LINK_CHANGEABLE = "name, role, expires, visits, devices, " + ", ".join(asking.FIELDS)
+_LINK_CHANGEABLE = "name, role, expires, visits, devices, email, " + ", ".join(asking.FIELDS)
 MAX_LINKS = 500
 Was = Mapping[str, Any] | None
 
@@ -69,6 +69,7 @@ class NewLink:
     recipient: str = dataclasses.field(default="", repr=False)
     domain: str = ""
     account: str = dataclasses.field(default="", repr=False)
+    email: str = dataclasses.field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +157,24 @@ class Issuer:
         return share, links, overlaps
 
     async def add_link(self, share_id: str, new: NewLink) -> Link:
+        (link,) = await self.add_links(share_id, (new,))
+        return link
+
+    async def add_links(self, share_id: str, new: Sequence[NewLink]) -> list[Link]:
+        """All of them or none."""
         share = await self._share(share_id)
         self._not_ended(share)
         existing = await self._store.links(share.id)
-        _check_count(len(existing) + 1)
-        (link,) = await self._links(share, (new,), self._now(), first=len(existing))
+        _check_count(len(existing) + len(new))
+        links = await self._links(share, new, self._now(), first=len(existing))
         await check_agreed(self._rules, self._store)
-        await self._store.add_link(link)
-        await check_still_agreed(self._rules, self._store, lambda: self.revoke_link(link.id))
-        return link
+        await self._store.add_links(links)
+        await check_still_agreed(self._rules, self._store, lambda: self.revoke_links(links))
+        return links
+
+    async def revoke_links(self, links: Sequence[Link]) -> None:
+        for link in links:
+            await self.revoke_link(link.id)
 
     async def preview(self, share_id: str, name: str = "Preview") -> Link:
         """A link for the owner's own eyes: five minutes, counted nowhere."""
@@ -252,6 +262,8 @@ class Issuer:
                 fields["visits"] = self._visits(value, open_link=link.kind is LinkKind.OPEN)
             elif field == "devices":
                 fields["devices"] = self._devices(value)
+            elif field == "email":
+                fields |= asking.sent_to(value, link)
             else:
                 raise Invalid(field, "cannot be changed", f"Change {_LINK_CHANGEABLE}")
         fields |= await asking.read(asked, link, self._accounts)
@@ -261,12 +273,13 @@ class Issuer:
             asking.check_opens(msgspec.structs.replace(link, **fields))
         return await self._put_link(link, fields, was)
 
-    async def pause_share(self, share_id: str, *, paused: bool, was: Was = None) -> Share:
+    async def pause_share(self, share_id: str, *, paused: bool, was: Was = None, by: str = "") -> Share:
+        """`by` is the visit of the co-owner who does it; without, it is the owner's pause."""
         share = await self._share(share_id)
         self._not_ended(share)
         if not paused:
             _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
-        return await self._put_share(share, {"paused": paused}, was)
+        return await self._put_share(share, {"paused": paused, "paused_by": by if paused else ""}, was)
 
     async def pause_link(self, link_id: str, *, paused: bool, was: Was = None) -> Link:
         link = await self._link_record(link_id)
@@ -408,7 +421,7 @@ class Issuer:
         if new.anyone and visits is None:
             visits = self._rules.max_visits
         expires = share.expires if new.expires is None else min(self._expires(new.expires, now), share.expires)
-        return Link(
+        link = Link(
             id=new_id(12),
             share=share.id,
             letter=letter,
@@ -419,6 +432,7 @@ class Issuer:
             created=now,
             expires=expires,
         )
+        return msgspec.structs.replace(link, **asking.sent_to(new.email, link))
 
     # -- records --------------------------------------------------------------------------------------------------
 

@@ -94,7 +94,8 @@ class RootIdentity(msgspec.Struct, frozen=True, gc=False):
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """This role on this root of this upstream, until then."""
+    """This role on this root of this upstream, until then. `paused_by` is the visit of the co-owner who paused it;
+    empty where the owner or the rules did."""
 
     id: str
     upstream: str
@@ -108,6 +109,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     created: float
     expires: float
     paused: bool = False
+    paused_by: str = ""
     suspended: bool = False
     revoked: float | None = None
     clients: bool = False
@@ -141,6 +143,11 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             page = "notebooks/" if self._shown.name.lower().endswith(".ipynb") else "edit/"
             return page + self._shown.encoded
         return "tree/" + self._shown.encoded
+
+    @property
+    def reading_landing(self) -> str:
+        """`landing` in the gate's own pages for reading."""
+        return "-/read/" + self._shown.encoded
 
     @property
     def _shown(self) -> CanonicalPath:
@@ -177,6 +184,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
     `account` says who may sign in, at `issuer`: an e-mail address, `*@<domain>`, `group:<name>`, `sub:<subject>` or
     `*`. `subject` is whose the link is from then on: that of the first who signed in with that address.
+    `email` is where the link is sent to, and asks for nothing; `sent` is when it was last. `code_hash` is what is kept
+    of its short code (visits/short_codes.py), which works until `code_expires`. With
+    `coowner` whoever it is for may let others in (shares/coowners.py), in the browser that `coowner_browser` is the
+    hash of; empty: in the first one that opens it.
     """
 
     id: str
@@ -192,6 +203,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     expires: float
     paused: bool = False
     revoked: float | None = None
+    coowner: bool = False
+    coowner_browser: str = ""
+    email: str = ""
+    sent: float | None = None
+    code_hash: str = ""
+    code_expires: float = 0.0
     not_before: float = 0.0
     networks: tuple[str, ...] = ()
     ask: bool = False
@@ -213,7 +230,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
     from which the link was passed on (knock). `serial` is the link's when a program's visit began, 0 for all others.
     Proved were `passphrase` (a fingerprint of the link's hash), `email` and `account`; `admitted`: the owner let in the
-    person whose device this is.
+    person whose device this is; `admitted_by`: the visit of the co-owner who let them in.
     """
 
     id: str
@@ -237,6 +254,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     email: str = ""
     account: Account | None = None
     admitted: bool = False
+    admitted_by: str = ""
 
     def __repr__(self) -> str:
         state = "ended" if self.ended is not None else "open"

@@ -74,6 +74,7 @@ def digest(shares: Iterable[tuple[Share, Sequence[Link]]], now: float) -> str:
             *(share.clients, share.own_extensions, share.runnable_files, share.paused, share.suspended),
             sorted(
                 [link.id, link.kind.value, link.name, link.role or "", link.visits or 0, link.expires, link.paused]
+                + [link.coowner] * link.coowner  # says nothing where it is nothing: what was signed off before stays
                 for link in links
                 if _stands(link, now)
             ),

@@ -139,7 +139,7 @@ def forgotten_ask(ask: TimeAsk) -> dict[str, Any]:
 
 def forgotten_link(link: Link) -> dict[str, Any]:
     """What is blanked in a link. An address is not merely taken away: that would open it to everybody."""
-    blank = {"name": "", "recipient": "erased" if link.recipient else ""}
+    blank = {"name": "", "email": "", "recipient": "erased" if link.recipient else ""}
     if link.account and (link.subject or of_one(link.account)):
         # Nobody's: no issuer is called so.
         blank |= {"account": "erased", "issuer": "erased", "subject": ""}

@@ -44,6 +44,7 @@ class Mirror:
     times: dict[str, TimeAsk] = field(default_factory=dict)
     _share_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
+    _by_code: dict[str, str] = field(default_factory=dict)  # ids of links
     _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
     _visits_of: dict[str, dict[str, Visit]] = field(default_factory=dict)
     _visits_by: dict[str, dict[str, Visit]] = field(default_factory=dict)
@@ -56,6 +57,11 @@ class Mirror:
                         bisect.insort(self._share_ids, one.id)
                     self.shares[one.id] = share
                 case Link() as link:
+                    before = self.links.get(one.id)
+                    if before is not None and before.code_hash and before.code_hash != link.code_hash:
+                        self._by_code.pop(before.code_hash, None)
+                    if link.code_hash:
+                        self._by_code[link.code_hash] = one.id
                     self.links[one.id] = link
                     self._links_of.setdefault(link.share, {})[one.id] = link
                 case Visit() as visit:
@@ -89,6 +95,10 @@ class Mirror:
                         del self._knocks_of[gone.share][one.id]
                 case _:  # nothing else is ever removed
                     self.upstreams.pop(one.id, None)
+
+    def by_code(self, code_hash: str) -> Link | None:
+        id = self._by_code.get(code_hash) if code_hash else None
+        return self.links.get(id) if id is not None else None
 
     def by_share(self, share: str) -> dict[str, Link]:
         """Links by id, as they are held: not to be changed."""
@@ -138,6 +148,9 @@ class Mirrored(ABC):
 
     async def link(self, id: str) -> Link | None:
         return self._mirror.links.get(id)
+
+    async def link_by_code(self, code_hash: str) -> Link | None:
+        return self._mirror.by_code(code_hash)
 
     async def visit(self, id: str) -> Visit | None:
         return self._mirror.visits.get(id)

@@ -168,6 +168,11 @@ def add_link(connection: sqlite3.Connection, written: list[Written], link: Link)
     add(connection, written, link)
 
 
+def add_links(connection: sqlite3.Connection, written: list[Written], links: list[Link]) -> None:
+    for link in links:
+        add_link(connection, written, link)
+
+
 def change_visit(
     connection: sqlite3.Connection, written: list[Written], id: str, fields: dict[str, Any], was: Mapping[str, Any]
 ) -> Visit:

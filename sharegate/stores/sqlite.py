@@ -123,6 +123,9 @@ class SqliteStore(Mirrored, VersionTables):
     async def add_link(self, link: Link) -> None:
         await self._writer.run(lambda connection, written: records.add_link(connection, written, link))
 
+    async def add_links(self, links: list[Link]) -> None:
+        await self._writer.run(lambda connection, written: records.add_links(connection, written, links))
+
     async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
         return await self._writer.run(
             lambda connection, written: records.change_share(connection, written, id, fields, was or {})

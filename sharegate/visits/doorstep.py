@@ -200,12 +200,12 @@ class Doorstep:
         )
 
     def _enter(self, entry: Entry) -> Response:
-        return in_json({"location": entry.location}, *self._set(entry))
+        return in_json(entry.told, *self._set(entry))
 
     def _waiting(self, waiting: Waiting, share: str) -> Response:
         told: dict[str, Any] = {"knock": waiting.knock, "state": waiting.state.value}
         if waiting.entry is not None:
-            return in_json({**told, "location": waiting.entry.location}, *self._set(waiting.entry))
+            return in_json({**told, **waiting.entry.told}, *self._set(waiting.entry))
         place = self._site.addresses.of(share).browser_cookie
         return in_json(told, *([cookies.set_browser(place, waiting.browser)] if waiting.browser else []))
 

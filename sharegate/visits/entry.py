@@ -47,6 +47,12 @@ class Entry:
         """Where the browser goes, on the origin of the door."""
         return self.addresses.visit(self.visit.id) + self.share.landing
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What the door says of it: where to go, and where without JupyterLab, as on a phone."""
+        reading = self.addresses.visit(self.visit.id) + self.share.reading_landing
+        return {"location": self.location, "reading": reading}
+
     def __repr__(self) -> str:
         return f"<Entry to visit {self.visit.id}>"
 

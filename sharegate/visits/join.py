@@ -19,6 +19,7 @@ from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, new_secret
 from sharegate.shares.conditions import Need, closed, missing, outside
+from sharegate.shares.coowners import bind
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits import told
@@ -194,6 +195,7 @@ class Door:
             await at.store.end_visits([opened.id], at=at.now(), reason=why)
             await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=why)
             raise
+        await bind(at.store, opened)
         return opened
 
     async def knock_by_link(

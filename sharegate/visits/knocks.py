@@ -20,9 +20,10 @@ class Knocks:
         self._rules = rules
         self._now = now
 
-    async def admit(self, knock_id: str, role: str | None) -> tuple[Knock, Visit]:
+    async def admit(self, knock_id: str, role: str | None, *, by: str = "") -> tuple[Knock, Visit]:
         """Let them in as `role` (None: the link's), for this visit only. The visit opens when their browser asks. What
-        they proved has to be what the link asks for still; what they did not prove, nobody asks them for."""
+        they proved has to be what the link asks for still; what they did not prove, nobody asks them for. `by`: the
+        visit of the co-owner who lets them in."""
         knock = await self._waiting(knock_id)
         share = await self._store.share(knock.share)
         link = await self._store.link(knock.link)
@@ -62,6 +63,7 @@ class Knocks:
             passphrase=knock.passphrase,
             email=knock.email,
             account=knock.account,
+            admitted_by=by,
         )
         try:
             decided = await self._store.decide_knock(knock.id, state=KnockState.ADMITTED.value, at=now, visit=visit)

@@ -59,9 +59,9 @@ async def _no_time(_: Grant) -> str:
 
 
 class LivePages:
-    """All pages that are open now. `acted` is told whenever a person did something in one of them; `time` says how
-    asking for more time stands. `pace` is the clock
-    of the limits, where that is another than the time of day."""
+    """All pages that are open now. `acted` is told whenever a person did something in one of them; `coowner` says
+    whether a visit lets others in, `time` how asking for more time stands. `pace` is the clock of the limits, where
+    that is another than the time of day."""
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class LivePages:
         hands: Hands,
         trail: Recorder,
         acted: Callable[[Grant], None] = lambda _: None,
+        coowner: Callable[[Grant], bool] = lambda _: False,
         time: Callable[[Grant], Awaitable[str]] = _no_time,
         beat: float = live.BEAT_SECONDS,
         pace: Callable[[], float] | None = None,
@@ -84,6 +85,7 @@ class LivePages:
         self._hands = hands
         self._trail = trail
         self._acted = acted
+        self._coowner = coowner
         self._time = time
         self._beat = beat
         self._pace = pace or now
@@ -149,7 +151,9 @@ class LivePages:
         grant = page.grant
         state = self._server_state(grant.share.upstream)
         role, expires, extensions = grant.role, grant.expires, grant.share.own_extensions
-        await socket.send(live.to_page(live.Hello(role=role.value, expires=expires, now=self._now(), server=state)))
+        coowner = self._coowner(grant)
+        hello = live.Hello(role=role.value, expires=expires, now=self._now(), server=state, coowner=coowner)
+        await socket.send(live.to_page(hello))
         time = await self._time(grant)
         if time != _USUAL_TIME:
             await socket.send(live.to_page(live.Time(time)))
@@ -179,6 +183,9 @@ class LivePages:
             if grant.expires != expires:
                 expires = grant.expires
                 await socket.send(live.to_page(live.Expiring(expires=expires, now=self._now())))
+            if self._coowner(grant) is not coowner:
+                coowner = not coowner
+                await socket.send(live.to_page(live.CoownerChanged(coowner)))
             if (now_time := await self._time(grant)) != time:
                 time = now_time
                 await socket.send(live.to_page(live.Time(time)))

@@ -1,5 +1,5 @@
-"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`; and, for whoever held it, also when it is
-over: `-/ended`, `-/report`, `-/time`."""
+"""The gate's own addresses below a visit: `-/live`, `-/leave`, `-/device`; and what is answered without the visit's
+grant: `-/ended`, `-/report` and `-/time` for whoever held it, also when it is over, and a co-owner's `-/coowner`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.lab.device import device_answer
 from sharegate.language.catalogue import ANY, Languages
-from sharegate.messages import Request, Response
+from sharegate.messages import Answer, Request, Response
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, check_inside, check_met
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Grant, Link, Share, Visit
 from sharegate.visits import cookies
 from sharegate.visits.bodies import THANKS, Nothing, ReportBody, body_of, in_json
+from sharegate.visits.coowners.apart import ADDRESS, CoownerPages
 from sharegate.visits.join import Door
 from sharegate.visits.more_time import MoreTime
 from sharegate.visits.pages import Ended, Ending, ended_page
@@ -44,6 +45,7 @@ class OwnAddresses:
         reporting: Reporting,
         more_time: MoreTime,
         languages: Languages = ANY,
+        coowners: CoownerPages | None = None,
     ) -> None:
         self._site = site
         self._reporting = reporting
@@ -55,7 +57,17 @@ class OwnAddresses:
         self._addresses = addresses
         self._now = now
         self._languages = languages
+        self._coowners = coowners
         self._unrecorded = Unrecorded()
+
+    async def apart(self, request: Request, share: str, visit: str, below: tuple[str, ...]) -> Answer | None:
+        """What is answered without the visit's grant: to whom the visit is over, and to co-owners, who find their page
+        while the share is paused. `below` are the segments below the visit; None for all others."""
+        if len(below) == 2 and below[0] == "-" and (request.method, below[1]) in _OUTLIVING:
+            return await self._after(request, share, visit, below[1])
+        if below == ("-", ADDRESS) and self._coowners is not None:
+            return await self._coowners.answer(request, share, visit)
+        return None
 
     async def answer(self, request: Request, grant: Grant, segments: tuple[str, ...]) -> Response:
         """`segments` are those below `-`. Origin and Fetch Metadata were judged."""
@@ -85,15 +97,13 @@ class OwnAddresses:
     async def finished(self) -> None:
         """Wait for what pages that hung up began."""
         await self._unrecorded.finished()
+        if self._coowners is not None:
+            await self._coowners.finished()
         await self._reporting.finished()
         await self._more_time.finished()
 
-    def outlives(self, method: str, word: str) -> bool:
-        """Whether this is answered of a visit that is over as well."""
-        return (method, word) in _OUTLIVING
-
-    async def after(self, request: Request, share_id: str, visit_id: str, word: str) -> Response:
-        """What `outlives` names."""
+    async def _after(self, request: Request, share_id: str, visit_id: str, word: str) -> Response:
+        """What is answered of a visit that is over as well."""
         if word == "ended":
             return await self.ended(request, share_id, visit_id)
         self._site.check_source(request)

@@ -46,7 +46,7 @@ class NodeKind(StrEnum):
 class Node:
     """`at` is when it began, `last` when it ended, or happened last where `count` says how often. `network` is what is
     kept of the address. `came_from` is the visit from which the link or address came; `signs` what was seen of that,
-    and what speaks against it."""
+    and what speaks against it. `admitted_by` names the co-owner who let them in; `coowner`: the link of one."""
 
     kind: NodeKind
     id: str = ""
@@ -66,6 +66,8 @@ class Node:
     reason: str = ""
     count: int = 1
     erased: bool = False
+    admitted_by: str = ""
+    coowner: bool = False
     below: list[Node] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
@@ -113,6 +115,7 @@ class Picture:
         self._links: dict[str, tuple[Link, Node]] = {}
         self._visits: dict[str, tuple[Visit, Node]] = {}
         self._knocks: dict[str, _Knocked] = {}
+        self._everybody: dict[str, Visit] = {}
 
     def tree(
         self, links: Iterable[Link], visits: Iterable[Visit], knocks: Iterable[Knock], events: Iterable[AuditEvent]
@@ -125,7 +128,8 @@ class Picture:
         for knock in knocks:
             self._record(knock)
         let_in = {knock.visit: knock for knock in self._knocks.values() if knock.visit}
-        for visit in sorted(visits, key=lambda visit: visit.created):
+        self._everybody = {visit.id: visit for visit in visits}
+        for visit in sorted(self._everybody.values(), key=lambda visit: visit.created):
             if visit.kind is not VisitKind.PREVIEW:
                 self._visits[visit.id] = visit, self._of_visit(visit, let_in.get(visit.id))
         for visit, node in self._visits.values():
@@ -251,6 +255,7 @@ class Picture:
             badge="anyone" if link.kind is LinkKind.OPEN else link.name,
             at=link.created,
             state=self._link_state(link),
+            coowner=link.coowner,
         )
 
     def _of_visit(self, visit: Visit, knock: _Knocked | None) -> Node:
@@ -273,7 +278,12 @@ class Picture:
             network=visit.address,
             signs=knock.signs if knock is not None else "",
             erased=visit.ended_reason == ERASED,
+            admitted_by=self._let_in_by(visit),
         )
+
+    def _let_in_by(self, visit: Visit) -> str:
+        coowner = self._everybody.get(visit.admitted_by)
+        return coowner.name or "a co-owner" if coowner is not None else "a co-owner" if visit.admitted_by else ""
 
     @staticmethod
     def _of_knock(knock: _Knocked) -> Node:

@@ -131,7 +131,7 @@ async def test_outside_hidden_linked_out_and_missing_are_one_answer(gate: Gateho
         *reading.LINKS,
         "link to a file beyond the root",
     ):
-        for reader in ("contents", "contents without content", "files"):
+        for reader in ("contents", "contents without content", "files", "reading page"):
             reply = await ann.ask("GET", READERS[reader][1].replace("{place}", OUT[name]))
             error = reply.json["error"]
             assert len(error.pop("id")) == 8

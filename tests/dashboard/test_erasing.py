@@ -15,6 +15,7 @@ from sharegate.stores.retention import KNOCKS_KEPT
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.plainsocket import PlainSocket, drop_all
 from tests.real.jupyter import JupyterServer
+from tests.stores.records import a_device
 from tests.stores.sqlite.files import other_program
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
@@ -145,6 +146,19 @@ async def test_a_person_is_forgotten_by_the_name_that_their_link_had_before(gate
     await erase(gate, person="Ann Newname")
     assert await traces(gate, NAME, "Ann Newname") == []
     assert {event["name"] for event in await gate.events() if event["link"]} == {"", "Bo"}
+
+
+async def test_who_was_let_in_by_hand_keeps_their_devices(gate: Gatehouse) -> None:
+    """At the link of somebody who is forgotten: they are somebody else, on each of them."""
+    made = await gate.share(**{"for": [NAME]})
+    await gate.call("POST", f"knocks/{await knocks(gate, made, 'Bo')}/admit")
+    (bo,) = (await gate.call("GET", "visits"))["visits"]
+    (link,) = made["links"]
+    of = {"share": link["share"], "link": link["id"], "name": "Bo", "came_from": bo["id"], "admitted": True}
+    await gate.running.gate._store.open_visit(a_device(**of, created=time.time(), expires=link["expires"]), seats=None)
+    done = await erase(gate, person=NAME)
+    assert (done["visits"], len(done["links"])) == (0, 1)
+    assert [visit["name"] for visit in (await gate.call("GET", "visits"))["visits"]] == ["Bo", "Bo"]
 
 
 async def test_erasing_that_was_interrupted_is_asked_again(gate: Gatehouse) -> None:

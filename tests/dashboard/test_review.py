@@ -133,6 +133,19 @@ async def test_several_are_paused_at_once(office: Office) -> None:
     assert [(event["share"], event["detail"]) for event in events] == [(id, "access review") for id in ids[:2]]
 
 
+async def test_what_a_coowner_paused_is_the_admins_now(office: Office) -> None:
+    """Else the co-owner could open again what was paused in the review."""
+    share = (await office.share())["share"]["id"]
+    store = office.running.api._store
+    await store.change_share(share, paused=True, paused_by="v" * 10)
+    answer = await office.call("POST", "review/pause", {"shares": [share]})
+    assert [one["result"] for one in answer["results"]] == ["paused"]
+    kept = await store.share(share)
+    assert kept is not None and kept.paused and kept.paused_by == ""
+    answer = await office.call("POST", "review/pause", {"shares": [share]})
+    assert [one["result"] for one in answer["results"]] == ["paused already"]
+
+
 async def test_two_who_pause_at_once(office: Office) -> None:
     """Both are answered, and the share is paused."""
     ids = await several(office, 1)

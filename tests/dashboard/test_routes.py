@@ -130,9 +130,11 @@ async def test_the_owner_at_the_terminal_may_everything(office: Office) -> None:
 
 TERMINAL = {"POST store/backup", "POST store/restored", "POST logins"}
 PERSON = {
+    *("POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
+    *("GET notifications", "POST notifications/test"),
     *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
     *("POST audit/retention", "POST audit/erase", "GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}"),
 }
@@ -147,6 +149,7 @@ PRIVATE = {
 ADDRESSES_OF_LINKS = {
     *("POST shares", "POST shares/{id}/links", "POST shares/{id}/preview", "GET links/{id}/url"),
     "POST links/{id}/{verb:pause|resume|revoke|replace}",
+    *("POST rosters/share", "POST rosters/teams", "POST shares/{id}/roster", "POST links/{id}/send"),
 }
 
 
@@ -171,12 +174,14 @@ ADMIN = {
     *("GET keys", "POST keys/rotate", "GET store/check", "POST store/check", "POST store/copies", "GET store/work"),
     *("POST store/backup", "POST store/restored", "POST logins", "GET config", "GET health", "POST mail/test"),
     *("GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}", "GET search", "GET search/export"),
+    *("GET notifications", "POST notifications/test"),
     *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
 }
 OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
         *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
+        *("POST rosters/share", "POST rosters/teams"),
     },
     Of.WHOLE: {
         *("GET audit", "GET audit/lanes", "GET audit/passed-on", "GET audit/passed-on/export", "GET audit/export"),
@@ -187,10 +192,12 @@ OF = {
         *("GET shares/{id}", "PATCH shares/{id}", "POST shares/{id}/{verb:pause|resume|revoke}"),
         *("POST shares/{id}/{verb:confirm}", "POST shares/{id}/links", "POST shares/{id}/preview"),
         *("GET shares/{id}/passing", "POST shares/{id}/prove"),
+        "POST shares/{id}/roster",
     },
     Of.LINK: {
         *("GET links/{id}", "GET links/{id}/url", "PATCH links/{id}", "GET links/{id}/qr"),
-        "POST links/{id}/{verb:pause|resume|revoke|replace}",
+        "POST links/{id}/send",
+        *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     },
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},
     Of.KNOCK: {"POST knocks/{id}/{verb:admit}", "POST knocks/{id}/{verb:refuse}"},

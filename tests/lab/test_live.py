@@ -24,9 +24,11 @@ def test_what_the_docstring_shows_is_what_is_sent() -> None:
         "now": 1.0,
         "server": "here",
         "collaboration": True,
+        "coowner": False,
     }
     assert json.loads(live.to_page(live.Beat()).data) == {"type": "beat"}
     assert json.loads(live.to_page(live.Server("away")).data) == {"type": "server", "state": "away"}
+    assert json.loads(live.to_page(live.CoownerChanged(True)).data) == {"type": "coowner", "coowner": True}
     assert ended["reason"] == "share_paused"
     assert "Ann can resume it" in ended["advice"]
 

@@ -14,6 +14,7 @@ RULES = {
     "clients": False,
     "own_extensions": False,
     "runnable_files": False,
+    "coowners": False,
 }
 
 

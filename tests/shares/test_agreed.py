@@ -40,6 +40,7 @@ def test_rules_have_one_digest_however_they_are_written(home: House) -> None:
         {"max_visits": 1},
         {"max_devices": 1},
         *({name: not getattr(rules, name)} for name in ("anyone", "clients", "own_extensions", "runnable_files")),
+        {"coowners": not rules.coowners},
     ]
     assert len({digest(replace(rules, **other)) for other in others} | {digest(rules)}) == len(others) + 1
 
@@ -130,7 +131,7 @@ async def test_what_was_given_while_the_rules_changed_is_taken_back(
         await home.share()
     assert [each.revoked is None for each in await home.store.shares()] == [True, False]
     await agreed()
-    slow("add_link")
+    slow("add_links")
     with pytest.raises(Refused, match="gives nothing new"):
         await home.issuer.add_link(share.id, NewLink(name="Bo"))
     assert [each.revoked is None for each in await home.store.links(share.id)] == [True, False]

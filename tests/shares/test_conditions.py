@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from sharegate.errors import Invalid, Reason
 from sharegate.shares.conditions import (
-    account_fits,
-    clean_account,
     MOST_NETWORKS,
     Need,
+    account_fits,
+    clean_account,
     clean_domain,
     clean_email,
     clean_networks,
@@ -118,8 +118,8 @@ def test_who_is_outside_learns_nothing_of_when() -> None:
 def test_the_door_hears_what_is_missing_and_no_more() -> None:
     """In the order in which a person does it."""
     link = a_link(**EVERYTHING)
-    assert needs(link) == missing(link, None) == (Need.PASSPHRASE, Need.EMAIL, Need.APPROVAL)
-    assert missing(link, a_visit(passphrase=PROVED["passphrase"])) == (Need.EMAIL, Need.APPROVAL)
+    assert needs(link) == missing(link, None) == (Need.PASSPHRASE, Need.ACCOUNT, Need.EMAIL, Need.APPROVAL)
+    assert missing(link, a_visit(passphrase=PROVED["passphrase"])) == (Need.ACCOUNT, Need.EMAIL, Need.APPROVAL)
     assert missing(link, a_visit(**PROVED)) == (Need.APPROVAL,)
     assert missing(link, a_visit(kind=VisitKind.KNOCK)) == ()
 
@@ -356,7 +356,20 @@ def test_accounts_in_one_form(given: str, clean: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["ann", "@uni.example", "**", "*@", "*@x", "group:", "sub: ", "group:a\nb", "sub:" + "x" * 300, 7, None, "ann@x\u202e"],
+    [
+        "ann",
+        "@uni.example",
+        "**",
+        "*@",
+        "*@x",
+        "group:",
+        "sub: ",
+        "group:a\nb",
+        "sub:" + "x" * 300,
+        7,
+        None,
+        "ann@x\u202e",
+    ],
 )
 def test_attack_accounts_that_are_none(given: object) -> None:
     """With the field, and how to write it."""

@@ -28,6 +28,7 @@ class Told:
     clients: bool = True
     own_extensions: bool = True
     runnable_files: bool = True
+    coowners: bool = True
 
 
 def share(**more: Any) -> Share:
@@ -161,6 +162,7 @@ rules = st.builds(
     clients=st.booleans(),
     own_extensions=st.booleans(),
     runnable_files=st.booleans(),
+    coowners=st.booleans(),
 )
 kinds = st.sampled_from([VisitKind.BROWSER, VisitKind.DEVICE, VisitKind.KNOCK, VisitKind.CLIENT])
 
@@ -175,6 +177,7 @@ def givens(draw: st.DrawFn) -> Given:
     links = [
         link(
             f"l{n}", kind=draw(st.sampled_from([LinkKind.OPEN, LinkKind.PERSON])), role=draw(st.none() | roles),
+            coowner=draw(flag),
             visits=draw(st.none() | st.integers(1, 4)), devices=draw(st.integers(0, 4)), paused=draw(flag),
             expires=NOW + draw(st.sampled_from([-DAY, DAY, 300 * DAY])),
         )

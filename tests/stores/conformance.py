@@ -413,6 +413,30 @@ class ShareContract:
             assert await store.overlay("v2", "workspace") == {"default": b"y"}
             assert await store.device_code("h1") is None
 
+    # -- many links, and short codes
+
+    async def test_links_are_added_all_or_none(self, store: Store, reopened: Reopen) -> None:
+        """One that is there already keeps out the others."""
+        await store.add_links([a_link("l2", letter="b"), a_link("l3", letter="c")])
+        with pytest.raises(ValueError):
+            await store.add_links([a_link("l4", letter="d"), a_link("l2", letter="e")])
+        assert [link.id for link in await (await reopened()).links("s1")] == ["l1", "l2", "l3"]
+
+    async def test_a_link_is_found_by_its_code(self, store: Store, reopened: Reopen) -> None:
+        """By the one that it has now, also after a restart; never by none."""
+        await store.add_link(a_link("l2", letter="b"))
+        assert await store.link_by_code("") is None
+        await store.change_link("l1", code_hash="h1", code_expires=START + 60)
+        found = await store.link_by_code("h1")
+        assert found is not None and (found.id, found.code_expires) == ("l1", START + 60)
+        await store.change_link("l1", code_hash="h2")
+        assert await store.link_by_code("h1") is None
+        again = await reopened()
+        found = await again.link_by_code("h2")
+        assert found is not None and found.id == "l1"
+        await again.change_link("l1", code_hash="")
+        assert await again.link_by_code("h2") is None and await again.link_by_code("") is None
+
     # -- mailed codes
 
     async def test_a_mailed_code_works_once(self, store: Store, reopened: Reopen) -> None:

@@ -83,6 +83,7 @@ def live_pages(
     hands: Hands | None = None,
     state: Callable[[], str] = lambda: "here",
     acted: Callable[[Grant], None] = lambda _: None,
+    coowner: Callable[[Grant], bool] = lambda _: False,
 ) -> LivePages:
     return LivePages(
         home.authenticator,
@@ -92,6 +93,7 @@ def live_pages(
         hands=hands or raised(home.clock),
         trail=home.notes,
         acted=acted,
+        coowner=coowner,
     )
 
 
@@ -316,3 +318,25 @@ async def test_a_visit_hears_that_it_may_only_read(home: House, clock: Clock) ->
     await serving
 
     assert len(heard(page, "writing_ended")) == 1
+
+
+async def test_a_page_shows_where_others_are_let_in(home: House, clock: Clock) -> None:
+    """From the moment that its visitor is a co-owner, and no longer."""
+    grant, told = await inside(home), [False]
+    pages = live_pages(home, coowner=lambda _: told[0])
+    page, over = Page(), Over()
+    serving = asyncio.create_task(pages.serve(grant, page, over))
+
+    async def heard(words: list[dict[str, Any]]) -> None:
+        while [json.loads(data) for data in page.heard if b"coowner" in data and b"hello" not in data] != words:
+            await asyncio.sleep(0)
+
+    while not page.heard:
+        await asyncio.sleep(0)
+    for now in (True, False):
+        told[0] = now
+        pages.wake(share=grant.share.id)
+        await heard([{"type": "coowner", "coowner": each} for each in ([True] if now else [True, False])])
+    over.cut(Reason.VISIT_ENDED)
+    await serving
+    assert json.loads(page.heard[0])["coowner"] is False

@@ -24,6 +24,8 @@ _NODE: Json = {
     "by_address": False,
     "same_person": False,
     "erased": False,
+    "admitted_by": "",
+    "coowner": False,
 }
 # How somebody came, as the history tells it, as a node of the picture.
 _KINDS: dict[str, Json] = {

@@ -88,6 +88,10 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("link.resumed", "a link was resumed"),
             ("link.replaced", "a link was replaced"),
             ("link.revoked", "a link was ended"),
+            ("link.sent", "a link was mailed"),
+            ("link.unsent", "a link could not be mailed"),
+            ("coowner.added", "somebody was made a co-owner"),
+            ("coowner.removed", "somebody is no co-owner any more"),
         ),
     ),
     (
@@ -109,6 +113,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("key.refused", "a signing key was given up"),
             ("token.created", "a token for a program was made"),
             ("token.revoked", "a token for a program was ended"),
+            ("notification.lost", "a notification was lost"),
+            ("notification.tested", "a notification was sent to try it out"),
             ("mail.tested", "a mail was sent to try it out"),
             ("trail.erased", "somebody was forgotten"),
             ("trail.gap", "acts could not be recorded"),
@@ -127,7 +133,7 @@ def parts(event: Json) -> Parts:
     """The sentence, cut where it names a person or a path: each of those is set apart from the words around it, so
     that letters of another direction do not move them."""
     found: Parts = [("", event["text"])]
-    for kind, value in (("path", event["path"]), ("name", event["name"])):
+    for kind, value in (("path", event["path"]), ("name", event["name"]), ("name", event.get("by", ""))):
         if value:
             found = [piece for part in found for piece in _cut(part, kind, value)]
     return found

@@ -71,8 +71,27 @@ def _link(share: Json, link: Json) -> Json:
         "whom": whom(link),
         "can": CAN[role],
         "seats": f"{used} of {most} in" if most and used <= most else f"{used} in",
+        "coowner_words": coowner_words(link),
+        "coowner_ask": coowner_ask(link),
         "revoke_words": f"{inside}It is for ever; the other links stay, and so does your server.",
     }
+
+
+def coowner_words(link: Json) -> str:
+    """In whose browser the mark of a co-owner holds."""
+    if not link["coowner_visit"]:
+        return "as soon as somebody opens the link"
+    return f"in the browser of {link['coowner_visit']}: lets people in, puts them out and pauses"
+
+
+def coowner_ask(link: Json) -> str:
+    """What is given by it, before it is given."""
+    who = link["name"] or "Whoever is in by this link"
+    when = "" if link["visits_used"] else " It holds in the browser that opens the link first."
+    return (
+        f"{who} may let in whoever knocks here, as what the link they knock at gives, put visitors out, and pause this "
+        f"share. Nothing else of it changes hands, and you see each act in the history.{when}"
+    )
 
 
 async def versions(source: Source, share: Json) -> Json:

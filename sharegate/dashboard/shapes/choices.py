@@ -65,6 +65,7 @@ class Offered(Shape):
     clients: bool
     own_extensions: bool
     runnable_files: bool
+    coowners: bool
     mail: bool
     accounts: str
 

@@ -78,6 +78,7 @@ class RulesView(Shape):
     clients: bool
     own_extensions: bool
     runnable_files: bool
+    coowners: bool
 
 
 class Rules(Shape):

@@ -21,7 +21,9 @@ class Program(Shape):
 
 
 class LinkView(Shape):
-    """A link, without its address: whoever has that can enter."""
+    """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was;
+    `code_expires` until when its short code works, null where it has none. With `coowner` whoever it is for lets
+    others in, as soon as somebody is in by it: `coowner_visit` is that visit's label."""
 
     id: str
     label: str
@@ -43,6 +45,11 @@ class LinkView(Shape):
     domain: str
     account: str
     account_opened: bool
+    email: str
+    sent: float | None
+    code_expires: float | None
+    coowner: bool
+    coowner_visit: str
 
 
 class LinkGiven(LinkView):
@@ -129,6 +136,13 @@ class LinkActed(Shape):
     ended: Ended | None
 
 
+class CoownerMarked(Shape):
+    """`visit` is in whose browser the mark holds; null: in that of whoever opens the link first."""
+
+    link: LinkView
+    visit: VisitView | None
+
+
 class LinkAddress(Shape):
     url: str
     program: Program | UnsetType = UNSET
@@ -144,7 +158,8 @@ class PlaceSeen(Shape):
 
 
 class VisitView(Shape):
-    """One browser's or program's use of a link; `lacks` is what the link asks for and was not given."""
+    """One browser's or program's use of a link; `lacks` is what the link asks for and was not given, `admitted_by` the
+    co-owner who let them in, by name."""
 
     id: str
     label: str
@@ -170,6 +185,8 @@ class VisitView(Shape):
     agent: str
     places: list[PlaceSeen]
     came_from: str
+    admitted_by: str
+    coowner: bool
 
 
 class Visits(Shape):

@@ -15,9 +15,10 @@ from sharegate.versions.model import Cause, Kind
 
 
 class EventView(AuditEvent, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One recorded act; `text` says it in words."""
+    """One recorded act; `text` says it in words, in which `by` is the name of the co-owner who did it."""
 
     text: str
+    by: str
 
 
 class PassedView(Shape):

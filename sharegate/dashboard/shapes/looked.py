@@ -62,7 +62,8 @@ class Lanes(Shape):
 
 
 class NodeView(Shape):
-    """Somebody or something in the picture, and what hangs `below`."""
+    """Somebody or something in the picture, and what hangs `below`. `admitted_by` is the co-owner who let them in, by
+    name; `coowner`: the link of one."""
 
     kind: NodeKind
     id: str
@@ -82,6 +83,8 @@ class NodeView(Shape):
     reason: str
     count: int
     erased: bool
+    admitted_by: str
+    coowner: bool
     below: list[NodeView]
 
 

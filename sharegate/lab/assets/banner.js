@@ -7,6 +7,9 @@ const ROLE_HINTS = { edit: "You can edit text, not run code" };
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
+const SHEET = "M5 3h7l3 3v11H5zM8 9h4M8 12h4";
+const PHONE = matchMedia("(max-width: 44rem) and (pointer: coarse)");
+const PEOPLE = "M7.5 9a2.750 2.750 0 1 0 0-5.500 2.750 2.750 0 0 0 0 5.500zM2.500 16.500v-1a4 4 0 0 1 4-4h2a4 4 0 0 1 4 4v1M14.500 6v6M17.500 9h-6";
 const CLOCK = "M10 3a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM10 6v4.200l2.800 1.800";
 const FLAG = "M5 17V4M5 4h9l-2 3 2 3H5";
 const DOOR = "M11.5 4H5v12h6.500M9 10h8M14 7l3 3-3 3";
@@ -35,13 +38,20 @@ function drawing(path, side, attributes = {}) {
 const button = (label, path, onclick) =>
   el("button", { type: "button", title: label, onclick }, drawing(path, 20, { class: "sg-line" }), el("span", {}, label));
 
-export function makeBanner(visit, { leave }) {
+export function makeBanner(visit, { leave, read }) {
   const hint = ROLE_HINTS[visit.role];
   const role = el("span", { class: "sg-role", ...(hint && { title: hint }) }, hint ?? ROLES[visit.role] ?? visit.role);
   const saving = el("span", { class: "sg-saving", role: "status", "aria-live": "off" });
   const left = el("span", { class: "sg-left" });
   const status = el("span", { class: "sg-status", role: "status", "aria-live": "polite" });
   const news = el("span", { class: "sg-news", hidden: "" });
+  // The page behind it takes no word of any script in this one: it has to be opened by a person.
+  const others = el(
+    "a",
+    { class: "sg-others", href: visit.base + "-/coowner", target: "_blank", rel: "noopener", title: "Let people in, put them out, pause", hidden: "" },
+    drawing(PEOPLE, 20, { class: "sg-line" }),
+    el("span", {}, "Who comes in"),
+  );
   const more = button(`Ask ${visit.owner} for more time`, CLOCK, askForTime);
   more.hidden = true;
   const bar = el(
@@ -55,6 +65,8 @@ export function makeBanner(visit, { leave }) {
     el("span", { class: "sg-gap" }),
     news,
     status,
+    ...(PHONE.matches ? [button("Read without JupyterLab", SHEET, read)] : []),
+    others,
     more,
     button("Use on another device", DEVICE, () => showDevice(visit)),
     button("Report this share", FLAG, () => askToReport(visit)),
@@ -131,6 +143,9 @@ export function makeBanner(visit, { leave }) {
     role(name) {
       role.textContent = ROLES[name] ?? name;
       role.removeAttribute("title");
+    },
+    coowner(now) {
+      others.hidden = !now;
     },
     // Whether something typed here is not known to be saved.
     pending(now) {

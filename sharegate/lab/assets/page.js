@@ -15,7 +15,7 @@ import { stopEverything, whenRoomIsLost } from "./sockets.js";
 import { watchTyping } from "./typed.js";
 
 const visit = JSON.parse(document.getElementById("sharegate-visit").textContent);
-const banner = makeBanner(visit, { leave });
+const banner = makeBanner(visit, { leave, read });
 let lastServer = "here";
 let over = false;
 let leaving = false;
@@ -47,6 +47,14 @@ async function leave() {
   end({});
 }
 
+// The same document, or the folder, in the gate's own pages.
+function read() {
+  const path = place.path() || visit.root;
+  place.save();
+  typed.keep();
+  location.assign(`${visit.base}-/read/${path.split("/").map(encodeURIComponent).join("/")}`);
+}
+
 function loadAgain() {
   going = true;
   place.save();
@@ -63,6 +71,7 @@ const live = connect(visit.base, {
       case "hello":
         if (word.role !== visit.role) return loadAgain();
         banner.expires(word.expires, word.now);
+        banner.coowner(word.coowner);
         hands.begin();
         return server(word.server);
       case "server":
@@ -73,6 +82,8 @@ const live = connect(visit.base, {
         return banner.time(word.state);
       case "role":
         return word.role === visit.role && !word.again ? undefined : loadAgain();
+      case "coowner":
+        return banner.coowner(word.coowner);
       case "changed":
         return place.changed?.(word.path, word.stamp);
       case "asked":

@@ -203,6 +203,11 @@ def add_link(draft: Draft, link: Link) -> None:
     add(draft, link)
 
 
+def add_links(draft: Draft, links: list[Link]) -> None:
+    for link in links:
+        add_link(draft, link)
+
+
 def change_visit(draft: Draft, id: str, fields: dict[str, Any], was: Mapping[str, Any]) -> Visit:
     check_still(find(draft, Visit, id), was)
     return change(draft, Visit, id, fields)

@@ -139,6 +139,9 @@ class RedisStore(Mirrored):
     async def add_link(self, link: Link) -> None:
         await self._commit(lambda made: draft.add_link(made, link))
 
+    async def add_links(self, links: list[Link]) -> None:
+        await self._commit(lambda made: draft.add_links(made, links))
+
     async def change_share(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Share:
         return await self._commit(lambda made: draft.change_share(made, id, fields, was or {}))
 

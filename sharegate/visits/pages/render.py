@@ -125,8 +125,12 @@ def ended_page(ending: Ending, language: Language = ENGLISH) -> Response:
 
 def page(template: str, language: Language, status: int = 200, **values: object) -> Response:
     """Render one of our templates with the door's headers. Everything in `values` is escaped."""
-    text = _environment(language.tag.lower()).get_template(template).render(**values)
-    return Response(status, HEADERS, text.encode())
+    return Response(status, HEADERS, render(template, language, **values).encode())
+
+
+def render(template: str, language: Language, **values: object) -> str:
+    """One of our templates. Everything in `values` is escaped, unless it is Markup."""
+    return _environment(language.tag.lower()).get_template(template).render(**values)
 
 
 class Words:

@@ -47,9 +47,12 @@ export async function ask(path, body) {
   );
 }
 
-// Leave for a page of this gate, so that Back does not return to the door.
-export function enter(address) {
-  const target = new URL(String(address), location.origin);
+// JupyterLab is made for a mouse and a wide screen. What is neither begins with the pages for reading, which lead there.
+const phone = matchMedia("(max-width: 44rem) and (pointer: coarse)");
+
+// Leave for a page of this gate, so that Back does not return to the door. `entry` is what the gate answered.
+export function enter(entry) {
+  const target = new URL(String((phone.matches && entry.reading) || entry.location), location.origin);
   if (target.origin !== location.origin) throw new Problem("fault", t("script.elsewhere"));
   location.replace(target.href);
 }

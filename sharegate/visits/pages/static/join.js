@@ -196,9 +196,9 @@ onSend(form("open"), t("script.opening"), async (element) => {
     const name = field.closest("[hidden]") ? "" : field.value.trim();
     const passphrase = secret.closest("[hidden]") ? "" : secret.value;
     const proof = { ...(passphrase && { passphrase }), ...email.proof(element) };
-    const { location: target } = await ask("/join", { token, name, ...proof });
+    const entry = await ask("/join", { token, name, ...proof });
     secret.value = "";
-    enter(target);
+    enter(entry);
     return true;
   } catch (problem) {
     if (problem instanceof Problem && problem.code === "passphrase_wrong") wrong(secret);
@@ -209,7 +209,7 @@ onSend(form("open"), t("script.opening"), async (element) => {
 });
 
 onSend(form("device"), t("script.opening"), async () => {
-  enter((await ask("/join/device", { code, name: "" })).location);
+  enter(await ask("/join/device", { code, name: "" }));
   return true;
 });
 

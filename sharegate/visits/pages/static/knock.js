@@ -61,7 +61,7 @@ async function wait(knock) {
     }
     if (answer.state === "admitted") {
       show("admitted", true);
-      enter(answer.location);
+      enter(answer);
       return;
     }
     if (answer.state === "refused" || answer.state === "gone") {

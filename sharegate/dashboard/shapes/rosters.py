@@ -1,0 +1,85 @@
+"""Rosters: what was read of one, and what was made of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sharegate.dashboard.shapes.given import LinkGiven, LinkView, ShareView
+from sharegate.dashboard.shapes.shape import Shape
+
+
+class PersonRead(Shape):
+    """One row; `row` counts from 1, the heading included."""
+
+    row: int
+    name: str
+    email: str
+    team: str
+
+
+class RowFault(Shape):
+    """What is wrong in a row (0: in the list as a whole), and what to do."""
+
+    row: int
+    field: str
+    problem: str
+    remedy: str
+
+
+class RosterRead(Shape):
+    """Nothing is made of a roster that has faults."""
+
+    people: list[PersonRead]
+    faults: list[RowFault]
+    faults_more: int
+    notes: list[str]
+    columns: list[str]
+
+
+class RosterShared(Shape):
+    """`made` are new links; `known` are those of people who had one before, who are let alone. `fresh`: the share was
+    made, too. `proves`: each new link with an address asks for a code that is mailed there. `warnings` are told beside
+    it."""
+
+    share: ShareView
+    fresh: bool
+    made: list[LinkGiven]
+    known: list[LinkGiven]
+    proves: bool
+    warnings: list[str]
+
+
+class TeamShared(Shape):
+    """One team: its folder, and what was made. Before anything is made `share` is null where there is none yet."""
+
+    team: str
+    path: str
+    people: list[PersonRead]
+    share: ShareView | None
+    fresh: bool
+    made: list[LinkGiven]
+    known: list[LinkGiven]
+
+
+class TeamMissing(Shape):
+    team: str
+    row: int
+
+
+class TeamsShared(Shape):
+    """`left` are folders that no row names, `missing` teams without a folder. `done` is false where nothing was made,
+    because it was only tried."""
+
+    teams: list[TeamShared]
+    left: list[str]
+    missing: list[TeamMissing]
+    done: bool
+    proves: bool
+    warnings: list[str]
+
+
+class LinkSent(Shape):
+    """`outcome` says whether this call sent it, or it was sent before."""
+
+    link: LinkView
+    outcome: Literal["sent", "already"]

@@ -1,0 +1,84 @@
+"""A co-owner's page, rendered: everything stands in it, because from an opaque origin it could load nothing of ours."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from sharegate.messages import Response
+from sharegate.visits.coowners.standing import Coowner
+from sharegate.visits.pages.assets import INK
+from sharegate.visits.pages.render import HEADERS
+
+SUBPROTOCOL = "sharegate-coowner"
+_ASSETS = Path(__file__).parent / "assets"
+# With the sandbox the page belongs to nobody's origin, and a browser cuts it off from whoever opened it by that; with
+# `same-origin` beside it, browsers show an error instead of the page (HTML, section 7.4.5: sandboxed navigations).
+_OTHERS = frozenset({"Content-Security-Policy", "Cross-Origin-Opener-Policy"})
+
+
+def page(coowner: Coowner, *, key: str, origin: str) -> Response:
+    """The page with its key. `origin` is where it may open its one connection."""
+    nonce = base64.b64encode(secrets.token_bytes(18)).decode()
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'nonce-{nonce}'",
+            f"style-src 'nonce-{nonce}'",
+            f"connect-src ws{origin.removeprefix('http')}",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "sandbox allow-scripts",
+        )
+    )
+    told = {"key": key, "protocol": SUBPROTOCOL, "share": coowner.share.name, "owner": coowner.share.owner}
+    return _answer("desk.html", 200, policy, nonce=nonce, script=_text("desk.js"), style=_style(), **told)
+
+
+def elsewhere_page(address: str) -> Response:
+    """For who comes from another site, by a link in a mail perhaps: one more click, on this one."""
+    return _closed("elsewhere", address=address)
+
+
+def unsafe_page() -> Response:
+    """For a browser that does not say how it asks: an old one, or any over plain http from another computer."""
+    return _closed("unsafe", address="")
+
+
+def _closed(why: str, *, address: str) -> Response:
+    nonce = base64.b64encode(secrets.token_bytes(18)).decode()
+    allowed = f"default-src 'none'; style-src 'nonce-{nonce}'"
+    policy = f"{allowed}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+    return _answer("closed.html", 403, policy, nonce=nonce, style=_style(), why=why, address=address)
+
+
+def _answer(template: str, status: int, policy: str, **values: object) -> Response:
+    text = _environment().get_template(template).render(**values)
+    kept = [field for field in HEADERS if field[0] not in _OTHERS]
+    return Response(status, (("Content-Security-Policy", policy), *kept), text.encode())
+
+
+def _style() -> str:
+    return INK.read_text() + _text("desk.css")
+
+
+@cache
+def _text(name: str) -> str:
+    """A file of ours, as it stands: no word of anybody else's is in it."""
+    return (_ASSETS / name).read_text()
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,118 @@
+"""Mailing links, with a real mail server: each once, and one that fails keeps none of the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sharegate.dashboard.handing import OF_A_LINK
+from tests.conftest import Clock
+from tests.dashboard.conftest import NO_MAIL_YET, Office, opened
+from tests.real.mail import MailServerHere, running_mail
+
+ROSTER = "name,email\nAnn Lee,ann@example.org\nBo,bo@example.org\nCy,\n"
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServerHere]:
+    with running_mail() as running:
+        yield running
+
+
+@pytest.fixture
+async def office(
+    tmp_path: Path, clock: Clock, mail: MailServerHere, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Office]:
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
+    monkeypatch.setitem(NO_MAIL_YET, "smtp_port", mail.port)
+    async with opened(tmp_path, clock) as running:
+        yield running
+
+
+async def links(office: Office, **more: Any) -> list[dict[str, Any]]:
+    body = {"path": str(office.folder / "week3"), "roster": ROSTER, "message": "Read this first."} | more
+    made: list[dict[str, Any]] = (await office.call("POST", "rosters/share", body))["made"]
+    return made
+
+
+async def test_a_link_is_mailed_once(office: Office, mail: MailServerHere) -> None:
+    """To whom it is for, with the address, the owner's words and what is asked; asked again nothing goes out."""
+    ann, bo, _ = await links(office)
+    sent = await office.call("POST", f"links/{ann['id']}/send", {})
+    assert sent["outcome"] == "sent" and sent["link"]["sent"] == office.clock()
+    taken = await mail.next()
+    assert taken.recipients == ["ann@example.org"]
+    assert taken.mail["Subject"] == "Olga shares “week3” with you"
+    for words in ("Hello Ann Lee,", ann["url"], "Read this first.", "a code is mailed", "can read it, live"):
+        assert words in taken.text, words
+    assert bo["url"] not in taken.text
+    again = await office.call("POST", f"links/{ann['id']}/send", {})
+    assert again["outcome"] == "already" and mail.taken == []
+    events = (await office.call("GET", "audit", action="link.sent"))["events"]
+    assert [(event["link"], event["name"]) for event in events] == [(ann["id"], "ann@example.org")]
+
+
+async def test_attack_the_same_link_sent_many_times_at_once(office: Office, mail: MailServerHere) -> None:
+    """One mail, whoever clicks how often."""
+    ann, *_ = await links(office)
+    results = await asyncio.gather(*(office.ask("POST", f"links/{ann['id']}/send", {}) for _ in range(3)))
+    assert sorted(answer.get("outcome", "") for _, answer in results) == ["already", "already", "sent"]
+    await mail.next()
+    assert mail.taken == []
+
+
+async def test_what_was_not_taken_can_be_sent_again(office: Office, mail: MailServerHere) -> None:
+    """The reason is told and recorded without the address; the others are sent."""
+    ann, bo, _ = await links(office, prove=False)
+    mail.refuses["ann@example.org"] = "550 no such mailbox"
+    status, failed = await office.ask("POST", f"links/{ann['id']}/send", {})
+    assert (status, failed["error"]["code"]) == (503, "mail_unsent")
+    assert "550 no such mailbox" in failed["error"]["message"] and failed["error"]["remedy"]
+    assert (await office.call("GET", f"links/{ann['id']}"))["link"]["sent"] is None
+    assert (await office.call("POST", f"links/{bo['id']}/send", {}))["outcome"] == "sent"
+    assert "a code is mailed" not in (await mail.next()).text
+    (event,) = (await office.call("GET", "audit", action="link.unsent"))["events"]
+    assert event["outcome"] == "failed" and "ann@example.org" not in event["detail"]
+    del mail.refuses["ann@example.org"]
+    assert (await office.call("POST", f"links/{ann['id']}/send", {}))["outcome"] == "sent"
+    assert (await mail.next()).recipients == ["ann@example.org"]
+
+
+async def test_another_address_makes_it_unsent(office: Office, mail: MailServerHere) -> None:
+    """To that one it was not sent."""
+    ann, *_ = await links(office)
+    await office.call("POST", f"links/{ann['id']}/send", {})
+    await mail.next()
+    changed = await office.call("PATCH", f"links/{ann['id']}", {"email": "Ann@Example.com", "recipient": ""})
+    assert (changed["link"]["email"], changed["link"]["sent"]) == ("ann@example.com", None)
+    await office.call("POST", f"links/{ann['id']}/send", {})
+    assert (await mail.next()).recipients == ["ann@example.com"]
+
+
+async def test_what_cannot_be_sent(office: Office, mail: MailServerHere) -> None:
+    """No address, or nobody could open it; no mail goes out."""
+    ann, bo, cy = await links(office)
+    status, answer = await office.ask("POST", f"links/{cy['id']}/send", {})
+    assert (status, answer["error"]["code"]) == (403, "no_address")
+    await office.call("POST", f"links/{bo['id']}/revoke")
+    status, answer = await office.ask("POST", f"links/{bo['id']}/send", {})
+    assert (status, answer["error"]["code"]) == (403, "link_over")
+    await office.call("POST", f"shares/{ann['share']}/pause")
+    status, answer = await office.ask("POST", f"links/{ann['id']}/send", {})
+    assert (status, answer["error"]["code"]) == (403, "link_over")
+    assert mail.taken == []
+
+
+async def test_attack_a_link_sent_again_and_again(office: Office, mail: MailServerHere) -> None:
+    """The gate is no source of unwanted mail, whoever has a token of it."""
+    ann, *_ = await links(office)
+    for _ in range(int(OF_A_LINK.burst)):
+        assert (await office.call("POST", f"links/{ann['id']}/send", {"again": True}))["outcome"] == "sent"
+        await mail.next()
+    status, answer = await office.ask("POST", f"links/{ann['id']}/send", {"again": True})
+    assert (status, answer["error"]["code"]) == (403, "mail_limit") and "minutes" in answer["error"]["remedy"]
+    assert mail.taken == []
