@@ -20,6 +20,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.pages.site import Pages
+from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.web import Dashboard
 from sharegate.descriptors import Accepting
 from sharegate.documents import Documents
@@ -169,6 +170,20 @@ def _dashboard(house: House, config: Config, condition: Condition) -> Dashboard:
         metrics=house.metrics.text,
         url=config.dashboard_url,
         share_hosts=config.share_hosts,
+        sign_in=_sign_in(house, config),
+    )
+
+
+def _sign_in(house: House, config: Config) -> SignIn | None:
+    flow = house.accounts.to(config.dashboard_url + "/login/signed")
+    if flow is None:
+        return None
+    return SignIn(
+        *(flow, house.logins, house.trail, house.key, house.now),
+        owner=config.owner,
+        owners=config.oidc_owner,
+        groups=config.oidc_admin_groups,
+        hours=config.oidc_session_hours,
     )
 
 

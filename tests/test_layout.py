@@ -120,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        *("mail", "notify", "rosters"),
+        *("mail", "oidc", "notify", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),

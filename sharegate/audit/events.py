@@ -41,6 +41,8 @@ class Action(StrEnum):
     CODE_PROVED = "code.proved"
     ACCOUNT_PROVED = "account.proved"
     ACCOUNT_FAILED = "account.failed"
+    DASHBOARD_ENTERED = "dashboard.entered"
+    DASHBOARD_REFUSED = "dashboard.refused"
     DEVICE_CODE_MADE = "device.code_made"
     DEVICE_ADDED = "device.added"
     PROGRAM_JOINED = "program.joined"

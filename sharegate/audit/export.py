@@ -107,6 +107,8 @@ _SENTENCES: dict[Action, str] = {
     Action.CODE_PROVED: "Somebody proved by a mailed code that they are {whom}",
     Action.ACCOUNT_PROVED: "Somebody signed in as {whom}",
     Action.ACCOUNT_FAILED: "Somebody tried to sign in and could not{because}{with_detail}",
+    Action.DASHBOARD_ENTERED: "{whom} signed in to the dashboard{with_detail}",
+    Action.DASHBOARD_REFUSED: "Somebody tried to sign in to the dashboard and could not{with_detail}",
     Action.DEVICE_CODE_MADE: "{who} asked for a code to add another device",
     Action.DEVICE_ADDED: "{who} came in on another device",
     Action.PROGRAM_JOINED: "A program began to use the link{for_name}",

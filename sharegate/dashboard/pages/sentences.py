@@ -22,6 +22,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("code.proved", "proved an address"),
             ("account.proved", "signed in"),
             ("account.failed", "could not sign in"),
+            ("dashboard.entered", "signed in to the dashboard"),
+            ("dashboard.refused", "could not sign in to the dashboard"),
             ("time.asked", "asked for more time"),
             ("time.granted", "more time was given"),
             ("time.refused", "more time was not given"),

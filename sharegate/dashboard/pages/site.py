@@ -100,9 +100,12 @@ class Pages:
     def assets(self) -> Assets:
         return assets()
 
-    def login(self, *, status: int = 200) -> Response:
-        """For whoever is not signed in: how to sign in, and nothing of what is here."""
-        return page("login.html", None, self._now(), status=status)
+    def login(self, *, status: int = 200, provider: str = "", problem: str = "", entered: bool = False) -> Response:
+        """For whoever is not signed in: how to sign in, and nothing of what is here. `provider` is where they may do so
+        with an account, `problem` why they could not; who has `entered` is led on by the page's script, for whose
+        request the browser sends the session's cookie."""
+        values = {"provider": provider, "problem": problem, "entered": entered}
+        return page("login.html", None, self._now(), status=status, **values)
 
     async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
         for address in self._addresses:
