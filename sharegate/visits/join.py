@@ -124,7 +124,12 @@ class Door:
             "ended_why": why,
             "time": await self._time(share, link, comer) if why == "expired" else "",
             "shared_origin": self._shared_origin,
-            "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
+            "recorded": told.recorded(
+                comer.language,
+                full_addresses=self._full_addresses,
+                email=Need.EMAIL in needs,
+                coowners=any(each.coowner for each in await at.store.links(share.id)),
+            ),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:

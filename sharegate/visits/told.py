@@ -8,10 +8,11 @@ from sharegate.shares.authenticate import check_link, check_share
 from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share
 
 
-def recorded(language: Language, *, full_addresses: bool, email: bool) -> list[str]:
-    """What is recorded of a visitor, in words. `email`: of one who shows that an address is theirs."""
+def recorded(language: Language, *, full_addresses: bool, email: bool, coowners: bool = False) -> list[str]:
+    """What is recorded of a visitor, in words. `email`: of one who shows that an address is theirs; `coowners`: where
+    others than the owner let people in."""
     network = "whole_network" if full_addresses else "network"
-    named = ("coming", "files", network, *(["email"] if email else []))
+    named = ("coming", "files", network, *(["email"] if email else []), *(["coowners"] if coowners else []))
     return [language.say(f"recorded.{name}") for name in named]
 
 
