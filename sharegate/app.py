@@ -149,6 +149,7 @@ async def running(
                 await owner.start(dashboard, config.socket_path)
                 tasks = [asyncio.create_task(lasting(work)) for work in (*background, entrance.watch)]
                 closing.push_async_callback(_stop, tasks)
+                closing.push_async_callback(house.notifier.stop)
                 closing.push_async_callback(draining.run)
                 started = config.gate_url + house.api.trails.clock_note()
                 await house.trail.record(AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=started))
@@ -349,7 +350,7 @@ def _gate(
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
     beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
     more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
-    more.append(lambda: sweep(documents.rooms.let_go))
+    more += [lambda: sweep(documents.rooms.let_go), house.notifier.run]
     return gate, draining, condition, [*beside, *more]
 
 

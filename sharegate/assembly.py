@@ -41,6 +41,7 @@ from sharegate.dashboard.interfaces import GateFacts
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.login import Logins
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
 from sharegate.dashboard.people import People
@@ -65,6 +66,7 @@ from sharegate.listener.crowd import Crowd
 from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
+from sharegate.notify.notifier import Notifier, services
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -136,6 +138,7 @@ class House:
     issuer: Issuer
     in_force: InForce
     key: bytes = field(repr=False)
+    notifier: Notifier
 
 
 @contextlib.asynccontextmanager
@@ -219,7 +222,7 @@ async def opened(
         mailer = Smtp(config.mail, now) if config.mail is not None else None
 
         async def mail_findings() -> list[dict[str, str]]:
-            return await mailing.findings()
+            return [*await mailing.findings(), *await notifying.findings()]
 
         doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
         erasure = Erasure(store)
@@ -240,6 +243,18 @@ async def opened(
         # What is done here for a program is recorded as the program's.
         attributed = Attributed(trail)
         mailing = Mailing(mailer, config.mail, facts, attributed)
+        notifier = Notifier(
+            config.notices,
+            services,
+            store,
+            trail,
+            owner=config.owner,
+            alone=config.one_owner,
+            dashboard=config.dashboard_url,
+            now=now,
+            pace=pace,
+        )
+        notifying = Notifying(notifier, attributed)
         proofs = Proofs(
             store=store,
             issuer=issuer,
@@ -377,6 +392,7 @@ async def opened(
                 mail=mailer is not None,
             ),
             searching=Searching(store, views, stored_history),
+            notifying=notifying,
             times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
             facts=facts,
@@ -385,6 +401,7 @@ async def opened(
             key=store_key(config.keys_dir),
         )
         trail.announce(api.happened)
+        trail.announce(notifier.happened)
         secrets = KnownTokens(store)
         await secrets.read()
         closing.callback(store.subscribe(lambda change: secrets.changed() if change.kind == "upstream" else None))
@@ -422,6 +439,7 @@ async def opened(
             issuer,
             in_force,
             store_key(config.keys_dir),
+            notifier,
         )
 
 

@@ -14,7 +14,6 @@ import ipaddress
 import os
 import pwd
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,11 @@ from sharegate.language.catalogue import faults as language_faults
 from sharegate.mail.configured import faults as mail_faults
 from sharegate.mail.configured import mail_server
 from sharegate.mail.model import MailServer
+from sharegate.notify.configured import FILES as NOTIFY_FILES
+from sharegate.notify.configured import VARIABLES as NOTIFY_VARIABLES
+from sharegate.notify.configured import Notices, read
 from sharegate.passwords import Place, password
-from sharegate.settings import SETTINGS, kind_in_words
+from sharegate.settings import SETTINGS, kind_in_words, read_file
 from sharegate.store_url import PREFIX, StoreUrl
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
@@ -47,11 +49,12 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # What the environment may hold besides settings: for the gate, and for programs that join a share (sharegate.client).
 _NO_SETTINGS = (
     *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD", "SHAREGATE_SMTP_PASSWORD"),
+    *NOTIFY_VARIABLES,
     *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
 )
 _FILES = (
     *("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca"),
-    *("anchor_file", "backup_dir", "smtp_password_file", "smtp_ca_file"),
+    *("anchor_file", "backup_dir", "smtp_password_file", "smtp_ca_file", *NOTIFY_FILES),
 )
 _STORE_PASSWORD = Place("store_password_file", "SHAREGATE_STORE_PASSWORD", "the store", "store")
 _SMTP_PASSWORD = Place("smtp_password_file", "SHAREGATE_SMTP_PASSWORD", "the mail server", "smtp_host")
@@ -118,6 +121,10 @@ class Config:
     smtp_password_file: Path | None
     smtp_ca_file: Path | None
     mail_from: str
+    notify_file: Path | None
+    notify_admins_file: Path | None
+    notify_about: tuple[str, ...]
+    notify_quiet: int
     strangers_per_minute: int
     versions_megabytes: int
     versions_per_document: int
@@ -126,6 +133,7 @@ class Config:
     undo_megabytes: int
     store_password: str = dataclasses.field(default="", repr=False)
     smtp_password: str = dataclasses.field(default="", repr=False)
+    notices: Notices = dataclasses.field(default=Notices(), repr=False)
     file: Path | None = None
     """The file that settings were read from."""
 
@@ -226,7 +234,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     values: dict[str, Any] = {setting.name: setting.default for setting in SETTINGS}
     if path is None and environ.get("SHAREGATE_CONFIG"):
         path = Path(environ["SHAREGATE_CONFIG"])
-    for field, value in _read_file(path, faults).items():
+    for field, value in read_file(path, faults).items():
         _put(values, field, value, f"{field} in {path}", faults)
     for name, text in environ.items():
         if name.startswith("SHAREGATE_") and name not in _NO_SETTINGS:
@@ -238,6 +246,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             _put(values, field, given, "--" + field.replace("_", "-"), faults)
     _check(values, faults)
     store_password, smtp_password = _passwords(values, environ, faults)
+    notices = read(values, environ, faults)
     faults += mail_faults(values, near=loopback(values["smtp_host"]), password=smtp_password)
     if faults:
         raise Faults(str(path or "configuration"), faults)
@@ -254,6 +263,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "store": str(StoreUrl.parse(values["store"])) if values["store"] else "",
             "store_password": store_password,
             "smtp_password": smtp_password,
+            "notify_about": tuple(values["notify_about"]),
+            "notices": notices,
             "file": path.absolute() if path else None,
         }
     )
@@ -279,22 +290,6 @@ def _passwords(values: dict[str, Any], environ: Mapping[str, str], faults: list[
         needed = bool(values[place.setting])
         found.append(password(place, file, environ.get(place.variable, ""), needed, faults, **more))
     return found[0], found[1]
-
-
-def _read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        faults.append(Invalid(str(path), "there is no such file", "Check --config"))
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(Invalid(str(path), f"cannot be read ({type(error).__name__})", "Check its permissions"))
-    except tomllib.TOMLDecodeError as error:
-        faults.append(Invalid(str(path), f"is not TOML: {error}", "Mend that line"))
-    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of brackets
-        faults.append(Invalid(str(path), f"cannot be read: {str(error)[:200]}", "Mend that value"))
-    return {}
 
 
 def _from_text(field: str, text: str) -> Any:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from sharegate.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("smtp_password_file", "str", "", "A file with the password for that (or `SHAREGATE_SMTP_PASSWORD`)."),
     Setting("smtp_ca_file", "str", "", "Certificates that the mail server is checked by, instead of the system's."),
     Setting("mail_from", "str", "", "The sender of all mail: `share@example.org`, or `Name <share@example.org>`."),
+    Setting(
+        "notify_file",
+        "str",
+        "",
+        "A file with addresses of services that tell you what happens, one a line (or `SHAREGATE_NOTIFY`).",
+    ),
+    Setting("notify_admins_file", "str", "", "The same for admins: reports, alarms (or `SHAREGATE_NOTIFY_ADMINS`)."),
+    Setting("notify_about", "list", (), "What is told, see docs/notifications.md; empty: everything."),
+    Setting("notify_quiet", "int", 10, "Minutes between two notifications of one kind about one share."),
     Setting("strangers_per_minute", "int", 300, "Refused requests from one address in a minute."),
     Setting("versions_megabytes", "int", 1024, "Room for kept versions of one server's documents, compressed."),
     Setting("versions_per_document", "int", 200, "Versions kept of one document."),
@@ -111,6 +124,23 @@ SETTINGS: tuple[Setting, ...] = (
 def kind_in_words(kind: str) -> str:
     """A type in words."""
     return {"str": "text", "int": "a whole number", "bool": "true or false", "list": "a list of texts"}[kind]
+
+
+def read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
+    """What a file of settings says; what is wrong with it goes to `faults`."""
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        faults.append(Invalid(str(path), "there is no such file", "Check --config"))
+    except (OSError, UnicodeDecodeError) as error:
+        faults.append(Invalid(str(path), f"cannot be read ({type(error).__name__})", "Check its permissions"))
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Invalid(str(path), f"is not TOML: {error}", "Mend that line"))
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of brackets
+        faults.append(Invalid(str(path), f"cannot be read: {str(error)[:200]}", "Mend that value"))
+    return {}
 
 
 def documentation() -> str:

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "paths": {"errors"},
     "limits": {"errors"},
     "messages": set(),
-    "settings": set(),
+    "settings": {"errors"},
     # A document as a page: values in, HTML out.
     "reading": {"confine.request", "errors", "paths", "shares.model"},
     # Those pages, behind the gate's decisions. Asks a server as answers does.
@@ -33,7 +33,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What visitors read. Which sentence, others say.
     "language": {"errors", "messages"},
     "passwords": {"errors"},
-    "config": {"errors", "language", "mail.configured", "mail.model", "passwords", "settings", "store_url"},
+    "config": {
+        "errors",
+        "language",
+        "mail.configured",
+        "mail.model",
+        "notify.configured",
+        "passwords",
+        "settings",
+        "store_url",
+    },
     # Where the gate listens.
     "ports": {"config", "errors"},
     "store_url": {"errors"},
@@ -74,6 +83,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "listener": {"errors", "limits", "messages", "websocket"},
     # Sends what it is given; what a code proves is decided elsewhere.
     "mail": {"errors"},
+    # Tells people outside what was recorded; it decides on events, and looks up what a share is called.
+    "notify": {"audit.events", "audit.interfaces", "errors", "names", "passwords", "shares"},
     # For other people's programs: it knows the gate by its addresses alone.
     "client": {"__version__"},
     # Attacks a share from outside, and knows from the server itself what lies there.
@@ -106,7 +117,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        *("mail", "rosters"),
+        *("mail", "notify", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
@@ -116,7 +127,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {
         *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
-        *("lab", "limits", "listener", "mail", "metrics", "policy", "shares", "stores", "upkeep", "upstream"),
+        *("lab", "limits", "listener", "mail", "metrics", "notify", "policy", "shares", "stores", "upkeep", "upstream"),
         *("versions", "visits", "writing"),
     },
     "app": {
@@ -150,6 +161,7 @@ MAY_USE: dict[str, set[str]] = {
     "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
     "aiosmtplib": {"mail"},
+    "apprise": {"notify"},
     "redis": {"stores"},
     "pycrdt": {"channels", "versions", "keeping", "demo", "client"},
     "jinja2": {"visits", "dashboard"},
@@ -183,6 +195,10 @@ TESTED_ELSEWHERE = {
     "messages.py": "values that every test of the gate is made of",
     "stores/deciding.py": "tests/stores/conformance.py",
     "mail/interfaces.py": "protocols",
+    "notify/interfaces.py": "protocols",
+    "notify/model.py": "values; tests/notify/test_notifier.py",
+    "dashboard/shapes/told.py": "types; tests/dashboard/conftest.py checks each answer by them",
+    "dashboard/pages/notifying.py": "tests/dashboard/test_notifying.py, tests/dashboard/pages/test_site.py",
     "shares/reports.py": "tests/dashboard/test_reports.py",
     "shares/more_time.py": "tests/stores/conformance.py",
     "visits/bodies.py": "tests/visits/test_join.py, tests/dashboard/test_reports.py",

@@ -70,6 +70,8 @@ class Action(StrEnum):
     REPORT_MADE = "report.made"
     REPORT_CLOSED = "report.closed"
     REPORT_REOPENED = "report.reopened"
+    NOTIFICATION_LOST = "notification.lost"
+    NOTIFICATION_TESTED = "notification.tested"
     MAIL_TESTED = "mail.tested"
     UPSTREAM_ADDED = "upstream.added"
     UPSTREAM_REMOVED = "upstream.removed"

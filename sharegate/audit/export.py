@@ -139,6 +139,8 @@ _SENTENCES: dict[Action, str] = {
     Action.TIME_ASKED: "{who} asked for more time",
     Action.TIME_GRANTED: "{owner} gave {whom} more time{with_detail}",
     Action.TIME_REFUSED: "{owner} did not give {whom} more time",
+    Action.NOTIFICATION_LOST: "A notification was not taken by its service{with_detail}",
+    Action.NOTIFICATION_TESTED: "{owner} sent a notification to try it out{with_detail}",
     Action.REPORT_MADE: "A visitor reported a share to the admins{with_detail}",
     Action.REPORT_CLOSED: "A report was closed{with_detail}",
     Action.REPORT_REOPENED: "A report was opened again{with_detail}",

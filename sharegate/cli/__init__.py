@@ -32,6 +32,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         links,
         looking,
         mailing,
+        notifying,
         opening,
         owning,
         passing,
@@ -73,7 +74,7 @@ def build(*, rich_help: bool = False) -> typer.Typer:
 
     daily = (up, opening, sharing, links, owning, coowners, asks)
     looks = (history, passing, reviewing, reports, searching, proving, versions)
-    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, signing, storing, tokens):
+    for module in (*daily, *looks, looking, reaching, servers, settings, mailing, notifying, signing, storing, tokens):
         module.add(app)
     return app
 

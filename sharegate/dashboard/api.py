@@ -37,6 +37,7 @@ from sharegate.dashboard.history import Histories
 from sharegate.dashboard.interfaces import Cutter, GateFacts, Servers
 from sharegate.dashboard.keys import Keys
 from sharegate.dashboard.mailing import Mailing
+from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
@@ -114,6 +115,7 @@ class Api:
         searching: Searching,
         reports: Reports,
         times: Times,
+        notifying: Notifying,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -153,6 +155,7 @@ class Api:
         self._searching = searching
         self._reports = reports
         self._times = times
+        self._notifying = notifying
         self.vitals = Vitals()
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
@@ -258,6 +261,7 @@ class Api:
             *self._searching.table(),
             *self._reports.table(),
             *self._times.table(),
+            *self._notifying.table(),
             *self.vitals.table(),
         ]
 

@@ -134,6 +134,7 @@ PERSON = {
     *("POST shares/{id}/{verb:confirm}", "POST servers", "DELETE servers/{id}", "POST rules/reload"),
     *("POST review/sign", "POST mail/test", "POST store/check", "POST store/copies", "GET store/work"),
     "GET config",
+    *("GET notifications", "POST notifications/test"),
     *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
     *("POST audit/retention", "POST audit/erase", "GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}"),
 }
@@ -174,6 +175,7 @@ ADMIN = {
     *("GET keys", "POST keys/rotate", "GET store/check", "POST store/check", "POST store/copies", "GET store/work"),
     *("POST store/backup", "POST store/restored", "POST logins", "GET config", "GET health", "POST mail/test"),
     *("GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}", "GET search", "GET search/export"),
+    *("GET notifications", "POST notifications/test"),
     *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
 }
 OF = {

@@ -114,6 +114,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("key.refused", "a signing key was given up"),
             ("token.created", "a token for a program was made"),
             ("token.revoked", "a token for a program was ended"),
+            ("notification.lost", "a notification was lost"),
+            ("notification.tested", "a notification was sent to try it out"),
             ("mail.tested", "a mail was sent to try it out"),
             ("trail.erased", "somebody was forgotten"),
             ("trail.gap", "acts could not be recorded"),
