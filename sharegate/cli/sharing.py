@@ -140,8 +140,12 @@ async def share(
     _check_roster(
         *(path, roster, each),
         several={
-            "--code": code, "--for": people, "--anyone": anyone, "--visits": visits,
-            "--email": email, "--qr": qr_file,
+            "--code": code,
+            "--for": people,
+            "--anyone": anyone,
+            "--visits": visits,
+            "--email": email,
+            "--qr": qr_file,
         },
         of_roster={"--out": out, "--send": send, "--prove": prove is not None, "--force": force, "--each": each},
         of_one={"--name": name, "--open": open_file},
