@@ -214,6 +214,7 @@ def _gate(
         more_time=more_time,
         pace=house.pace,
     )
+    languages = Languages(config.language)
     coowners, desks = coowner_pages(
         store=store,
         issuer=house.issuer,
@@ -224,9 +225,9 @@ def _gate(
         key=house.key,
         now=now,
         pace=house.pace,
+        languages=languages,
     )
     store.subscribe(desks.changed)
-    languages = Languages(config.language)
     own = OwnAddresses(
         *(store, house.authenticator, door, trail, house.addresses, now),
         site=site,

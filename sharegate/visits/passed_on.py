@@ -13,6 +13,14 @@ from sharegate.shares.model import Visit
 _ROBOT = re.compile(r"bot\b|crawl|spider|preview|scan|curl/|python-|wget|headless", re.IGNORECASE)
 
 
+NETWORK, BROWSER, ROBOT, RETURNING = (
+    "same network",
+    "same kind of browser",
+    "looks like a robot",
+    "this browser has been here before",
+)
+
+
 def doubts(origin: Visit | None, *, address: str, agent: str, returning: bool) -> tuple[str, ...]:
     """Reasons why this may not be another person: words for the trail and the owner's screen.
 
@@ -20,11 +28,11 @@ def doubts(origin: Visit | None, *, address: str, agent: str, returning: bool) -
     """
     found = []
     if origin is not None and origin.address and truncated(origin.address) == address:
-        found.append("same network")
+        found.append(NETWORK)
     if origin is not None and origin.agent and origin.agent == agent:
-        found.append("same kind of browser")
+        found.append(BROWSER)
     if _ROBOT.search(agent):
-        found.append("looks like a robot")
+        found.append(ROBOT)
     if returning:
-        found.append("this browser has been here before")
+        found.append(RETURNING)
     return tuple(found)

@@ -6,6 +6,7 @@ import re
 import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,12 +14,18 @@ from sharegate.errors import MEANINGS
 from sharegate.language.catalogue import ENGLISH, FOLDER, PLACEHOLDER, flat, languages
 from sharegate.shares.model import Role
 from sharegate.shares.reports import Concern
+from sharegate.visits.coowners import words
 from sharegate.visits.pages import Ended
 
 SOURCES = FOLDER.parent
 # The pages that visitors see, and their scripts.
-TEMPLATES = sorted((SOURCES / "visits/pages/templates").glob("*.html"))
-SCRIPTS = [*sorted((SOURCES / "visits/pages/static").glob("*.js")), SOURCES / "lab/assets/reading.js"]
+COOWNERS = SOURCES / "visits/coowners/assets"
+TEMPLATES = [*sorted((SOURCES / "visits/pages/templates").glob("*.html")), *sorted(COOWNERS.glob("*.html"))]
+SCRIPTS = [
+    *sorted((SOURCES / "visits/pages/static").glob("*.js")),
+    SOURCES / "lab/assets/reading.js",
+    *sorted(COOWNERS.glob("*.js")),
+]
 CODE = [SOURCES / "visits/told.py", SOURCES / "visits/pages/refusal.py"]
 # A key that is put together, by what it begins with, and what may stand there.
 MADE = {
@@ -35,6 +42,10 @@ MADE = {
     "report.": {concern.value for concern in Concern},
     "live.": {"follows", "changed", "away", "offline", "gone", "waits"},
     "role.": {role.value for role in Role},
+    "coowner.no_": set(words.CODES),
+    "coowner.is_": set(get_args(words.Open)),
+    "coowner.sign_": set(get_args(words.Sign)),
+    "coowner.did_": {each.__struct_config__.tag for each in get_args(words.Act)},
     "recorded.": {"coming", "files", "network", "whole_network", "email"},
 }
 # What is the same in every language: names of ours, and signs.
@@ -86,7 +97,8 @@ def test_every_sentence_that_is_asked_for_is_there() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
 def test_scripts_get_all_that_they_say(script: Path) -> None:
     """A page hands over the tables that scripts say something of, whole."""
-    handed = ENGLISH.below("word", "tab", "script", "live")
+    tables = ("coowner", "role") if script.parent == COOWNERS else ("word", "tab", "script", "live")
+    handed = ENGLISH.below(*tables)
     keys = re.findall(r'"((?:[a-z_]+)\.[a-z_]+)"', "\n".join(_code(script)))
     assert set(keys) <= set(handed)
 

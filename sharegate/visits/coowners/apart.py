@@ -21,6 +21,7 @@ from collections.abc import Callable
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import Answer, Request, Response, Socket, Upgrade
 from sharegate.shares.addresses import GateAddresses
@@ -53,6 +54,7 @@ class CoownerPages:
         trail: Recorder,
         addresses: GateAddresses,
         pace: Callable[[], float],
+        languages: Languages = ANY,
     ) -> None:
         self._standing = standing
         self._desk = desk
@@ -62,6 +64,7 @@ class CoownerPages:
         self._trail = trail
         self._addresses = addresses
         self._pages = Buckets(PAGES, pace)
+        self._languages = languages
 
     async def answer(self, request: Request, share_id: str, visit_id: str) -> Answer | None:
         """None for whoever has nothing to do here. Denied: `request_limit`, `bad_header`."""
@@ -89,12 +92,13 @@ class CoownerPages:
             return None
         self._take(coowner)
         request.known(coowner.visit.id)
+        language = self._languages.of(request.headers)
         if not all(said.values()):
-            return unsafe_page()
+            return unsafe_page(language)
         if said["Site"] not in (["same-origin"], ["none"]):
-            return elsewhere_page(addresses.visit(visit_id) + f"-/{ADDRESS}")
+            return elsewhere_page(addresses.visit(visit_id) + f"-/{ADDRESS}", language)
         await self._opened(request, coowner)
-        return page(coowner, key=self._keys.give(coowner.visit), origin=addresses.origin)
+        return page(coowner, key=self._keys.give(coowner.visit), origin=addresses.origin, language=language)
 
     async def _opened(self, request: Request, coowner: Coowner) -> None:
         began = time.perf_counter()

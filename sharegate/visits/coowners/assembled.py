@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sharegate.audit.interfaces import Recorder
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.interfaces import HandOut, ShareStore
 from sharegate.shares.issue import Issuer
@@ -28,6 +29,7 @@ def coowner_pages(
     key: bytes,
     now: Callable[[], float],
     pace: Callable[[], float],
+    languages: Languages = ANY,
 ) -> tuple[CoownerPages, LiveDesks]:
     """The pages, and what has to be told of changes and of the gate's end. `key` is a secret that all gates of a store
     have; `pace` is the clock of the limits."""
@@ -51,5 +53,6 @@ def coowner_pages(
         trail=trail,
         addresses=addresses,
         pace=pace,
+        languages=languages,
     )
     return pages, live

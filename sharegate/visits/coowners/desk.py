@@ -22,7 +22,7 @@ from sharegate.shares.issue import Issuer
 from sharegate.shares.model import Knock, KnockState, Link, LinkKind, Role, Visit, VisitKind
 from sharegate.visits.coowners import words
 from sharegate.visits.coowners.standing import Coowner, Standing
-from sharegate.visits.entry import badge
+from sharegate.visits.entry import by_own_link
 from sharegate.visits.knocking import KNOCK_LASTS
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.passed_on import doubts
@@ -98,7 +98,7 @@ class Desk:
             same_person=knock.same_person,
             by_address=knock.by_address,
             came_from=origin.name if origin is not None else "",
-            doubts=signs,
+            doubts=tuple(words.SIGNS[sign] for sign in signs if sign in words.SIGNS),
             lacks=tuple(need.value for need in unproved(link, knock)),
             since=knock.created,
             answerable=not link.coowner,
@@ -108,7 +108,9 @@ class Desk:
         seen = self._presence.of(visit.id)
         return words.Person(
             id=visit.id,
-            badge=badge(link, visit),
+            name=visit.name,
+            email=visit.email,
+            own=by_own_link(link, visit),
             role=_least(visit.role or link.role or who.share.role, who.share.role).value,
             since=visit.created,
             here=bool(seen and seen.pages),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from sharegate.errors import MEANINGS, Denied, NotFound, Reason, SharegateError, StoreUnavailable
+from sharegate.errors import MEANINGS, Denied, NotFound, Reason, Refused, SharegateError, StoreUnavailable
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import FrameKind, Socket
 from sharegate.shares.interfaces import Change
@@ -139,16 +139,20 @@ class LiveDesks:
         except NoLonger:  # the page ends by it
             raise
         except Denied as denied:
-            return words.Answer(n=asked.n, problem=MEANINGS[denied.reason].sentence)
+            meaning = MEANINGS[denied.reason]
+            return _no(asked, meaning.public, meaning.sentence)
         except StoreUnavailable:  # fails closed: it was not done, or was taken back
-            return words.Answer(n=asked.n, problem=MEANINGS[Reason.STORE_UNAVAILABLE].sentence)
+            return _no(asked, "gate_fault", MEANINGS[Reason.STORE_UNAVAILABLE].sentence)
         except NotFound:
-            return words.Answer(n=asked.n, problem="There is nobody like that here any more.")
+            return _no(asked, "not_found", "There is nobody like that here any more.")
+        except Refused as refused:
+            closed = refused.code.startswith(("link_", "share_")) or refused.code == Reason.ROOT_CHANGED.value
+            return _no(asked, "closed" if closed else refused.code, refused.problem)
         except SharegateError as error:
-            problem, remedy = getattr(error, "problem", "") or str(error), getattr(error, "remedy", "")
-            return words.Answer(n=asked.n, problem=_sentence(problem), remedy=_sentence(remedy) if remedy else "")
+            return _no(asked, "other", str(error))
         return words.Answer(n=asked.n)
 
 
-def _sentence(problem: str) -> str:
-    return f"{problem[:1].upper()}{problem[1:].rstrip('.')}."
+def _no(asked: words.Act, code: str, problem: str) -> words.Answer:
+    sentence = f"{problem[:1].upper()}{problem[1:].rstrip('.')}."
+    return words.Answer(n=asked.n, code=code if code in words.CODES else "other", problem=sentence)

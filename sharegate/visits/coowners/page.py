@@ -9,10 +9,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from sharegate.language.catalogue import ENGLISH, Language, languages
 from sharegate.messages import Response
 from sharegate.visits.coowners.standing import Coowner
 from sharegate.visits.pages.assets import INK
-from sharegate.visits.pages.render import HEADERS
+from sharegate.visits.pages.render import HEADERS, Words
 
 SUBPROTOCOL = "sharegate-coowner"
 _ASSETS = Path(__file__).parent / "assets"
@@ -21,7 +22,7 @@ _ASSETS = Path(__file__).parent / "assets"
 _OTHERS = frozenset({"Content-Security-Policy", "Cross-Origin-Opener-Policy"})
 
 
-def page(coowner: Coowner, *, key: str, origin: str) -> Response:
+def page(coowner: Coowner, *, key: str, origin: str, language: Language = ENGLISH) -> Response:
     """The page with its key. `origin` is where it may open its one connection."""
     nonce = base64.b64encode(secrets.token_bytes(18)).decode()
     policy = "; ".join(
@@ -37,28 +38,30 @@ def page(coowner: Coowner, *, key: str, origin: str) -> Response:
         )
     )
     told = {"key": key, "protocol": SUBPROTOCOL, "share": coowner.share.name, "owner": coowner.share.owner}
-    return _answer("desk.html", 200, policy, nonce=nonce, script=_text("desk.js"), style=_style(), **told)
+    handed = language.below("coowner", "role")
+    script = _text("desk.js")
+    return _answer("desk.html", language, 200, policy, nonce=nonce, script=script, style=_style(), words=handed, **told)
 
 
-def elsewhere_page(address: str) -> Response:
+def elsewhere_page(address: str, language: Language = ENGLISH) -> Response:
     """For who comes from another site, by a link in a mail perhaps: one more click, on this one."""
-    return _closed("elsewhere", address=address)
+    return _closed("elsewhere", language, address=address)
 
 
-def unsafe_page() -> Response:
+def unsafe_page(language: Language = ENGLISH) -> Response:
     """For a browser that does not say how it asks: an old one, or any over plain http from another computer."""
-    return _closed("unsafe", address="")
+    return _closed("unsafe", language, address="")
 
 
-def _closed(why: str, *, address: str) -> Response:
+def _closed(why: str, language: Language, *, address: str) -> Response:
     nonce = base64.b64encode(secrets.token_bytes(18)).decode()
     allowed = f"default-src 'none'; style-src 'nonce-{nonce}'"
     policy = f"{allowed}; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-    return _answer("closed.html", 403, policy, nonce=nonce, style=_style(), why=why, address=address)
+    return _answer("closed.html", language, 403, policy, nonce=nonce, style=_style(), why=why, address=address)
 
 
-def _answer(template: str, status: int, policy: str, **values: object) -> Response:
-    text = _environment().get_template(template).render(**values)
+def _answer(template: str, language: Language, status: int, policy: str, **values: object) -> Response:
+    text = _environment(language.tag.lower()).get_template(template).render(**values)
     kept = [field for field in HEADERS if field[0] not in _OTHERS]
     return Response(status, (("Content-Security-Policy", policy), *kept), text.encode())
 
@@ -74,11 +77,14 @@ def _text(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _environment(tag: str) -> Environment:
+    made = Environment(
         loader=FileSystemLoader(_ASSETS),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    words = Words(languages()[tag])
+    made.globals.update(language=languages()[tag], t=words.sentence, bdi=words.bdi)
+    return made

@@ -3,7 +3,7 @@
 
 To the page
     {"type":"state", …}                                     all that the page shows (State below)
-    {"type":"answer","n":7,"problem":"","remedy":""}        what became of the act `n`; no problem: it is done
+    {"type":"answer","n":7,"code":"","problem":""}          what became of the act `n`; no code: it is done
     {"type":"beat"}                                         every 20 s
     {"type":"over"}                                         not a co-owner any more: the last word
 
@@ -20,6 +20,7 @@ import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.messages import Frame, FrameKind
+from sharegate.visits.passed_on import BROWSER, NETWORK, ROBOT
 
 MAX_FROM_PAGE = 512
 BEAT_SECONDS = 20.0
@@ -27,6 +28,9 @@ _Id = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{4,20}\Z")]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**31)]
 
 Open = Literal["open", "paused", "paused_by_owner"]
+# What speaks against somebody's being another person, in one word each; the page has sentences.
+Sign = Literal["network", "browser", "robot"]
+SIGNS: dict[str, Sign] = {NETWORK: "network", BROWSER: "browser", ROBOT: "robot"}
 
 
 class Knocking(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,17 +45,20 @@ class Knocking(msgspec.Struct, frozen=True, kw_only=True):
     same_person: bool
     by_address: bool
     came_from: str
-    doubts: tuple[str, ...]
+    doubts: tuple[Sign, ...]
     lacks: tuple[str, ...]
     since: float
     answerable: bool
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is in. `here`: with a page open now. `you`: whose page this is."""
+    """Somebody who is in. `email` is the address that they proved; `own`: their link says the name, else they did.
+    `here`: with a page open now. `you`: whose page this is."""
 
     id: str
-    badge: str
+    name: str
+    email: str
+    own: bool
     role: str
     since: float
     here: bool
@@ -71,10 +78,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
     people: tuple[Person, ...]
 
 
+# Why an act was not done, for which the page has a sentence (`coowner.no_…` of the catalogue).
+CODES = frozenset(
+    {"not_found", "decided", "coowner_knock", "coowner_visit", "ended", "paused", "open", "paused_by_owner", "stale"}
+    | {"proof_lapsed", "rules", "too_many", "gate_fault", "closed", "other"}
+)
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag="answer"):
+    """`code` is one of CODES, `problem` the same in English words, for whoever reads along."""
+
     n: int
+    code: str = ""
     problem: str = ""
-    remedy: str = ""
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):

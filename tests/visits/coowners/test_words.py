@@ -13,7 +13,7 @@ def test_what_a_page_may_say() -> None:
     """Five words, each with its number."""
     assert words.from_page(Frame.text('{"type":"admit","n":1,"id":"bcdf2345gh"}')) == words.Admit(n=1, id="bcdf2345gh")
     assert words.from_page(Frame.text('{"type":"pause","n":2}')) == words.Pause(n=2)
-    assert words.to_page(words.Answer(n=7)).data == b'{"type":"answer","n":7,"problem":"","remedy":""}'
+    assert words.to_page(words.Answer(n=7)).data == b'{"type":"answer","n":7,"code":"","problem":""}'
 
 
 @pytest.mark.parametrize(
