@@ -59,6 +59,7 @@ from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
 from sharegate.visits.reporting import Reporting
+from sharegate.visits.signing import Signing
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -208,6 +209,9 @@ def _gate(
         key=house.key,
         proofs=[PassphraseProof(house.pace)],
         mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
+        signing=Signing(
+            store, trail, house.addresses, house.key, now, house.accounts.to(config.gate_url + "/join/signed")
+        ),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         reporting=reporting,

@@ -67,6 +67,7 @@ from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.notify.notifier import Notifier, services
+from sharegate.oidc.ways import Ways
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -135,6 +136,7 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    accounts: Ways
     issuer: Issuer
     in_force: InForce
     key: bytes = field(repr=False)
@@ -221,12 +223,14 @@ async def opened(
         found_by = [resources.findings, advisories.findings, agreement.findings]
         mailer = Smtp(config.mail, now) if config.mail is not None else None
 
+        accounts = Ways(config.accounts, now, pace)
+
         async def mail_findings() -> list[dict[str, str]]:
             return [*await mailing.findings(), *await notifying.findings()]
 
-        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
+        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings, accounts.findings])
         erasure = Erasure(store)
-        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
+        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner, accounts=config.oidc_issuer)
         stored_history = StoredHistory(store, store)
         keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
         facts = GateFacts(
@@ -390,6 +394,7 @@ async def opened(
                 sentence=policies.roles.sentence,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 mail=mailer is not None,
+                accounts=config.accounts.name if config.accounts is not None else "",
             ),
             searching=Searching(store, views, stored_history),
             notifying=notifying,
@@ -436,6 +441,7 @@ async def opened(
             crowd,
             room,
             mailer,
+            accounts,
             issuer,
             in_force,
             store_key(config.keys_dir),

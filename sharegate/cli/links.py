@@ -65,6 +65,7 @@ async def add_link(
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Whoever opens it types a passphrase.")] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
+    account: asking.Account = None,
     prove: rosters.Prove = None,
     out: rosters.Out = None,
     force: rosters.Force = False,
@@ -98,6 +99,7 @@ async def add_link(
         passphrase=passphrase or None,
         email=email,
         domain=domain,
+        account=account,
         now=cli.now(),
         zone=cli.zone,
     )

@@ -108,8 +108,12 @@ async def share(
     ] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
+<<<<<<< HEAD
     code: Annotated[bool, typer.Option("--code", help="Also a short code, to be typed from a wall.")] = False,
     code_for: rosters.CodeFor = "2h",
+=======
+    account: asking.Account = None,
+>>>>>>> main
     roster: rosters.RosterFile = None,
     each: Annotated[
         str,
@@ -182,6 +186,7 @@ async def share(
         passphrase=passphrase or None,
         email=email,
         domain=domain,
+        account=account,
         now=cli.now(),
         zone=cli.zone,
     )
@@ -318,7 +323,9 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         cli.output.warn(words.PROGRAMS)
     if conditions := asking.conditions(links[0], cli.now(), cli.zone):
         cli.output.note(f"Conditions{' of each link' if len(links) > 1 else ''}: {', '.join(conditions)}.")
-    if share.get("clients") and any(links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain")):
+    if share.get("clients") and any(
+        links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain", "account")
+    ):
         cli.output.warn("Programs can show nothing of that: this link is refused to them.")
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")

@@ -20,6 +20,8 @@ GROUPS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("code.asked", "asked for a code by mail"),
             ("code.unsent", "a code could not be mailed"),
             ("code.proved", "proved an address"),
+            ("account.proved", "signed in"),
+            ("account.failed", "could not sign in"),
             ("time.asked", "asked for more time"),
             ("time.granted", "more time was given"),
             ("time.refused", "more time was not given"),

@@ -69,6 +69,7 @@ class Ended(StrEnum):
     NOT_YET = "not_yet"
     PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
     RECIPIENT_NEEDED = "recipient_needed"
+    ACCOUNT_NEEDED = "account_needed"
     APPROVAL_NEEDED = "approval_needed"
     UNKNOWN = "unknown"
 
