@@ -39,14 +39,11 @@ class Action(StrEnum):
     CODE_ASKED = "code.asked"
     CODE_UNSENT = "code.unsent"
     CODE_PROVED = "code.proved"
-<<<<<<< HEAD
     SHORT_CODE_MADE = "short_code.made"
     SHORT_CODE_ENDED = "short_code.ended"
     SHORT_CODE_USED = "short_code.used"
-=======
     ACCOUNT_PROVED = "account.proved"
     ACCOUNT_FAILED = "account.failed"
->>>>>>> main
     DEVICE_CODE_MADE = "device.code_made"
     DEVICE_ADDED = "device.added"
     PROGRAM_JOINED = "program.joined"

@@ -105,14 +105,11 @@ _SENTENCES: dict[Action, str] = {
     Action.CODE_ASKED: "A code for a link was asked for, to be mailed to {whom}",
     Action.CODE_UNSENT: "A code was to be mailed to {whom}{with_detail}",
     Action.CODE_PROVED: "Somebody proved by a mailed code that they are {whom}",
-<<<<<<< HEAD
     Action.SHORT_CODE_MADE: "{owner} made a short code for a link{for_name}{with_detail}",
     Action.SHORT_CODE_ENDED: "{owner} ended the short code of a link{for_name}",
     Action.SHORT_CODE_USED: "Somebody typed the short code of a link",
-=======
     Action.ACCOUNT_PROVED: "Somebody signed in as {whom}",
     Action.ACCOUNT_FAILED: "Somebody tried to sign in and could not{because}{with_detail}",
->>>>>>> main
     Action.DEVICE_CODE_MADE: "{who} asked for a code to add another device",
     Action.DEVICE_ADDED: "{who} came in on another device",
     Action.PROGRAM_JOINED: "A program began to use the link{for_name}",

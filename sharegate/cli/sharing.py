@@ -108,12 +108,9 @@ async def share(
     ] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
-<<<<<<< HEAD
     code: Annotated[bool, typer.Option("--code", help="Also a short code, to be typed from a wall.")] = False,
     code_for: rosters.CodeFor = "2h",
-=======
     account: asking.Account = None,
->>>>>>> main
     roster: rosters.RosterFile = None,
     each: Annotated[
         str,
