@@ -116,7 +116,7 @@ class Readers:
 
     async def _wait(self, grant: Grant, upstream: Upstream, confined: Confined, known: str) -> bool:
         async def look() -> str:
-            return stamp(await self._source.about(grant, upstream, confined))
+            return stamp(await self._source.about(grant, upstream, confined, waiting=True))
 
         return await self._following.changed((grant.share.id, str(confined.path)), known, look)
 

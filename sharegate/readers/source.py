@@ -28,9 +28,13 @@ class Source:
         self._forwarder = forwarder
         self._roots = roots
 
-    async def about(self, grant: Grant, upstream: Upstream, confined: Confined) -> dict[str, Any]:
-        """The model without its content. Denied as a visitor's own request would be."""
-        return await self._model(grant, upstream, confined, (("content", "0"),), None, _SHORT)
+    async def about(
+        self, grant: Grant, upstream: Upstream, confined: Confined, *, waiting: bool = False
+    ) -> dict[str, Any]:
+        """The model without its content. Denied as a visitor's own request would be. `waiting`: asked by nobody just
+        now, so that a server on which nothing else happens may rest."""
+        quiet = (("no_track_activity", "1"),) if waiting else ()
+        return await self._model(grant, upstream, confined, (("content", "0"), *quiet), None, _SHORT)
 
     async def whole(
         self, grant: Grant, upstream: Upstream, confined: Confined, held: Held, limit: int, *query: tuple[str, str]

@@ -59,6 +59,8 @@ class _Renderer(RendererHTML):
             "math_block": self.math_block,
             "html_inline": self.words,
             "html_block": self.words,
+            "table_open": self.wide,
+            "table_close": self.narrow,
             "th_open": self.aligned,
             "td_open": self.aligned,
         }
@@ -107,6 +109,13 @@ class _Renderer(RendererHTML):
 
     def math_block(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
         return str(Markup('<code class="formula block">{}</code>\n').format(tokens[idx].content.strip("\n")))
+
+    def wide(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        """What is wider than the page is moved within it, also by keyboard."""
+        return '<div class="wide" tabindex="0">\n<table>\n'
+
+    def narrow(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
+        return "</table>\n</div>\n"
 
     def aligned(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
         """A style of its own is no attribute that the page allows."""

@@ -49,10 +49,12 @@ async function leave() {
 
 // The same document, or the folder, in the gate's own pages.
 function read() {
-  const path = place.path() || visit.root;
+  // Before a document is open the address says which it will be.
+  const named = location.pathname.slice(visit.base.length).match(/^(?:lab|doc)\/tree\/(.+)$/);
+  const open = (place.path() || (named ? "" : visit.root)).split("/").map(encodeURIComponent).join("/");
   place.save();
   typed.keep();
-  location.assign(`${visit.base}-/read/${path.split("/").map(encodeURIComponent).join("/")}`);
+  location.assign(`${visit.base}-/read/${open || named[1]}`);
 }
 
 function loadAgain() {
