@@ -43,6 +43,8 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    account: str
+    account_opened: bool
     email: str
     sent: float | None
     code_expires: float | None
@@ -167,6 +169,7 @@ class VisitView(Shape):
     name: str
     badge: str
     email: str
+    account: str
     kind: VisitKind
     role: Role
     state: Literal["open", "ended"]
@@ -208,6 +211,7 @@ class KnockView(Shape):
     role: Role
     name: str
     email: str
+    account: str
     lacks: list[str]
     same_person: bool
     by_address: bool

@@ -351,6 +351,7 @@ const HEADINGS = {
   outside_networks: () => "This link does not open from here",
   not_yet: () => "This link does not open yet",
   passphrase_needed: () => "This link asks for a passphrase now",
+  account_needed: () => "This link asks you to sign in now",
   recipient_needed: () => "This link asks for your e-mail address now",
   approval_needed: (owner) => `${owner} lets people in one by one now`,
 };
