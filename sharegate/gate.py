@@ -166,6 +166,7 @@ class Gate:
     def refuse_newcomers(self) -> None:
         """Answer nothing any more that was not asked before: the gate is stopping."""
         self.draining = True
+        self._answers.finish()
 
     async def finished(self) -> None:
         """When nobody can ask any more: wait for what those began who hung up meanwhile. It is recorded, too."""
