@@ -49,6 +49,7 @@ from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
+from sharegate.visits.codestep import Codestep
 from sharegate.visits.coowners.assembled import coowner_pages
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
@@ -327,6 +328,7 @@ def _gate(
         authenticator=house.authenticator,
         policy=house.policies.policy,
         doorstep=Doorstep(door, site, languages),
+        codestep=Codestep(house.api.codes.short, site, languages, house.api.codes.door),
         own=own,
         upstreams=house.directory,
         roots=house.roots,

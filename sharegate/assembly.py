@@ -29,6 +29,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.codes import Codes
 from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
@@ -97,6 +98,7 @@ from sharegate.visits.hands import Hands
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Programs
+from sharegate.visits.short_codes import ShortCodes
 from sharegate.writing.uploads import Uploads
 
 log = logging.getLogger("sharegate")
@@ -302,6 +304,13 @@ async def opened(
             acts=acts,
             sharing=sharing,
             handing=handing,
+            codes=Codes(
+                acts=acts,
+                codes=ShortCodes(store, trail, store_key(config.keys_dir), now, pace=pace),
+                views=views,
+                facts=facts,
+                door=lambda link: addresses.of(link.share).link(tokens.mint_for_code(link)),
+            ),
             rosters=Rosters(
                 acts=acts,
                 store=store,

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     APPROVAL_NEEDED = "approval_needed"
     OTHER_DOMAIN = "other_domain"
     MAIL_CODE_INVALID = "mail_code_invalid"
+    SHORT_CODE_INVALID = "short_code_invalid"
     SIGN_IN_FAILED = "sign_in_failed"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
@@ -169,6 +170,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.APPROVAL_NEEDED: Meaning(403, "approval_needed", "The owner lets people in one by one."),
     Reason.OTHER_DOMAIN: Meaning(403, "other_domain", "This link is for addresses at another domain."),
     Reason.MAIL_CODE_INVALID: Meaning(403, "mail_code_invalid", "This code does not open the link."),
+    Reason.SHORT_CODE_INVALID: Meaning(403, "short_code_invalid", "This code opens nothing."),
     Reason.SIGN_IN_FAILED: Meaning(403, "sign_in_failed", "Signing in did not work."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),

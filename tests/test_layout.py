@@ -358,6 +358,8 @@ TESTED_ELSEWHERE = {
     "demo/stage.py": "tests/demo/test_demo.py",
     "demo/story.py": "tests/demo/test_demo.py",
     "demo/visitor.py": "tests/demo/test_demo.py",
+    "visits/codestep.py": "tests/dashboard/test_codes.py",
+    "visits/short_codes.py": "tests/dashboard/test_codes.py",
     "cli/links.py": "tests/cli/test_rosters.py",
     "cli/attach.py": "tests/cli/test_terminal.py, test_commands.py",
     "cli/command.py": "tests/cli/test_commands.py",

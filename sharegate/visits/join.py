@@ -128,7 +128,12 @@ class Door:
             "ended_why": why,
             "time": await self._time(share, link, comer) if why == "expired" else "",
             "shared_origin": self._shared_origin,
-            "recorded": told.recorded(comer.language, needs, full_addresses=self._full_addresses),
+            "recorded": told.recorded(
+                comer.language,
+                needs,
+                full_addresses=self._full_addresses,
+                coowners=any(each.coowner for each in await at.store.links(share.id)),
+            ),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:

@@ -73,7 +73,7 @@ class Knocking:
 
     async def _check_still(self, token: str, mine: Visit | None, knock: Knock, comer: Comer) -> None:
         """Proving took a while: what the owner changed meanwhile counts (threshold.py)."""
-        share, link, current = await self._at.authenticator.by_link(token)
+        share, link, current = await self._at.authenticator.by_link(token, at_the_door=True)
         _check_not_for_ever(share, link)
         self._at.check_open(link, comer)
         lacks = unproved(link, knock)

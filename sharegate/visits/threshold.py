@@ -74,7 +74,7 @@ class Threshold:
         ones must not keep out who has a good one. A signature cannot be guessed, so nothing is lost by looking."""
         place = network(comer.address)
         try:
-            share, link, current = await self.authenticator.by_link(token)
+            share, link, current = await self.authenticator.by_link(token, at_the_door=True)
             if comer.share not in ("", share.id):
                 raise Denied(Reason.BAD_CREDENTIAL, "another share's door")
         except Denied:
@@ -99,7 +99,7 @@ class Threshold:
 
     async def current(self, token: str) -> tuple[Share, Link]:
         """Denied: `bad_credential`, `link_replaced`."""
-        share, link, current = await self.authenticator.by_link(token)
+        share, link, current = await self.authenticator.by_link(token, at_the_door=True)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         return share, link

@@ -9,11 +9,12 @@ from sharegate.shares.conditions import Need
 from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share
 
 
-def recorded(language: Language, needs: tuple[Need, ...], *, full_addresses: bool) -> list[str]:
-    """What is recorded of a visitor, in words, and of what they have to show."""
+def recorded(language: Language, needs: tuple[Need, ...], *, full_addresses: bool, coowners: bool = False) -> list[str]:
+    """What is recorded of a visitor, in words, and of what they have to show; `coowners`: where others than the owner
+    let people in."""
     network = "whole_network" if full_addresses else "network"
     shown = [need.value for need in needs if need in (Need.ACCOUNT, Need.EMAIL)]
-    named = ("coming", "files", network, *shown)
+    named = ("coming", "files", network, *shown, *(["coowners"] if coowners else []))
     return [language.say(f"recorded.{name}") for name in named]
 
 

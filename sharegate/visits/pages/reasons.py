@@ -42,6 +42,7 @@ EXPLAINED: dict[Reason, str] = {
     Reason.OTHER_DOMAIN: "somebody at the door typed an address of another domain than the link is for",
     Reason.MAIL_CODE_INVALID: "a mailed code that is wrong, spent or expired, of another link, address or browser, or "
     "tried too often; several in a short time are one entry",
+    Reason.SHORT_CODE_INVALID: "a short code that is wrong, over, or of a link that lets nobody in",
     Reason.BAD_ORIGIN: "a WebSocket or a change from a page that is not the gate's, or that does not say where from",
     Reason.BAD_HOST: "the gate was asked for under another name than its own",
     Reason.CROSS_SITE: "a page of another site asked, and not by a navigation",

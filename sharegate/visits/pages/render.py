@@ -110,6 +110,11 @@ def join_page(share_hosts: str = "", language: Language = ENGLISH) -> Response:
     return page("join.html", language, share_hosts=share_hosts, concerns=_CONCERNS)
 
 
+def code_page(language: Language = ENGLISH) -> Response:
+    """`GET /code`: where a short code is typed. The same bytes for everybody who reads that language."""
+    return page("code.html", language)
+
+
 def address_page(language: Language = ENGLISH) -> Response:
     """A page address opened without its cookie (401). The same bytes whether the address exists or not."""
     return page("address.html", language, status=401)

@@ -234,3 +234,16 @@ async def test_attack_a_mark_that_is_taken_while_the_share_is_opened(
     await desk.finished()
     monkeypatch.undo()
     assert (await school.gate.call("GET", f"shares/{made['share']['id']}"))["share"]["state"] == "paused"
+
+
+async def test_attack_a_knock_that_is_too_old(school: School) -> None:
+    """Who waited half a day is shown no more, and let in no more by whoever kept the knock's id."""
+    made = await school.share()
+    await school.gate.visit(made, 1)
+    tia = await school.coowner(made)
+    knock = await school.knock(made["links"][1])
+    school.clock.forward(12 * 3600 + 1)
+    async with school.tab(tia) as tab:
+        assert tab.states[-1]["knocks"] == []
+        assert (await tab.ask("admit", knock))["code"] == "decided"
+    assert "Eve" not in [one["name"] for one in (await school.gate.call("GET", "visits"))["visits"]]
