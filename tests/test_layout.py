@@ -358,6 +358,7 @@ TESTED_ELSEWHERE = {
     "demo/stage.py": "tests/demo/test_demo.py",
     "demo/story.py": "tests/demo/test_demo.py",
     "demo/visitor.py": "tests/demo/test_demo.py",
+    "dashboard/pages/wall.py": "tests/dashboard/pages/test_share.py",
     "visits/codestep.py": "tests/dashboard/test_codes.py",
     "visits/short_codes.py": "tests/dashboard/test_codes.py",
     "cli/links.py": "tests/cli/test_rosters.py",

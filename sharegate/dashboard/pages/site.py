@@ -27,6 +27,7 @@ from sharegate.dashboard.pages import (
     share,
     tokens,
     versions,
+    wall,
 )
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
@@ -60,6 +61,7 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     (rf"{_SHARE}/history", "share_history.html", share.tab("history", share.history)),
     (rf"{_SHARE}/settings", "share_settings.html", share.tab("settings", share.settings)),
     (rf"{_SHARE}/prove", "prove.html", proving.values),
+    (r"/links/(?P<id>[a-z0-9]{1,40})/code", "wall.html", wall.values),
     ("/compare", "compare.html", comparing.values),
     (r"/versions/(?P<id>[A-Za-z0-9_-]{1,40})", "version.html", versions.version),
     (r"/undo/(?P<id>[A-Za-z0-9_-]{1,40})", "undo.html", versions.undo),
