@@ -409,6 +409,16 @@ async def test_a_provider_that_is_away(desk: Desk) -> None:
     assert (await ann.about(token))["account"]["problem"] == "sign_in_unavailable"
 
 
+async def test_doctor_says_whether_people_can_sign_in(desk: Desk, clock: Clock) -> None:
+    """And which setting to look at when they cannot."""
+    found = (await desk.office.call("GET", "doctor"))["findings"]
+    assert f"People sign in at Uni ({desk.there.url})" in [each["what"] for each in found if each["level"] == "ok"]
+    clock.forward(3600)
+    desk.there.discovery = {"issuer": "https://evil.example"}
+    (told,) = (each for each in (await desk.office.call("GET", "doctor"))["findings"] if "sign in" in each["what"])
+    assert told["level"] == "fail" and "another issuer" in told["what"] and "oidc_issuer" in told["remedy"]
+
+
 # -- hosts of shares --------------------------------------------------------------------------------------------------
 
 
