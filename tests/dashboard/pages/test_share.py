@@ -66,6 +66,27 @@ async def test_a_code_for_the_wall(office: Office, page: Page) -> None:
     assert (await office.call("GET", f"links/{link}/code"))["expires"] is None
 
 
+async def test_a_code_is_typed(office: Office, page: Page) -> None:
+    """What the picture brings is filled in and leaves the address; a wrong one is told, the right one leads to the
+    door."""
+    made = await office.share(anyone=True, visits=30)
+    told = await office.call("POST", f"links/{made['links'][0]['id']}/code", {})
+    await page.goto(f"{told['address']}#{told['code'].replace(' ', '')}")
+    field = page.get_by_label("Code")
+    await expect(field).to_have_value(told["code"])
+    assert page.url == told["address"]
+    await field.fill("2222")
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("alert")).to_contain_text("all eight")
+    await field.fill("2222 2222")
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This code opens nothing.")
+    await field.fill(told["code"].lower())
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Olga shares")
+    assert page.url.endswith("/join")
+
+
 async def test_a_link_is_added_changed_and_revoked(office: Office, page: Page) -> None:
     """Only what was changed is said; what is being typed is not lost while things happen."""
     made = await office.share(role="edit", **{"for": ["Ann"]})
