@@ -115,6 +115,10 @@ class Answers:
             return await self._readers.picture(request, grant, upstream, confined, held)
         return await self._forward(request, grant, match, confined, upstream, begin, held)
 
+    def finish(self) -> None:
+        """The gate is stopping: nobody waits for a change any more."""
+        self._readers.finish()
+
     async def _forward(
         self,
         request: Request,

@@ -20,6 +20,7 @@ from sharegate.dashboard.api import Api
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.listener import OwnerListener
 from sharegate.dashboard.pages.site import Pages
+from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.web import Dashboard
 from sharegate.descriptors import Accepting
 from sharegate.documents import Documents
@@ -48,6 +49,7 @@ from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
+from sharegate.visits.codestep import Codestep
 from sharegate.visits.coowners.assembled import coowner_pages
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.join import Door
@@ -58,6 +60,7 @@ from sharegate.visits.names import Names
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.passphrase import PassphraseProof
 from sharegate.visits.reporting import Reporting
+from sharegate.visits.signing import Signing
 from sharegate.visits.site import Site
 from sharegate.visits.standing import Standing
 from sharegate.writing.judge import Writing
@@ -168,6 +171,20 @@ def _dashboard(house: House, config: Config, condition: Condition) -> Dashboard:
         metrics=house.metrics.text,
         url=config.dashboard_url,
         share_hosts=config.share_hosts,
+        sign_in=_sign_in(house, config),
+    )
+
+
+def _sign_in(house: House, config: Config) -> SignIn | None:
+    flow = house.accounts.to(config.dashboard_url + "/login/signed")
+    if flow is None:
+        return None
+    return SignIn(
+        *(flow, house.logins, house.trail, house.key, house.now),
+        owner=config.owner,
+        owners=config.oidc_owner,
+        groups=config.oidc_admin_groups,
+        hours=config.oidc_session_hours,
     )
 
 
@@ -207,6 +224,9 @@ def _gate(
         key=house.key,
         proofs=[PassphraseProof(house.pace)],
         mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
+        signing=Signing(
+            store, trail, house.addresses, house.key, now, house.accounts.to(config.gate_url + "/join/signed")
+        ),
         full_addresses=config.full_addresses,
         shared_origin=not config.share_hosts and config.accept_shared_origin,
         reporting=reporting,
@@ -308,6 +328,7 @@ def _gate(
         authenticator=house.authenticator,
         policy=house.policies.policy,
         doorstep=Doorstep(door, site, languages),
+        codestep=Codestep(house.api.codes.short, site, languages, house.api.codes.door),
         own=own,
         upstreams=house.directory,
         roots=house.roots,

@@ -29,6 +29,7 @@ from sharegate.dashboard.alarms import Alarms
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.asking import Attributed
 from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.codes import Codes
 from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.doctor import Doctor
@@ -66,6 +67,7 @@ from sharegate.mail.interfaces import Mailer
 from sharegate.mail.smtp import Smtp
 from sharegate.metrics import Metrics, TimedHistory
 from sharegate.notify.notifier import Notifier, services
+from sharegate.oidc.ways import Ways
 from sharegate.policy.load import Policies, load_policies, reread
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator
@@ -96,6 +98,7 @@ from sharegate.visits.hands import Hands
 from sharegate.visits.knocks import Knocks
 from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Programs
+from sharegate.visits.short_codes import ShortCodes
 from sharegate.writing.uploads import Uploads
 
 log = logging.getLogger("sharegate")
@@ -133,6 +136,7 @@ class House:
     crowd: Crowd
     room: Budget
     mailer: Mailer | None
+    accounts: Ways
     issuer: Issuer
     in_force: InForce
     key: bytes = field(repr=False)
@@ -219,12 +223,14 @@ async def opened(
         found_by = [resources.findings, advisories.findings, agreement.findings]
         mailer = Smtp(config.mail, now) if config.mail is not None else None
 
+        accounts = Ways(config.accounts, now, pace)
+
         async def mail_findings() -> list[dict[str, str]]:
             return [*await mailing.findings(), *await notifying.findings()]
 
-        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings])
+        doctor = Doctor(config, store, servers, trail, front, [*found_by, mail_findings, accounts.findings])
         erasure = Erasure(store)
-        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner)
+        issuer = Issuer(store, tokens, roots, in_force, now, one_owner=config.one_owner, accounts=config.oidc_issuer)
         stored_history = StoredHistory(store, store)
         keeper = Keeper(store, limits(config), new_id, now, config.versions_minutes * 60.0)
         facts = GateFacts(
@@ -298,6 +304,13 @@ async def opened(
             acts=acts,
             sharing=sharing,
             handing=handing,
+            codes=Codes(
+                acts=acts,
+                codes=ShortCodes(store, trail, store_key(config.keys_dir), now, pace=pace),
+                views=views,
+                facts=facts,
+                door=lambda link: addresses.of(link.share).link(tokens.mint_for_code(link)),
+            ),
             rosters=Rosters(
                 acts=acts,
                 store=store,
@@ -381,6 +394,7 @@ async def opened(
                 sentence=policies.roles.sentence,
                 address=lambda link: addresses.of(link.share).link(tokens.mint(link)),
                 mail=mailer is not None,
+                accounts=config.accounts.name if config.accounts is not None else "",
             ),
             searching=Searching(store, views, stored_history),
             notifying=notifying,
@@ -427,6 +441,7 @@ async def opened(
             crowd,
             room,
             mailer,
+            accounts,
             issuer,
             in_force,
             store_key(config.keys_dir),

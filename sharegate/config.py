@@ -30,9 +30,12 @@ from sharegate.mail.model import MailServer
 from sharegate.notify.configured import FILES as NOTIFY_FILES
 from sharegate.notify.configured import VARIABLES as NOTIFY_VARIABLES
 from sharegate.notify.configured import Notices, read
+from sharegate.oidc.configured import AccountSettings
+from sharegate.oidc.configured import faults as account_faults
 from sharegate.passwords import Place, password
 from sharegate.settings import SETTINGS, kind_in_words, read_file
-from sharegate.store_url import PREFIX, StoreUrl
+from sharegate.store_url import StoreUrl
+from sharegate.store_url import faults as store_faults
 
 _HOST = re.compile(r"[A-Za-z0-9.\-]{1,253}\Z")
 # Labels of letters, digits and hyphens; the last is no number, which a browser would read as an address.
@@ -48,16 +51,19 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 # What the environment may hold besides settings: for the gate, and for programs that join a share (sharegate.client).
 _NO_SETTINGS = (
-    *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD", "SHAREGATE_SMTP_PASSWORD"),
+    *("SHAREGATE_CONFIG", "SHAREGATE_STORE_PASSWORD", "SHAREGATE_SMTP_PASSWORD", "SHAREGATE_OIDC_CLIENT_SECRET"),
     *NOTIFY_VARIABLES,
     *("SHAREGATE_LINK", "SHAREGATE_URL", "SHAREGATE_TOKEN", "SHAREGATE_TOKEN_FILE"),
 )
 _FILES = (
     *("policy_dir", "store_password_file", "store_ca_file", "tls_certificate", "tls_key", "upstream_ca"),
-    *("anchor_file", "backup_dir", "smtp_password_file", "smtp_ca_file", *NOTIFY_FILES),
+    *("anchor_file", "backup_dir", "smtp_password_file", "smtp_ca_file", "oidc_client_secret_file", "oidc_ca_file"),
+    *NOTIFY_FILES,
 )
 _STORE_PASSWORD = Place("store_password_file", "SHAREGATE_STORE_PASSWORD", "the store", "store")
 _SMTP_PASSWORD = Place("smtp_password_file", "SHAREGATE_SMTP_PASSWORD", "the mail server", "smtp_host")
+_OIDC_SECRET = Place("oidc_client_secret_file", "SHAREGATE_OIDC_CLIENT_SECRET", "the provider", "oidc_issuer")
+_LISTS = tuple(setting.name for setting in SETTINGS if setting.type == "list")
 _PORTS = ("gate_port", "dashboard_port")
 _MAY_BE_NONE = ("connections",)
 _COUNTS = tuple(
@@ -68,7 +74,7 @@ _COUNTS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Config:
+class Config(AccountSettings):
     """The settings, checked. Paths are absolute."""
 
     data_dir: Path
@@ -219,6 +225,14 @@ def loopback(host: str) -> bool:
         return False
 
 
+def host_of(url: str) -> str:
+    """ "" where there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def person() -> str:
     """The name of this account's owner, as the system knows it."""
     try:
@@ -245,7 +259,8 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             given = _from_text(field, value) if isinstance(value, str) and _is_list(field) else value
             _put(values, field, given, "--" + field.replace("_", "-"), faults)
     _check(values, faults)
-    store_password, smtp_password = _passwords(values, environ, faults)
+    store_password, smtp_password, oidc_client_secret = _passwords(values, environ, faults)
+    faults += account_faults(values, near=loopback(host_of(values["oidc_issuer"])))
     notices = read(values, environ, faults)
     faults += mail_faults(values, near=loopback(values["smtp_host"]), password=smtp_password)
     if faults:
@@ -258,12 +273,12 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
             "data_dir": data_dir,
             "owner": values["owner"] or person(),
             "share_hosts": values["share_hosts"].lower(),
-            "trusted_forwarders": tuple(values["trusted_forwarders"]),
+            **{name: tuple(values[name]) for name in _LISTS},
             "keys_dir": _path(values["keys_dir"]) if values["keys_dir"] else data_dir / "keys",
             "store": str(StoreUrl.parse(values["store"])) if values["store"] else "",
             "store_password": store_password,
             "smtp_password": smtp_password,
-            "notify_about": tuple(values["notify_about"]),
+            "oidc_client_secret": oidc_client_secret,
             "notices": notices,
             "file": path.absolute() if path else None,
         }
@@ -277,19 +292,19 @@ def _path(text: str) -> Path:
         return Path(text).absolute()
 
 
-def _passwords(values: dict[str, Any], environ: Mapping[str, str], faults: list[Invalid]) -> tuple[str, str]:
-    """Of the store and of the mail server, each from the one place that has it."""
+def _passwords(values: dict[str, Any], environ: Mapping[str, str], faults: list[Invalid]) -> list[str]:
+    """Of the store, the mail server and the provider of accounts, each from the one place that has it."""
     in_url: dict[str, str] = {}
     if values["store"]:
         with contextlib.suppress(Invalid):  # told already
             in_url["store"] = StoreUrl.parse(values["store"]).password
     found = []
-    for place, more in ((_STORE_PASSWORD, in_url), (_SMTP_PASSWORD, {})):
+    for place, more in ((_STORE_PASSWORD, in_url), (_SMTP_PASSWORD, {}), (_OIDC_SECRET, {})):
         name = values[place.file]
         file = _path(name) if name.strip() else None
         needed = bool(values[place.setting])
         found.append(password(place, file, environ.get(place.variable, ""), needed, faults, **more))
-    return found[0], found[1]
+    return found
 
 
 def _from_text(field: str, text: str) -> Any:
@@ -352,7 +367,7 @@ def _check(values: dict[str, Any], faults: list[Invalid]) -> None:
     faults.extend(language_faults(values["language"]))
     if values["log_level"] not in ("debug", "info", "warning", "error"):
         faults.append(Invalid("log_level", f"{values['log_level']!r} is no level", "debug, info, warning or error"))
-    _check_store(values, faults)
+    faults += store_faults(values, near=loopback)
     if values["log_format"] not in ("hub", "json"):
         faults.append(Invalid("log_format", f"{values['log_format']!r} is no format", "hub or json"))
     for name in ("data_dir", "keys_dir", *_FILES):
@@ -434,30 +449,6 @@ def _check_tls(values: dict[str, Any], faults: list[Invalid]) -> None:
         faults.append(Invalid(missing, f"is missing, {given} is there", "Give both, or none"))
     elif certificate and values["public_url"].startswith("http:"):
         faults.append(Invalid("public_url", "is plain http, but the gate has a certificate", "Write https://"))
-
-
-def _check_store(values: dict[str, Any], faults: list[Invalid]) -> None:
-    if not PREFIX.match(values["store_prefix"]):
-        faults.append(Invalid("store_prefix", "is not 1 to 64 letters, digits, dots and dashes", "Example: sharegate"))
-    if values["gate_name"] and not PREFIX.match(values["gate_name"]):
-        faults.append(Invalid("gate_name", "is not 1 to 64 letters, digits, dots and dashes", "Example: gate-a"))
-    if not values["store"]:
-        return
-    try:
-        url = StoreUrl.parse(values["store"])
-    except Invalid as fault:
-        faults.append(fault)
-        return
-    if url.scheme == "redis" and not loopback(url.host) and not values["store_insecure"]:
-        faults.append(
-            Invalid(
-                "store",
-                "is on another computer without TLS: who listens in reads all records, and may answer in its place",
-                "Use rediss://, or accept it with store_insecure",
-            )
-        )
-    if values["store_ca_file"] and url.scheme != "rediss":
-        faults.append(Invalid("store_ca_file", "is for rediss:// only", "Leave it out"))
 
 
 def _check_reach(values: dict[str, Any], faults: list[Invalid]) -> None:

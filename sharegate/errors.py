@@ -50,9 +50,13 @@ class Reason(StrEnum):
     PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
     PASSPHRASE_WRONG = "passphrase_wrong"  # noqa: S105 -- a word, no secret
     RECIPIENT_NEEDED = "recipient_needed"
+    ACCOUNT_NEEDED = "account_needed"
+    OTHER_ACCOUNT = "other_account"
     APPROVAL_NEEDED = "approval_needed"
     OTHER_DOMAIN = "other_domain"
     MAIL_CODE_INVALID = "mail_code_invalid"
+    SHORT_CODE_INVALID = "short_code_invalid"
+    SIGN_IN_FAILED = "sign_in_failed"
     # where the request comes from
     BAD_ORIGIN = "bad_origin"
     BAD_HOST = "bad_host"
@@ -105,6 +109,7 @@ class Reason(StrEnum):
     UPSTREAM_NOT_OURS = "upstream_not_ours"
     STORE_UNAVAILABLE = "store_unavailable"
     MAIL_UNAVAILABLE = "mail_unavailable"
+    SIGN_IN_UNAVAILABLE = "sign_in_unavailable"
     DRAINING = "draining"
 
 
@@ -160,9 +165,13 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.PASSPHRASE_NEEDED: Meaning(403, "passphrase_needed", "This link asks for a passphrase."),
     Reason.PASSPHRASE_WRONG: Meaning(403, "passphrase_wrong", "That is not the passphrase."),
     Reason.RECIPIENT_NEEDED: Meaning(403, "recipient_needed", "This link asks for a proved e-mail address."),
+    Reason.ACCOUNT_NEEDED: Meaning(403, "account_needed", "This link asks you to sign in."),
+    Reason.OTHER_ACCOUNT: Meaning(403, "other_account", "This link is for another account."),
     Reason.APPROVAL_NEEDED: Meaning(403, "approval_needed", "The owner lets people in one by one."),
     Reason.OTHER_DOMAIN: Meaning(403, "other_domain", "This link is for addresses at another domain."),
     Reason.MAIL_CODE_INVALID: Meaning(403, "mail_code_invalid", "This code does not open the link."),
+    Reason.SHORT_CODE_INVALID: Meaning(403, "short_code_invalid", "This code opens nothing."),
+    Reason.SIGN_IN_FAILED: Meaning(403, "sign_in_failed", "Signing in did not work."),
     Reason.BAD_ORIGIN: _FOREIGN,
     Reason.BAD_HOST: Meaning(421, "bad_host", "This gate is not known by that name."),
     Reason.CROSS_SITE: _FOREIGN,
@@ -208,6 +217,7 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.UPSTREAM_NOT_OURS: Meaning(503, "server_away", "The Jupyter server behind this link is not running."),
     Reason.STORE_UNAVAILABLE: Meaning(503, "gate_fault", "The gate cannot keep its records and lets nobody in."),
     Reason.MAIL_UNAVAILABLE: Meaning(503, "mail_unavailable", "No code can be sent at the moment."),
+    Reason.SIGN_IN_UNAVAILABLE: Meaning(503, "sign_in_unavailable", "Nobody can sign in at the moment."),
     Reason.DRAINING: Meaning(503, "gate_restarting", "The gate is restarting."),
 }
 

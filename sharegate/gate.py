@@ -46,6 +46,7 @@ from sharegate.upstream.interfaces import UpstreamDirectory
 from sharegate.upstream.model import Upstream
 from sharegate.visits import cookies
 from sharegate.visits.allowance import Allowance
+from sharegate.visits.codestep import Codestep
 from sharegate.visits.doorstep import Doorstep
 from sharegate.visits.own import OwnAddresses
 from sharegate.visits.presence import Presence
@@ -115,6 +116,7 @@ class Gate:
         authenticator: Authenticator,
         policy: Policy,
         doorstep: Doorstep,
+        codestep: Codestep,
         own: OwnAddresses,
         upstreams: UpstreamDirectory,
         roots: Roots,
@@ -142,6 +144,7 @@ class Gate:
         self._authenticator = authenticator
         self.policy = policy
         self._doorstep = doorstep
+        self._codestep = codestep
         self._own = own
         self._upstreams = upstreams
         self._roots = roots
@@ -163,6 +166,7 @@ class Gate:
     def refuse_newcomers(self) -> None:
         """Answer nothing any more that was not asked before: the gate is stopping."""
         self.draining = True
+        self._answers.finish()
 
     async def finished(self) -> None:
         """When nobody can ask any more: wait for what those began who hung up meanwhile. It is recorded, too."""
@@ -203,6 +207,8 @@ class Gate:
                 return Response(200, (("Content-Type", "text/plain"),), b"User-agent: *\nDisallow: /\n")
             case ("join", *below):
                 return await self._doorstep.answer(request, tuple(below))
+            case ("code", *below):
+                return await self._codestep.answer(request, tuple(below))
             case ("s", share, "-", "static", *below):
                 return await self._static(request, share, tuple(below))
             case ("s", share, visit, *below) if visit.startswith("~"):

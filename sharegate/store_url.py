@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sharegate.errors import Invalid
@@ -74,3 +76,26 @@ def _database(text: str) -> int:
     if not re.fullmatch(r"\d{0,4}", text):
         raise Invalid("store", "names no database: it is a number", _EXAMPLE)
     return int(text or 0)
+
+
+def faults(values: Mapping[str, Any], *, near: Callable[[str], bool]) -> Iterator[Invalid]:
+    """What the settings say wrong about the store. `near`: whether a host is this computer."""
+    if not PREFIX.match(values["store_prefix"]):
+        yield Invalid("store_prefix", "is not 1 to 64 letters, digits, dots and dashes", "Example: sharegate")
+    if values["gate_name"] and not PREFIX.match(values["gate_name"]):
+        yield Invalid("gate_name", "is not 1 to 64 letters, digits, dots and dashes", "Example: gate-a")
+    if not values["store"]:
+        return
+    try:
+        url = StoreUrl.parse(values["store"])
+    except Invalid as fault:
+        yield fault
+        return
+    if url.scheme == "redis" and not near(url.host) and not values["store_insecure"]:
+        yield Invalid(
+            "store",
+            "is on another computer without TLS: who listens in reads all records, and may answer in its place",
+            "Use rediss://, or accept it with store_insecure",
+        )
+    if values["store_ca_file"] and url.scheme != "rediss":
+        yield Invalid("store_ca_file", "is for rediss:// only", "Leave it out")

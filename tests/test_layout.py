@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "mail.configured",
         "mail.model",
         "notify.configured",
+        "oidc.configured",
         "passwords",
         "settings",
         "store_url",
@@ -65,9 +66,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What a server is and what is needed of it; never how it is spoken to.
     "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
+    # Signing in at a provider of accounts: asks it, and believes nothing that is not signed.
+    "oidc": {"errors", "shares"},
     "visits": {
         *("audit", "errors", "lab", "language", "limits", "mail.interfaces", "mail.model", "mail.words"),
-        *("messages", "names", "paths", "shares"),
+        *("messages", "names", "oidc", "paths", "shares"),
     },
     "upstream": {
         *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
@@ -117,7 +120,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("confine", "lab", "language", "policy", "shares", "upstream", "visits"),
     },
     "dashboard": {
-        *("mail", "notify", "rosters"),
+        *("mail", "oidc", "notify", "rosters"),
         *("__version__", "config", "errors", "limits", "messages", "names", "paths", "settings", "shares", "source"),
         *("visits", "audit.bounds", "audit.erasure", "audit.events", "audit.interfaces", "audit.sheet"),
         *("prove", "upstream.model", "upstream.interfaces", "upstream.advisories", "upstream.installed"),
@@ -127,6 +130,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The composition root knows everything below the command line: what stands without a gate, and the gate.
     "assembly": {
         *("__version__", "audit", "channels", "clock", "config", "dashboard", "descriptors", "entrance", "errors"),
+        "oidc",
         *("lab", "limits", "listener", "mail", "metrics", "notify", "policy", "shares", "stores", "upkeep", "upstream"),
         *("versions", "visits", "writing"),
     },
@@ -157,7 +161,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # Who may speak to the network, keep files or draw. Everybody else decides on plain values.
 MAY_USE: dict[str, set[str]] = {
-    "aiohttp": {"listener", "upstream", "dashboard", "cli", "demo", "client"},
+    "aiohttp": {"listener", "oidc", "upstream", "dashboard", "cli", "demo", "client"},
     "yarl": {"upstream", "demo", "client"},
     "sqlite3": {"stores"},
     "aiosmtplib": {"mail"},
@@ -168,8 +172,8 @@ MAY_USE: dict[str, set[str]] = {
     "typer": {"cli"},
     "rich": {"cli"},
     "yaml": {"policy"},
-    "jwt": {"shares"},
-    "cryptography": {"listener", "prove", "shares", "stores", "audit"},
+    "jwt": {"oidc", "shares"},
+    "cryptography": {"listener", "oidc", "prove", "shares", "stores", "audit"},
     "segno": {"cli", "dashboard", "lab"},
     "argon2": {"shares"},
     "prometheus_client": {"metrics"},
@@ -195,6 +199,9 @@ TESTED_ELSEWHERE = {
     "messages.py": "values that every test of the gate is made of",
     "stores/deciding.py": "tests/stores/conformance.py",
     "mail/interfaces.py": "protocols",
+    "oidc/model.py": "values; tests/oidc/test_configured.py",
+    "oidc/token.py": "tests/oidc/test_flow.py",
+    "oidc/ways.py": "tests/visits/test_signing.py",
     "notify/interfaces.py": "protocols",
     "notify/model.py": "values; tests/notify/test_notifier.py",
     "dashboard/shapes/told.py": "types; tests/dashboard/conftest.py checks each answer by them",
@@ -350,6 +357,9 @@ TESTED_ELSEWHERE = {
     "demo/stage.py": "tests/demo/test_demo.py",
     "demo/story.py": "tests/demo/test_demo.py",
     "demo/visitor.py": "tests/demo/test_demo.py",
+    "dashboard/pages/wall.py": "tests/dashboard/pages/test_share.py",
+    "visits/codestep.py": "tests/dashboard/test_codes.py",
+    "visits/short_codes.py": "tests/dashboard/test_codes.py",
     "cli/links.py": "tests/cli/test_rosters.py",
     "cli/attach.py": "tests/cli/test_terminal.py, test_commands.py",
     "cli/command.py": "tests/cli/test_commands.py",

@@ -90,6 +90,7 @@ CONDITIONS: dict[str, dict[str, Any]] = {
     "asked": {"ask": True},
     "recipient": {"recipient": "ann@example.org"},
     "domain": {"domain": "example.org"},
+    "account": {"account": "*", "issuer": "https://login.example.org"},
 }
 UNMET = {
     "outside": Reason.OUTSIDE_NETWORKS,
@@ -98,6 +99,7 @@ UNMET = {
     "asked": Reason.APPROVAL_NEEDED,
     "recipient": Reason.RECIPIENT_NEEDED,
     "domain": Reason.RECIPIENT_NEEDED,
+    "account": Reason.ACCOUNT_NEEDED,
 }
 
 
@@ -293,7 +295,9 @@ async def test_what_a_link_asks_for_no_more_lets_the_same_visit_go_on(
     link = await store.link(who.link["id"])
     assert link is not None
     assert (await who.ask("GET", "api/contents/sub/shared")).public == UNMET[state].value
-    await store.change_link(link.id, networks=(), not_before=0.0, passphrase="", ask=False, recipient="", domain="")
+    await store.change_link(
+        link.id, networks=(), not_before=0.0, passphrase="", ask=False, recipient="", domain="", account=""
+    )
     try:
         assert (await who.ask("GET", "api/contents/sub/shared")).status == 200
     finally:

@@ -123,7 +123,12 @@ def moving() -> Clock:
 async def gate(
     tmp_path_factory: pytest.TempPathFactory, server: JupyterServer, line: Line, moving: Clock
 ) -> AsyncIterator[Gatehouse]:
-    settings = {"requests_per_minute": 1_000_000, "strangers_per_minute": 1_000_000, "megabytes_per_minute": 1_000_000}
+    settings: dict[str, Any] = {
+        "requests_per_minute": 1_000_000,
+        "strangers_per_minute": 1_000_000,
+        "megabytes_per_minute": 1_000_000,
+    }
+    settings |= {"oidc_issuer": "https://login.example.org", "oidc_client_id": "gate"}
     folder = tmp_path_factory.mktemp("gate")
     async with gatehouse(folder, through(server, line), now=moving, **settings) as house:
         yield house
@@ -253,6 +258,7 @@ TIGHTENED: dict[str, tuple[End, str, int]] = {
     "asking switched on": (by_asking(ask=True), "approval_needed", 4403),
     "recipient set": (by_asking(recipient="ann@example.org"), "recipient_needed", 4403),
     "domain set": (by_asking(domain="example.org"), "recipient_needed", 4403),
+    "account set": (by_asking(account="ann@uni.example"), "account_needed", 4403),
     "networks narrowed": (by_asking(networks=["192.0.2.0/24", "::1"]), "outside_networks", 4403),
     "beginning moved": (by_moving_the_beginning, "not_yet", 4403),
 }

@@ -73,10 +73,12 @@ class Erasure:
         return frozenset({event.detail async for event in self._events(asked) if folded(event.name) in names} - {""})
 
     async def proved(self, ids: frozenset[str]) -> frozenset[str]:
-        """The addresses that were proved for these visits and knocks."""
-        asked = Query(action=Action.CODE_PROVED.value, limit=_PAGE)
-        events = self._events(asked)
-        return frozenset({event.name async for event in events if event.visit in ids or event.detail in ids} - {""})
+        """The addresses and accounts that were proved for these visits and knocks."""
+        found: set[str] = set()
+        for action in (Action.CODE_PROVED, Action.ACCOUNT_PROVED):
+            events = self._events(Query(action=action.value, limit=_PAGE))
+            found |= {event.name async for event in events if event.visit in ids or event.detail in ids}
+        return frozenset(found - {""})
 
     async def _events(self, asked: Query) -> AsyncIterator[AuditEvent]:
         after: Mark | None = None

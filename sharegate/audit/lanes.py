@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
-from sharegate.audit.events import Action, Outcome
+from sharegate.audit.events import COOWNER, Action, Outcome
 from sharegate.audit.interfaces import Sealed
 from sharegate.shares.model import Visit, VisitKind
 
 HOUR = 3600.0
 MOST_LANES = 200
+_COOWNER = f"{COOWNER}:"
 _READING = ("", "GET", "HEAD")
 _EDITS = frozenset({Action.DOCUMENT_WRITTEN, Action.CHANNEL_SUMMARY, Action.DOCUMENT_RESTORED, Action.DOCUMENT_UNDONE})
 
@@ -41,9 +42,12 @@ def glance(sealed: Sealed) -> Glance | None:
 
 @dataclass(slots=True)
 class Done:
+    """`acts` are those of a co-owner at the door."""
+
     opens: int = 0
     edits: int = 0
     denials: int = 0
+    acts: int = 0
 
 
 @dataclass(slots=True)
@@ -74,7 +78,7 @@ class Lane:
             "last": self.last,
             "stays": [{"since": stay.since, "until": stay.until, "how": stay.how} for stay in self.stays],
             "hours": [
-                {"at": at, "opens": done.opens, "edits": done.edits, "denials": done.denials}
+                {"at": at, "opens": done.opens, "edits": done.edits, "denials": done.denials, "acts": done.acts}
                 for at, done in sorted(self.hours.items())
             ],
         }
@@ -95,6 +99,12 @@ def lanes(
         lane.stays.append(stay)
         lane.last = max(lane.last, stay.since)
     for seen in glances:
+        coowner = known.get(seen.actor.removeprefix(_COOWNER)) if seen.actor.startswith(_COOWNER) else None
+        if coowner is not None:  # theirs, whomever it was about
+            lane = _lane(found, known, coowner)
+            lane.last = max(lane.last, seen.at)
+            lane.hours.setdefault(seen.at // HOUR * HOUR, Done()).acts += seen.count
+            continue
         owner = known.get(seen.visit)
         # What an owner, or a program of theirs, does about a visit is none of its visitor's doings.
         if owner is None or owner.kind is VisitKind.PREVIEW or seen.actor != "visitor":

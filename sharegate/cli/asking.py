@@ -28,6 +28,14 @@ From = Annotated[
 Email = Annotated[
     str | None, typer.Option("--email", metavar="ADDRESS", help="Whoever opens it proves that this address is theirs.")
 ]
+Account = Annotated[
+    str | None,
+    typer.Option(
+        "--account",
+        metavar="WHO",
+        help="Who signs in to open it: ann@uni.example, *@uni.example, group:NAME, sub:SUBJECT; * for anybody.",
+    ),
+]
 Domain = Annotated[
     str | None, typer.Option("--domain", metavar="DOMAIN", help="Whoever opens it proves an address of this domain.")
 ]
@@ -55,6 +63,7 @@ def asked(
     passphrase: bool | None,
     email: str | None,
     domain: str | None,
+    account: str | None,
     now: float,
     zone: tzinfo,
 ) -> Json:
@@ -70,9 +79,21 @@ def asked(
         found["recipient"] = "" if email == ANY else email
     if domain is not None:
         found["domain"] = "" if domain == ANY else domain
+    if account is not None:
+        found["account"] = "" if account == ANY else account
     if passphrase is not None:
         found["passphrase"] = read_passphrase() if passphrase else None
     return found
+
+
+def accounts(account: str) -> str:
+    """Who may sign in, in words."""
+    kind, _, rest = shown(account, 80).partition(":")
+    if account == "*":
+        return "any account"
+    if account.startswith("*@"):
+        return f"accounts at {kind.removeprefix('*@')}"
+    return f"accounts in {rest}" if kind == "group" else f"the account {rest or kind}"
 
 
 def conditions(link: Json, now: float, zone: tzinfo) -> list[str]:
@@ -87,6 +108,8 @@ def conditions(link: Json, now: float, zone: tzinfo) -> list[str]:
         found.append(f"for {shown(link['recipient'], 80)}")
     if link.get("domain"):
         found.append(f"for addresses of {shown(link['domain'], 80)}")
+    if link.get("account"):
+        found.append(f"for {accounts(link['account'])}")
     if link.get("passphrase"):
         found.append("with a passphrase")
     if link.get("ask"):

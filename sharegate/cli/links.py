@@ -32,6 +32,12 @@ def add(app: typer.Typer) -> None:
         ),
     )(add_link)
     command(link, "send", examples=("sharegate link send k7f2", "sharegate link send k7f2.a --again"))(send)
+    examples = (
+        "sharegate link code k7f2",
+        "sharegate link code k7f2.a --code-for 45m",
+        "sharegate link code k7f2.a --end",
+    )
+    command(link, "code", examples=examples)(code)
     app.add_typer(link, name="link", rich_help_panel=PANEL)
 
 
@@ -59,6 +65,7 @@ async def add_link(
     passphrase: Annotated[bool, typer.Option("--passphrase", help="Whoever opens it types a passphrase.")] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
+    account: asking.Account = None,
     prove: rosters.Prove = None,
     out: rosters.Out = None,
     force: rosters.Force = False,
@@ -92,6 +99,7 @@ async def add_link(
         passphrase=passphrase or None,
         email=email,
         domain=domain,
+        account=account,
         now=cli.now(),
         zone=cli.zone,
     )
@@ -112,6 +120,44 @@ async def add_link(
             show_code(cli, answer["link"]["url"], asked=False)
         if send:
             rosters.tell_sent(cli, [answer["link"]], results)
+
+
+async def code(
+    cli: Cli,
+    ref: Annotated[str, typer.Argument(metavar="ID", help="A link, or a share that has one link.")],
+    code_for: rosters.CodeFor = "2h",
+    end: Annotated[bool, typer.Option("--end", help="End it before its time.")] = False,
+    no_qr: NoQr = False,
+) -> None:
+    """Make a short code for a link, to be typed from a wall; the one before stops working.
+
+    It leads to the link's door, where the link asks what it asks of everybody. Whoever has it can stand there until it
+    ends, so show it to those who may come in.
+    """
+    seconds = rosters.code_seconds(cli, code_for)
+    async with cli.control() as control:
+        found = await find(control, ref, "link", "share")
+        id = found.id
+        if found.kind == "share":
+            links = (await control.call("GET", api_path("shares", found.id)))["share"]["links"]
+            standing = [link for link in links if link["state"] == "active"]
+            if len(standing) != 1:
+                what = f"{found.words} has {words.count(len(standing), 'link')} that work"
+                raise Usage("id", what, "Name one, such as k7f2.a: sharegate list")
+            id = standing[0]["id"]
+        if end:
+            answer = await control.call("DELETE", api_path("links", id, "code"))
+        else:
+            answer = await control.call("POST", api_path("links", id, "code"), body={"seconds": seconds})
+        live = control.live
+    if cli.as_json:
+        cli.output.document(answer)
+    elif end:
+        cli.output.say("The code opens nothing any more. Whoever is in stays in.")
+    else:
+        rosters.tell_code(cli, answer, live=live)
+        if not no_qr:
+            show_code(cli, f"{answer['address']}#{answer['code'].replace(' ', '')}", asked=False)
 
 
 async def send(

@@ -171,6 +171,10 @@ async def change(
     domain: Annotated[
         str | None, typer.Option("--domain", metavar="DOMAIN", help="Of which domain to prove an address, or any.")
     ] = None,
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="WHO", help="Who signs in to open a link, as with share; any: nobody."),
+    ] = None,
     to: Annotated[
         str | None, typer.Option("--to", metavar="ADDRESS", help="Where a link is sent to, or any for nowhere.")
     ] = None,
@@ -195,7 +199,7 @@ async def change(
     }
     body = {field: value for field, value in asked.items() if value is not None}
     conditions = {"--ask": ask, "--network": networks, "--from": opens, "--passphrase": passphrase}
-    conditions |= {"--email": email, "--domain": domain, "--to": to}
+    conditions |= {"--email": email, "--domain": domain, "--account": account, "--to": to}
     given = [option for option, value in conditions.items() if value is not None]
     if not body and not given:
         raise Usage("", "nothing to change was named", "For example --expires 2w")
@@ -219,6 +223,7 @@ async def change(
             passphrase=passphrase,
             email=email,
             domain=domain,
+            account=account,
             now=cli.now(),
             zone=cli.zone,
         )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from sharegate.cli import asking, words
+from sharegate.cli import asking, moments, words
 from sharegate.cli.command import Cli
 from sharegate.cli.control import Control, api_path
 from sharegate.cli.output import shown
@@ -44,6 +44,30 @@ Prove = Annotated[
         help="Whoever opens it types a code mailed to its address. Default: where this gate sends mail.",
     ),
 ]
+
+
+CodeFor = Annotated[
+    str, typer.Option("--code-for", metavar="HOW LONG", help="How long the short code works: 45m, 2h; at most a day.")
+]
+
+
+def code_seconds(cli: Cli, code_for: str) -> float:
+    """Raises Usage, Invalid."""
+    now = cli.now()
+    return moments.parse(code_for, now=now, zone=cli.zone, field="--code-for") - now
+
+
+def tell_code(cli: Cli, answer: Json, *, live: bool) -> None:
+    until = moments.echo(float(answer["expires"]), now=cli.now(), zone=cli.zone)
+    if not cli.output.terminal:
+        cli.output.say(str(answer["code"]))
+    else:
+        cli.output.say()
+        cli.output.say(f"  {answer['code']}", "bold")
+        cli.output.say()
+    cli.output.note(f"Type it at {answer['address']} until {until}. It leads to the door, and nothing else.")
+    if not live:
+        cli.output.warn("No gate is running: nobody can enter until `sharegate up` runs.")
 
 
 def roster_text(cli: Cli, file: Path) -> str:

@@ -35,6 +35,7 @@ def add(app: typer.Typer) -> None:
             "sharegate share lectures --open lectures/week3/intro.ipynb --qr link.png",
             "sharegate share lectures/week3 --for Ann --passphrase",
             "sharegate share lectures/week3 --anyone --ask --network 192.0.2.0/24",
+            "sharegate share lectures/week3 --anyone --visits 60 --code",
             "sharegate share lectures/week3 --roster class.csv --out links.csv",
             "sharegate share lectures/week3 --roster class.csv --send",
             "sharegate share --each 'projects/*' --roster teams.csv --edit --dry-run",
@@ -107,6 +108,9 @@ async def share(
     ] = False,
     email: asking.Email = None,
     domain: asking.Domain = None,
+    code: Annotated[bool, typer.Option("--code", help="Also a short code, to be typed from a wall.")] = False,
+    code_for: rosters.CodeFor = "2h",
+    account: asking.Account = None,
     roster: rosters.RosterFile = None,
     each: Annotated[
         str,
@@ -136,11 +140,21 @@ async def share(
     _refuse_running(run)
     _check_roster(
         *(path, roster, each),
-        several={"--for": people, "--anyone": anyone, "--visits": visits, "--email": email, "--qr": qr_file},
+        several={
+            "--code": code,
+            "--for": people,
+            "--anyone": anyone,
+            "--visits": visits,
+            "--email": email,
+            "--qr": qr_file,
+        },
         of_roster={"--out": out, "--send": send, "--prove": prove is not None, "--force": force, "--each": each},
         of_one={"--name": name, "--open": open_file},
         dry_run=dry_run,
     )
+    if code and len(people or []) > 1:
+        raise Usage("--code", "is for one link, and there are several", "Make one later: sharegate link code ID")
+    seconds = rosters.code_seconds(cli, code_for)
     if anyone and people:
         raise Invalid("--anyone", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
     if qr_file is not None:
@@ -169,6 +183,7 @@ async def share(
         passphrase=passphrase or None,
         email=email,
         domain=domain,
+        account=account,
         now=cli.now(),
         zone=cli.zone,
     )
@@ -181,13 +196,19 @@ async def share(
             await rosters.give(cli, control, where, body, out=out, force=force, send=send, dry_run=dry_run)
             return
         answer = await control.call("POST", api_path("shares"), body=body)
+        shown_code = None
+        if code:
+            place = api_path("links", answer["links"][0]["id"], "code")
+            shown_code = await control.call("POST", place, body={"seconds": seconds})
     if qr_file is not None:
         _write_codes(cli, answer["links"], qr_file)
     if cli.as_json:
-        cli.output.document(answer)
+        cli.output.document(answer | ({"code": shown_code} if shown_code else {}))
         return
     for link in answer["links"]:
         hand_out(cli, words.gives(answer["share"], link, cli.now(), cli.zone), link)
+    if shown_code:
+        rosters.tell_code(cli, shown_code, live=True)
     if edit:
         cli.output.note(f"{words.RUNNING} {words.KEPT}")
     if len(answer["links"]) == 1 and not no_qr:
@@ -299,7 +320,9 @@ def _after(cli: Cli, answer: dict[str, Any], *, live: bool) -> None:
         cli.output.warn(words.PROGRAMS)
     if conditions := asking.conditions(links[0], cli.now(), cli.zone):
         cli.output.note(f"Conditions{' of each link' if len(links) > 1 else ''}: {', '.join(conditions)}.")
-    if share.get("clients") and any(links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain")):
+    if share.get("clients") and any(
+        links[0].get(name) for name in ("ask", "passphrase", "recipient", "domain", "account")
+    ):
         cli.output.warn("Programs can show nothing of that: this link is refused to them.")
     if any(link["kind"] == "person" for link in links):
         cli.output.note("Each link lets one person in. Whoever gets it from them has to knock, and you decide.")

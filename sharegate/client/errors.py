@@ -21,7 +21,7 @@ import msgspec
 ENDED = frozenset(
     {"link_revoked", "link_replaced", "link_expired", "link_paused", "visit_ended", "clients_off", "no_access"}
     | {"share_revoked", "share_expired", "share_paused", "share_suspended", "places_taken"}
-    | {"outside_networks", "not_yet", "passphrase_needed", "recipient_needed", "approval_needed"}
+    | {"outside_networks", "not_yet", "passphrase_needed", "recipient_needed", "account_needed", "approval_needed"}
 )
 _EDITS = frozenset({"update_refused", "update_too_large", "writing_ended"})
 

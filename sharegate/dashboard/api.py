@@ -27,6 +27,7 @@ from sharegate.dashboard.asking import Asker, By, Only, Who, asker, asking
 from sharegate.dashboard.asks import Asks
 from sharegate.dashboard.belonging import Belonging, Of
 from sharegate.dashboard.bodies import NewServerBody, check_text
+from sharegate.dashboard.codes import Codes
 from sharegate.dashboard.configured import Configured
 from sharegate.dashboard.coowners import Coowners
 from sharegate.dashboard.erasing import Erasing
@@ -90,6 +91,7 @@ class Api:
         sharing: Sharing,
         rosters: Rosters,
         handing: Handing,
+        codes: Codes,
         people: People,
         coowners: Coowners,
         asks: Asks,
@@ -129,6 +131,7 @@ class Api:
         self._sharing = sharing
         self._rosters = rosters
         self.handing = handing
+        self.codes = codes
         self._people = people
         self._coowners = coowners
         self._asks = asks
@@ -194,6 +197,7 @@ class Api:
             *self._sharing.table(),
             *self._rosters.table(),
             *self.handing.table(),
+            *self.codes.table(),
             *self._people.table(),
             *self._coowners.table(),
             *self._asks.table(),

@@ -16,6 +16,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.shares.api_tokens import ApiCapability
 
 OWNER = "owner"
+ADMIN = "admin"
 
 
 class By(StrEnum):
@@ -81,7 +82,9 @@ class Asker:
 
     @property
     def actor(self) -> str:
-        return f"token:{self.id}" if self.by is By.TOKEN else OWNER
+        if self.by is By.TOKEN:
+            return f"token:{self.id}"
+        return ADMIN if self.by is By.BROWSER and not self.owner else OWNER
 
 
 _asker: ContextVar[Asker | None] = ContextVar("asker", default=None)

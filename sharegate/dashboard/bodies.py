@@ -27,6 +27,7 @@ class Asks(msgspec.Struct, kw_only=True):
     passphrase: str = ""
     recipient: str = ""
     domain: str = ""
+    account: str = ""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -89,6 +90,7 @@ class ChangeLinkBody(msgspec.Struct, forbid_unknown_fields=True):
     passphrase: str | UnsetType | None = UNSET
     recipient: str | UnsetType | None = UNSET
     domain: str | UnsetType | None = UNSET
+    account: str | UnsetType | None = UNSET
     email: str | UnsetType | None = UNSET
 
     def __repr__(self) -> str:

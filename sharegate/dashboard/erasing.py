@@ -24,6 +24,7 @@ from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused
+from sharegate.shares.asking import of_one
 from sharegate.shares.conditions import let_in
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
@@ -219,18 +220,19 @@ class Erasing:
                 link
                 for link in of_links
                 if link.kind is LinkKind.PERSON
-                and name in (folded(link.name), folded(link.recipient), folded(link.email))
+                and name in map(folded, (link.name, link.recipient, link.email, link.account, link.subject))
             ]
             by_own = {link.id for link in own}
             # Who was let in by hand at their link is somebody else, on each device, unless they said the same name.
             theirs = [
                 visit
                 for visit in of_visits
-                if name in (folded(visit.name), folded(visit.email)) or (visit.link in by_own and not let_in(visit))
+                if name in map(folded, (visit.name, visit.email, *_account(visit)))
+                or (visit.link in by_own and not let_in(visit))
             ]
             links += own
             visits += _with_devices(theirs, of_visits)
-            knocks += [knock for knock in of_knocks if name in (folded(knock.name), folded(knock.email))]
+            knocks += [knock for knock in of_knocks if name in map(folded, (knock.name, knock.email, *_account(knock)))]
         return await self._found(visits, links, knocks, frozenset({name}))
 
     async def _found(
@@ -243,6 +245,9 @@ class Erasing:
         if names:
             ids |= await self._erasure.knocked_as(names)
         addresses = {visit.email for visit in visits} | {knock.email for knock in knocks}
+        shown: list[Visit | Knock] = [*visits, *knocks]
+        addresses |= {each for one in shown for each in _account(one)}
+        addresses |= {link.account for link in links if of_one(link.account)}
         addresses |= {address for link in links for address in (link.recipient, link.email)}
         addresses |= await self._erasure.proved(ids | _ids(visits))
         whose = Whose(
@@ -272,6 +277,12 @@ class Erasing:
 
 def _still_recorded() -> Refused:
     return Refused("still_recorded", "new entries about them are being recorded", "Erase again in a moment")
+
+
+def _account(record: Visit | Knock) -> tuple[str, ...]:
+    """Every way in which the account that somebody signed in with may be called."""
+    account = record.account
+    return (account.email, account.subject, account.shown) if account is not None else ()
 
 
 def _ids(records: list[Visit] | list[Link] | list[Knock]) -> frozenset[str]:

@@ -11,6 +11,7 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from sharegate.dashboard.asking import Asker, By
 from sharegate.errors import Denied, Reason
@@ -43,11 +44,12 @@ class Session:
     csrf: str = field(repr=False)
     began: float = 0.0
     used: float = 0.0
+    until: float = inf
 
     @property
     def ends(self) -> float:
         """When it is over, unless it is used before."""
-        return min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS)
+        return min(self.used + IDLE_SECONDS, self.began + LONGEST_SECONDS, self.until)
 
     @property
     def asker(self) -> Asker:
@@ -85,8 +87,13 @@ class Logins:
             # A right code never waits: others on this computer may guess as they like.
             self._attempts.take(network(address), 1, Reason.JOIN_LIMIT)
             raise Denied(Reason.BAD_CREDENTIAL, "no such one-time address, or one that was used")
-        cookie = new_secret()
-        self._sessions[secret_hash(cookie)] = Session(new_secret()[:10], viewer, new_secret(), now, now)
+        return self.begin(viewer)
+
+    def begin(self, viewer: Viewer, *, until: float = inf) -> str:
+        """A new session for whoever has shown who they are, over at `until` whatever is done in it; the value of its
+        cookie."""
+        now, cookie = self._now(), new_secret()
+        self._sessions[secret_hash(cookie)] = Session(new_secret()[:10], viewer, new_secret(), now, now, until)
         if len(self._sessions) > MOST:
             self._end(next(iter(self._sessions)))
         return cookie

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 
 
 class Offers:
-    """`offers` and `links/{id}/qr`. `address` gives a link's URL; `mail` is whether the gate sends any."""
+    """`offers` and `links/{id}/qr`. `address` gives a link's URL; `mail` is whether the gate sends any, and
+    `accounts` what the provider is called at which people sign in ("" for none)."""
 
     def __init__(
         self,
@@ -29,12 +30,14 @@ class Offers:
         sentence: Callable[[Role], str],
         address: Callable[[Link], str],
         mail: bool,
+        accounts: str = "",
     ) -> None:
         self._acts = acts
         self._rules = rules
         self._sentence = sentence
         self._address = address
         self._mail = mail
+        self._accounts = accounts
 
     def table(self) -> list[Route]:
         return [
@@ -65,6 +68,7 @@ class Offers:
             "runnable_files": rules.runnable_files,
             "coowners": rules.coowners,
             "mail": self._mail,
+            "accounts": self._accounts,
         }
 
     async def _code(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:

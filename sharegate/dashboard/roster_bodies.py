@@ -72,3 +72,9 @@ class SendBody(msgspec.Struct, forbid_unknown_fields=True):
     """`again`: also where it was sent before."""
 
     again: bool = False
+
+
+class CodeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """`seconds`: how long the code works, from a minute to a day."""
+
+    seconds: float = 7200.0

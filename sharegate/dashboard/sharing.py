@@ -311,7 +311,7 @@ class Sharing:
         still = await self._as_seen("link", known)
         with _stale():
             link = await self._issuer.change_link(known.id, body, still)
-        async with self._acts.taken_back(lambda: _undone(known, link, body, self._store.change_link)):
+        async with self._acts.taken_back(lambda: _undone(known, link, _with_whose(body), self._store.change_link)):
             share = await self._acts.share(link.share)
             asked = {name: getattr(link, name) for name in asking.FIELDS if name in body}
             detail = ", ".join([*sorted(set(body) - set(asked)), *asking.changed_in_words(asked)])
@@ -369,6 +369,12 @@ class Sharing:
         address = self._facts.addresses.of(link.share)
         url = (address.origin + address.programs).rstrip("/")
         return {"program": {"url": url, "token": self._issuer.token(link)}}
+
+
+def _with_whose(fields: Iterable[str]) -> list[str]:
+    """What is changed together with an account."""
+    names = list(fields)
+    return [*names, "issuer", "subject"] if "account" in names else names
 
 
 def _changed() -> Refused:

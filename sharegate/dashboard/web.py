@@ -26,15 +26,21 @@ from sharegate.dashboard.login import LONGEST_SECONDS, Logins, Session
 from sharegate.dashboard.origin import check_csrf, foreign, host_of, own
 from sharegate.dashboard.pages.site import Pages
 from sharegate.dashboard.refusals import error_body
+from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
-from sharegate.errors import MEANINGS, Denied, Invalid, Reason
+from sharegate.errors import MEANINGS, Denied, Invalid, Reason, StoreUnavailable
 from sharegate.messages import Response
+from sharegate.oidc.flow import ANSWER, SECONDS
+from sharegate.oidc.sealed import LONGEST
+from sharegate.oidc.ways import DASHBOARD
 from sharegate.shares.keys import KeyRing
 from sharegate.visits import cookies
 
 log = logging.getLogger("sharegate.dashboard")
 
 COOKIE = "sharegate-dashboard"
+# What waits while somebody signs in with an account.
+SIGNING = "sharegate-dashboard-signing"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
 # What anybody on this computer may ask for, by whatever name of it.
@@ -57,7 +63,9 @@ class Dashboard:
         metrics: Callable[[], Awaitable[bytes]],
         url: str,
         share_hosts: str = "",
+        sign_in: SignIn | None = None,
     ) -> None:
+        self._sign_in = sign_in
         self._api = api
         self._logins = logins
         self._pages = pages
@@ -81,6 +89,8 @@ class Dashboard:
         app.router.add_get("/static/{digest}/{name}", self._static)
         app.router.add_get("/login", self._login_page)
         app.router.add_post("/login", self._login)
+        app.router.add_post("/login/sign", self._sign)
+        app.router.add_get(DASHBOARD, self._signed, allow_head=False)
         app.router.add_post("/logout", self._signed_in(self._logout))
         app.router.add_get("/live", self._signed_in(self._watch))
         for address, handler in downloads(self._api, self._logins.stands):
@@ -100,7 +110,7 @@ class Dashboard:
     async def _from_here(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         said = fields(request)
         # The page that signs in is the same for everybody, and `sharegate open` leads there from a file.
-        if foreign(said, self._share_hosts, arriving=request.method == "GET" and request.path == "/login"):
+        if foreign(said, self._share_hosts, arriving=request.method == "GET" and request.path in ("/login", DASHBOARD)):
             return refused(421, "bad_host", "this address is for this computer")
         # A cookie is for all ports of its host name, and another name of this computer may be the gate's.
         if request.path not in FOR_ALL and host_of(said) != urlsplit(self._url).hostname:
@@ -119,7 +129,7 @@ class Dashboard:
             session = self._session(request)
             if session is None:
                 if request.method == "GET" and request.headers.get("Sec-Fetch-Dest", "document") == "document":
-                    return _sent(self._pages.login(status=401))
+                    return self._login_answer(401)
                 return refused(401, "not_signed_in", "nobody is signed in here", remedy="Run: sharegate open")
             if request.method not in ("GET", "HEAD") and not check_csrf(fields(request), session):
                 return refused(403, "cross_site", "this did not come from a page of the dashboard")
@@ -128,7 +138,11 @@ class Dashboard:
         return checked
 
     async def _login_page(self, request: web.Request) -> web.Response:
-        return _sent(self._pages.login())
+        return self._login_answer(200)
+
+    def _login_answer(self, status: int, problem: str = "", *, entered: bool = False) -> web.Response:
+        provider = self._sign_in.name if self._sign_in is not None else ""
+        return _sent(self._pages.login(status=status, provider=provider, problem=problem, entered=entered))
 
     async def _login(self, request: web.Request) -> web.Response:
         """Spend a one-time code. The code comes in the body: the address bar's fragment never leaves the browser."""
@@ -151,6 +165,49 @@ class Dashboard:
         # Strict: no other site's link opens a signed-in page. No `Secure`: this is http, on this computer only.
         answer.set_cookie(COOKIE, value, max_age=int(LONGEST_SECONDS), path="/", httponly=True, samesite="Strict")
         return answer
+
+    async def _sign(self, request: web.Request) -> web.Response:
+        """Leave for the provider of accounts."""
+        if not own(fields(request)):
+            return refused(403, "cross_site", "this did not come from a page of the dashboard")
+        try:
+            if self._sign_in is None:
+                raise Denied(Reason.SIGN_IN_UNAVAILABLE)
+            url, waiting = await self._sign_in.begin()
+        except Denied as denied:
+            log.warning("nobody can sign in to the dashboard: %s", denied.detail)
+            meaning = MEANINGS[denied.reason]
+            return refused(meaning.status, meaning.public, "nobody can sign in so at the moment", remedy="Try it later")
+        answer = web.json_response({"location": url}, headers=HEADERS)
+        # Lax: it has to be there when the browser comes back from the provider.
+        answer.set_cookie(SIGNING, waiting, max_age=int(SECONDS), path="/login", httponly=True, samesite="Lax")
+        return answer
+
+    async def _signed(self, request: web.Request) -> web.Response:
+        """A browser comes back from the provider, by a navigation of its own."""
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document" or self._sign_in is None:
+            return refused(403, "cross_site", "this did not come from a provider of accounts")
+        waiting = cookies.values(fields(request), SIGNING, LONGEST)
+        answer = {name: request.query[name] for name in ANSWER if name in request.query}
+        twice = len(waiting) > 1 or any(len(request.query.getall(name)) > 1 for name in answer)
+        try:
+            if twice:
+                raise Denied(Reason.SIGN_IN_FAILED, "one thing said twice")
+            value = await self._sign_in.finish(waiting[0] if waiting else "", answer, request.remote or "")
+        except Denied as denied:
+            other = "This account is neither the owner's nor an admin's here."
+            problem = other if denied.reason is Reason.OTHER_ACCOUNT else MEANINGS[denied.reason].sentence
+            return self._login_answer(403, problem)
+        except StoreUnavailable:  # fails closed: what cannot be recorded does not happen
+            return self._login_answer(503, "Nobody can sign in while the records cannot be written.")
+        before = self._session(request)
+        if before is not None:
+            self._logins.leave(before)
+        entered = self._login_answer(200, entered=True)
+        # Strict, and so not sent with what a redirect from another site would ask for: the page's script goes on.
+        entered.set_cookie(COOKIE, value, max_age=int(LONGEST_SECONDS), path="/", httponly=True, samesite="Strict")
+        entered.del_cookie(SIGNING, path="/login")
+        return entered
 
     async def _logout(self, request: web.Request, session: Session) -> web.Response:
         self._logins.leave(session)

@@ -153,6 +153,7 @@ _ADVICE: dict[Reason, str] = {
     Reason.OUTSIDE_NETWORKS: "It is for some networks only. Open your link again from one of them.",
     Reason.NOT_YET: "Open your link again later, in this browser: you are back where you were then.",
     Reason.PASSPHRASE_NEEDED: "Open your link again in this browser and type the passphrase that {owner} gave you.",
+    Reason.ACCOUNT_NEEDED: "Open your link again in this browser and sign in.",
     Reason.RECIPIENT_NEEDED: "Open your link again in this browser and show that the address is yours.",
     Reason.APPROVAL_NEEDED: "Open your link again in this browser and knock: {owner} lets people in one by one now.",
 }
@@ -201,7 +202,10 @@ def close_code(reason: Reason) -> int:
     return _PASSING_CODE if passes(reason) else _CODES.get(reason, 4403)
 
 
+_AT_THE_DOOR = (Reason.MAIL_UNAVAILABLE, Reason.SIGN_IN_UNAVAILABLE)
+
+
 def passes(reason: Reason) -> bool:
     """Whether `reason` ends a connection but no visit: limits, a gate that restarts, a store or server that is away.
     What the door alone says ends no connection."""
-    return MEANINGS[reason].status in (429, 502, 503, 504) and reason is not Reason.MAIL_UNAVAILABLE
+    return MEANINGS[reason].status in (429, 502, 503, 504) and reason not in _AT_THE_DOOR

@@ -57,8 +57,8 @@ def called(link: Link, visit: Visit) -> str:
     if visit.kind is VisitKind.CLIENT:
         return f"{link.name} · program" if link.name else "Program"
     # The owner's own word comes first; an address that was proved comes before a name that was typed.
-    if visit.email:
-        return link.name or visit.email
+    if visit.email or visit.account is not None:
+        return link.name or visit.email or (visit.account.shown if visit.account is not None else "")
     return visit.name or link.name or "Visitor"
 
 

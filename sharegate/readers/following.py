@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,11 @@ class Following:
         self._every = every
         self._patience = patience
         self._places: dict[tuple[str, str], _Place] = {}
+        self._over = asyncio.Event()
+
+    def finish(self) -> None:
+        """The gate is stopping: whoever waits is told now that nothing has changed."""
+        self._over.set()
 
     async def changed(self, place: tuple[str, str], known: str, look: Callable[[], Awaitable[str]]) -> bool:
         """Wait until `look` (returns a stamp) gives another than `known`; False when it did not in time. `place` is a
@@ -43,10 +49,12 @@ class Following:
         here.readers += 1
         try:
             until = _now() + self._patience
-            while _now() < until:
+            while _now() < until and not self._over.is_set():
                 if await self._look(here, look) != known:
                     return True
-                await asyncio.sleep(self._every)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._every):
+                        await self._over.wait()
             return False
         finally:
             here.readers -= 1

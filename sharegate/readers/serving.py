@@ -97,6 +97,10 @@ class Readers:
         self._pictures: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
         self._kept = 0
 
+    def finish(self) -> None:
+        """Have nobody wait any more: the gate is stopping."""
+        self._following.finish()
+
     # -- pages ----------------------------------------------------------------------------------------------------
 
     async def page(

@@ -15,6 +15,8 @@ from sharegate.paths import CanonicalPath
 
 VISIT = "sharegate-visit"
 BROWSER = "sharegate-browser"
+# What waits while somebody signs in, and who they are then.
+SIGNING, SIGNED = "sharegate-signing", "sharegate-signed"
 # A browser takes a cookie of this prefix only from https (or from this computer), for the very host that sent it, and
 # for all of its paths (draft-ietf-httpbis-rfc6265bis, section 4.1.3.2).
 HOST_ONLY = "__Host-"
@@ -72,6 +74,10 @@ class ShareAddresses:
     @property
     def browser_cookie(self) -> CookiePlace:
         return self._host_only(BROWSER) if self.own_host else CookiePlace(BROWSER, "/join", self._https)
+
+    def signing_cookie(self, name: str) -> CookiePlace:
+        """Of those that stand by while somebody signs in."""
+        return self._host_only(name) if self.own_host else CookiePlace(name, "/join", self._https)
 
     def _host_only(self, name: str) -> CookiePlace:
         return CookiePlace(HOST_ONLY + name, "/", secure=True) if self._trusted else CookiePlace(name, "/", False)

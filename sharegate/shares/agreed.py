@@ -93,7 +93,7 @@ def _wider(name: str, had: Any, value: Any) -> bool:
             return not within(value, had)
         case "not_before":
             return bool(value < had)
-        case "passphrase" | "recipient" | "domain":
+        case "passphrase" | "recipient" | "domain" | "account" | "issuer" | "subject":
             # Another one lets others in.
             return bool(had and value != had)
         case "ask":

@@ -11,15 +11,16 @@ from typing import Any
 import msgspec
 
 from sharegate.errors import Invalid
-from sharegate.shares.conditions import clean_domain, clean_email, clean_networks, email_fits
+from sharegate.shares.conditions import clean_account, clean_domain, clean_email, clean_networks, email_fits
 from sharegate.shares.model import Link, LinkKind
 from sharegate.shares.passphrases import clean_passphrase, hashed
 
-FIELDS = ("not_before", "networks", "ask", "passphrase", "recipient", "domain")
+FIELDS = ("not_before", "networks", "ask", "passphrase", "recipient", "domain", "account")
 
 
-async def read(given: Mapping[str, object], link: Link) -> dict[str, Any]:
-    """The fields of `link` that become of these: empty values, and None, take a condition away.
+async def read(given: Mapping[str, object], link: Link, issuer: str = "") -> dict[str, Any]:
+    """The fields of `link` that become of these: empty values, and None, take a condition away. `issuer` is whose
+    accounts people sign in with here.
 
     Raises Invalid with the field. What is asked for is judged together with what the link asks for already. The
     passphrase is hashed when all the rest is right, in a thread, and stands nowhere else.
@@ -27,6 +28,8 @@ async def read(given: Mapping[str, object], link: Link) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in given.items():
         found[name] = _read(name, value)
+    if "account" in found:
+        found |= _whose(found["account"], issuer, link)
     _check(msgspec.structs.replace(link, **found), found)
     if found.get("passphrase"):
         found["passphrase"] = await asyncio.to_thread(hashed, found["passphrase"])
@@ -54,7 +57,19 @@ def _read(name: str, value: object) -> Any:
             return clean_passphrase(value)
         case "recipient":
             return clean_email(value)
+        case "account":
+            return clean_account(value)
     return clean_domain(value)
+
+
+def _whose(account: str, issuer: str, link: Link) -> dict[str, str]:
+    """Asked for another one, it is nobody's yet."""
+    if account and (account, issuer) == (link.account, link.issuer):
+        return {}
+    if account and not issuer:
+        raise Invalid("account", "nobody can sign in here", "Set oidc_issuer (docs/oidc.md), or leave it out")
+    subject = account.removeprefix("sub:") if account.startswith("sub:") else ""
+    return {"issuer": issuer if account else "", "subject": subject}
 
 
 def _moment(value: object) -> float:
@@ -68,9 +83,16 @@ def _moment(value: object) -> float:
 def _check(link: Link, given: Mapping[str, Any]) -> None:
     if link.recipient and link.kind is LinkKind.OPEN:
         raise Invalid("recipient", "a link for anyone has no recipient", "Make a link for one person, or name a domain")
+    if link.kind is LinkKind.OPEN and link.account and of_one(link.account):
+        raise Invalid("account", "a link for anyone has no account", "Make a link for one person, or name a group")
     if link.recipient and link.domain and not email_fits(link, link.recipient):
         field = "domain" if "domain" in given else "recipient"
         raise Invalid(field, f"{link.recipient} is no address of {link.domain}", "Name one of the two")
+
+
+def of_one(account: str) -> bool:
+    """Whether this is one person's account, rather than any of several."""
+    return account.startswith("sub:") or ("@" in account and not account.startswith(("*", "group:")))
 
 
 def sent_to(value: object, link: Link) -> dict[str, Any]:
@@ -103,6 +125,7 @@ def changed_in_words(fields: Mapping[str, Any]) -> list[str]:
         "passphrase": "without a passphrase",
         "recipient": "for no address in particular",
         "domain": "for addresses of any domain",
+        "account": "without signing in",
     }
     return [_told(name, fields[name]) or gone[name] for name in FIELDS if name in fields]
 
@@ -121,7 +144,17 @@ def _told(name: str, value: Any) -> str:
             return "with a passphrase"
         case "recipient":
             return "for one e-mail address"
+        case "account":
+            return _account(value)
     return f"for addresses of {value}"
+
+
+def _account(account: str) -> str:
+    if of_one(account):
+        return "for one account"
+    if account.startswith("group:"):
+        return f"for accounts in {account.removeprefix('group:')}"
+    return f"for accounts {account.removeprefix('*')}" if account.startswith("*@") else "for any account"
 
 
 def _network(network: str) -> str:

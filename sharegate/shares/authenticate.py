@@ -161,18 +161,21 @@ class Authenticator:
             raise Denied(Reason.OTHER_VISIT, "no program's")
         return await self._grant(visit, peer)
 
-    async def by_link(self, token: str) -> tuple[Share, Link, bool]:
+    async def by_link(self, token: str, *, at_the_door: bool = False) -> tuple[Share, Link, bool]:
         """Share and link of a share token, whatever state they are in: the door tells people what happened.
 
-        The third value says whether the token is the link's current one (False: it was replaced). Raises
-        Denied(`bad_credential`) for what we did not sign.
+        The third value says whether the token is the link's current one (False: it was replaced, or the short code that
+        gave it is over). Raises Denied(`bad_credential`) for what we did not sign, and anywhere else than at the door
+        for what a code gave.
         """
         claims = self._tokens.verify(token)
+        if claims.code and not at_the_door:
+            raise Denied(Reason.BAD_CREDENTIAL, "of a short code")
         link = await self._store.link(claims.link)
         share = await self._store.share(claims.share)
         if link is None or share is None or link.share != share.id:
             raise Denied(Reason.BAD_CREDENTIAL, "no such link")
-        return share, link, claims.serial == link.serial
+        return share, link, claims.current(link, self._now())
 
     def check_standing(self, share: Share, link: Link) -> None:
         """Denied unless a new visit by this link would be possible now (seats apart)."""

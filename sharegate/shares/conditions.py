@@ -17,12 +17,16 @@ from functools import lru_cache
 import idna
 
 from sharegate.errors import Invalid, Reason
-from sharegate.shares.model import Knock, Link, LinkKind, Visit, VisitKind
+from sharegate.shares.model import Account, Knock, Link, LinkKind, Visit, VisitKind
 
 MOST_NETWORKS = 50
 MOST_EMAIL = 254  # RFC 5321 section 4.5.3.1.3, without the angle brackets
 MOST_LOCAL_PART = 64
 MOST_DOMAIN = 253
+MOST_NAME = 200
+# Of accounts: whoever signs in, and whoever has an address at what follows.
+ANY_ACCOUNT = "*"
+_ANY_AT = "*@"
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # As pages do (HTML, "valid email address"): no quoted parts, nothing that a mail's header could be broken with.
@@ -35,12 +39,14 @@ class Need(StrEnum):
     """What a browser may still have to do before a link opens, in the words of the door."""
 
     PASSPHRASE = "passphrase"  # noqa: S105 -- a word, no secret
+    ACCOUNT = "account"
     EMAIL = "email"
     APPROVAL = "approval"
 
 
 NEEDED = {
     Need.PASSPHRASE: Reason.PASSPHRASE_NEEDED,
+    Need.ACCOUNT: Reason.ACCOUNT_NEEDED,
     Need.EMAIL: Reason.RECIPIENT_NEEDED,
     Need.APPROVAL: Reason.APPROVAL_NEEDED,
 }
@@ -78,6 +84,7 @@ def needs(link: Link) -> tuple[Need, ...]:
         return ()
     asked = (
         (Need.PASSPHRASE, link.passphrase),
+        (Need.ACCOUNT, link.account),
         (Need.EMAIL, link.recipient or link.domain),
         (Need.APPROVAL, link.ask),
     )
@@ -96,7 +103,7 @@ def missing(link: Link, visit: Visit | None) -> tuple[Need, ...]:
 
 def lapsed(link: Link, shown: Visit | Knock) -> tuple[Need, ...]:
     """What was proved once and is not what the link asks for any more: another recipient, another passphrase."""
-    given = {Need.PASSPHRASE: shown.passphrase, Need.EMAIL: shown.email}
+    given = {Need.PASSPHRASE: shown.passphrase, Need.EMAIL: shown.email, Need.ACCOUNT: shown.account}
     return tuple(need for need in needs(link) if given.get(need) and not _proved(need, link, shown))
 
 
@@ -116,7 +123,52 @@ def _proved(need: Need, link: Link, shown: Visit | Knock) -> bool:
             return shown.passphrase == fingerprint(link.passphrase)
         case Need.EMAIL:
             return email_fits(link, shown.email)
+        case Need.ACCOUNT:
+            return account_fits(link, shown.account)
     return False
+
+
+def account_fits(link: Link, account: Account | None) -> bool:
+    """Whether this is an account that the link is for: at the issuer that it had people sign in at when that was asked.
+    Of a link that is somebody's, theirs alone, whatever address they or others have by now."""
+    if account is None or not link.account or not account.issuer or account.issuer != link.issuer:
+        return False
+    if link.subject:
+        return account.subject == link.subject
+    kind, _, rest = link.account.partition(":")
+    if kind == "group" and rest:
+        return account.group == rest
+    if kind == "sub" and rest:
+        return account.subject == rest
+    if link.account == ANY_ACCOUNT:
+        return True
+    if link.account.startswith(_ANY_AT):
+        local, _, domain = account.email.rpartition("@")
+        return bool(local) and _at(link.account.removeprefix(_ANY_AT), domain)
+    return account.email == link.account
+
+
+def clean_account(text: object) -> str:
+    """`ann@example.org`, `*@example.org` (or `*@*.example.org`), `group:NAME`, `sub:SUBJECT` or `*`, in one form each.
+
+    Raises Invalid.
+    """
+    given = text.strip() if isinstance(text, str) else ""
+    kind, colon, rest = given.partition(":")
+    if colon and kind in ("group", "sub"):
+        name = rest.strip()
+        if not name or len(name) > MOST_NAME or not name.isprintable():
+            raise Invalid("account", f"{given[:40]!r} names nothing", f"Write {kind}:NAME as your provider has it")
+        return f"{kind}:{name}"
+    if given == ANY_ACCOUNT:
+        return given
+    if given.startswith(_ANY_AT):
+        return _ANY_AT + clean_domain(given.removeprefix(_ANY_AT), "account")
+    try:
+        return clean_email(given, "account")
+    except Invalid:
+        remedy = "Write ann@example.org, *@example.org, group:NAME, sub:SUBJECT or * for any account"
+        raise Invalid("account", f"{str(text)[:60]!r} is no account", remedy) from None
 
 
 def email_fits(link: Link, email: str) -> bool:

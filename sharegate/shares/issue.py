@@ -69,6 +69,7 @@ class NewLink:
     passphrase: str = dataclasses.field(default="", repr=False)
     recipient: str = dataclasses.field(default="", repr=False)
     domain: str = ""
+    account: str = dataclasses.field(default="", repr=False)
     email: str = dataclasses.field(default="", repr=False)
 
 
@@ -104,7 +105,10 @@ class Issuer:
         now: Callable[[], float],
         *,
         one_owner: bool = True,
+        accounts: str = "",
     ) -> None:
+        """`accounts` is the issuer at which people sign in here, "" for none."""
+        self._accounts = accounts
         self._store = store
         self._tokens = tokens
         self._look = look
@@ -270,7 +274,7 @@ class Issuer:
                 fields |= asking.sent_to(value, link)
             else:
                 raise Invalid(field, "cannot be changed", f"Change {_LINK_CHANGEABLE}")
-        fields |= await asking.read(asked, link)
+        fields |= await asking.read(asked, link, self._accounts)
         if not fields:
             raise Invalid("", "nothing to change", f"Give {_LINK_CHANGEABLE}")
         if {"not_before", "expires"} & fields.keys():
@@ -412,7 +416,7 @@ class Issuer:
         for one, link in zip(new, plain, strict=True):
             asked = {name: getattr(one, name) for name in asking.FIELDS}
             known = hashes.get(one.passphrase)
-            fields = await asking.read(asked if known is None else asked | {"passphrase": ""}, link)
+            fields = await asking.read(asked if known is None else asked | {"passphrase": ""}, link, self._accounts)
             fields["passphrase"] = hashes.setdefault(one.passphrase, fields["passphrase"])
             links.append(msgspec.structs.replace(link, **fields))
             asking.check_opens(links[-1])

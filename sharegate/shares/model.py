@@ -159,11 +159,31 @@ def _path_of(root: str) -> CanonicalPath:
     return CanonicalPath(tuple(root.split("/")))
 
 
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """Who somebody is at a provider of accounts: `subject` is theirs at this issuer for ever. `email` is what the
+    provider said it had checked when they signed in; `group` is the one that the link asked for and they were in."""
+
+    issuer: str
+    subject: str
+    email: str = ""
+    group: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Account at {self.issuer}>"
+
+    @property
+    def shown(self) -> str:
+        """How others see it: the address, else the subject, which only the provider understands."""
+        return self.email or f"{self.subject[:40]} at {self.issuer.partition('://')[2][:60]}"
+
+
 class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One URL of a share. `letter` names it within the share (`k7f2.a`); `serial` rises when it is replaced.
 
     From `not_before` on are conditions (shares/conditions.py); empty ones ask for nothing. `networks` are CIDR texts,
     `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
+    `account` says who may sign in, at `issuer`: an e-mail address, `*@<domain>`, `group:<name>`, `sub:<subject>` or
+    `*`. `subject` is whose the link is from then on: that of the first who signed in with that address.
     `email` is where the link is sent to, and asks for nothing; `sent` is when it was last. `code_hash` is what is kept
     of its short code (visits/short_codes.py), which works until `code_expires`. With
     `coowner` whoever it is for may let others in (shares/coowners.py), in the browser that `coowner_browser` is the
@@ -195,6 +215,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     passphrase: str = ""
     recipient: str = ""
     domain: str = ""
+    account: str = ""
+    issuer: str = ""
+    subject: str = ""
 
     def __repr__(self) -> str:
         state = "revoked" if self.revoked is not None else "paused" if self.paused else "open"
@@ -206,8 +229,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `number` names it within the link (`k7f2.a1`). `came_from` is the visit of the same person (device) or the visit
     from which the link was passed on (knock). `serial` is the link's when a program's visit began, 0 for all others.
-    Proved were `passphrase` (a fingerprint of the link's hash) and `email`; `admitted`: the owner let in the person
-    whose device this is; `admitted_by`: the visit of the co-owner who let them in.
+    Proved were `passphrase` (a fingerprint of the link's hash), `email` and `account`; `admitted`: the owner let in the
+    person whose device this is; `admitted_by`: the visit of the co-owner who let them in.
     """
 
     id: str
@@ -229,6 +252,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     serial: int = 0
     passphrase: str = ""
     email: str = ""
+    account: Account | None = None
     admitted: bool = False
     admitted_by: str = ""
 
@@ -238,8 +262,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Knock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided. `passphrase`
-    and `email` are what they proved before, as in a visit's record, which gets them."""
+    """Somebody at the door. `browser_hash` is how the same browser is known when the owner has decided. `passphrase`,
+    `email` and `account` are what they proved before, as in a visit's record, which gets them."""
 
     id: str
     share: str
@@ -257,6 +281,7 @@ class Knock(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     agent: str = ""
     passphrase: str = ""
     email: str = ""
+    account: Account | None = None
 
     def __repr__(self) -> str:
         return f"<Knock {self.id} on link {self.link} ({self.state.value})>"

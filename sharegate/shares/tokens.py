@@ -1,7 +1,8 @@
 """Share tokens: the signed JWT in a link. Nothing else touches PyJWT.
 
 Claims: `iss`, `aud` (what the token is for), `sub` (share id), `jti` (link id), `ser` (the link's serial), `iat`,
-`exp`. `exp` is the outer limit only; the link's record decides. The algorithm is pinned: EdDSA over Ed25519
+`exp`. `exp` is the outer limit only; the link's record decides. `cod` is in one that a short code gave: it names the
+code, and the token is good as long as that is. The algorithm is pinned: EdDSA over Ed25519
 (RFC 8037).
 """
 
@@ -10,7 +11,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import hmac
 import json
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Callable
@@ -29,6 +32,7 @@ MAX_LENGTH = 1024
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
 _ID = re.compile(r"[a-z0-9]{4,40}\Z")
 _CLAIMS = {"iss": str, "aud": str, "sub": str, "jti": str, "ser": int, "iat": int, "exp": int}
+_CODE = "cod"
 _REMEMBERED = 4096
 
 
@@ -40,6 +44,21 @@ class Claims:
     link: str
     serial: int
     expires: float
+    code: str = ""
+
+    def current(self, link: Link, now: float) -> bool:
+        """Whether the token is the link's: not from before it was replaced, nor of a code that is over."""
+        if self.serial != link.serial:
+            return False
+        if not self.code:
+            return True
+        stands = bool(link.code_hash) and now < link.code_expires
+        return stands and hmac.compare_digest(self.code, code_name(link))
+
+
+def code_name(link: Link) -> str:
+    """What a token says of the code that gave it: which of the link's it was, and nothing by which to find it."""
+    return hashlib.sha256(link.code_hash.encode()).hexdigest()[:32]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,6 +93,13 @@ class ShareTokens:
 
     def mint(self, link: Link) -> str:
         """The token of a link: the same record and key always give the same text."""
+        return self._signed(link, {"exp": int(link.created + OPEN_ENDED)})
+
+    def mint_for_code(self, link: Link) -> str:
+        """That of whoever typed the link's short code."""
+        return self._signed(link, {"exp": math.ceil(link.code_expires), _CODE: code_name(link)})
+
+    def _signed(self, link: Link, more: dict[str, Any]) -> str:
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -81,7 +107,7 @@ class ShareTokens:
             "jti": link.id,
             "ser": link.serial,
             "iat": int(link.created),
-            "exp": int(link.created + OPEN_ENDED),
+            **more,
         }
         return jwt.encode(claims, self._ring.signing_key(), algorithm="EdDSA", headers={"kid": self._ring.active})
 
@@ -127,8 +153,11 @@ class ShareTokens:
             )
         except jwt.PyJWTError as error:  # fails closed; InvalidKeyError is no InvalidTokenError, hence the base class
             raise Denied(Reason.BAD_CREDENTIAL, type(error).__name__) from None
+        code = payload.pop(_CODE, "")
         if set(payload) != set(_CLAIMS) or any(type(payload[name]) is not kind for name, kind in _CLAIMS.items()):
+            raise Denied(Reason.BAD_CREDENTIAL, "claims")
+        if type(code) is not str:
             raise Denied(Reason.BAD_CREDENTIAL, "claims")
         if not _ID.match(payload["sub"]) or not _ID.match(payload["jti"]):
             raise Denied(Reason.BAD_CREDENTIAL, "ids")
-        return kid, Claims(payload["sub"], payload["jti"], payload["ser"], float(payload["exp"]))
+        return kid, Claims(payload["sub"], payload["jti"], payload["ser"], float(payload["exp"]), code)

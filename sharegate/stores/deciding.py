@@ -10,6 +10,7 @@ import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
+from sharegate.shares.asking import of_one
 from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
 from sharegate.shares.more_time import TimeAsk, TimeState
 from sharegate.shares.reports import Report
@@ -122,6 +123,7 @@ def device_of(visit: Visit, origin: Visit, person: str) -> Visit:
         expires=origin.expires,
         passphrase=origin.passphrase,
         email=origin.email,
+        account=origin.account,
         admitted=origin.admitted or origin.kind is VisitKind.KNOCK,
     )
 
@@ -137,4 +139,8 @@ def forgotten_ask(ask: TimeAsk) -> dict[str, Any]:
 
 def forgotten_link(link: Link) -> dict[str, Any]:
     """What is blanked in a link. An address is not merely taken away: that would open it to everybody."""
-    return {"name": "", "email": "", "recipient": "erased" if link.recipient else ""}
+    blank = {"name": "", "email": "", "recipient": "erased" if link.recipient else ""}
+    if link.account and (link.subject or of_one(link.account)):
+        # Nobody's: no issuer is called so.
+        blank |= {"account": "erased", "issuer": "erased", "subject": ""}
+    return blank

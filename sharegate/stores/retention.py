@@ -117,7 +117,7 @@ def forget(
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         with suppress(NotFound):
-            records.change(connection, written, Visit, id, {**nobody, "cookie_hash": "", "email": ""})
+            records.change(connection, written, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
         connection.execute("DELETE FROM overlays WHERE visit = ?", (id,))
         connection.execute("DELETE FROM device_codes WHERE json_extract(body, '$.visit') = ?", (id,))
     for id in links:
@@ -127,7 +127,7 @@ def forget(
         with suppress(NotFound):
             waits = records.find(connection, Knock, id).state is KnockState.WAITING
             gone = {"state": KnockState.GONE} if waits else {}
-            records.change(connection, written, Knock, id, {**nobody, "email": "", **gone})
+            records.change(connection, written, Knock, id, {**nobody, "email": "", "account": None, **gone})
     theirs, by = set(visits), set(links)
     for (body,) in connection.execute("SELECT body FROM reports").fetchall():
         report = msgspec.json.decode(body, type=Report)

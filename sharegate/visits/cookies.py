@@ -13,7 +13,7 @@ from sharegate.shares.model import OPEN_ENDED
 _LONGEST = 128
 
 
-def values(headers: Headers, name: str) -> list[str]:
+def values(headers: Headers, name: str, longest: int = _LONGEST) -> list[str]:
     """Every value of the cookie `name`, in order. Two of one name are for the caller to refuse: a browser sends the
     one with the longer path first, and whoever can set a cookie for a parent path must not be able to choose."""
     found = []
@@ -21,7 +21,7 @@ def values(headers: Headers, name: str) -> list[str]:
         for pair in header.split(";"):
             key, separator, value = pair.strip().partition("=")
             if separator and key == name:
-                found.append(value[:_LONGEST])
+                found.append(value[:longest])
     return found
 
 
@@ -33,6 +33,16 @@ def set_visit(place: CookiePlace, value: str, *, lasting: float) -> tuple[str, s
 def set_browser(place: CookiePlace, value: str) -> tuple[str, str]:
     """Strict: only the door's own script ever sends it."""
     return _field(place, value, lasting=OPEN_ENDED, same_site="Strict")
+
+
+def set_passing(place: CookiePlace, value: str, *, lasting: float) -> tuple[str, str]:
+    """Lax: it is there when a browser comes back from another site by a navigation, and for nothing else from there."""
+    return _field(place, value, lasting=lasting, same_site="Lax")
+
+
+def set_strict(place: CookiePlace, value: str, *, lasting: float) -> tuple[str, str]:
+    """An empty value that lasts 0 seconds takes it away."""
+    return _field(place, value, lasting=lasting, same_site="Strict")
 
 
 def _field(place: CookiePlace, value: str, *, lasting: float, same_site: str) -> tuple[str, str]:

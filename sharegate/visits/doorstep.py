@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
 from sharegate.errors import Denied, Invalid, Reason
 from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Request, Response
+from sharegate.oidc.flow import ANSWER, SECONDS
+from sharegate.oidc.sealed import LONGEST
+from sharegate.shares.addresses import SIGNED, SIGNING
 from sharegate.visits import cookies
-from sharegate.visits.bodies import THANKS, body_of, in_json
+from sharegate.visits.bodies import JSON_HEADERS, THANKS, body_of, in_json
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.join import Door
 from sharegate.visits.mailed import MINUTES
@@ -35,6 +39,11 @@ class _Mail(msgspec.Struct, forbid_unknown_fields=True):
     token: str
     email: str = ""
     passphrase: str = ""
+
+
+class _Sign(msgspec.Struct, forbid_unknown_fields=True):
+    token: str
+    again: bool = False
 
 
 class _Knock(msgspec.Struct, forbid_unknown_fields=True):
@@ -79,6 +88,8 @@ class Doorstep:
                 found = static_file(segments[1], segments[2])
                 if found is not None:
                     return found
+            if segments == ("signed",) and request.method == "GET":
+                return await self._signed(request)
             raise Denied(Reason.NOT_FOUND)
         if request.method != "POST":
             raise Denied(Reason.NO_RULE, request.method[:20])
@@ -99,6 +110,8 @@ class Doorstep:
             to, browser = await self._door.send_code(mail.token, mail.email, comer, Shown(mail.passphrase))
             place = self._site.addresses.of(share).browser_cookie
             return in_json({"to": to, "minutes": MINUTES}, cookies.set_browser(place, browser))
+        if segments == ("sign",):
+            return await self._sign(await body_of(request, _Sign), comer)
         if segments == ("knock",):
             return await self._knock(await body_of(request, _Knock), comer)
         if segments == ("knock", "state"):
@@ -115,6 +128,36 @@ class Doorstep:
         if segments == ("device",):
             return self._enter(await self._door.open_device((await body_of(request, _Device)).code, comer))
         raise Denied(Reason.NOT_FOUND)
+
+    async def _sign(self, asked: _Sign, comer: Comer) -> Response:
+        url, waiting, browser = await self._door.sign(asked.token, comer, again=asked.again)
+        addresses = self._site.addresses.of(comer.share)
+        return in_json(
+            {"location": url},
+            cookies.set_passing(addresses.signing_cookie(SIGNING), waiting, lasting=SECONDS),
+            cookies.set_browser(addresses.browser_cookie, browser),
+        )
+
+    async def _signed(self, request: Request) -> Response:
+        """A browser comes back from the provider, by a navigation of its own."""
+        self._site.check_source(request)
+        share = self._site.share(request.headers)
+        answer = _answered(request.target)
+        if self._site.addresses.share_hosts and not share:
+            origin = self._door.onward(answer.get("state", ""))
+            if not origin:
+                raise Denied(Reason.SIGN_IN_FAILED, "an answer to no question")
+            return _moved(f"{origin}/join/signed?{urlencode(answer)}")
+        addresses = self._site.addresses.of(share)
+        waiting = cookies.values(request.headers, addresses.signing_cookie(SIGNING).name, LONGEST)
+        if len(waiting) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        back = await self._door.signed(waiting[0] if waiting else "", answer, self._comer(request, share))
+        return _moved(
+            back.location,
+            cookies.set_strict(addresses.signing_cookie(SIGNED), back.signed, lasting=SECONDS),
+            cookies.set_passing(addresses.signing_cookie(SIGNING), "", lasting=0),
+        )
 
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
@@ -143,9 +186,18 @@ class Doorstep:
         known = cookies.values(request.headers, self._site.addresses.of(share).browser_cookie.name)
         if len(known) > 1:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
-        agent = request.headers.get("User-Agent")
-        language = self._languages.of(request.headers)
-        return Comer(known[0] if known else "", request.peer, agent[:400], share, language=language)
+        place = self._site.addresses.of(share).signing_cookie(SIGNED)
+        signed = cookies.values(request.headers, place.name, LONGEST)
+        if len(signed) > 1:
+            raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
+        return Comer(
+            browser=known[0] if known else "",
+            address=request.peer,
+            agent=request.headers.get("User-Agent")[:400],
+            share=share,
+            signed=signed[0] if signed else "",
+            language=self._languages.of(request.headers),
+        )
 
     def _enter(self, entry: Entry) -> Response:
         return in_json(entry.told, *self._set(entry))
@@ -164,3 +216,20 @@ class Doorstep:
             cookies.set_visit(entry.addresses.visit_cookie(entry.visit.id), entry.cookie, lasting=lasting),
             cookies.set_browser(entry.addresses.browser_cookie, entry.browser),
         ]
+
+
+def _answered(target: str) -> dict[str, str]:
+    """What the provider says in the query. Denied(`bad_query`) for one thing said twice."""
+    try:
+        pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True, max_num_fields=50, errors="strict")
+    except ValueError:
+        raise Denied(Reason.BAD_QUERY, "no answer of a provider") from None
+    known = [(name, value) for name, value in pairs if name in ANSWER]
+    if len(dict(known)) != len(known):
+        raise Denied(Reason.BAD_QUERY, "one thing said twice")
+    return dict(known)
+
+
+def _moved(location: str, *extra: tuple[str, str]) -> Response:
+    headers = [(name, value) for name, value in JSON_HEADERS if name != "Content-Type"]
+    return Response(303, (("Location", location), *headers, *extra), b"")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sharegate.lab.synthetic import called
 from sharegate.language.catalogue import ENGLISH, Language
@@ -16,7 +16,7 @@ from sharegate.shares.model import KnockState, Link, LinkKind, Share, Visit, Vis
 class Comer:
     """Who stands at the door: the value of the browser's cookie (or empty), address, agent, and the share whose door it
     is (empty: the door of all). `visit` or `knock` is what they have or will have if they prove what they are asked
-    for."""
+    for; `signed` is the value of the cookie that says with which account they signed in here."""
 
     browser: str
     address: str
@@ -24,6 +24,7 @@ class Comer:
     share: str = ""
     visit: str = ""
     knock: str = ""
+    signed: str = field(default="", repr=False)
     language: Language = ENGLISH
 
     @property
@@ -84,6 +85,8 @@ def badge(link: Link, visit: Visit) -> str:
         return called(link, visit)
     if visit.email:
         return f"✓ {visit.email}"
+    if visit.account is not None:
+        return f"✓ {visit.account.shown}"
     if by_own_link(link, visit):
         return f"{link.name} · own link"
     return f'says "{visit.name}"' if visit.name else "no name"

@@ -6,7 +6,7 @@ Only `open`, `knock` and `device` write, each on a click.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from sharegate.audit.events import Action
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate
+from sharegate.limits import Buckets, Rate, network
 from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, new_secret
@@ -30,6 +30,7 @@ from sharegate.visits.mailed import Mailed, asked
 from sharegate.visits.more_time import MoreTime
 from sharegate.visits.proving import NOTHING, Proof, Proofs, Shown
 from sharegate.visits.reporting import Reporting
+from sharegate.visits.signing import Returned, Signing
 from sharegate.visits.threshold import AT_A_LINK, FAILURES, JOINS, Threshold
 from sharegate.visits.unrecorded import KEY_REFUSED, REPLACED
 
@@ -52,6 +53,7 @@ class Door:
         key: bytes,
         proofs: Iterable[Proof] = (),
         mailed: Mailed | None = None,
+        signing: Signing | None = None,
         full_addresses: bool = False,
         shared_origin: bool = False,
         reporting: Reporting | None = None,
@@ -77,9 +79,10 @@ class Door:
             pace=pace,
         )
         self._mailed = mailed
+        self._signing = signing
         self._more_time = more_time or MoreTime(store, trail, now, pace=pace)
         self._reporting = reporting or Reporting(store, trail, now, full_addresses=full_addresses, pace=pace)
-        self._proofs = Proofs([*proofs, *([mailed] if mailed is not None else [])])
+        self._proofs = Proofs([*proofs, *(each for each in (mailed, signing) if each is not None)])
         self._role_sentence = role_sentence
         self._full_addresses = full_addresses
         self._shared_origin = shared_origin
@@ -112,10 +115,11 @@ class Door:
             state = await at.seat_state(link, comer)
         role = min(link.role or share.role, share.role, key=list(Role).index)
         return {
-            **told.whole(share, link, hidden=Need.PASSPHRASE in needs or Need.EMAIL in needs),
+            **told.whole(share, link, hidden=bool({Need.PASSPHRASE, Need.EMAIL, Need.ACCOUNT} & {*needs})),
             "state": state,
             "needs": [need.value for need in needs],
             "mail": asked(link) if Need.EMAIL in needs else {},
+            "account": self._signing.about(link, comer) if self._signing and Need.ACCOUNT in needs else {},
             "opens": link.not_before if state == "not_yet" else 0.0,
             "role": role.value,
             "role_sentence": told.role(comer.language, role, self._role_sentence(role)),
@@ -124,7 +128,12 @@ class Door:
             "ended_why": why,
             "time": await self._time(share, link, comer) if why == "expired" else "",
             "shared_origin": self._shared_origin,
-            "recorded": told.recorded(comer.language, full_addresses=self._full_addresses, email=Need.EMAIL in needs),
+            "recorded": told.recorded(
+                comer.language,
+                needs,
+                full_addresses=self._full_addresses,
+                coowners=any(each.coowner for each in await at.store.links(share.id)),
+            ),
         }
 
     async def open(self, token: str, name: str, comer: Comer, shown: Shown = NOTHING) -> Entry:
@@ -231,6 +240,39 @@ class Door:
         except Denied as denied:
             await at.refused(share, link, comer, denied)
             raise
+
+    async def sign(self, token: str, comer: Comer, *, again: bool) -> tuple[str, str, str]:
+        """A click on "Sign in": the provider's address, the value of the cookie that waits for the answer, and of the
+        browser's. Denied as `open` does, and: `bad_body` (the link asks for no account), `sign_in_unavailable`."""
+        at = self._at
+        share, link, current = await at.arrive(token, comer)
+        if not current:
+            raise Denied(Reason.LINK_REPLACED)
+        at.authenticator.check_standing(share, link)
+        if Need.ACCOUNT not in missing(link, await at.visit_of(link, comer)):
+            raise Denied(Reason.BAD_BODY, "no account is asked for")
+        if self._signing is None:
+            raise Denied(Reason.SIGN_IN_UNAVAILABLE, "this gate has no provider of accounts")
+        try:
+            at.check_open(link, comer)
+        except Denied as denied:
+            await at.refused(share, link, comer, denied)
+            raise
+        browser = comer.browser or new_secret()
+        url, waiting = await self._signing.begin(link, token, replace(comer, browser=browser), again=again)
+        return url, waiting, browser
+
+    def onward(self, state: str) -> str:
+        """Where an answer of the provider goes that came to the gate's own host: a share's origin, or ""."""
+        return self._signing.onward(state) if self._signing is not None else ""
+
+    async def signed(self, kept: str, answer: Mapping[str, str], comer: Comer) -> Returned:
+        """A browser comes back from the provider. Denied: `sign_in_failed`, `sign_in_unavailable`, `join_limit`."""
+        if self._signing is None:
+            raise Denied(Reason.NOT_FOUND)
+        if not kept:
+            self._at.failures.take(network(comer.address), 1, Reason.CREDENTIAL_LIMIT)
+        return await self._at.unrecorded.whole(self._signing.finish(kept, answer, comer))
 
     async def more_time(self, token: str, comer: Comer) -> tuple[str, str]:
         """Of whoever has the link, when it has expired or will. How it stands then, and the value of the browser's

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
@@ -72,7 +73,7 @@ class Knocking:
 
     async def _check_still(self, token: str, mine: Visit | None, knock: Knock, comer: Comer) -> None:
         """Proving took a while: what the owner changed meanwhile counts (threshold.py)."""
-        share, link, current = await self._at.authenticator.by_link(token)
+        share, link, current = await self._at.authenticator.by_link(token, at_the_door=True)
         _check_not_for_ever(share, link)
         self._at.check_open(link, comer)
         lacks = unproved(link, knock)
@@ -278,9 +279,11 @@ def _check_not_for_ever(share: Share, link: Link) -> None:
         raise Denied(Reason.SHARE_REVOKED if share.revoked is not None else Reason.LINK_REVOKED)
 
 
-def _proving(knock: Knock, mine: Visit | None, proved: dict[str, str]) -> Knock:
+def _proving(knock: Knock, mine: Visit | None, proved: dict[str, Any]) -> Knock:
     """With what was proved just now, and before in the visit that the same browser has by the link."""
-    before = {"passphrase": mine.passphrase, "email": mine.email} if mine is not None else {}
+    before: dict[str, Any] = {}
+    if mine is not None:
+        before = {"passphrase": mine.passphrase, "email": mine.email, "account": mine.account}
     return msgspec.structs.replace(knock, **{**before, **proved})
 
 

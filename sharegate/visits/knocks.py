@@ -62,6 +62,7 @@ class Knocks:
             agent=knock.agent,
             passphrase=knock.passphrase,
             email=knock.email,
+            account=knock.account,
             admitted_by=by,
         )
         try:

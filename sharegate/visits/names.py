@@ -132,7 +132,7 @@ class Names:
         id = visit.came_from if visit.kind is VisitKind.DEVICE and visit.came_from else visit.id
         known = place.people.get(id)
         # A device takes its person's word with it: a name that was typed is no more certain on a second screen.
-        vouched = by_own_link(link, visit) or bool(visit.email)
+        vouched = by_own_link(link, visit) or bool(visit.email) or visit.account is not None
         typed = not vouched or (visit.kind is VisitKind.DEVICE and known is not None and known.typed)
         plain = _plain(synthetic.called(link, visit), link, typed=typed and bool(visit.name))
         if known is None or known.plain != plain:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from sharegate.errors import Denied
 from sharegate.shares.conditions import NEEDED, Need
@@ -34,7 +34,7 @@ class Proof(Protocol):
     @property
     def need(self) -> Need: ...
 
-    async def prove(self, link: Link, shown: Shown, comer: Comer, *, known: bool) -> dict[str, str]:
+    async def prove(self, link: Link, shown: Shown, comer: Comer, *, known: bool) -> dict[str, Any]:
         """The fields of a visit's record that say what was proved. `known`: the browser is in by this link already.
 
         Denied: the need's own reason when nothing was shown, another one for what is wrong, `join_limit`.
@@ -49,12 +49,12 @@ class Proofs:
 
     async def prove(
         self, link: Link, needs: Iterable[Need], shown: Shown, comer: Comer, *, known: bool = False
-    ) -> dict[str, str]:
+    ) -> dict[str, Any]:
         """All of `needs`, or Denied. Approval is the owner's to give and cannot be shown."""
         asked = tuple(needs)
         if Need.APPROVAL in asked:
             raise Denied(NEEDED[Need.APPROVAL])
-        proved: dict[str, str] = {}
+        proved: dict[str, Any] = {}
         for need in asked:
             if need not in self._by_need:
                 raise Denied(NEEDED[need], "this gate cannot look at it")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from sharegate.audit.bounds import truncated, whole
 from sharegate.audit.events import Action, AuditEvent, Outcome
@@ -30,7 +31,12 @@ POLLS = Rate(per=6000, seconds=60, burst=3000)
 FAILURES = Rate(per=20, seconds=60, burst=20)
 FOLD_SECONDS = 10.0
 SEATED = (VisitKind.BROWSER, VisitKind.KNOCK)
-_ASKED_IN_VAIN = ASKED_FOR | {Reason.PASSPHRASE_WRONG, Reason.MAIL_CODE_INVALID, Reason.OTHER_DOMAIN}
+_ASKED_IN_VAIN = ASKED_FOR | {
+    Reason.PASSPHRASE_WRONG,
+    Reason.MAIL_CODE_INVALID,
+    Reason.OTHER_DOMAIN,
+    Reason.OTHER_ACCOUNT,
+}
 
 
 class Threshold:
@@ -68,7 +74,7 @@ class Threshold:
         ones must not keep out who has a good one. A signature cannot be guessed, so nothing is lost by looking."""
         place = network(comer.address)
         try:
-            share, link, current = await self.authenticator.by_link(token)
+            share, link, current = await self.authenticator.by_link(token, at_the_door=True)
             if comer.share not in ("", share.id):
                 raise Denied(Reason.BAD_CREDENTIAL, "another share's door")
         except Denied:
@@ -93,7 +99,7 @@ class Threshold:
 
     async def current(self, token: str) -> tuple[Share, Link]:
         """Denied: `bad_credential`, `link_replaced`."""
-        share, link, current = await self.authenticator.by_link(token)
+        share, link, current = await self.authenticator.by_link(token, at_the_door=True)
         if not current:
             raise Denied(Reason.LINK_REPLACED)
         return share, link
@@ -163,7 +169,7 @@ class Threshold:
         visit: Visit,
         comer: Comer,
         action: Action = Action.LINK_REENTERED,
-        proved: Mapping[str, str] = MappingProxyType({}),
+        proved: Mapping[str, Any] = MappingProxyType({}),
     ) -> Entry:
         """A new cookie for the same visit: what was stolen before stops to work. `proved` is what it has to show for
         it from now on."""
@@ -172,7 +178,7 @@ class Threshold:
         return self.entry(share, visit, cookie, comer.browser)
 
     async def _reentered(
-        self, share: Share, visit: Visit, comer: Comer, action: Action, cookie: str, proved: Mapping[str, str]
+        self, share: Share, visit: Visit, comer: Comer, action: Action, cookie: str, proved: Mapping[str, Any]
     ) -> Visit:
         await self.unrecorded.settle()
         before = {name: getattr(visit, name) for name in ("cookie_hash", *proved)}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from sharegate.errors import Denied, Reason
 from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.authenticate import check_link, check_share
+from sharegate.shares.conditions import Need
 from sharegate.shares.model import Link, LinkKind, Role, RootKind, Share
 
 
-def recorded(language: Language, *, full_addresses: bool, email: bool) -> list[str]:
-    """What is recorded of a visitor, in words. `email`: of one who shows that an address is theirs."""
+def recorded(language: Language, needs: tuple[Need, ...], *, full_addresses: bool, coowners: bool = False) -> list[str]:
+    """What is recorded of a visitor, in words, and of what they have to show; `coowners`: where others than the owner
+    let people in."""
     network = "whole_network" if full_addresses else "network"
-    named = ("coming", "files", network, *(["email"] if email else []))
+    shown = [need.value for need in needs if need in (Need.ACCOUNT, Need.EMAIL)]
+    named = ("coming", "files", network, *shown, *(["coowners"] if coowners else []))
     return [language.say(f"recorded.{name}") for name in named]
 
 
@@ -47,6 +50,7 @@ def outside(share: Share) -> dict[str, object]:
         "state": "outside",
         "needs": [],
         "mail": {},
+        "account": {},
         "opens": 0.0,
         "owner": share.owner,
         "owner_badge": "",

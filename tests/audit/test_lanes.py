@@ -53,8 +53,8 @@ def test_what_was_done_is_counted_by_the_hour() -> None:
     people = [visit("ann", 0), visit("ann2", 0, kind=VisitKind.DEVICE, came_from="ann")]
     ((lane,), _) = lanes(done, people, since=0, until=DAY, now=DAY)
     assert lane.plain()["hours"] == [
-        {"at": HOUR, "opens": 2, "edits": 1, "denials": 0},
-        {"at": 2 * HOUR, "opens": 0, "edits": 3, "denials": 9},
+        {"at": HOUR, "opens": 2, "edits": 1, "denials": 0, "acts": 0},
+        {"at": 2 * HOUR, "opens": 0, "edits": 3, "denials": 9, "acts": 0},
     ]
     assert lane.last == 3 * HOUR
 
@@ -85,3 +85,24 @@ def test_an_entry_that_does_not_read_is_passed_over() -> None:
     assert glance(sealed) == Glance(action="link.joined", at=5.0, actor="visitor", visit="v")
     for body in (b"", b"[]", b"\xff", b'{"action": 5}', b"[" * 100_000):
         assert glance(Sealed(**msgspec.structs.asdict(sealed) | {"body": body})) is None
+
+
+def test_what_a_co_owner_does_is_in_their_lane() -> None:
+    """Whomever they let in or put out: none of it is the other's doing."""
+    done = [
+        Glance(action=Action.KNOCK_ADMITTED.value, at=HOUR + 1, actor="coowner:tia", visit="eve"),
+        Glance(action=Action.VISIT_ENDED.value, at=HOUR + 2, actor="coowner:tia", visit="ann"),
+        Glance(action=Action.SHARE_PAUSED.value, at=2 * HOUR, actor="coowner:tia"),
+        Glance(action=Action.SHARE_PAUSED.value, at=2 * HOUR, actor="coowner:gone"),
+        Glance(action=Action.KNOCK_ADMITTED.value, at=HOUR, actor="owner", visit="tia"),
+    ]
+    people = [visit("tia", 0), visit("ann", 0), visit("eve", HOUR)]
+    found, _ = lanes(done, people, since=0, until=DAY, now=DAY)
+    hours = {lane.visit.id: lane.plain()["hours"] for lane in found}
+    nothing = {"opens": 0, "edits": 0, "denials": 0}
+    assert hours == {
+        "tia": [{"at": HOUR, **nothing, "acts": 2}, {"at": 2 * HOUR, **nothing, "acts": 1}],
+        "ann": [],
+        "eve": [],
+    }
+    assert found[0].visit.id == "tia"

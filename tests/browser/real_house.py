@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,6 +106,15 @@ class RealHouse:
 
     def answer(self, ask: str, verb: str) -> None:
         self._owner(f"asks/{ask}/{verb}")
+
+    def asked(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the owner's API answers."""
+        return self._call(self._now().call(method, path, body))
+
+    def ends_in(self, seconds: float) -> None:
+        """Give the share so long from now."""
+        assert self._inside is not None
+        self.asked("PATCH", f"shares/{self._inside.share['id']}", {"expires": time.time() + seconds})
 
     def stop(self) -> None:
         if self._gate is not None:

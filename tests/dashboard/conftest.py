@@ -93,7 +93,7 @@ async def office(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) 
 
 
 @contextlib.asynccontextmanager
-async def opened(home: Path, clock: Clock) -> AsyncIterator[Office]:
+async def opened(home: Path, clock: Clock, **settings: Any) -> AsyncIterator[Office]:
     """An office with its gate and its server's root below `home`."""
     folder = home / "root"
     for name in ("week3", "week4"):
@@ -102,7 +102,7 @@ async def opened(home: Path, clock: Clock) -> AsyncIterator[Office]:
     server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     values = {"data_dir": str(home / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
-    values |= NO_MAIL_YET
+    values |= NO_MAIL_YET | settings
     async with app.running(config.load(None, {}, values), now=clock) as running:
         await running.gate._store.put_upstream(  # type: ignore[attr-defined]  # as `up` records what it found
             Upstream(

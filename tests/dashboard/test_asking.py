@@ -50,7 +50,9 @@ async def test_an_act_is_recorded_as_whose_it_is() -> None:
         began = asyncio.ensure_future(act("owner"))
         await act("gate")
     await began
-    with asking(Asker(By.BROWSER, "s")):
+    with asking(Asker(By.BROWSER, "s", owner="Olga")):
         await act("owner")
-    assert heard.actors == ["owner", "gate", "token:k7f2", "owner"]
+    with asking(Asker(By.BROWSER, "s", admin=True)):
+        await act("owner")
+    assert heard.actors == ["owner", "gate", "token:k7f2", "owner", "admin"]
     assert asker() == Asker()

@@ -162,8 +162,23 @@ async def test_attack_another_owner_makes_something_in_the_name_of_the_gates_own
 
 async def test_admins_see_every_page(office: Office) -> None:
     """None of them needs something that is not there yet."""
-    share = (await office.share(**{"for": ["Ann"]}))["share"]["id"]
+    made = await office.share(**{"for": ["Ann"]})
     async with reading(office) as reader:
         for path in ADDRESSES:
             if not path.startswith(("/versions/", "/undo/", "/compare")):
-                await reader.get(path.replace(SHARE, share))
+                id = (made["links"][0] if path.startswith("/links/") else made["share"])["id"]
+                await reader.get(path.replace(SHARE, id))
+
+
+async def test_an_owner_who_is_no_admin_sees_every_page_of_owners(office: Office, scene: Scene) -> None:
+    """None of them asks for something that is for admins."""
+    made = await office.share(**{"for": ["Ann"]})
+    await scene.visit(made, "Ann", where="week3")
+    await scene.knock(made, "Eve")
+    async with reading(office, admin=False) as reader:
+        for pattern, _, _ in PAGES:
+            id = (made["links"][0] if pattern.startswith("/links/") else made["share"])["id"]
+            path = re.sub(r"\(\?P<id>[^)]*\)", id, pattern).replace("(?:", "").replace(")?", "")
+            if not path.startswith(("/versions/", "/undo/", "/compare")):
+                source = await reader.get(path)
+                assert "for admins" not in source, path

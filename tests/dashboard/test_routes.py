@@ -150,6 +150,7 @@ ADDRESSES_OF_LINKS = {
     *("POST shares", "POST shares/{id}/links", "POST shares/{id}/preview", "GET links/{id}/url"),
     "POST links/{id}/{verb:pause|resume|revoke|replace}",
     *("POST rosters/share", "POST rosters/teams", "POST shares/{id}/roster", "POST links/{id}/send"),
+    *("GET links/{id}/code", "POST links/{id}/code", "DELETE links/{id}/code"),
 }
 
 
@@ -196,7 +197,7 @@ OF = {
     },
     Of.LINK: {
         *("GET links/{id}", "GET links/{id}/url", "PATCH links/{id}", "GET links/{id}/qr"),
-        "POST links/{id}/send",
+        *("POST links/{id}/send", "GET links/{id}/code", "POST links/{id}/code", "DELETE links/{id}/code"),
         *("POST links/{id}/{verb:pause|resume|revoke|replace}", "POST links/{id}/coowner", "DELETE links/{id}/coowner"),
     },
     Of.VISIT: {"POST visits/{id}/end", "POST visits/{id}/undo"},

@@ -13,6 +13,7 @@ from sharegate.config import load
 from sharegate.errors import MEANINGS, Faults, Reason
 from sharegate.language.catalogue import ENGLISH, Languages, languages, pick
 from sharegate.messages import Headers
+from sharegate.shares.conditions import Need
 from sharegate.shares.model import Role
 from sharegate.visits import pages, told
 from sharegate.visits.pages import Ended, Ending
@@ -156,14 +157,16 @@ def test_a_role_is_said_in_the_owners_own_words() -> None:
 
 
 def test_what_is_recorded_is_said_in_full() -> None:
-    """Each of the three or four, in the language."""
-    assert told.recorded(ENGLISH, full_addresses=False, email=True) == [
+    """Each of the three to five, in the language."""
+    asked = (Need.PASSPHRASE, Need.ACCOUNT, Need.EMAIL, Need.APPROVAL)
+    assert told.recorded(ENGLISH, asked, full_addresses=False) == [
         "when you come and go",
         "which files you open",
         "your network address (shortened) and your browser",
+        "the account that you sign in with",
         "the e-mail address that you show to be yours",
     ]
-    assert told.recorded(GERMAN, full_addresses=True, email=False)[2] == "Ihre Netzadresse und Ihr Browser"
+    assert told.recorded(GERMAN, (), full_addresses=True)[2] == "Ihre Netzadresse und Ihr Browser"
 
 
 def _text(answer: object) -> str:

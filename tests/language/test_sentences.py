@@ -46,7 +46,7 @@ MADE = {
     "coowner.is_": set(get_args(words.Open)),
     "coowner.sign_": set(get_args(words.Sign)),
     "coowner.did_": {each.__struct_config__.tag for each in get_args(words.Act)},
-    "recorded.": {"coming", "files", "network", "whole_network", "email"},
+    "recorded.": {"coming", "files", "network", "whole_network", "account", "email", "coowners"},
 }
 # What is the same in every language: names of ours, and signs.
 NAMES = {"sharegate", "JupyterLab"}

@@ -49,6 +49,20 @@ async def test_what_a_look_finds_is_raised() -> None:
     assert [type(one) for one in told] == [Denied] * 3 and following._places == {}
 
 
+async def test_nobody_waits_for_a_gate_that_stops() -> None:
+    """Whoever waits is answered at once, and so is whoever comes meanwhile."""
+
+    async def look() -> str:
+        return "a"
+
+    following = Following(every=3600, patience=3600)
+    waiting = [asyncio.create_task(following.changed(PLACE, "a", look)) for _ in range(3)]
+    await asyncio.sleep(0)
+    following.finish()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*waiting, following.changed(PLACE, "a", look)) == [False] * 4
+
+
 @pytest.mark.parametrize("name", ["path", "type", "last_modified", "size"])
 def test_a_stamp_is_of_what_stands_there(name: str) -> None:
     """Another file, another kind, another moment or another size is another stamp."""

@@ -11,9 +11,10 @@ import pytest
 
 from sharegate.readers import serving
 from sharegate.reading import pictures
-from tests.gatehouse import Gatehouse, Inside, Reply
+from tests.gatehouse import Gatehouse, Inside, Reply, gatehouse
 from tests.readers.sample import code as cell
 from tests.readers.sample import course, notebook, png, printed, words, written
+from tests.real.jupyter import JupyterServer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -240,3 +241,13 @@ async def test_a_shared_file_is_read_alone(house: Gatehouse) -> None:
     assert "oxygen" in page and "Up to" not in page and "-/read/sub/shared/notes.md" not in page
     assert text(await bo.ask("GET", PLACE)).count("<li>") == 1
     assert (await bo.ask("GET", f"{PLACE}/notes.md")).public == "not_found"
+
+
+async def test_a_gate_that_stops_keeps_nobody_waiting(tmp_path: Path, library: JupyterServer) -> None:
+    """Whoever waits hears that nothing changed, rather than being waited for until the gate's patience is over."""
+    async with gatehouse(tmp_path, library) as house:
+        bo = await house.visit(name="Bo")
+        before = await bo.ask("GET", f"{PLACE}/notes.md")
+        waiting = asyncio.create_task(bo.ask("GET", f"{PLACE}/notes.md?after={stamp(before)}"))
+        await asyncio.wait({waiting}, timeout=0.5)
+    assert (await waiting).status == 204

@@ -123,7 +123,10 @@ EVERYTHING: dict[str, Any] = {
     "passphrase": "$argon2id$",
     "recipient": "ann@example.org",
     "domain": "example.org",
+    "account": "ann@example.org",
 }
+# What follows from them.
+LEARNT = {"issuer", "subject"}
 
 
 def test_the_history_names_conditions_in_words_and_nobody(home: House) -> None:
@@ -136,6 +139,7 @@ def test_the_history_names_conditions_in_words_and_nobody(home: House) -> None:
         "with a passphrase",
         "for one e-mail address",
         "for addresses of example.org",
+        "for one account",
     ]
     assert asking.in_words(a_link()) == []
     assert asking.changed_in_words(EVERYTHING) == told
@@ -146,4 +150,4 @@ def test_the_history_names_conditions_in_words_and_nobody(home: House) -> None:
 def test_every_condition_of_a_link_can_be_given() -> None:
     """A field that is added to the record is one that owners can set and that is told."""
     plain = set(Link.__struct_fields__[: Link.__struct_fields__.index("not_before")])
-    assert set(Link.__struct_fields__) - plain == set(asking.FIELDS) == set(EVERYTHING)
+    assert set(Link.__struct_fields__) - plain - LEARNT == set(asking.FIELDS) == set(EVERYTHING)

@@ -36,6 +36,7 @@ async def entered(home: House) -> Entry:
         ({"ask": True}, Reason.APPROVAL_NEEDED),
         ({"recipient": "ann@example.org"}, Reason.RECIPIENT_NEEDED),
         ({"domain": "example.org"}, Reason.RECIPIENT_NEEDED),
+        ({"account": "*", "issuer": "https://login.example.org"}, Reason.ACCOUNT_NEEDED),
     ],
 )
 async def test_attack_a_condition_that_is_set_is_asked_for_at_once(

@@ -13,6 +13,8 @@ from sharegate.errors import Invalid, Reason
 from sharegate.shares.conditions import (
     MOST_NETWORKS,
     Need,
+    account_fits,
+    clean_account,
     clean_domain,
     clean_email,
     clean_networks,
@@ -25,19 +27,22 @@ from sharegate.shares.conditions import (
     unmet,
     within,
 )
-from sharegate.shares.model import LinkKind, VisitKind
+from sharegate.shares.model import Account, LinkKind, VisitKind
 from tests.stores.records import START, a_link, a_visit
 
 HERE = "10.1.2.3"
+ISSUER = "https://login.example.org"
+ANN = Account(ISSUER, "ann-1", "ann@uni.example", "physics")
 ASKED: dict[str, dict[str, Any]] = {
     "passphrase": {"passphrase": "$argon2id$one"},
     "recipient": {"recipient": "ann@example.org"},
     "domain": {"domain": "example.org"},
+    "account": {"account": "*@uni.example", "issuer": ISSUER},
     "ask": {"ask": True},
     "networks": {"networks": ("10.0.0.0/8",)},
     "not_before": {"not_before": START + 10},
 }
-PROVED = {"passphrase": fingerprint("$argon2id$one"), "email": "ann@example.org"}
+PROVED = {"passphrase": fingerprint("$argon2id$one"), "email": "ann@example.org", "account": ANN}
 EVERYTHING = {name: value for fields in ASKED.values() for name, value in fields.items()}
 
 
@@ -54,6 +59,7 @@ def test_a_link_without_conditions_asks_for_nothing() -> None:
         ("passphrase", Reason.PASSPHRASE_NEEDED),
         ("recipient", Reason.RECIPIENT_NEEDED),
         ("domain", Reason.RECIPIENT_NEEDED),
+        ("account", Reason.ACCOUNT_NEEDED),
         ("ask", Reason.APPROVAL_NEEDED),
         ("networks", Reason.OUTSIDE_NETWORKS),
         ("not_before", Reason.NOT_YET),
@@ -112,8 +118,8 @@ def test_who_is_outside_learns_nothing_of_when() -> None:
 def test_the_door_hears_what_is_missing_and_no_more() -> None:
     """In the order in which a person does it."""
     link = a_link(**EVERYTHING)
-    assert needs(link) == missing(link, None) == (Need.PASSPHRASE, Need.EMAIL, Need.APPROVAL)
-    assert missing(link, a_visit(passphrase=PROVED["passphrase"])) == (Need.EMAIL, Need.APPROVAL)
+    assert needs(link) == missing(link, None) == (Need.PASSPHRASE, Need.ACCOUNT, Need.EMAIL, Need.APPROVAL)
+    assert missing(link, a_visit(passphrase=PROVED["passphrase"])) == (Need.ACCOUNT, Need.EMAIL, Need.APPROVAL)
     assert missing(link, a_visit(**PROVED)) == (Need.APPROVAL,)
     assert missing(link, a_visit(kind=VisitKind.KNOCK)) == ()
 
@@ -293,3 +299,80 @@ def test_an_address_that_is_kept_is_kept_as_itself(text: str) -> None:
     except Invalid:
         return
     assert clean_email(kept) == kept and kept.isascii() and kept.isprintable() and " " not in kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "subject", "fits"),
+    [
+        ("*", "", True),
+        ("ann@uni.example", "", True),
+        ("ann@uni.example", "ann-1", True),
+        ("bo@uni.example", "ann-1", True),
+        ("ann@uni.example", "bo-2", False),
+        ("bo@uni.example", "", False),
+        ("*@uni.example", "", True),
+        ("*@*.example", "", True),
+        ("*@i.example", "", False),
+        ("group:physics", "", True),
+        ("group:physic", "", False),
+        ("group:", "", False),
+        ("sub:ann-1", "", True),
+        ("sub:bo-2", "", False),
+        ("sub:", "", False),
+        ("", "", False),
+        ("erased", "", False),
+    ],
+)
+def test_which_account_fits(asked: str, subject: str, fits: bool) -> None:
+    """At the issuer that was asked for; of a link that is somebody's, the subject alone."""
+    link = a_link(account=asked, issuer=ISSUER, subject=subject)
+    assert account_fits(link, ANN) is fits
+    assert not account_fits(link, None)
+    assert not account_fits(link, Account("https://evil.example", "ann-1", "ann@uni.example", "physics"))
+    assert not account_fits(a_link(account=asked, subject=subject), Account("", "ann-1", "ann@uni.example", "physics"))
+
+
+@pytest.mark.parametrize("asked", ["*@uni.example", "ann@uni.example", "group:physics"])
+def test_attack_an_account_of_which_nothing_was_checked(asked: str) -> None:
+    """No address and no group is none, also where the link's own is odd."""
+    assert not account_fits(a_link(account=asked, issuer=ISSUER), Account(ISSUER, "ann-1"))
+
+
+@pytest.mark.parametrize(
+    ("given", "clean"),
+    [
+        (" Ann@Uni.Example ", "ann@uni.example"),
+        ("*@UNI.example", "*@uni.example"),
+        ("*@*.uni.example", "*@*.uni.example"),
+        ("group: Physics 101", "group:Physics 101"),
+        ("sub:A|b:c", "sub:A|b:c"),
+        ("*", "*"),
+    ],
+)
+def test_accounts_in_one_form(given: str, clean: str) -> None:
+    """Addresses as addresses are; groups and subjects as the provider has them."""
+    assert clean_account(given) == clean
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "ann",
+        "@uni.example",
+        "**",
+        "*@",
+        "*@x",
+        "group:",
+        "sub: ",
+        "group:a\nb",
+        "sub:" + "x" * 300,
+        7,
+        None,
+        "ann@x\u202e",
+    ],
+)
+def test_attack_accounts_that_are_none(given: object) -> None:
+    """With the field, and how to write it."""
+    with pytest.raises(Invalid) as invalid:
+        clean_account(given)
+    assert invalid.value.field == "account" and invalid.value.remedy

@@ -19,7 +19,7 @@ from sharegate.audit.interfaces import AuditStore, Held, Mark, Page, Query, Seal
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
-from sharegate.shares.model import KnockState, Role, RootIdentity, RulesInForce, VisitKind
+from sharegate.shares.model import Account, KnockState, Role, RootIdentity, RulesInForce, VisitKind
 from sharegate.shares.more_time import TimeState
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.upstream.interfaces import UpstreamStore
@@ -40,6 +40,9 @@ from tests.stores.records import (
     an_upstream,
     asked,
 )
+
+ISSUER = "https://login.example.org"
+ANN = Account(ISSUER, "ann-1", "ann@uni.example", "physics")
 
 
 class Store(ShareStore, UpstreamStore, AuditStore, Protocol):
@@ -389,8 +392,9 @@ class ShareContract:
 
     async def test_forgetting_blanks_people_and_nothing_else(self, store: Store, reopened: Reopen) -> None:
         """Names, addresses, agents and cookies go, with layouts and codes; a waiting knock is gone; all else stays."""
-        await store.change_link("l1", name="Ann", recipient="ann@example.org", passphrase="hash")
-        who = {"name": "Ann", "address": "192.0.2.0", "agent": "Firefox", "email": "ann@example.org"}
+        theirs = {"account": "ann@uni.example", "issuer": ISSUER, "subject": "ann-1"}
+        await store.change_link("l1", name="Ann", recipient="ann@example.org", passphrase="hash", **theirs)
+        who = {"name": "Ann", "address": "192.0.2.0", "agent": "Firefox", "email": "ann@example.org", "account": ANN}
         visit = await store.open_visit(a_visit(**who, cookie_hash="c", browser_hash="b"), seats=1)
         other = await store.open_visit(a_visit("v2", name="Bo", cookie_hash="d", kind=VisitKind.KNOCK), seats=None)
         await store.add_knock(a_knock(**{**who, "browser_hash": "b"}), limit=5)
@@ -401,14 +405,16 @@ class ShareContract:
         await store.forget(visits=["v1", "nowhere"], links=["l1", "nowhere"], knocks=[knock.id, "nowhere"])
         for reopen in (False, True):
             store = await reopened() if reopen else store
-            nobody = dict.fromkeys([*who, "cookie_hash", "browser_hash"], "")
+            nobody = dict.fromkeys([*who, "cookie_hash", "browser_hash"], "") | {"account": None}
             blank = msgspec.structs.replace(visit, **nobody)
             assert (await store.visit("v1"), await store.visit("v2")) == (blank, other)
-            # Without any recipient the link would be for everybody.
-            assert (await store.link("l1")) == a_link(name="", recipient="erased", passphrase="hash")
+            # Without any recipient or account the link would be for everybody.
+            erased = dict.fromkeys(("recipient", "account", "issuer"), "erased")
+            assert (await store.link("l1")) == a_link(name="", passphrase="hash", **erased)
             (gone,) = await store.knocks(waiting_only=False)
             assert gone.state is KnockState.GONE
             assert (gone.name, gone.address, gone.agent, gone.browser_hash, gone.email) == ("", "", "", "", "")
+            assert gone.account is None
             assert await store.overlay("v1", "workspace") == {}
             assert await store.overlay("v2", "workspace") == {"default": b"y"}
             assert await store.device_code("h1") is None
@@ -644,7 +650,7 @@ class ShareContract:
     async def test_a_device_code_works_once(self, store: Store) -> None:
         """Of concurrent uses one gets in, as a device of the code's visit, with its name, role, link and expiry, and
         what it had proved."""
-        proved = {"passphrase": "proved", "email": "ann@example.org"}
+        proved = {"passphrase": "proved", "email": "ann@example.org", "account": ANN}
         await store.open_visit(a_visit(name="Ann", role=Role.EDIT, **proved), seats=1)
         await store.add_device_code(a_code())
         results = await asyncio.gather(
@@ -658,6 +664,7 @@ class ShareContract:
         assert (device.kind, device.came_from, device.link, device.share) == (VisitKind.DEVICE, "v1", "l1", "s1")
         assert (device.name, device.role, device.expires) == ("Ann", Role.EDIT, LATER)
         assert (device.passphrase, device.email, device.admitted) == ("proved", "ann@example.org", False)
+        assert device.account == ANN
         refused = [one.reason for one in results if isinstance(one, Denied)]
         assert refused == [Reason.DEVICE_CODE_INVALID] * 9
         assert await store.device_code("h1") is None
@@ -678,8 +685,10 @@ class ShareContract:
         """Each as it was given, also after the store was opened anew, and when something else of them is changed."""
         asked = {"not_before": START, "networks": ("10.0.0.0/8", "2001:db8::/32"), "ask": True}
         asked |= {"passphrase": "$argon2id$hash", "recipient": "ann@example.org", "domain": "example.org"}
+        asked |= {"account": "ann@example.org", "issuer": ISSUER, "subject": "ann-1"}
         await store.change_link("l1", **asked)
-        visit = await store.open_visit(a_visit(passphrase="f", email="ann@example.org", admitted=True), seats=1)
+        proved = {"passphrase": "f", "email": "ann@example.org", "account": ANN}
+        visit = await store.open_visit(a_visit(**proved, admitted=True), seats=1)
         for reopen in (False, True):
             store = await reopened() if reopen else store
             assert await store.link("l1") == a_link(**asked)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -599,3 +600,13 @@ async def test_attack_at_a_full_link_for_anyone_nobody_takes_anothers_name_or_na
     (knock,) = await home.store.knocks()
     assert (knock.name, knock.same_person, knock.came_from) == ("Eve", True, "")
     assert home.notes.actions() == ["link.joined", "knock.made"]
+
+
+async def test_the_door_says_who_else_sees_who_comes(home: House) -> None:
+    """Where somebody lets people in for the owner, visitors are told before they open; elsewhere they are not."""
+    _, (ann, tia) = await home.share(NewLink(name="Ann"), NewLink(name="Tia"))
+    about = await home.door.about(home.token(ann), ANN)
+    assert not [line for line in cast("list[str]", about["recorded"]) if "let people in" in line]
+    await home.store.change_link(tia.id, coowner=True)
+    about = await home.door.about(home.token(ann), ANN)
+    assert "let people in for the owner" in cast("list[str]", about["recorded"])[-1]

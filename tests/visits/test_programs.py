@@ -212,6 +212,7 @@ async def test_only_so_many_visits_are_made_for_a_link_in_a_day(home: House) -> 
         ({"ask": True}, Reason.APPROVAL_NEEDED),
         ({"recipient": "ann@example.org"}, Reason.RECIPIENT_NEEDED),
         ({"domain": "example.org"}, Reason.RECIPIENT_NEEDED),
+        ({"account": "*", "issuer": "https://login.example.org"}, Reason.ACCOUNT_NEEDED),
     ],
 )
 async def test_a_program_that_lacks_what_its_link_asks_for_makes_no_visit(

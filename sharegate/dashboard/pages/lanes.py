@@ -85,7 +85,7 @@ def drawn(answer: Json) -> Picture:
         for hour in each["hours"]:
             x, end = place(hour["at"]), place(hour["at"] + HOUR)
             wide = round(max(end - x, NARROWEST), 2)
-            heights = _height(hour["opens"]), _height(hour["edits"])
+            heights = _height(hour["opens"]), _height(hour["edits"] + hour["acts"])
             lane.bars.append(Bar(x, wide, *heights, hour["denials"], _text(hour), hour["at"]))
         lanes.append(lane)
     more = answer["more"] + max(0, len(answer["lanes"]) - MOST)
@@ -98,5 +98,5 @@ def _height(count: int) -> float:
 
 
 def _text(hour: Json) -> str:
-    words = (("opens", "opened"), ("edits", "changed"), ("denials", "refused"))
+    words = (("opens", "opened"), ("edits", "changed"), ("denials", "refused"), ("acts", "at the door"))
     return ", ".join(f"{hour[name]} {word}" for name, word in words if hour[name])

@@ -48,7 +48,7 @@ def _offers(ask: Json, now: float) -> list[tuple[float, str]]:
 
 def _lacking(knock: Json) -> str:
     """What the link asks for that they have not shown, in words; they could not come in by it either."""
-    words = {"passphrase": "a passphrase", "email": "an e-mail address"}
+    words = {"passphrase": "a passphrase", "email": "an e-mail address", "account": "an account"}
     return " and ".join(words.get(need, need) for need in knock["lacks"])
 
 

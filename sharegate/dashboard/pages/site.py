@@ -27,6 +27,7 @@ from sharegate.dashboard.pages import (
     share,
     tokens,
     versions,
+    wall,
 )
 from sharegate.dashboard.pages import now as now_page
 from sharegate.dashboard.pages.render import assets, page
@@ -60,6 +61,7 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     (rf"{_SHARE}/history", "share_history.html", share.tab("history", share.history)),
     (rf"{_SHARE}/settings", "share_settings.html", share.tab("settings", share.settings)),
     (rf"{_SHARE}/prove", "prove.html", proving.values),
+    (r"/links/(?P<id>[a-z0-9]{1,40})/code", "wall.html", wall.values),
     ("/compare", "compare.html", comparing.values),
     (r"/versions/(?P<id>[A-Za-z0-9_-]{1,40})", "version.html", versions.version),
     (r"/undo/(?P<id>[A-Za-z0-9_-]{1,40})", "undo.html", versions.undo),
@@ -100,9 +102,12 @@ class Pages:
     def assets(self) -> Assets:
         return assets()
 
-    def login(self, *, status: int = 200) -> Response:
-        """For whoever is not signed in: how to sign in, and nothing of what is here."""
-        return page("login.html", None, self._now(), status=status)
+    def login(self, *, status: int = 200, provider: str = "", problem: str = "", entered: bool = False) -> Response:
+        """For whoever is not signed in: how to sign in, and nothing of what is here. `provider` is where they may do so
+        with an account, `problem` why they could not; who has `entered` is led on by the page's script, for whose
+        request the browser sends the session's cookie."""
+        values = {"provider": provider, "problem": problem, "entered": entered}
+        return page("login.html", None, self._now(), status=status, **values)
 
     async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
         for address in self._addresses:

@@ -67,6 +67,7 @@ class Offered(Shape):
     runnable_files: bool
     coowners: bool
     mail: bool
+    accounts: str
 
 
 class Picture(Shape):

@@ -43,6 +43,8 @@ class LinkView(Shape):
     passphrase: bool
     recipient: str
     domain: str
+    account: str
+    account_opened: bool
     email: str
     sent: float | None
     code_expires: float | None
@@ -170,6 +172,7 @@ class VisitView(Shape):
     name: str
     badge: str
     email: str
+    account: str
     kind: VisitKind
     role: Role
     state: Literal["open", "ended"]
@@ -214,6 +217,7 @@ class KnockView(Shape):
     role: Role
     name: str
     email: str
+    account: str
     lacks: list[str]
     same_person: bool
     by_address: bool

@@ -29,12 +29,13 @@ class StayView(Shape):
 
 
 class HourView(Shape):
-    """What was done in the hour that begins at `at`."""
+    """What was done in the hour that begins at `at`; `acts` are a co-owner's, at the door."""
 
     at: float
     opens: int
     edits: int
     denials: int
+    acts: int
 
 
 class LaneView(Shape):

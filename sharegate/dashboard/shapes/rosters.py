@@ -78,6 +78,17 @@ class TeamsShared(Shape):
     warnings: list[str]
 
 
+class ShortCode(Shape):
+    """`code` is as it is read from a wall, "" where there is none or this gate does not know it any more; `address` is
+    where it is typed, `image` a QR code that leads there with the code filled in."""
+
+    link: LinkView
+    code: str
+    expires: float | None
+    address: str
+    image: str
+
+
 class LinkSent(Shape):
     """`outcome` says whether this call sent it, or it was sent before."""
 

@@ -285,6 +285,7 @@ function askToReport(visit) {
   );
   const buttons = row(plain("Cancel", () => box.close()), send);
   const box = dialog("Report this share", body, buttons);
+  body.addEventListener("input", () => (trouble.textContent = ""));
 
   async function report() {
     const concern = body.querySelector("input:checked")?.value;
@@ -351,9 +352,11 @@ const HEADINGS = {
   outside_networks: () => "This link does not open from here",
   not_yet: () => "This link does not open yet",
   passphrase_needed: () => "This link asks for a passphrase now",
+  account_needed: () => "This link asks you to sign in now",
   recipient_needed: () => "This link asks for your e-mail address now",
   approval_needed: (owner) => `${owner} lets people in one by one now`,
 };
+const EXPIRED = new Set(["share_expired", "link_expired"]);
 const MAY_RETURN = new Set(["share_paused", "link_paused", "share_suspended", "outside_networks", "not_yet"]);
 
 // The last thing: JupyterLab and everything it showed is taken out of the page.
@@ -375,6 +378,10 @@ export function showEnd(visit, word) {
   );
   if (MAY_RETURN.has(word.reason)) {
     notice.lastChild.append(row(plain("Try again", () => location.reload(), "sg-main")));
+  }
+  // The gate's own page of this visit asks, and hears the answer.
+  if (EXPIRED.has(word.reason)) {
+    notice.lastChild.append(row(plain(`Ask ${owner} for more time`, () => location.assign(visit.base + "-/ended"), "sg-main")));
   }
   document.title = heading.textContent;
   document.documentElement.classList.add("sharegate-over");

@@ -75,7 +75,7 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         if made.get("visit", id) is not None:
-            draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": ""})
+            draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
     for code in [code for code in made.all("code") if code.visit in visits]:
         made.put("code", code.code_hash, None)
     for id in links:
@@ -86,7 +86,7 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
         knock = made.get("knock", id)
         if knock is not None:
             gone = {"state": KnockState.GONE} if knock.state is KnockState.WAITING else {}
-            draft.change(made, Knock, id, {**nobody, "email": "", **gone})
+            draft.change(made, Knock, id, {**nobody, "email": "", "account": None, **gone})
     for report in [one for one in made.all("report") if one.visit in visits or one.link in links]:
         draft.change(made, Report, report.id, FORGOTTEN_REPORT)
     for ask in [one for one in made.all("time") if one.visit in visits or one.link in links]:

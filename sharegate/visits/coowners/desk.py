@@ -92,7 +92,7 @@ class Desk:
         return words.Knocking(
             id=knock.id,
             name=knock.name,
-            email=knock.email,
+            email=_proved(knock),
             link=link.name,
             role=_least(link.role or who.share.role, who.share.role).value,
             same_person=knock.same_person,
@@ -109,7 +109,7 @@ class Desk:
         return words.Person(
             id=visit.id,
             name=visit.name,
-            email=visit.email,
+            email=_proved(visit),
             own=by_own_link(link, visit),
             role=_least(visit.role or link.role or who.share.role, who.share.role).value,
             since=visit.created,
@@ -278,6 +278,11 @@ class Desk:
 def _removable(who: Coowner, visit: Visit, link: Link) -> bool:
     """Nobody of a co-owner's link, so neither themselves nor another one; and not the owner, who looks."""
     return visit.id != who.visit.id and not link.coowner and link.kind is not LinkKind.PREVIEW
+
+
+def _proved(who: Visit | Knock) -> str:
+    """The address or account that they showed to be theirs, as others see it; "" for nothing."""
+    return who.email or (who.account.shown if who.account is not None else "")
 
 
 def _least(one: Role, other: Role) -> Role:

@@ -34,8 +34,8 @@ SIGNS: dict[str, Sign] = {NETWORK: "network", BROWSER: "browser", ROBOT: "robot"
 
 
 class Knocking(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody at the door. `email` is the address that they proved, `doubts` what speaks against its being another
-    person. `answerable`: not at a link of a co-owner's, whose knocks the owner alone answers."""
+    """Somebody at the door. `email` is the address or account that they proved, `doubts` what speaks against its being
+    another person. `answerable`: not at a link of a co-owner's, whose knocks the owner alone answers."""
 
     id: str
     name: str
@@ -52,8 +52,8 @@ class Knocking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is in. `email` is the address that they proved; `own`: their link says the name, else they did.
-    `here`: with a page open now. `you`: whose page this is."""
+    """Somebody who is in. `email` is the address or account that they proved; `own`: their link says the name, else
+    they did. `here`: with a page open now. `you`: whose page this is."""
 
     id: str
     name: str

@@ -2,6 +2,16 @@
 
 from sharegate.visits.pages.assets import static_file
 from sharegate.visits.pages.refusal import negotiate, refusal
-from sharegate.visits.pages.render import Ended, Ending, address_page, ended_page, join_page
+from sharegate.visits.pages.render import Ended, Ending, address_page, code_page, ended_page, join_page
 
-__all__ = ["Ended", "Ending", "address_page", "ended_page", "join_page", "negotiate", "refusal", "static_file"]
+__all__ = [
+    "Ended",
+    "Ending",
+    "address_page",
+    "code_page",
+    "ended_page",
+    "join_page",
+    "negotiate",
+    "refusal",
+    "static_file",
+]

@@ -37,9 +37,12 @@ EXPLAINED: dict[Reason, str] = {
     Reason.PASSPHRASE_WRONG: "somebody at the door typed a wrong passphrase; several in a short time are one entry",
     Reason.RECIPIENT_NEEDED: "the link is for a proved e-mail address, and this visit has not proved one that fits",
     Reason.APPROVAL_NEEDED: "the link lets people in one by one, and the owner has not let in this visit",
+    Reason.ACCOUNT_NEEDED: "the link is for who signs in, and this visit has not, or with another account",
+    Reason.OTHER_ACCOUNT: "somebody at the door signed in with another account than the link is for",
     Reason.OTHER_DOMAIN: "somebody at the door typed an address of another domain than the link is for",
     Reason.MAIL_CODE_INVALID: "a mailed code that is wrong, spent or expired, of another link, address or browser, or "
     "tried too often; several in a short time are one entry",
+    Reason.SHORT_CODE_INVALID: "a short code that is wrong, over, or of a link that lets nobody in",
     Reason.BAD_ORIGIN: "a WebSocket or a change from a page that is not the gate's, or that does not say where from",
     Reason.BAD_HOST: "the gate was asked for under another name than its own",
     Reason.CROSS_SITE: "a page of another site asked, and not by a navigation",
@@ -85,6 +88,8 @@ EXPLAINED: dict[Reason, str] = {
     Reason.UPSTREAM_BAD_ANSWER: "the Jupyter server answered something that the gate cannot show to be safe",
     Reason.UPSTREAM_NOT_OURS: "another program listens where the Jupyter server was, so nothing was sent to it",
     Reason.STORE_UNAVAILABLE: "the gate's records cannot be written (full disk, locked file), so nobody is let in",
+    Reason.SIGN_IN_FAILED: "a browser came back with an answer that is not the provider's, or not to what it asked",
+    Reason.SIGN_IN_UNAVAILABLE: "somebody was to sign in, and there is no provider of accounts, or it does not answer",
     Reason.MAIL_UNAVAILABLE: "a code was to be mailed, and the gate has no mail server, or it takes no mail from it",
     Reason.DRAINING: "the gate was stopping",
 }

@@ -17,7 +17,7 @@ REMEDIES: dict[str, str] = {
 # A page that could be right by itself next time offers to try again; the others would only repeat themselves.
 _PASSING = frozenset(
     {"too_many", "server_away", "server_slow", "server_fault", "gate_fault", "gate_restarting", "link_paused"}
-    | {"mail_unavailable", "share_paused", "share_suspended", "seats_taken"}
+    | {"mail_unavailable", "sign_in_unavailable", "share_paused", "share_suspended", "seats_taken"}
 )
 _JSON_HEADERS = (
     ("Content-Type", "application/json"),

@@ -69,6 +69,7 @@ class Ended(StrEnum):
     NOT_YET = "not_yet"
     PASSPHRASE_NEEDED = "passphrase_needed"  # noqa: S105 -- a word, no secret
     RECIPIENT_NEEDED = "recipient_needed"
+    ACCOUNT_NEEDED = "account_needed"
     APPROVAL_NEEDED = "approval_needed"
     UNKNOWN = "unknown"
 
@@ -107,6 +108,11 @@ def join_page(share_hosts: str = "", language: Language = ENGLISH) -> Response:
     With `share_hosts` the page's script sends a token that belongs to another host below that name on to it.
     """
     return page("join.html", language, share_hosts=share_hosts, concerns=_CONCERNS)
+
+
+def code_page(language: Language = ENGLISH) -> Response:
+    """`GET /code`: where a short code is typed. The same bytes for everybody who reads that language."""
+    return page("code.html", language)
 
 
 def address_page(language: Language = ENGLISH) -> Response:

@@ -28,7 +28,7 @@ def answer(*lanes: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_stays_and_hours_have_their_place() -> None:
     """In per cent of the time that was asked for; what reaches beyond it is cut, who is still in is in until now."""
     stays = [{"since": -HOUR, "until": 5 * HOUR, "how": ""}, {"since": 9 * HOUR, "until": None, "how": ""}]
-    hours = [{"at": 2 * HOUR, "opens": 1, "edits": 0, "denials": 3}]
+    hours = [{"at": 2 * HOUR, "opens": 1, "edits": 0, "denials": 3, "acts": 0}]
     found = drawn(answer(lane(stays=stays, hours=hours))).lanes[0]
     assert found.stays == [(0.0, 50.0), (90.0, 10.0)] and found.name == "Ann · own link"
     bar = found.bars[0]
@@ -37,7 +37,7 @@ def test_stays_and_hours_have_their_place() -> None:
 
 def test_one_is_seen_beside_a_thousand() -> None:
     """And nothing grows out of its lane."""
-    hours = [{"at": 0.0, "opens": count, "edits": count, "denials": 0} for count in (1, 1000, 10**9)]
+    hours = [{"at": 0.0, "opens": count, "edits": count, "denials": 0, "acts": 0} for count in (1, 1000, 10**9)]
     low, high, highest = drawn(answer(lane(hours=hours))).lanes[0].bars
     assert 0 < low.opens < high.opens <= highest.opens == HIGHEST
 
@@ -68,3 +68,11 @@ async def test_a_share_that_is_not_there_has_no_picture(office: Office, share: s
     await party(office)
     async with reading(office) as reader:
         assert "Nothing here fits the filter." in await reader.words(f"/history?share={share}")
+
+
+def test_what_a_co_owner_does_is_seen() -> None:
+    """As high as edits, and in words."""
+    hours = [{"at": 2 * HOUR, "opens": 0, "edits": 0, "denials": 0, "acts": 3}]
+    picture = drawn(answer(lane(hours=hours)))
+    (bar,) = picture.lanes[0].bars
+    assert bar.edits > 0 and bar.text == "3 at the door"

@@ -30,13 +30,70 @@ async def test_people_are_told_with_their_devices_and_can_be_put_out(office: Off
     assert [one["name"] for one in left] == ["Bo"]
 
 
+async def test_a_list_of_people_is_added(office: Office, page: Page) -> None:
+    """What is wrong is told by its row, and nothing is made; then everybody has a link."""
+    made = await office.share(**{"for": ["Ann"]})
+    await look(office, page, made["share"]["id"], "/links")
+    await page.get_by_text("Add a list of people").click()
+    form = page.locator("#roster")
+    await form.get_by_label("The list").fill("name,email\nBo,nowhere\n")
+    await form.get_by_role("button", name="Make a link for each").click()
+    await expect(form).to_contain_text("no e-mail address")
+    await expect(form).to_contain_text("row 2")
+    await form.get_by_label("The list").fill("name\nann\nBo\n")
+    await form.get_by_role("button", name="Make a link for each").click()
+    await expect(page.locator(".row", has_text="Bo")).to_be_visible()
+    share = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]
+    assert [link["name"] for link in share["links"]] == ["Ann", "Bo"]
+
+
+async def test_a_code_for_the_wall(office: Office, page: Page) -> None:
+    """Made, shown large with its picture, shown again, and ended."""
+    made = await office.share(anyone=True, visits=30)
+    link = made["links"][0]["id"]
+    await look(office, page, made["share"]["id"], "/links")
+    await page.get_by_role("link", name="Code for a wall").click()
+    await page.get_by_role("button", name="Make a code").click()
+    code = page.locator(".wall-code")
+    await expect(code).to_be_visible()
+    told = await office.call("GET", f"links/{link}/code")
+    assert await code.inner_text() == told["code"] != ""
+    await expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    await page.reload()
+    await expect(code).to_have_text(told["code"])
+    await page.get_by_role("button", name="End it now").click()
+    await expect(code).to_have_count(0)
+    assert (await office.call("GET", f"links/{link}/code"))["expires"] is None
+
+
+async def test_a_code_is_typed(office: Office, page: Page) -> None:
+    """What the picture brings is filled in and leaves the address; a wrong one is told, the right one leads to the
+    door."""
+    made = await office.share(anyone=True, visits=30)
+    told = await office.call("POST", f"links/{made['links'][0]['id']}/code", {})
+    await page.goto(f"{told['address']}#{told['code'].replace(' ', '')}")
+    field = page.get_by_label("Code")
+    await expect(field).to_have_value(told["code"])
+    assert page.url == told["address"]
+    await field.fill("2222")
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("alert")).to_contain_text("all eight")
+    await field.fill("2222 2222")
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This code opens nothing.")
+    await field.fill(told["code"].lower())
+    await page.get_by_role("button", name="Go on").click()
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("Olga shares")
+    assert page.url.endswith("/join")
+
+
 async def test_a_link_is_added_changed_and_revoked(office: Office, page: Page) -> None:
     """Only what was changed is said; what is being typed is not lost while things happen."""
     made = await office.share(role="edit", **{"for": ["Ann"]})
     share = made["share"]["id"]
     await look(office, page, share, "/links")
     await page.get_by_text("Add a link").click()
-    await page.locator("#add").get_by_label("Name").fill("Cy")
+    await page.locator("#add").get_by_label("Name", exact=True).fill("Cy")
     await office.call("PATCH", f"shares/{share}", {"name": "Third week"})
     await expect(page.get_by_role("heading", level=1)).to_have_text("Third week")
     await page.get_by_role("button", name="Make the link").click()

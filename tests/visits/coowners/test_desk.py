@@ -234,3 +234,42 @@ async def test_attack_a_mark_that_is_taken_while_the_share_is_opened(
     await desk.finished()
     monkeypatch.undo()
     assert (await school.gate.call("GET", f"shares/{made['share']['id']}"))["share"]["state"] == "paused"
+
+
+async def test_attack_a_knock_that_is_too_old(school: School) -> None:
+    """Who waited half a day is shown no more, and let in no more by whoever kept the knock's id."""
+    made = await school.share()
+    await school.gate.visit(made, 1)
+    tia = await school.coowner(made)
+    knock = await school.knock(made["links"][1])
+    school.clock.forward(12 * 3600 + 1)
+    async with school.tab(tia) as tab:
+        assert tab.states[-1]["knocks"] == []
+        assert (await tab.ask("admit", knock))["code"] == "decided"
+    assert "Eve" not in [one["name"] for one in (await school.gate.call("GET", "visits"))["visits"]]
+
+
+async def test_attack_older_records_are_opened_by_a_co_owner(school: School) -> None:
+    """After a copy was put back all is the owner's to open, also what a co-owner had paused before."""
+    made = await school.share()
+    tia = await school.coowner(made)
+    async with school.tab(tia) as tab:
+        assert (await tab.ask("pause"))["problem"] == ""
+        await school.gate.call("POST", "store/restored", {"pause": True})
+        assert (await tab.ask("resume"))["code"] == "paused_by_owner"
+
+
+async def test_devices_go_with_their_person(school: School) -> None:
+    """A single one of them is nobody whom a co-owner sees."""
+    made = await school.share()
+    tia, ann = await school.coowner(made), await school.gate.visit(made, 1)
+    headers = {"Content-Type": "application/json"}
+    code = (await ann.ask("POST", "-/device", headers=headers, body=b"{}")).json["code"]
+    await school.gate.post("/join/device", {"code": code}, school.gate.door(made["share"]["id"]))
+    visits = (await school.gate.call("GET", "visits"))["visits"]
+    device = next(one["id"] for one in visits if one["kind"] == "device")
+    async with school.tab(tia) as tab:
+        assert [one["devices"] for one in tab.states[-1]["people"]] == [1, 2]
+        assert (await tab.ask("remove", device))["code"] == "not_found"
+        assert (await tab.ask("remove", ann.base.rpartition("~")[2].rstrip("/")))["code"] == ""
+    assert [one["state"] for one in (await school.gate.call("GET", "visits"))["visits"]] == ["open", "ended", "ended"]

@@ -31,4 +31,29 @@ async function enter() {
   trouble(`${error.detail || "The gate did not understand this page."}. ${error.remedy || ""}`.trim());
 }
 
-if (key) enter();
+// To the provider of accounts, which sends the browser back to a page of ours.
+async function sign() {
+  trouble("");
+  let answer;
+  try {
+    answer = await fetch("/login/sign", {
+      method: "POST",
+      mode: "cors",
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      headers: { "Content-Type": "application/json" },
+      body: "{}",
+    });
+  } catch {
+    return trouble("The gate does not answer. Is it running?");
+  }
+  const said = (await answer.json().catch(() => null)) || {};
+  if (!answer.ok) return trouble(`${said.detail || "The gate did not understand this page."}. ${said.remedy || ""}`.trim());
+  const target = new URL(said.location);
+  if (target.protocol === "https:" || target.protocol === "http:") location.assign(target.href);
+}
+
+document.getElementById("sign")?.addEventListener("click", sign);
+if (document.querySelector("[data-entered]")) location.replace("/");
+else if (key) enter();

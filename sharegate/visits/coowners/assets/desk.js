@@ -10,7 +10,7 @@ const PAUSES = [300, 1000, 2000, 5000, 10000];
 const SILENCE = 50_000;
 // What has just appeared, or come to the front, is not clicked on purpose: somebody may have chosen the moment.
 const SETTLE = 700;
-const LACKS = { email: "coowner.lacks_email", passphrase: "coowner.lacks_passphrase" };
+const LACKS = { account: "coowner.lacks_account", email: "coowner.lacks_email", passphrase: "coowner.lacks_passphrase" };
 const waiting = new Map();
 const sure = new Map();
 const relative = new Intl.RelativeTimeFormat(language, { numeric: "auto" });

@@ -2,6 +2,7 @@
 // put into no storage, no history entry, no element. Nothing is spent before the person clicks.
 
 import { Problem, ask, enter, form, inWords, onSend, put, putList, show, tell, wrong } from "./door.js";
+import * as account from "./account.js";
 import * as email from "./email.js";
 import { canKnock } from "./knock.js";
 import { distance, moment } from "./moments.js";
@@ -123,6 +124,7 @@ function picture(about, acted) {
   put("recorded_line", (about.recorded || []).join(", "));
   const needs = about.needs || [];
   email.begin(about);
+  const signing = account.begin(about);
   expires = Number(about.expires) || 0;
   opens = Number(about.opens) || 0;
   times();
@@ -139,9 +141,11 @@ function picture(about, acted) {
     ask: yes(about.ask_name),
     shared_origin: yes(about.shared_origin),
     recorded: yes((about.recorded || []).length),
-    passphrase: yes(needs.includes("passphrase")),
+    // Who has to sign in does that first: the browser leaves this page for it, and would forget what was typed.
+    ...(signing && { step: "sign" }),
+    passphrase: yes(needs.includes("passphrase") && !signing),
     // Where everybody knocks, the owner hears only of who has what else the link asks for.
-    knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval")),
+    knock_passphrase: yes(needs.includes("passphrase") && needs.includes("approval") && !signing),
     why: ["revoked", "paused", "suspended", "expired", "replaced"].includes(why) ? why : "other",
     when: yes(about.ended_at),
     patience: "short",
@@ -176,7 +180,7 @@ function times() {
 }
 
 // When the gate refuses what the page offered, the link's state has changed: look again instead of arguing.
-const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|outside_networks|not_yet|(passphrase|recipient|approval)_needed)/;
+const CHANGED = /^(link_|share_|seats_taken|visit_ended|no_access|outside_networks|not_yet|other_account|(passphrase|recipient|account|approval)_needed)/;
 async function changed(problem) {
   if (!(problem instanceof Problem) || !CHANGED.test(problem.code)) return false;
   await look(true);
@@ -187,6 +191,7 @@ onSend(form("open"), t("script.opening"), async (element) => {
   const field = element.querySelector("input[name=name]");
   const secret = element.querySelector("input[name=passphrase]");
   try {
+    if (await account.leavesFirst(element, token)) return true;
     if (await email.asksFirst(element, token)) return false;
     const name = field.closest("[hidden]") ? "" : field.value.trim();
     const passphrase = secret.closest("[hidden]") ? "" : secret.value;
@@ -238,13 +243,24 @@ const knocking = (same, name, passphrase) => ({ token, name, same_person: same, 
 // Where everybody knocks, with the code that was mailed.
 const proving = (...said) => ({ ...knocking(...said), ...email.proof(form("asks")) });
 // A link that came to lead nowhere, or asks for something else than it did.
-const MOVED = /^(no_access|outside_networks|not_yet|(passphrase|recipient)_needed)$/;
+const MOVED = /^(no_access|outside_networks|not_yet|other_account|(passphrase|recipient|account)_needed)$/;
 const unanswered = async (problem) => {
   email.refused(form("asks"), problem);
   return problem instanceof Problem && MOVED.test(problem.code) && changed(problem);
 };
 for (const section of ["in_use", "full", "over"]) canKnock(form(section), section, knocking, unanswered);
-canKnock(form("asks"), "asks", proving, unanswered, (element) => email.asksFirst(element, token));
+canKnock(form("asks"), "asks", proving, unanswered, async (element) => (await account.leavesFirst(element, token)) || email.asksFirst(element, token));
+for (const button of document.querySelectorAll('[data-do="sign-again"]')) {
+  button.addEventListener("click", async () => {
+    const trouble = button.closest("form").querySelector(".trouble");
+    trouble.textContent = "";
+    try {
+      await account.leave(token, true);
+    } catch (problem) {
+      trouble.textContent = inWords(problem);
+    }
+  });
+}
 email.canMail(form("asks"), () => token);
 
 // "I am Bo" says the name already; it stays theirs to change.

@@ -1,0 +1,99 @@
+"""Signing in to the dashboard with an account: who is the owner of this gate, who is an admin, and who is neither.
+
+The settings say it, of what the provider says of somebody: its subject, an address that it has checked, its groups.
+What is known when they sign in holds for the session, which ends after some hours whatever is done in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from sharegate.audit.events import Action, AuditEvent, Outcome
+from sharegate.audit.interfaces import Recorder
+from sharegate.dashboard.login import Logins, Viewer
+from sharegate.errors import Denied, Reason
+from sharegate.oidc.flow import Asked, Flow
+from sharegate.oidc.model import Person
+from sharegate.oidc.sealed import Seal
+
+
+class _Question(msgspec.Struct, frozen=True, kw_only=True):
+    asked: Asked
+
+
+class SignIn:
+    """`owner` is whose gate this is; `owners` are the accounts that are theirs (addresses, or `sub:SUBJECT`), `groups`
+    those of admins. `key` is a secret of the gate's."""
+
+    def __init__(
+        self,
+        flow: Flow,
+        logins: Logins,
+        trail: Recorder,
+        key: bytes,
+        now: Callable[[], float],
+        *,
+        owner: str,
+        owners: tuple[str, ...],
+        groups: tuple[str, ...],
+        hours: int,
+    ) -> None:
+        self._flow = flow
+        self._logins = logins
+        self._trail = trail
+        self._seal = Seal(key, "asked at the dashboard")
+        self._now = now
+        self._owner = owner
+        self._owners = frozenset(one if one.startswith("sub:") else one.strip().lower() for one in owners)
+        self._groups = frozenset(groups)
+        self._seconds = hours * 3600.0
+
+    @property
+    def name(self) -> str:
+        """What the button calls the provider; "" where the settings let nobody in."""
+        return self._flow.name if self._owners or self._groups else ""
+
+    async def begin(self) -> tuple[str, str]:
+        """The provider's address, and the value of the cookie that waits. Denied(`sign_in_unavailable`)."""
+        if not self.name:
+            raise Denied(Reason.SIGN_IN_UNAVAILABLE, "oidc_owner and oidc_admin_groups name nobody")
+        url, asked = await self._flow.begin()
+        return url, self._seal.close(_Question(asked=asked))
+
+    async def finish(self, kept: str, answer: Mapping[str, str], address: str) -> str:
+        """The value of a new session's cookie. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
+        question = self._seal.open(kept, _Question)
+        try:
+            person = await self._flow.finish(question.asked if question is not None else None, answer)
+            viewer = self._viewer(person)
+        except Denied as denied:
+            if question is not None:
+                await self._record(Action.DASHBOARD_REFUSED, "stranger", address, denied.detail, Outcome.DENIED)
+            raise
+        await self._record(
+            Action.DASHBOARD_ENTERED,
+            "owner" if viewer.owner else "admin",
+            address,
+            "as owner and admin" if viewer.owner and viewer.admin else "as owner" if viewer.owner else "as admin",
+            Outcome.ALLOWED,
+            name=viewer.name,
+        )
+        return self._logins.begin(viewer, until=self._now() + self._seconds)
+
+    def _viewer(self, person: Person) -> Viewer:
+        """Deny by default: who is neither owner nor admin has no business here."""
+        theirs = {f"sub:{person.subject}", *([person.email] if person.email else [])}
+        owner = bool(theirs & self._owners)
+        admin = bool(person.groups & self._groups)
+        if not owner and not admin:
+            raise Denied(Reason.OTHER_ACCOUNT, "neither the owner nor an admin")
+        return Viewer(person.email or person.subject[:80], admin=admin, owner=self._owner if owner else "")
+
+    async def _record(
+        self, action: Action, actor: str, address: str, detail: str, outcome: Outcome, *, name: str = ""
+    ) -> None:
+        more: dict[str, Any] = {"name": name, "address": address, "detail": detail}
+        await self._trail.record(AuditEvent(action=action, outcome=outcome, actor=actor, **more))
