@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from sharegate.errors import Refused
 from sharegate.shares.interfaces import HandOut
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.shares.required import anyone_lacks, edit_lacks, latest_end
@@ -111,6 +112,13 @@ def fit(rules: HandOut, given: Iterable[Given], now: float, *, moment: float | N
         if one.share.revoked is None:
             found += _share(rules, one, now, now if moment is None else moment)
     return found
+
+
+def check_fits(found: Iterable[Consequence]) -> None:
+    """What the rules had paused stays paused while they say so. Raises Refused(`rules`)."""
+    for each in found:
+        if each.stops:
+            raise Refused("rules", f"the rules here do not permit it ({each.what})", "Give another link in its place")
 
 
 def _share(rules: HandOut, one: Given, now: float, moment: float) -> list[Consequence]:

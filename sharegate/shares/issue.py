@@ -19,7 +19,7 @@ from sharegate.paths import Place
 from sharegate.shares import asking
 from sharegate.shares.agreed import check_agreed, check_still_agreed, wider
 from sharegate.shares.authenticate import check_share
-from sharegate.shares.fitting import Consequence, Given, fit
+from sharegate.shares.fitting import Given, check_fits, fit
 from sharegate.shares.interfaces import HandOut, RootLook, ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind, new_id
 from sharegate.shares.owners import check_one_owner, owners
@@ -288,7 +288,7 @@ class Issuer:
         share = await self._share(share_id)
         self._not_ended(share)
         if not paused:
-            _check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
+            check_fits(fit(self._rules, [Given(msgspec.structs.replace(share, paused=False), (), ())], self._now()))
         return await self._put_share(share, {"paused": paused, "paused_by": by if paused else ""}, was)
 
     async def pause_link(self, link_id: str, *, paused: bool, was: Was = None) -> Link:
@@ -297,7 +297,7 @@ class Issuer:
         if not paused:
             share, resumed = await self._share(link.share), msgspec.structs.replace(link, paused=False)
             check_required(self._rules, share, resumed)
-            _check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
+            check_fits(fit(self._rules, [Given(share, [resumed], ())], self._now()))
         return await self._put_link(link, {"paused": paused}, was)
 
     async def revoke_share(self, share_id: str, was: Was = None) -> Share:
@@ -494,13 +494,6 @@ class Issuer:
             for share in await self._store.shares()
             if share.upstream == upstream and share.revoked is None and share.expires > now
         ]
-
-
-def _check_fits(found: list[Consequence]) -> None:
-    """What the rules had paused stays paused while they say so."""
-    for each in found:
-        if each.stops:
-            raise Refused("rules", f"the rules here do not permit it ({each.what})", "Give another link in its place")
 
 
 def _check_count(links: int) -> None:
