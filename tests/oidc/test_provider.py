@@ -80,6 +80,13 @@ async def test_attack_a_key_that_is_not_for_this(there: Party, key: dict[str, An
     assert await known(there).key("first", "RS256") is None
 
 
+async def test_attack_a_private_key_that_everybody_can_read(there: Party) -> None:
+    """Whoever reads it can sign: it is nobody's."""
+    private = jwt.get_algorithm_by_name("RS256").to_jwk(rsa_key(), as_dict=True)
+    there.keys = [{**there.keys[0], **{name: value for name, value in private.items() if name != "key_ops"}}]
+    assert await known(there).key("first", "RS256") is None
+
+
 async def test_attack_a_weak_key(there: Party) -> None:
     """RSA below 2,048 bits."""
     there.keys = [jwk(rsa_key(1024), "first")]
