@@ -16,6 +16,7 @@ FOLDER = Path(sharegate.cli.__file__).parent
 # What no command asks, and why. The reverse, a page for each command, is in docs/dashboard.md.
 NOT_ASKED = {
     "GET config": "`config show` reads the same settings itself, also where no gate runs",
+    "GET links/*/code": "`link code` shows a code when it makes it; a lost one is made anew",
     "GET links/*/qr": "`share --qr` and `list` draw the code in the terminal",
     "GET me": "at the terminal it is always the owner who asks",
     "GET offers": "`policy show` and `share --help` say what may be handed out",
