@@ -43,3 +43,13 @@ async def _reach(source: Source, server: Json) -> Json | None:
 async def servers(source: Source, parts: dict[str, str]) -> Json:
     """*Servers*: those that are known, and a form for another."""
     return {"servers": (await source.get("servers"))["servers"]}
+
+
+async def teams(source: Source, parts: dict[str, str]) -> Json:
+    """*A share for each team* (`?server=`). `near`: folders of the server's root that teams' folders may lie in."""
+    servers = (await source.get("servers"))["servers"]
+    asked = source.query.get("server", "")
+    server = next((one for one in servers if one["id"] == asked), servers[0] if servers else None)
+    entries = (await _listed(source, server))["entries"] if server else []
+    near = [one["path"] for one in entries if one["kind"] == "directory" and one["shareable"]]
+    return {"servers": servers, "server": server, "offers": await source.get("offers"), "near": near}

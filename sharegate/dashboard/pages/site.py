@@ -54,6 +54,7 @@ PAGES: tuple[tuple[str, str, Values], ...] = (
     ("/", "now.html", now_page.values),
     ("/new", "new.html", new.values),
     ("/new/server", "server.html", new.servers),
+    ("/new/teams", "teams.html", new.teams),
     (rf"{_SHARE}/given", "given.html", given.values),
     (rf"{_SHARE}(?:/people)?", "share_people.html", share.tab("people", share.people)),
     (rf"{_SHARE}/links", "share_links.html", share.tab("links", share.links)),

@@ -19,7 +19,7 @@ async def test_axe_finds_nothing_serious(office: Office, chromium: Browser, scen
         pytest.skip("axe-core is not installed: scripts/programs axe-core")
     made = await scene.fill()
     share = f"/shares/{made['share']['id']}"
-    pages = ["/", "/new?path=week3", "/new/server", share, f"{share}/given", "/nothing"]
+    pages = ["/", "/new?path=week3", "/new/server", "/new/teams", share, f"{share}/given", "/nothing"]
     pages += [f"{share}/{tab}" for tab in ("links", "versions", "history", "settings")]
     found: dict[str, list[str]] = {}
     context = await chromium.new_context(color_scheme=scheme)  # type: ignore[arg-type]  # one of the two words

@@ -124,7 +124,7 @@ export function dress() {
 
 document.addEventListener("input", (event) => {
   const form = event.target.form;
-  if (!form || !form.matches("form[data-call]")) return;
+  if (!form || !form.matches("form[data-call], form[data-own]")) return;
   form.dataset.dirty = "";
   choose(form);
 });

@@ -1,0 +1,196 @@
+// A share for each team: what would be made is shown first, and made of exactly that.
+
+import { call } from "./board.js";
+import { clear, fieldsOf, show } from "./fields.js";
+import { mail, merge, textOf } from "./roster.js";
+
+const at = (id) => document.getElementById(id);
+const form = at("teams");
+const shown = at("shown");
+let asked = null;
+let rows = [];
+
+const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+function element(name, words, more = {}) {
+  const made = document.createElement(name);
+  made.append(...[words].flat());
+  return Object.assign(made, more);
+}
+// What somebody else named: its direction stays its own.
+const named = (text, kind = "") => element("bdi", text, { className: kind });
+
+function gone() {
+  asked = null;
+  shown.hidden = true;
+}
+
+function refused(error) {
+  const faults = error.faults || [error];
+  const ofRows = faults.filter((one) => /^roster row /.test(one.field || ""));
+  const others = faults.filter((one) => !ofRows.includes(one));
+  // Several of one field are told together.
+  const fields = [...new Set(others.map((one) => one.field))];
+  const joined = fields.map((field) => {
+    const same = others.filter((one) => one.field === field);
+    return { field, message: same.map((one) => one.message).join("; "), remedy: same[0].remedy };
+  });
+  if (joined.length) show(form, { faults: joined });
+  at("rows").hidden = !ofRows.length;
+  at("rows").replaceChildren(...ofRows.map((one) => {
+    const where = one.field.replace(/^roster row /, "Row ");
+    return element("li", [`${where}: `, named(one.message), `.${one.remedy ? ` ${one.remedy}.` : ""}`]);
+  }));
+  if (!ofRows.length) return;
+  const list = form.elements.roster;
+  list.setAttribute("aria-invalid", "true");
+  list.setAttribute("aria-describedby", "rows");
+  list.focus();
+}
+
+function beside(said) {
+  const notes = said.warnings.map((words) => element("p", words, { className: "note" }));
+  const list = (words, names) => element("p", [words, ...names.flatMap((name, i) => [i ? ", " : "", named(name)]), "."], { className: "note" });
+  if (said.missing.length) notes.unshift(list("Teams without a folder, left out: ", said.missing.map((one) => one.team)));
+  if (said.left.length) notes.unshift(list("Folders without a team, left out: ", said.left));
+  at("beside").replaceChildren(...notes);
+}
+
+function heading(team, words) {
+  return element("p", [element("strong", named(team.team)), " ", named(team.path, "path soft"), element("br", []), element("span", words, { className: "soft" })], { className: "words" });
+}
+
+// Who of a team has a link already is not made another.
+function would(team) {
+  const people = team.people.flatMap((one, i) => [i ? ", " : "", named(one.name || one.email)]);
+  const before = team.known.length ? ` · ${count(team.known.length, "has a link already", "have links already")}` : "";
+  return element("li", [heading(team, [...people, before])], { className: "row" });
+}
+
+function link(team, one) {
+  const input = element("input", [], { type: "text", readOnly: true, value: one.url, translate: false });
+  input.setAttribute("aria-label", `The link of ${one.name || one.email}`);
+  const copy = element("button", "Copy", { type: "button" });
+  copy.dataset.copy = `/api/v1/links/${one.id}/url`;
+  copy.setAttribute("aria-label", `Copy the link of ${one.name || one.email}`);
+  const state = element("span", one.sent ? " · mailed" : "", { className: "soft" });
+  rows.push({ team: team.team, link: one, state });
+  const mailed = one.email && one.name ? [element("span", [" ", named(one.email)], { className: "soft" })] : [];
+  return element("li", [
+    element("p", [element("strong", named(one.name || one.email)), ...mailed, state], { className: "words" }),
+    element("div", [input, copy], { className: "copying wide" }),
+  ], { className: "row" });
+}
+
+function given(team) {
+  const links = [...team.made, ...team.known].filter((one) => one.url && ["active", "paused"].includes(one.state));
+  const to = element("a", "To the share", { className: "button", href: `/shares/${team.share.id}` });
+  to.setAttribute("aria-label", `To the share of ${team.team}`);
+  const head = element("li", [heading(team, count(links.length, "link", "links")), element("p", to, { className: "acts" })], { className: "row" });
+  return [head, ...links.map((one) => link(team, one))];
+}
+
+function unsent() {
+  return rows.filter(({ link }) => link.email && link.sent === null && link.state === "active");
+}
+
+function present(title) {
+  shown.hidden = false;
+  at("shown-title").textContent = title;
+  at("shown-title").focus();
+  at("shown-title").scrollIntoView({ block: "start" });
+}
+
+async function once(button, does) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await does();
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+}
+
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  once(form.querySelector('[type="submit"]'), preview);
+});
+
+async function preview() {
+  clear(form);
+  at("rows").replaceChildren();
+  at("rows").hidden = true;
+  gone();
+  const body = { each: "", roster: "", ...fieldsOf(form) };
+  // The folder that they lie in is as good as a pattern.
+  if (body.each && !/[*?[]/.test(body.each.split("/").pop())) body.each = `${body.each.replace(/\/+$/, "")}/*`;
+  const result = await call("POST", "/api/v1/rosters/teams", { ...body, dry_run: true });
+  if (!result.ok) return refused(result.error);
+  const { said } = result;
+  asked = { ...body, partial: said.left.length + said.missing.length > 0 };
+  beside(said);
+  at("found").replaceChildren(...said.teams.map(would));
+  const links = said.teams.reduce((sum, team) => sum + team.people.length - team.known.length, 0);
+  at("make").textContent = `Make ${count(links, "link", "links")} in ${count(said.teams.length, "share", "shares")}`;
+  at("make-trouble").textContent = "";
+  at("making-acts").hidden = false;
+  at("made-acts").hidden = true;
+  at("mailing").textContent = "";
+  present("This would be shared. Nothing is made yet.");
+}
+
+at("make")?.addEventListener("click", () => once(at("make"), async () => {
+  const body = asked;
+  if (!body) return;
+  body.key ||= crypto.randomUUID();
+  const { key, ...said } = body;
+  const result = await call("POST", "/api/v1/rosters/teams", said, { "Idempotency-Key": key });
+  if (!result.ok) {
+    body.key = "";
+    at("make-trouble").textContent = "Nothing was made.";
+    return refused(result.error);
+  }
+  rows = [];
+  form.hidden = true;
+  beside(result.said);
+  at("found").replaceChildren(...result.said.teams.flatMap(given));
+  at("making-acts").hidden = true;
+  at("made-acts").hidden = false;
+  if (at("mail")) at("mail").hidden = !unsent().length;
+  present(`${count(rows.length, "link", "links")} in ${count(result.said.teams.length, "share", "shares")}`);
+}));
+
+at("merge")?.addEventListener("click", () => {
+  const table = rows.map(({ team, link }) => [team, link.name, link.email, link.url]);
+  merge(["team", "name", "email", "link"], table, "sharegate-links.csv");
+});
+
+at("mail")?.addEventListener("click", () => once(at("mail"), async () => {
+  const wanted = unsent();
+  const sent = await mail(wanted.map(({ link }) => link.id), (id, number, ok, words) => {
+    const row = wanted.find(({ link }) => link.id === id);
+    if (ok) row.link.sent = 1;
+    row.state.textContent = ` · ${words}`;
+    at("mailing").textContent = `Mailing: ${number} of ${wanted.length} …`;
+  });
+  at("mailing").textContent = `${sent} of ${wanted.length} mailed.${sent ? " Whether they arrive, only the mailboxes know." : ""}`;
+  at("mail").hidden = !unsent().length;
+}));
+
+at("file")?.addEventListener("change", async () => {
+  const [file] = at("file").files;
+  if (!file) return;
+  const { text, note, fault } = await textOf(file);
+  gone();
+  clear(form);
+  if (fault) return show(form, { message: fault.replace(/\.$/, ""), field: "roster" });
+  form.elements.roster.value = text;
+  form.dataset.dirty = "";
+  at("read-as").textContent = note || "";
+});
+// What is shown is what stands in the form, or nothing.
+form?.addEventListener("input", gone);
+// Links are in this page while somebody looks at it.
+addEventListener("pagehide", () => {
+  rows = [];
+  at("found")?.replaceChildren();
+});
