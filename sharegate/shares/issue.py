@@ -201,13 +201,14 @@ class Issuer:
         return self._tokens.mint(link)
 
     async def replace(self, link_id: str, was: Was = None) -> Link:
-        """A new URL for a link; the old URL stops, those inside stay."""
+        """A new URL for a link; the old URL stops, and so does its short code; those inside stay."""
         link = await self._link_record(link_id)
         self._not_ended(link)
         while True:
             try:
                 still = {"serial": link.serial} if was is None else was
-                return await self._store.change_link(link.id, was=still, serial=link.serial + 1)
+                anew = {"serial": link.serial + 1, "code_hash": "", "code_expires": 0.0}
+                return await self._store.change_link(link.id, was=still, **anew)
             except ValueError:  # replaced at the same moment by somebody else, whose URL this one ends
                 if was is not None:
                     raise

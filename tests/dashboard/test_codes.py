@@ -60,7 +60,7 @@ async def test_a_code_leads_to_its_link(office: Office) -> None:
 
 
 async def test_a_code_ends(office: Office) -> None:
-    """By time, by command, by the next one, when the link is paused or revoked: each time the same answer."""
+    """By time, by command, by the next one, when its link is paused, replaced or revoked: always the same answer."""
     link = await shared(office)
     first = (await made(office, link, seconds=60))["code"]
     office.clock.forward(59)
@@ -77,8 +77,11 @@ async def test_a_code_ends(office: Office) -> None:
     assert ended["code"] == "" and ended["expires"] is None
     assert await tried(office, third) is Reason.SHORT_CODE_INVALID
     fourth = (await made(office, link))["code"]
-    await office.call("POST", f"links/{link['id']}/revoke")
+    await office.call("POST", f"links/{link['id']}/replace")
     assert await tried(office, fourth) is Reason.SHORT_CODE_INVALID
+    fifth = (await made(office, link))["code"]
+    await office.call("POST", f"links/{link['id']}/revoke")
+    assert await tried(office, fifth) is Reason.SHORT_CODE_INVALID
     assert {"short_code.made", "short_code.ended"} <= set(await office.actions())
 
 

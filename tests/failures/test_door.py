@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sharegate.visits import doorstep
 from tests.failures.server import at_door, shared, standing
 from tests.gatehouse import Gatehouse, Reply
 
@@ -24,6 +25,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "/join/knock/state": {"knock": "x"},
     "/join/device": {"code": "ABCDEFGH"},
 }
+KINDS = (
+    *(doorstep._Token, doorstep._Open, doorstep._Knock, doorstep._KnockState, doorstep._Device),
+    *(doorstep._Mail, doorstep._Sign, doorstep._Report),
+)
 
 
 def in_shape(reply: Reply) -> str:
@@ -164,7 +169,7 @@ def test_any_body_at_the_door_is_answered_in_shape(data: st.DataObject) -> None:
     """Any JSON and any bytes, decoded by the door itself: a refusal or a value, never anything else."""
     from sharegate.errors import Denied
     from sharegate.messages import Headers, Request
-    from sharegate.visits import doorstep
+    from sharegate.visits import bodies
 
     leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
     anything = st.recursive(leaf, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner))
@@ -175,6 +180,6 @@ def test_any_body_at_the_door_is_answered_in_shape(data: st.DataObject) -> None:
             return body
 
     request = Request("POST", "/join", Headers((("Content-Type", "application/json"),)), "", body=Body())  # type: ignore[arg-type]
-    for kind in (doorstep._Token, doorstep._Open, doorstep._Knock, doorstep._KnockState, doorstep._Device):
+    for kind in KINDS:
         with contextlib.suppress(Denied):
-            assert isinstance(asyncio.run(doorstep._read(request, kind)), kind)
+            assert isinstance(asyncio.run(bodies.body_of(request, kind)), kind)

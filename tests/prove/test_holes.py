@@ -20,7 +20,7 @@ from sharegate.channels.frames import RawJson, RawSave
 from sharegate.channels.interfaces import Verdict
 from sharegate.confine import request as confining
 from sharegate.confine import response
-from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.errors import MEANINGS, Denied, Meaning, Reason
 from sharegate.lab.notebook import TREE
 from sharegate.messages import Answer, Request, Response
 from sharegate.paths import CanonicalPath, Place
@@ -30,6 +30,7 @@ from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.model import Grant
 from sharegate.upstream.file_ids import UpstreamFileIds
 from sharegate.upstream.roots import Roots
+from sharegate.visits import refusals
 from sharegate.visits.site import Site
 from tests.gatehouse import raw
 from tests.real.jupyter import JupyterServer
@@ -37,6 +38,8 @@ from tests.real.jupyter import JupyterServer
 pytestmark = pytest.mark.real
 
 Patch = pytest.MonkeyPatch
+MEANINGS_BEFORE = {meaning.public: meaning.sentence for meaning in MEANINGS.values()}
+
 Hole = Callable[[Patch, JupyterServer], None]
 
 
@@ -83,14 +86,28 @@ def outside_is_forbidden(patch: Patch, server: JupyterServer) -> None:
     patch.setitem(MEANINGS, Reason.OUTSIDE_ROOT, MEANINGS[Reason.CAPABILITY_MISSING])
 
 
+def reasons_speak(patch: Patch, sentences: dict[Reason, str]) -> None:
+    """A refusal says a sentence of its reason's own, where all that share a public code say the code's."""
+    honest = refusals.refusal
+
+    def holed(meaning: Meaning, *more: Any) -> Response:
+        answer = honest(meaning, *more)
+        own = MEANINGS_BEFORE[meaning.public]
+        assert isinstance(answer.body, bytes)
+        return Response(answer.status, answer.headers, answer.body.replace(own.encode(), meaning.sentence.encode()))
+
+    for reason, sentence in sentences.items():
+        patch.setitem(MEANINGS, reason, replace(MEANINGS[reason], sentence=sentence))
+    patch.setattr(refusals, "refusal", holed)
+
+
 def hidden_has_another_sentence(patch: Patch, server: JupyterServer) -> None:
-    told = replace(MEANINGS[Reason.HIDDEN_PATH], sentence="This is hidden here.")
-    patch.setitem(MEANINGS, Reason.HIDDEN_PATH, told)
+    reasons_speak(patch, {Reason.HIDDEN_PATH: "This is hidden here."})
 
 
 def refusals_quote(patch: Patch, server: JupyterServer) -> None:
-    for reason in (reason for reason, meaning in MEANINGS.items() if meaning.public == "not_found"):
-        patch.setitem(MEANINGS, reason, replace(MEANINGS[reason], sentence="It is not TOPSECRET."))
+    missing = [reason for reason, meaning in MEANINGS.items() if meaning.public == "not_found"]
+    reasons_speak(patch, dict.fromkeys(missing, "It is not TOPSECRET."))
 
 
 def links_are_followed(patch: Patch, server: JupyterServer) -> None:

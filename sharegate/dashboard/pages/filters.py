@@ -15,6 +15,8 @@ FIELDS = ("share", "who", "visit", "link", "action", "outcome", "reason", "path"
 PLAIN = ("share", "visit", "link", "action", "outcome", "reason", "path")
 _ZONE = re.compile(r"[A-Za-z0-9_+-]{1,32}(/[A-Za-z0-9_+-]{1,32}){0,2}\Z")
 _LONGEST = 1024
+# What a browser's own field for a moment takes (HTML, "local date and time string"); it drops all else.
+_LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Filters:
         """Whether they leave something out."""
         return bool(self.typed.keys() - {"zone"})
 
+    def kind(self, name: str) -> str:
+        """The `type` of the field for a moment."""
+        return kind_of_field(self[name])
+
     def asked(self) -> dict[str, str]:
         """The API's query, without who. Raises Invalid for a moment that is none."""
         asked = {name: self.typed[name] for name in PLAIN if name in self.typed}
@@ -49,6 +55,15 @@ class Filters:
         """The page with these filters and changes; "" takes one away."""
         values = {name: value for name, value in (self.typed | changes).items() if value}
         return f"{base}?{urlencode(values)}" if values else base
+
+
+def kind_of_field(typed: str) -> str:
+    """The `type` of a field for a moment: a plain one, where the browser's own would not show what was typed."""
+    try:
+        datetime.fromisoformat(typed or "1970-01-01T00:00")
+    except ValueError:
+        return "text"
+    return "datetime-local" if not typed or _LOCAL.match(typed) else "text"
 
 
 def _seconds(name: str, text: str, zone: str) -> float:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from sharegate.dashboard.pages.filters import kind_of_field
 from sharegate.dashboard.pages.source import Json, NotShown, Source
 from sharegate.policy.sentences import sentences
 
@@ -55,6 +56,7 @@ async def keys(source: Source, parts: dict[str, str]) -> Json:
         "body": body,
         "fault": fault,
         "since": source.query.get("since", ""),
+        "since_kind": kind_of_field(source.query.get("since", "")),
         "replace": source.query.get("replace") == "1",
         "asking": "stolen" in source.query,
     }

@@ -50,3 +50,20 @@ def test_a_moment_that_is_none_is_named(text: str) -> None:
     with pytest.raises(Invalid) as refused:
         Filters.read({"until": text}).asked()
     assert refused.value.field == "until" and "2026-11-28" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", "datetime-local"),
+        ("2026-11-28T09:30", "datetime-local"),
+        ("2026-11-28T09:30:15.5", "datetime-local"),
+        ("2026-11-28", "text"),
+        ("2026-11-28T09:30+01:00", "text"),
+        ("2026-13-28T09:30", "text"),
+        ("yesterday", "text"),
+    ],
+)
+def test_a_field_shows_what_was_typed(text: str, kind: str) -> None:
+    """A browser's own field for moments drops what it cannot read, and with it what somebody wrote."""
+    assert Filters.read({"since": text}).kind("since") == kind
