@@ -180,12 +180,16 @@ at("file")?.addEventListener("change", async () => {
   const [file] = at("file").files;
   if (!file) return;
   const { text, note, fault } = await textOf(file);
+  // The same file, mended and chosen again, is read again.
+  at("file").value = "";
   gone();
   clear(form);
+  at("rows").hidden = true;
+  at("read-as").replaceChildren();
   if (fault) return show(form, { message: fault.replace(/\.$/, ""), field: "roster" });
   form.elements.roster.value = text;
   form.dataset.dirty = "";
-  at("read-as").textContent = note || "";
+  at("read-as").replaceChildren(named(file.name), " was read. ", note);
 });
 // What is shown is what stands in the form, or nothing.
 form?.addEventListener("input", gone);
