@@ -167,3 +167,32 @@ async def test_what_is_wrong_with_a_list_is_told_by_its_rows(office: Office, pag
     await page.get_by_role("button", name="Show what would be shared").click()
     await expect(page.locator("#teams .fault, #teams .trouble").filter(has_text="nowhere")).not_to_have_count(0)
     assert (await office.call("GET", "shares"))["shares"] == []
+
+
+async def test_all_that_were_not_mailed_are_mailed(
+    office: Office, page: Page, mail: MailServerHere, tmp_path: Path
+) -> None:
+    """From the share's page, one by one, each told; and the table holds the links that can be opened."""
+    roster = "name,email\nAnn,ann@example.org\nBo,bo@example.org\nCy,\nDi,di@example.org\n"
+    made = await office.call("POST", "rosters/share", {"path": str(office.folder / "week3"), "roster": roster})
+    ann, bo, cy, di = made["made"]
+    await office.call("POST", f"links/{ann['id']}/send", {})
+    await mail.next()
+    await office.call("POST", f"links/{di['id']}/revoke")
+    await page.goto(f"{office.running.dashboard_url}/shares/{made['share']['id']}/links")
+    await page.locator("#live[data-state=live]").wait_for(state="attached")
+    await fine(page)
+    async with page.expect_download() as begun:
+        await page.get_by_role("button", name="Table for a mail merge").click()
+    await (await begun.value).save_as(tmp_path / "links.csv")
+    rows = list(csv.reader((tmp_path / "links.csv").read_text().splitlines()))
+    wanted = [[one["name"], one["email"], one["url"]] for one in (ann, bo, cy)]
+    assert rows == [["name", "email", "link"], *wanted]
+    await page.get_by_role("button", name="Mail all that were not mailed (1)").dblclick()
+    await expect(page.locator("#handing")).to_contain_text("1 of 1 mailed.")
+    await expect(page.locator("#handed li")).to_have_text(["Bo: mailed"])
+    assert (await mail.next()).recipients == ["bo@example.org"]
+    await expect(page.locator("#mail-all")).to_have_count(0)
+    await expect(page.locator("#handed li")).to_have_text(["Bo: mailed"])
+    assert mail.taken == []
+    await picture(page, "links")
