@@ -31,9 +31,7 @@ export async function call(method, address, body, headers = {}) {
   if (answer.ok && said) return { ok: true, said };
   // A problem document (RFC 9457).
   const error = { message: "The gate gave an answer that this page does not understand" };
-  if (!said || !said.detail) return { ok: false, error };
-  const faults = said.errors && said.errors.map(({ field, detail, remedy }) => ({ field, message: detail, remedy }));
-  return { ok: false, error: { ...said, message: said.detail, faults } };
+  return { ok: false, error: said && said.detail ? { ...said, message: said.detail } : error };
 }
 
 // What was made says what else to know, on the page that comes next.

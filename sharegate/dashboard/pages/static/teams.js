@@ -25,7 +25,9 @@ function gone() {
 }
 
 function refused(error) {
-  const faults = error.faults || [error];
+  // A problem document tells several apart in `errors`.
+  const several = (error.errors || []).map(({ field, detail, remedy }) => ({ field, message: detail, remedy }));
+  const faults = several.length ? several : [error];
   const ofRows = faults.filter((one) => /^roster row /.test(one.field || ""));
   const others = faults.filter((one) => !ofRows.includes(one));
   // Several of one field are told together.
