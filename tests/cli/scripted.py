@@ -259,7 +259,7 @@ class ScriptedGate:
             if late := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(late, timeout=1)
             # Transports let go of their sockets in a later turn of the loop, which ends with this function.
-            for _ in range(5):
+            for _ in range(100):
                 await asyncio.sleep(0)
             done.set()
 
