@@ -169,6 +169,13 @@ def error(code: str, message: str, **more: Any) -> Json:
     return {"error": {"code": code, "message": message, "field": "", "remedy": "", "candidates": []} | more}
 
 
+def _whole(answer: Json, status: int) -> web.Response:
+    """Nothing is kept open behind an answer: what a command leaves would outlive the loop."""
+    said = web.json_response(answer, status=status)
+    said.force_close()
+    return said
+
+
 class ScriptedGate:
     """Answers `METHOD /path` from `answers`; what is not scripted is 404. Thread-safe enough for one test."""
 
@@ -218,9 +225,9 @@ class ScriptedGate:
         body = await request.json() if request.can_read_body else None
         self.calls.append((name, dict(request.query), body))
         if turns := self.turns.get(name):
-            return web.json_response(turns.pop(0) if len(turns) > 1 else turns[0])
+            return _whole(turns.pop(0) if len(turns) > 1 else turns[0], 200)
         status, answer = self.answers.get(name, (404, error("not_found", f"nothing scripted for {name}")))
-        return web.json_response(answer, status=status)
+        return _whole(answer, status)
 
     async def _changes(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
