@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched
 from tests.conftest import Clock
 from tests.gatehouse import Inside
 from tests.visits.coowners.school import School
@@ -126,13 +126,8 @@ async ({ page, socket, knock }) => {
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    async with async_playwright() as play:
-        found = await play.chromium.launch(executable_path=path, args=FLAGS)
-        yield found
-        await found.close()
+    async with launched() as running:
+        yield running
 
 
 @pytest.fixture(params=["", "localhost"], ids=["path mode", "share hosts"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.attacks.conftest import SETTINGS
 from tests.attacks.owner_script import (
@@ -24,7 +24,7 @@ from tests.attacks.owner_script import (
     script,
     tls_in_front,
 )
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched, named
 from tests.gatehouse import Gatehouse, gatehouse
 from tests.real.certificates import Authority
 from tests.real.jupyter import JupyterServer, free_port, plant, running_jupyter
@@ -49,14 +49,8 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    names = "--host-resolver-rules=MAP *.share.test 127.0.0.1, MAP share.test 127.0.0.1"
-    async with async_playwright() as play:
-        running = await play.chromium.launch(executable_path=path, args=[*FLAGS, names])
+    async with launched(named("share.test")) as running:
         yield running
-        await running.close()
 
 
 @dataclass

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playwright.async_api import Browser as AsyncBrowser
+from playwright.async_api import async_playwright
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
 
 # Nothing but what the page under test asks for may leave the machine.
@@ -70,6 +73,25 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextlib.asynccontextmanager
+async def launched(*flags: str) -> AsyncIterator[AsyncBrowser]:
+    """The same for tests that await; they are skipped where there is none."""
+    path = executable()
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *flags])
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def named(host: str) -> str:
+    """The flag by which `host` and all below it are this computer."""
+    return f"--host-resolver-rules=MAP *.{host} 127.0.0.1, MAP {host} 127.0.0.1"
 
 
 def person(browser: Browser, **options: Any) -> BrowserContext:

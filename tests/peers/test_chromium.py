@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.attacks.pages import make, owning, until
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched, named
 from tests.peers.conftest import NAME, Way
 from tests.real.jupyter import JupyterServer
 from tests.story.people import Tab
@@ -19,14 +19,8 @@ pytestmark = [pytest.mark.peers, pytest.mark.real, pytest.mark.browser, pytest.m
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    flags = [*FLAGS, f"--host-resolver-rules=MAP *.{NAME} 127.0.0.1, MAP {NAME} 127.0.0.1"]
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=flags)
+    async with launched(named(NAME)) as running:
         yield running
-        await running.close()
 
 
 @pytest.mark.parametrize("way", ["gate", "nginx", "nginx-chp"], indirect=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, async_playwright
+from playwright.async_api import Browser, BrowserContext
 
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched, named
 from tests.gatehouse import Gatehouse, gatehouse
 from tests.real import nginx
 from tests.real.certificates import Authority, Pair
@@ -80,14 +80,8 @@ async def gate(tmp_path_factory: pytest.TempPathFactory, lab: JupyterServer, rea
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    async with async_playwright() as playwright:
-        names = f"--host-resolver-rules=MAP *.{NAME} 127.0.0.1, MAP {NAME} 127.0.0.1"
-        running = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, names])
+    async with launched(named(NAME)) as running:
         yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture(loop_scope="package")

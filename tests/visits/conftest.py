@@ -11,20 +11,14 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from sharegate import messages
 from sharegate.errors import MEANINGS, Reason
 from sharegate.language.catalogue import ANY
 from sharegate.visits import pages
+from tests.browser.chromium import launched
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TOKEN = "eyJhbGciOiJFZERTQSJ9.c2VjcmV0LWNsYWltcw.c2lnbmF0dXJl-_x"
 INSIDE = "/s/k7f2k7f2k7/~vvvvvvvvvv/lab/tree/week3"
 
@@ -131,10 +125,8 @@ async def serving(gate: ScriptedGate) -> AsyncIterator[ScriptedGate]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        await browser.close()
+    async with launched() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
 from sharegate.shares.model import VisitKind
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched
 from tests.dashboard.conftest import Office
 from tests.stores.records import a_knock, a_visit
 
@@ -27,13 +27,8 @@ CELL = "import csv\nrows = list(csv.DictReader(open('stations.csv')))\nsum(int(r
 
 @pytest_asyncio.fixture
 async def chromium() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
+    async with launched() as running:
+        yield running
 
 
 async def sign_in(office: Office, context: BrowserContext) -> Page:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from sharegate.audit.events import Action
 from tests.browser import axe
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.hostile import EVERYTHING
 from tests.dashboard.pages.party import Party, party
@@ -75,13 +75,8 @@ async def looking(office: Office, browser: Browser, **options: Any) -> AsyncIter
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+    async with launched() as running:
         yield running
-        await running.close()
 
 
 @pytest.fixture

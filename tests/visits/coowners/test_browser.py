@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.axe import serious
-from tests.browser.chromium import FLAGS, executable
+from tests.browser.chromium import launched
 from tests.gatehouse import Inside
 from tests.visits.coowners.school import School
 
@@ -23,13 +23,8 @@ EVIL = '<img src=x onerror="window.owned=1">'
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    path = executable()
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    async with async_playwright() as play:
-        found = await play.chromium.launch(executable_path=path, args=FLAGS)
-        yield found
-        await found.close()
+    async with launched() as running:
+        yield running
 
 
 async def opened(browser: Browser, tia: Inside, heading: str = "Who comes in", **options: object) -> Page:
