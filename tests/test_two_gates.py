@@ -84,6 +84,11 @@ def known_as(gate: Gatehouse, port: int) -> None:
     gate.raw = raw  # type: ignore[method-assign]
 
 
+async def ready(gate: Gatehouse) -> bool:
+    async with aiohttp.ClientSession() as session, session.get(f"{gate.running.dashboard_url}/ready") as answer:
+        return answer.status == 200
+
+
 @pytest.fixture
 async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> AsyncIterator[Pair]:
     store.command("FLUSHALL")
@@ -96,6 +101,8 @@ async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> Asy
         ):
             for gate in (a, b):
                 known_as(gate, front.port)
+                # On a busy machine one of them may still be catching up with the store, and refuses everybody.
+                await until(lambda gate=gate: ready(gate))
             both = Pair(a, b, front, line)
             both.to(a)
             yield both
