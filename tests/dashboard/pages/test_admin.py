@@ -33,7 +33,8 @@ async def test_of_many_people_some_are_named(office: Office) -> None:
         await there.came(f"Guest {number}", there.share["links"][1])
     async with reading(office) as reader:
         told = await reader.words("/admin")
-    assert "and 1" in told and "more" in told and "Guest 19" not in told
+    # Which of the guests, who came at the same moment, is all the same.
+    assert told.count("Guest ") == 4 and "and 16 more" in told
 
 
 async def test_the_search_shows_where_somebody_is(office: Office) -> None:
