@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,6 @@ import pytest
 from sharegate import app, config
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.dashboard.rules import Reading
-from sharegate.demo.visitor import RobotVisitor
 from sharegate.errors import Invalid, Refused
 from sharegate.mail.smtp import Smtp
 from sharegate.policy.load import load_policies
@@ -24,11 +23,11 @@ from sharegate.shares.keys import store_key
 from sharegate.shares.model import ALPHABET
 from tests.attacks.pages import make, owning, visiting
 from tests.dashboard.test_rules import write
-from tests.gatehouse import Gatehouse, Reply, gatehouse
+from tests.gatehouse import Gatehouse
+from tests.pair import Pair, settings, two_gates, until
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
 from tests.real.mail import running_mail
 from tests.real.redis import RedisServer, running_redis
-from tests.real.relay import Relay, relay
 from tests.visits.test_mailed import code_in
 
 pytestmark = [pytest.mark.real, pytest.mark.redis]
@@ -38,30 +37,6 @@ pytestmark = [pytest.mark.real, pytest.mark.redis]
 def store() -> Iterator[RedisServer]:
     with running_redis() as server:
         yield server
-
-
-@dataclass
-class Pair:
-    """Two gates. `front` is where visitors come in, and leads to one of them; `line` is B's way to the store."""
-
-    a: Gatehouse
-    b: Gatehouse
-    front: Relay
-    line: Relay
-    robots: list[RobotVisitor] = field(default_factory=list)
-
-    def to(self, gate: Gatehouse) -> None:
-        self.front.behind = gate.running.config.gate_port
-
-    async def enters(self, made: dict[str, Any], number: int = 0) -> RobotVisitor | None:
-        robot = RobotVisitor("Robo", made["links"][number]["url"])
-        robot._session.connector._force_close = True  # type: ignore[union-attr] -- each request goes where `to` says
-        self.robots.append(robot)
-        return robot if await robot.enter() else None
-
-
-def settings(folder: Path, store: str, front: int) -> dict[str, Any]:
-    return {"store": store, "keys_dir": str(folder / "keys"), "public_url": f"http://127.0.0.1:{front}"}
 
 
 @pytest.fixture(scope="module")
@@ -74,46 +49,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
         yield running
 
 
-def known_as(gate: Gatehouse, port: int) -> None:
-    """What is asked of the gate itself bears the name of the address that both have."""
-    ask = gate.raw
-
-    async def raw(method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Reply:
-        return await ask(method, target, {"Host": f"127.0.0.1:{port}", **(headers or {})}, body)
-
-    gate.raw = raw  # type: ignore[method-assign]
-
-
-async def ready(gate: Gatehouse) -> bool:
-    async with aiohttp.ClientSession() as session, session.get(f"{gate.running.dashboard_url}/ready") as answer:
-        return answer.status == 200
-
-
 @pytest.fixture
 async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> AsyncIterator[Pair]:
-    store.command("FLUSHALL")
-    async with relay(0) as front, relay(store.socket) as line:
-        one = settings(tmp_path, store.url, front.port)
-        other = settings(tmp_path, f"redis://127.0.0.1:{line.port}", front.port)
-        async with (
-            gatehouse(tmp_path / "a", server, gate_name="a", **one) as a,
-            gatehouse(tmp_path / "b", server, gate_name="b", **other) as b,
-        ):
-            for gate in (a, b):
-                known_as(gate, front.port)
-                # On a busy machine one of them may still be catching up with the store, and refuses everybody.
-                await until(lambda gate=gate: ready(gate))
-            both = Pair(a, b, front, line)
-            both.to(a)
-            yield both
-            for robot in both.robots:
-                await robot.close()
-
-
-async def until(true: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
-    async with asyncio.timeout(seconds):
-        while not await true():
-            await asyncio.sleep(0.02)
+    async with two_gates(store, server, tmp_path) as both:
+        yield both
 
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:

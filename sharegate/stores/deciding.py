@@ -137,9 +137,18 @@ def forgotten_ask(ask: TimeAsk) -> dict[str, Any]:
     return {"browser_hash": "", **({"state": TimeState.GONE} if ask.state is TimeState.WAITING else {})}
 
 
+# A mark that lost its browser would be for whoever opens the link next.
+NO_MARK: dict[str, Any] = {"coowner": False, "coowner_browser": ""}
+
+
+def marked_for(link: Link, visit: Visit) -> bool:
+    """Whether a co-owner's mark holds in the browser of somebody who is forgotten, and goes with them."""
+    return bool(link.coowner_browser) and link.coowner_browser == visit.browser_hash
+
+
 def forgotten_link(link: Link) -> dict[str, Any]:
     """What is blanked in a link. An address is not merely taken away: that would open it to everybody."""
-    blank = {"name": "", "email": "", "recipient": "erased" if link.recipient else ""}
+    blank: dict[str, Any] = {"name": "", "email": "", "recipient": "erased" if link.recipient else "", **NO_MARK}
     if link.account and (link.subject or of_one(link.account)):
         # Nobody's: no issuer is called so.
         blank |= {"account": "erased", "issuer": "erased", "subject": ""}

@@ -17,7 +17,7 @@ from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores import records
-from sharegate.stores.deciding import FORGOTTEN_REPORT, forgotten_ask, forgotten_link
+from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for
 from sharegate.stores.writer import Written
 
 DAY = 86400.0
@@ -117,6 +117,9 @@ def forget(
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         with suppress(NotFound):
+            visit = records.find(connection, Visit, id)
+            if marked_for(records.find(connection, Link, visit.link), visit):
+                records.change(connection, written, Link, visit.link, NO_MARK)
             records.change(connection, written, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
         connection.execute("DELETE FROM overlays WHERE visit = ?", (id,))
         connection.execute("DELETE FROM device_codes WHERE json_extract(body, '$.visit') = ?", (id,))

@@ -419,6 +419,77 @@ class ShareContract:
             assert await store.overlay("v2", "workspace") == {"default": b"y"}
             assert await store.device_code("h1") is None
 
+    # -- co-owners
+
+    async def test_a_co_owners_mark_and_what_they_did_are_kept(self, store: Store, reopened: Reopen) -> None:
+        """The mark and the browser it holds in, who paused the share and who let somebody in: also after the store was
+        opened anew, and all of it can be taken away again."""
+        mark = {"coowner": True, "coowner_browser": "b"}
+        assert await store.change_link("l1", **mark) == a_link(**mark)
+        await store.open_visit(a_visit(browser_hash="b"), seats=1)
+        await store.add_knock(a_knock(), limit=5)
+        let_in = a_visit("v2", kind=VisitKind.KNOCK, admitted_by="v1")
+        await store.decide_knock("k1", state="admitted", at=START, visit=let_in)
+        await store.change_share("s1", paused=True, paused_by="v1")
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            assert await store.link("l1") == a_link(**mark) == (await store.links("s1"))[0]
+            assert await store.share("s1") == a_share(paused=True, paused_by="v1")
+            assert await store.visit("v2") == msgspec.structs.replace(let_in, number=2)
+        assert await store.change_link("l1", coowner=False, coowner_browser="") == a_link()
+        assert await store.change_share("s1", paused=False, paused_by="") == a_share()
+
+    async def test_subscribers_learn_of_a_mark(self, store: Store) -> None:
+        """When it is set, when it is bound and when it goes, each with the link as it is then."""
+        told: list[Change] = []
+        store.subscribe(told.append)
+        for mark in ({"coowner": True}, {"coowner_browser": "b"}, {"coowner": False, "coowner_browser": ""}):
+            await store.change_link("l1", **mark)
+        assert [(change.kind, change.id) for change in told] == [("link", "l1")] * 3
+
+    async def test_race_for_an_unbound_mark(self, store: Store) -> None:
+        """Whoever opens the link first has it: of many who come at once one."""
+        await store.change_link("l1", coowner=True)
+        free = {"coowner": True, "coowner_browser": ""}
+        results = await asyncio.gather(
+            *(store.change_link("l1", was=free, coowner_browser=f"b{i}") for i in range(20)), return_exceptions=True
+        )
+        (bound,) = [result for result in results if not isinstance(result, BaseException)]
+        assert [type(result) for result in results if result is not bound] == [ValueError] * 19
+        assert bound.coowner_browser and await store.link("l1") == bound
+
+    async def test_attack_a_mark_that_is_bound_after_it_was_taken_away(self, store: Store) -> None:
+        """Whoever comes in at that moment gets none, and the link stays without one."""
+        await store.change_link("l1", coowner=True)
+        await store.change_link("l1", coowner=False)
+        with pytest.raises(ValueError, match="coowner"):
+            await store.change_link("l1", was={"coowner": True, "coowner_browser": ""}, coowner_browser="b")
+        assert await store.link("l1") == a_link()
+
+    @pytest.mark.parametrize("whom", ["the visit", "the link", "another visit"])
+    async def test_a_mark_goes_with_whoever_is_forgotten(self, store: Store, reopened: Reopen, whom: str) -> None:
+        """Their browser is known nowhere any more, and nobody inherits the mark: it is not merely unbound."""
+        await store.change_link("l1", coowner=True, coowner_browser="b")
+        await store.open_visit(a_visit(browser_hash="b"), seats=None)
+        await store.open_visit(a_visit("v2", browser_hash="c"), seats=None)
+        ids = {"the visit": (["v1"], []), "the link": ([], ["l1"]), "another visit": (["v2"], [])}
+        visits, links = ids[whom]
+        await store.forget(visits=visits, links=links, knocks=[])
+        mark = {"coowner": True, "coowner_browser": "b"} if whom == "another visit" else {}
+        for reopen in (False, True):
+            store = await reopened() if reopen else store
+            assert await store.link("l1") == a_link(**mark)
+
+    async def test_of_owner_and_co_owner_who_pause_at_once_one_is_first(self, store: Store) -> None:
+        """Whose pause it is decides who may open the share again."""
+        saw = {"paused": False}
+        results = await asyncio.gather(
+            *(store.change_share("s1", was=saw, paused=True, paused_by=by) for by in ("", "v1", "v2")),
+            return_exceptions=True,
+        )
+        (paused,) = [result for result in results if not isinstance(result, BaseException)]
+        assert await store.share("s1") == paused
+
     # -- many links, and short codes
 
     async def test_links_are_added_all_or_none(self, store: Store, reopened: Reopen) -> None:

@@ -10,7 +10,7 @@ from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
-from sharegate.stores.deciding import FORGOTTEN_REPORT, forgotten_ask, forgotten_link
+from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
@@ -74,7 +74,11 @@ def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list
     """Blank what identifies people. Nobody has a cookie whose hash is empty. Unknown ids are ignored."""
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
-        if made.get("visit", id) is not None:
+        visit = made.get("visit", id)
+        if visit is not None:
+            link = made.get("link", visit.link)
+            if link is not None and marked_for(link, visit):
+                draft.change(made, Link, link.id, NO_MARK)
             draft.change(made, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
     for code in [code for code in made.all("code") if code.visit in visits]:
         made.put("code", code.code_hash, None)
