@@ -344,7 +344,7 @@ def test_a_file_that_would_be_overlooked_is_refused(tmp_path: Path, name: str) -
 
 
 def test_files_are_understood_as_they_are_now(directory: Path) -> None:
-    """What was read once is remembered by its text: a fault is told each time, a change counts at once, and back again."""
+    """What was read once is known by its text: a fault is told each time, a change counts at once, and back again."""
     for bad in (changed("answer: forward", "answer: passon"), "rules: [&a 1, *a"):
         first, second = faults(directory, bad), faults(directory, bad)
         assert first == second
