@@ -343,6 +343,19 @@ def test_a_file_that_would_be_overlooked_is_refused(tmp_path: Path, name: str) -
         load_policies(extra=tmp_path)
 
 
+def test_files_are_understood_as_they_are_now(directory: Path) -> None:
+    """What was read once is known by its text: a fault is told each time, a change counts at once, and back again."""
+    for bad in (changed("answer: forward", "answer: passon"), "rules: [&a 1, *a"):
+        first, second = faults(directory, bad), faults(directory, bad)
+        assert first == second
+        assert len(first) >= 1
+    for id in ("good", "other", "good"):
+        (directory / "routes" / "r.yaml").write_text(GOOD.replace("good", id))
+        assert [rule.id for rule in load_policies(directory).policy.rules] == [id]
+    (directory / "routes" / "r.yaml").rename(directory / "routes" / "s.yaml")
+    assert [rule.source for rule in load_policies(directory).policy.rules] == ["routes/s.yaml:2"]
+
+
 def test_an_operators_directory_that_is_missing_is_refused(tmp_path: Path) -> None:
     """A path that is no directory is a fault, not an empty set of changes."""
     with pytest.raises(Faults, match="is no directory"):
