@@ -33,7 +33,8 @@ Account = Annotated[
     typer.Option(
         "--account",
         metavar="WHO",
-        help="Who signs in to open it: ann@uni.example, *@uni.example, group:NAME, sub:SUBJECT; * for anybody.",
+        help="Who signs in to open it: ann@uni.example, *@uni.example, group:NAME, sub:SUBJECT; * for anybody; "
+        "with --roster own, for each person's own account.",
     ),
 ]
 Domain = Annotated[

@@ -20,6 +20,7 @@ from sharegate.cli.problems import FAILED, ApiError, Usage
 from sharegate.errors import Unreachable
 from sharegate.rosters.sheet import merge
 from sharegate.rosters.text import MOST_BYTES, decode
+from sharegate.shares.asking import of_one
 
 Json = dict[str, Any]
 # Mail servers take several at a time; a slow one keeps the rest waiting no longer than it must.
@@ -28,7 +29,9 @@ _AT_ONCE = 4
 RosterFile = Annotated[
     Path | None,
     typer.Option(
-        "--roster", metavar="FILE.csv", help="A link for each person of this list: columns name, email, for teams team."
+        "--roster",
+        metavar="FILE.csv",
+        help="A link for each person of this list: columns name, email, account; for teams team.",
     ),
 ]
 Out = Annotated[
@@ -41,7 +44,8 @@ Prove = Annotated[
     bool | None,
     typer.Option(
         "--prove/--no-prove",
-        help="Whoever opens it types a code mailed to its address. Default: where this gate sends mail.",
+        help="Whoever opens it types a code mailed to its address. Default: where this gate sends mail and nobody "
+        "signs in.",
     ),
 ]
 
@@ -176,7 +180,13 @@ def _table(cli: Cli, made: list[Json], known: list[Json]) -> None:
 def _asks(cli: Cli, answer: Json, made: list[Json]) -> None:
     if answer["proves"]:
         cli.output.note("Whoever opens a link types a code that is mailed to its address. Without that: --no-prove")
-    if made and (found := asking.conditions(made[0] | {"recipient": ""}, cli.now(), cli.zone)):
+    accounts = {str(link["account"]) for link in made}
+    own = any(of_one(account) for account in accounts)
+    if own:
+        some = "each link" if all(accounts) else "a link with an account"
+        cli.output.note(f"Whoever opens {some} signs in with the account that it is for.")
+    more = {"recipient": "", **({"account": ""} if own else {})}
+    if made and (found := asking.conditions(made[0] | more, cli.now(), cli.zone)):
         cli.output.note(f"Conditions of each link: {', '.join(found)}.")
 
 

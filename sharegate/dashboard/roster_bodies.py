@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from sharegate.dashboard.bodies import Asks
 
+OWN = "own"
 Csv = Annotated[str, Meta(description="The roster itself: CSV with a row for each person.")]
 
 
@@ -24,7 +25,9 @@ class RosterBody(msgspec.Struct, forbid_unknown_fields=True):
 
 class _OfEach(Asks, kw_only=True):
     """`prove`: whoever opens a link with an address shows by a mailed code that it is theirs; null: where this gate
-    sends mail. `recipient` is each person's own."""
+    sends mail and the link asks for no account. `recipient` is each person's own. `account`: what several people have
+    (`*@example.org`), or `own`: each person signs in with the account of their row, which is that of their address
+    where the row names none."""
 
     roster: Csv
     prove: bool | None = None

@@ -18,16 +18,18 @@ from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.interfaces import GateFacts, Servers
-from sharegate.dashboard.roster_bodies import AddRosterBody, RosterBody, ShareRosterBody, TeamsBody
+from sharegate.dashboard.roster_bodies import OWN, AddRosterBody, RosterBody, ShareRosterBody, TeamsBody
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import rosters as shapes
 from sharegate.dashboard.sharing import Sharing
 from sharegate.dashboard.views import Views
 from sharegate.errors import Ambiguous, Faults, Invalid, Refused, SharegateError
-from sharegate.rosters.matching import fits, known, match, parted
+from sharegate.rosters.matching import Having, fits, known, match, parted
 from sharegate.rosters.model import MOST_TOLD, Person, Roster
 from sharegate.rosters.reading import read
 from sharegate.shares.api_tokens import ApiCapability as Can
+from sharegate.shares.asking import of_one
+from sharegate.shares.conditions import clean_account
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare, standing
 from sharegate.shares.model import Link, LinkKind, Share
@@ -160,7 +162,7 @@ class Rosters:
             "made": [await self._sharing.with_url(link) for link in made],
             "known": [await self._sharing.with_url(link) for link in before],
             "proves": any(link.recipient for link in wanted),
-            "warnings": [*roster.notes, *self._warnings(roster.people)],
+            "warnings": [*roster.notes, *self._warnings(roster.people, wanted)],
         }
 
     # -- teams ----------------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ class Rosters:
             "missing": [{"team": team, "row": row} for team, row in found.without_folder],
             "done": not asked.dry_run,
             "proves": any(link.recipient for link in wanted.values()),
-            "warnings": [*roster.notes, *self._warnings(roster.people)],
+            "warnings": [*roster.notes, *self._warnings(roster.people, list(wanted.values()))],
         }
 
     async def _folders(self, each: str, server: str) -> tuple[str, str, list[str]]:
@@ -266,20 +268,24 @@ class Rosters:
         """A link for each. Raises Invalid, Refused(`mail_off`)."""
         if asked.recipient:
             raise Invalid("recipient", "is each person's own in a roster", "Leave it out")
-        prove = self._mail if asked.prove is None else asked.prove
-        self._sharing.check_mail(prove and any(person.email for person in people), asked.domain)
-        return [
-            NewLink(
-                *(person.name, False, None, asked.devices, expires),
-                **asked.asked() | {"recipient": person.email if prove else ""},
-                email=person.email,
+        wanted = []
+        for person, account in zip(people, _accounts(people, asked.account), strict=True):
+            # Whoever signs in has shown who they are.
+            prove = self._mail and not account if asked.prove is None else asked.prove
+            more = {"recipient": person.email if prove else "", "account": account}
+            link = NewLink(
+                *(person.name, False, None, asked.devices, expires), **asked.asked() | more, email=person.email
             )
-            for person in people
-        ]
+            wanted.append(link)
+        self._sharing.check_mail(any(link.recipient for link in wanted), asked.domain)
+        return wanted
 
-    def _warnings(self, people: Sequence[Person]) -> list[str]:
+    def _warnings(self, people: Sequence[Person], wanted: Sequence[NewLink]) -> list[str]:
         without = sum(not person.email for person in people)
         found = [f"{without} of {len(people)} have no e-mail address."] if 0 < without < len(people) else []
+        unsigned = sum(not link.account for link in wanted)
+        if 0 < unsigned < len(wanted):
+            found.append(f"{unsigned} of {len(wanted)} have no account: their links open without signing in.")
         running = [] if self._facts.running else ["Nobody can enter until the gate runs: sharegate up"]
         return [*found, *running, *self._facts.warnings()]
 
@@ -332,8 +338,31 @@ class Rosters:
         return made, before
 
 
-def _named(links: Iterable[Link]) -> list[tuple[str, str, str]]:
-    return [(link.id, link.name, link.email or link.recipient) for link in links]
+def _named(links: Iterable[Link]) -> list[Having]:
+    return [
+        (link.id, link.name, link.email or link.recipient, link.account if of_one(link.account) else "")
+        for link in links
+    ]
+
+
+def _accounts(people: Sequence[Person], asked: str) -> list[str]:
+    """Whose account opens each person's link. Raises Invalid, Faults."""
+    if asked == OWN:
+        nobody = [person for person in people if not (person.account or person.email)]
+        if nobody:
+            problem = "is empty, and so is the e-mail address: nobody could open this link"
+            faults = [Invalid(f"roster row {one.row}, account", problem, "Write one of them") for one in nobody]
+            raise Faults("roster", faults[:MOST_TOLD])
+        return [person.account or person.email for person in people]
+    if asked and of_one(clean_account(asked)):
+        raise Invalid(
+            "account",
+            "is each person's own in a roster",
+            f"Write {OWN}, for the account of each person's address, or put accounts into a column of that name",
+        )
+    if asked and any(person.account for person in people):
+        raise Invalid("account", "each row of the roster names its own", "Leave it out, or take the column out")
+    return [person.account or asked for person in people]
 
 
 async def _checked(text: str, *, teams: bool = False) -> Roster:
@@ -353,4 +382,10 @@ def _unmatched(left: tuple[str, ...], missing: tuple[tuple[str, int], ...]) -> F
 
 
 def _person(person: Person) -> Json:
-    return {"row": person.row, "name": person.name, "email": person.email, "team": person.team}
+    return {
+        "row": person.row,
+        "name": person.name,
+        "email": person.email,
+        "account": person.account,
+        "team": person.team,
+    }

@@ -10,14 +10,19 @@ from dataclasses import dataclass
 from sharegate.errors import Invalid
 from sharegate.rosters.model import Person
 
+# A link that somebody has: its id, the name, the address and the account that it is for, each "" where it has none.
+Having = tuple[str, str, str, str]
 _WILD = frozenset("*?[")
 
 
-def known(person: Person, links: Iterable[tuple[str, str, str]]) -> str:
-    """The id of the link that is this person's, of (id, name, address); "" for who is new. By the address where both
-    have one, else by the name."""
-    for id, name, email in links:
-        if person.email and email:
+def known(person: Person, links: Iterable[Having]) -> str:
+    """The id of the link that is this person's; "" for who is new. By the account where both have one, else by the
+    address, else by the name."""
+    for id, name, email, account in links:
+        if person.account and account:
+            if person.account == account:
+                return id
+        elif person.email and email:
             if person.email == email:
                 return id
         elif person.name and name.casefold() == person.name.casefold():

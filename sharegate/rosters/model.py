@@ -14,12 +14,14 @@ MOST_TOLD = 50
 @dataclass(frozen=True, slots=True)
 class Person:
     """One row. `row` counts from 1, as a spreadsheet does, the heading included. `email` is clean
-    (shares/conditions.py) or empty; `team` is empty where the roster names none."""
+    (shares/conditions.py) or empty, and so is `account`, which is always one person's; `team` is empty where the roster
+    names none."""
 
     row: int
     name: str
     email: str = field(default="", repr=False)
     team: str = ""
+    account: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

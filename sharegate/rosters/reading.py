@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from sharegate.errors import Invalid
 from sharegate.names import MAX_NAME, clean_name
 from sharegate.rosters.model import Fault, Person, Roster
-from sharegate.shares.conditions import clean_email
+from sharegate.shares.asking import of_one
+from sharegate.shares.conditions import clean_account, clean_email
 
 MOST_PEOPLE = 500
 MOST_IN_TEAMS = 2000
@@ -38,6 +39,10 @@ _HEADINGS = {
     "first": {"firstname", "first", "givenname", "forename", "vorname", "prenom"},
     "last": {"lastname", "last", "surname", "familyname", "nachname", "familienname"},
     "email": {"email", "emails", "mail", "emailaddress", "mailaddress", "mailadresse", "emailadresse", "courriel"},
+    "account": {
+        *("account", "accounts", "useraccount", "login", "signin", "oidc", "subject", "konto", "benutzerkonto"),
+        *("compte", "cuenta"),
+    },
     "team": {
         *("team", "teamname", "group", "groupname", "folder", "project", "teamfolder", "gruppe", "ordner", "projekt"),
     },
@@ -53,12 +58,16 @@ class _Columns:
     first: int | None = None
     last: int | None = None
     email: int | None = None
+    account: int | None = None
     team: int | None = None
 
     @property
     def found(self) -> tuple[str, ...]:
         named = self.name is not None or self.first is not None or self.last is not None
-        have = (("name", named), ("email", self.email is not None), ("team", self.team is not None))
+        have = (
+            *(("name", named), ("email", self.email is not None), ("account", self.account is not None)),
+            ("team", self.team is not None),
+        )
         return tuple(word for word, there in have if there)
 
 
@@ -204,6 +213,7 @@ def _person(reading: _Reading, columns: _Columns, row: int, cells: Sequence[str]
         if both := _BOTH.match(whole):
             mail = both["email"] if (whole is name and not mail) or whole is mail else mail
             name = both["name"].strip(' "') or (name if whole is mail else "")
+    account = _cell(reading, row, "account", cells, columns.account)
     team = _cell(reading, row, "team", cells, columns.team) if reading.teams else ""
     if reading.teams and not team and len(reading.faults) == before:
         reading.fault(row, "team", "is empty", "Name the folder of this person's team")
@@ -211,18 +221,20 @@ def _person(reading: _Reading, columns: _Columns, row: int, cells: Sequence[str]
         reading.fault(row, "team", f"{_seen(team[:40])!r} is no name of a folder", "Write the folder's own name")
     if len(cells) > MOST_COLUMNS or len(reading.faults) > before:
         return
-    reading.people.append(_checked(reading, row, name, mail, team))
+    reading.people.append(_checked(reading, row, name, mail, account, team))
     if len(reading.faults) > before:
         reading.people.pop()
 
 
-def _checked(reading: _Reading, row: int, name: str, mail: str, team: str) -> Person:
-    email = clean = ""
+def _checked(reading: _Reading, row: int, name: str, mail: str, account: str, team: str) -> Person:
+    email = clean = whose = ""
     if mail:
         try:
             email = clean_email(mail, "email")
         except Invalid as invalid:
             reading.fault(row, "email", _seen(invalid.problem), invalid.remedy)
+    if account:
+        whose = _account(reading, row, account)
     if not name and not mail:
         reading.fault(row, "name", "is empty, and so is the e-mail address", "Write one of them, or leave out the row")
     elif name:
@@ -232,7 +244,19 @@ def _checked(reading: _Reading, row: int, name: str, mail: str, team: str) -> Pe
             reading.fault(row, "name", "has no visible character", "Write the name that people know them by")
         if len(name) > MAX_NAME:
             reading.fault(row, "name", f"is longer than {MAX_NAME} characters", "Shorten it")
-    return Person(row, clean, email, team)
+    return Person(row, clean, email, team, whose)
+
+
+def _account(reading: _Reading, row: int, account: str) -> str:
+    """One person's: what several have would let each of them in by this row's link."""
+    try:
+        whose = clean_account(account)
+    except Invalid as invalid:
+        reading.fault(row, "account", _seen(invalid.problem), "Write ann@example.org or sub:SUBJECT")
+        return ""
+    if not of_one(whose):
+        reading.fault(row, "account", f"{_seen(whose[:60])!r} stands for several people", "Write one person's account")
+    return whose
 
 
 def _cell(reading: _Reading, row: int, what: str, cells: Sequence[str], place: int | None) -> str:
@@ -254,23 +278,25 @@ def _cell(reading: _Reading, row: int, what: str, cells: Sequence[str], place: i
 
 def _twice(reading: _Reading) -> None:
     """The same person in two rows: of one team, where there are teams."""
-    for what in ("email", "name"):
+    for what in ("email", "account", "name"):
         first: dict[tuple[str, str], int] = {}
         for person in reading.people:
-            value = getattr(person, what).casefold()
-            if not value or (what == "name" and any(_same_mail(reading.people, first, person, value))):
+            value = getattr(person, what)
+            # Of accounts the provider's own letters count: two subjects may differ in capitals alone.
+            value = value if what == "account" else value.casefold()
+            if not value or (what != "email" and any(_same_mail(reading.people, first, person, value))):
                 continue
             known = first.setdefault((person.team, value), person.row)
             if known != person.row:
-                remedy = "Leave one row out" if what == "email" else "Leave one out, or write more of their names"
+                remedy = "Leave one out, or write more of their names" if what == "name" else "Leave one row out"
                 reading.fault(person.row, what, f"stands in row {known} already", remedy)
 
 
 def _same_mail(
-    people: Iterable[Person], first: dict[tuple[str, str], int], person: Person, name: str
+    people: Iterable[Person], first: dict[tuple[str, str], int], person: Person, value: str
 ) -> Iterator[bool]:
     """One row twice is one fault: that of the address."""
-    row = first.get((person.team, name))
+    row = first.get((person.team, value))
     for other in people:
         if other.row == row:
             yield bool(person.email) and other.email == person.email

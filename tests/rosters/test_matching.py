@@ -10,7 +10,12 @@ from sharegate.errors import Invalid
 from sharegate.rosters.matching import fits, known, match, parted
 from sharegate.rosters.model import Person
 
-LINKS = [("a", "Ann", "ann@example.org"), ("b", "Bo", ""), ("c", "", "cy@example.org")]
+LINKS = [
+    ("a", "Ann", "ann@example.org", ""),
+    ("b", "Bo", "", ""),
+    ("c", "", "cy@example.org", ""),
+    ("d", "Di Doe", "di@example.org", "sub:di"),
+]
 
 
 @pytest.mark.parametrize(
@@ -22,12 +27,27 @@ LINKS = [("a", "Ann", "ann@example.org"), ("b", "Bo", ""), ("c", "", "cy@example
         ("BO", "bo@example.org", "b"),
         ("", "cy@example.org", "c"),
         ("Di", "", ""),
-        ("", "di@example.org", ""),
+        ("", "do@example.org", ""),
     ],
 )
 def test_who_is_known(name: str, email: str, found: str) -> None:
     """By the address where both have one, else by the name; nobody by nothing."""
     assert known(Person(1, name, email), LINKS) == found
+
+
+@pytest.mark.parametrize(
+    ("account", "name", "email", "found"),
+    [
+        ("sub:di", "Diana", "new@example.org", "d"),
+        ("sub:other", "Di Doe", "di@example.org", ""),
+        ("", "Diana", "di@example.org", "d"),
+        ("sub:ann", "Anne", "ann@example.org", "a"),
+        ("sub:bo", "Bo", "", "b"),
+    ],
+)
+def test_who_is_known_by_an_account(account: str, name: str, email: str, found: str) -> None:
+    """It decides where both have one, whatever else they are called."""
+    assert known(Person(1, name, email, account=account), LINKS) == found
 
 
 def people(*teams: str) -> list[Person]:

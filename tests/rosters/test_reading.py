@@ -72,6 +72,12 @@ def test_what_people_have(text: str, people: list[tuple[int, str, str]]) -> None
         ("name\nAnn" + "," * 70 + "\n", [(2, "")]),
         ("name\n" + "\n".join(f"P{i}" for i in range(MOST_PEOPLE + 1)), [(0, "")]),
         ("x" * (MOST_TEXT + 1), [(0, "")]),
+        ("name,account\nAnn,*\nBo,*@uni.example\nCy,group:staff\n", [(2, "account"), (3, "account"), (4, "account")]),
+        ("name,account\nDi,sub:\nEd,ed\n", [(2, "account"), (3, "account")]),
+        ("name,account\nAnn,=1\nBo,b\u202eo@uni.example\n", [(2, "account"), (3, "account")]),
+        ("name,account\nAnn,ann@uni.example\nAnna,ANN@uni.example\n", [(3, "account")]),
+        ("name,email,account\nAnn,a@x.example,sub:a\nAnn,a@x.example,sub:a\n", [(3, "email")]),
+        ("account\nann@uni.example\n", [(1, "")]),
     ],
 )
 def test_attack_rows_that_are_refused(text: str, faults: list[tuple[int, str]]) -> None:
@@ -146,3 +152,11 @@ def test_a_fault_repeats_no_address_in_full_length() -> None:
     (fault,) = read("email\n" + "x" * 900 + "\n").faults
     assert len(fault.problem) < 200
     assert isinstance(fault.invalid("roster"), Invalid)
+
+
+def test_accounts_of_people() -> None:
+    """One person's each, in the gate's form; a subject keeps its letters, and two that differ in capitals are two."""
+    read_of = read("Name;Konto\nAnn;Ann@UNI.example\nBo; sub:Bo-1\nBob;sub:bo-1\nCy;\n")
+    assert read_of.faults == () and read_of.columns == ("name", "account")
+    assert [person.account for person in read_of.people] == ["ann@uni.example", "sub:Bo-1", "sub:bo-1", ""]
+    assert "sub:Bo-1" not in repr(read_of.people[1])

@@ -14,6 +14,7 @@ class PersonRead(Shape):
     row: int
     name: str
     email: str
+    account: str
     team: str
 
 
