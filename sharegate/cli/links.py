@@ -70,6 +70,7 @@ async def add_link(
     out: rosters.Out = None,
     force: rosters.Force = False,
     send: rosters.Send = False,
+    dry_run: rosters.DryRun = False,
     no_qr: NoQr = False,
 ) -> None:
     """Add a link to a share: for one person, for anyone, or one for each person of a list.
@@ -78,8 +79,9 @@ async def add_link(
     """
     if sum((person is not None, anyone, roster is not None)) > 1:
         raise Usage("--for", "a link is for one person, for anyone, or for each of a list", "Say one of them")
-    if roster is None and (out is not None or prove is not None):
-        raise Usage("--out" if out else "--prove", "is for a list of people", "Add --roster FILE.csv")
+    of_list = {"--out": out is not None, "--prove": prove is not None, "--dry-run": dry_run}
+    if roster is None and (said := [option for option, given in of_list.items() if given]):
+        raise Usage(said[0], "is for a list of people", "Add --roster FILE.csv")
     if send and anyone:
         raise Usage("--send", "a link for anyone has no address", "Send it yourself")
     body: dict[str, Any] = {"devices": devices}
@@ -107,7 +109,7 @@ async def add_link(
         share = await find(control, ref, "share")
         if roster is not None:
             path = f"shares/{share.id}/roster"
-            await rosters.give(cli, control, path, body, out=out, force=force, send=send)
+            await rosters.give(cli, control, path, body, out=out, force=force, send=send, dry_run=dry_run)
             return
         answer = await control.call("POST", api_path("shares", share.id, "links"), body=body)
         results = await rosters.send_all(cli, control, [answer["link"]]) if send else []

@@ -40,6 +40,9 @@ Out = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Send = Annotated[bool, typer.Option("--send", help="Mail each person their link, once.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="With --roster: tell who would get a link, and make nothing.")
+]
 Prove = Annotated[
     bool | None,
     typer.Option(
@@ -135,16 +138,25 @@ def standing(links: list[Json]) -> list[Json]:
 def tell(cli: Cli, answer: Json) -> None:
     """One share and the links of its people."""
     share, made, known = answer["share"], answer["made"], answer["known"]
+    if not answer["done"]:
+        _tell_people(cli, answer)
     if not answer["fresh"]:
         cli.output.note(f"{share['label']} shares {words.folder(share)} already: it stays as it is.")
-    _table(cli, made, known)
+    if answer["done"]:
+        _table(cli, made, known)
     if known:
         gone = len(known) - len(standing(known))
         ended = f", {gone} of them ended: those are not made again" if gone else ""
-        cli.output.note(f"{words.count(len(made), 'new link')}; {len(known)} had one{ended}.")
+        cli.output.note(f"{words.count(len(answer['new']), 'new link')}; {len(known)} had one{ended}.")
     _asks(cli, answer, made)
     for warning in answer["warnings"]:
         cli.output.warn(shown(warning))
+
+
+def _tell_people(cli: Cli, answer: Json) -> None:
+    """Who stands in the list, by rows."""
+    rows = [(str(one["row"]), shown(one["name"]) or "-", shown(one["email"]) or "-") for one in answer["people"]]
+    cli.output.table(("ROW", "NAME", "EMAIL"), rows)
 
 
 def tell_teams(cli: Cli, answer: Json) -> None:
@@ -268,15 +280,16 @@ async def give(
     """Ask for it at `path` of the API, tell it, write it down, send it. For teams what does not match is told first."""
     teams = path == "rosters/teams"
     with written(None if dry_run else out, force=force) as write:
-        if teams:
-            tried = await control.call("POST", api_path("rosters", "teams"), body={**body, "dry_run": True})
+        if teams or dry_run:
+            tried = await control.call("POST", api_path(*path.split("/")), body={**body, "dry_run": True})
             if dry_run:
                 if cli.as_json:
                     cli.output.document(tried)
                 else:
-                    tell_teams(cli, tried)
+                    (tell_teams if teams else tell)(cli, tried)
                     cli.output.note("Nothing was made.")
                 return
+        if teams:
             if (tried["left"] or tried["missing"]) and not partial:
                 if not cli.as_json:
                     unmatched(cli, tried)

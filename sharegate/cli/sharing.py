@@ -120,9 +120,7 @@ async def share(
     out: rosters.Out = None,
     force: rosters.Force = False,
     send: rosters.Send = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --each: tell what would be shared, and share nothing.")
-    ] = False,
+    dry_run: rosters.DryRun = False,
     server: Annotated[
         str, typer.Option("--server", metavar="ID", help="The Jupyter server, where PATH is relative to its root.")
     ] = "",
@@ -148,9 +146,15 @@ async def share(
             "--email": email,
             "--qr": qr_file,
         },
-        of_roster={"--out": out, "--send": send, "--prove": prove is not None, "--force": force, "--each": each},
+        of_roster={
+            "--out": out,
+            "--send": send,
+            "--prove": prove is not None,
+            "--force": force,
+            "--each": each,
+            "--dry-run": dry_run,
+        },
         of_one={"--name": name, "--open": open_file},
-        dry_run=dry_run,
     )
     if code and len(people or []) > 1:
         raise Usage("--code", "is for one link, and there are several", "Make one later: sharegate link code ID")
@@ -224,7 +228,6 @@ def _check_roster(
     several: dict[str, object],
     of_roster: dict[str, object],
     of_one: dict[str, object],
-    dry_run: bool,
 ) -> None:
     """Raises Usage for options that do not go together."""
     if roster is None:
@@ -241,8 +244,6 @@ def _check_roster(
         raise Usage(next(name for name, value in of_one.items() if value), "is for one folder", "Drop it")
     if roster is not None and not each:
         typed_path(path)
-    if dry_run and not each:
-        raise Usage("--dry-run", "is for --each", "To look at a list alone, see Share a folder in the dashboard")
 
 
 def _refuse_running(run: bool) -> None:

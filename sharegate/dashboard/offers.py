@@ -67,6 +67,9 @@ class Offers:
             "own_extensions": rules.own_extensions,
             "runnable_files": rules.runnable_files,
             "coowners": rules.coowners,
+            "edit_asks_for": list(rules.edit_asks_for),
+            "anyone_asks_for": list(rules.anyone_asks_for),
+            "anyone_max_expires_seconds": min(rules.anyone_max_expires_seconds, rules.max_expires_seconds),
             "mail": self._mail,
             "accounts": self._accounts,
         }

@@ -35,7 +35,10 @@ class _OfEach(Asks, kw_only=True):
 
 
 class AddRosterBody(_OfEach, forbid_unknown_fields=True):
+    """`dry_run`: nothing is made, and told who would get a link."""
+
     expires: float | None = None
+    dry_run: bool = False
 
 
 class _NewShares(_OfEach, kw_only=True):
@@ -57,9 +60,12 @@ class _NewShares(_OfEach, kw_only=True):
 
 
 class ShareRosterBody(_NewShares, forbid_unknown_fields=True):
+    """`dry_run`: nothing is made, and told who would get a link."""
+
     path: str
     name: str = ""
     open_file: str = ""
+    dry_run: bool = False
 
 
 class TeamsBody(_NewShares, forbid_unknown_fields=True):

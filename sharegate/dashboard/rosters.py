@@ -141,6 +141,8 @@ class Rosters:
         )
         async with self._one_at_a_time:
             share = await self._standing(new, roster.people)
+            if asked.dry_run:
+                return await self._tried(share, roster, wanted)
             share, fresh, made, before = await self._given(new, share, roster.people, wanted)
         return await self._told(share, fresh, made, before, roster, wanted)
 
@@ -150,15 +152,33 @@ class Rosters:
         roster = await _checked(asked.roster)
         wanted = self._wanted(roster.people, asked, asked.expires)
         async with self._one_at_a_time:
+            if asked.dry_run:
+                return await self._tried(share, roster, wanted)
             made, before = await self._added(share, roster.people, wanted)
         return await self._told(share, False, made, before, roster, wanted)
 
+    async def _tried(self, share: Share | None, roster: Roster, wanted: list[NewLink]) -> Json:
+        before = [] if share is None else await self._links_of(roster.people, share)
+        return await self._told(share, share is None, [], before, roster, wanted, done=False)
+
     async def _told(
-        self, share: Share, fresh: bool, made: list[Link], before: list[Link], roster: Roster, wanted: list[NewLink]
+        self,
+        share: Share | None,
+        fresh: bool,
+        made: list[Link],
+        before: list[Link],
+        roster: Roster,
+        wanted: list[NewLink],
+        *,
+        done: bool = True,
     ) -> Json:
+        named = _named(before)
         return {
-            "share": await self._views.share(share),
+            "share": None if share is None else await self._views.share(share),
             "fresh": fresh,
+            "done": done,
+            "people": [_person(person) for person in roster.people],
+            "new": [person.row for person in roster.people if not known(person, named)],
             "made": [await self._sharing.with_url(link) for link in made],
             "known": [await self._sharing.with_url(link) for link in before],
             "proves": any(link.recipient for link in wanted),

@@ -106,6 +106,22 @@ def test_a_share_for_each_team(lecture: Path) -> None:
     assert [row[:2] for row in table(out)] == [["team", "name"], ["red", "Ann"], ["blue", "Bo"]]
 
 
+def test_a_list_is_looked_at_before_anything_is_made(lecture: Path) -> None:
+    """For a folder and for a share; who has a link already is counted apart."""
+    people = roster("name,email\nAnn,ann@example.org\nBo,\n")
+    tried = run("share", str(lecture / "lecture"), "--roster", people, "--dry-run")
+    rows = [line.split() for line in tried.out.splitlines()]
+    assert tried.code == 0 and tried.err.endswith("Nothing was made.\n") and ["2", "Ann", "ann@example.org"] in rows
+    assert run("list", "--json").document["shares"] == []
+    run("share", str(lecture / "lecture"), "--for", "Ann")
+    share = run("list", "--json").document["shares"][0]["label"]
+    tried = run("link", "add", share, "--roster", people, "--dry-run")
+    assert tried.code == 0 and "1 new link; 1 had one." in tried.err, tried.err
+    assert run("link", "add", share, "--roster", people, "--dry-run", "--json").document["new"] == [3]
+    assert len(run("list", "--json").document["shares"][0]["links"]) == 1
+    assert run("link", "add", share, "--for", "Cy", "--dry-run").code == 2
+
+
 def test_further_links(lecture: Path, mail: MailServerHere) -> None:
     """For one person, sent at once; for a list; with an address changed later."""
     run("share", str(lecture / "lecture"), "--for", "Ann")

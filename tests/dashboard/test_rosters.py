@@ -43,6 +43,23 @@ async def test_a_roster_makes_one_link_for_each_person(office: Office) -> None:
     assert (await office.actions()).count("link.created") == 2
 
 
+async def test_who_would_get_a_link_is_told_and_nothing_is_made(office: Office) -> None:
+    """Of a folder and of a share: everybody of the list, and by their rows those who have none yet."""
+    body = {"path": str(office.folder / "week3"), "roster": CLASS}
+    tried = await office.call("POST", "rosters/share", body | {"dry_run": True})
+    assert (tried["done"], tried["share"], tried["made"], tried["known"]) == (False, None, [], [])
+    assert [one["name"] for one in tried["people"]] == ["Ann Lee", "Bo"] and tried["new"] == [2, 3]
+    assert (await office.everything())["shares"] == [] and "link.created" not in await office.actions()
+    made = await office.call("POST", "rosters/share", body)
+    assert made["done"] and made["new"] == [2, 3]
+    more = {"roster": "name,email\nCy,cy@example.org\nann LEE,ann@example.org\n", "dry_run": True}
+    for path, asked in (("rosters/share", body | more), (f"shares/{made['share']['id']}/roster", more)):
+        tried = await office.call("POST", path, asked)
+        assert (tried["done"], tried["fresh"], tried["share"]["id"]) == (False, False, made["share"]["id"])
+        assert tried["new"] == [2] and [link["name"] for link in tried["known"]] == ["Ann Lee"]
+    assert len((await office.everything())["shares"][0]["links"]) == 2
+
+
 async def test_the_same_roster_again_adds_only_who_is_new(office: Office) -> None:
     """Also whose link was revoked is let alone: that was meant."""
     body = {"path": str(office.folder / "week3"), "roster": CLASS, "prove": False}

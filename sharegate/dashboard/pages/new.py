@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sharegate.dashboard.pages.offered import offers
 from sharegate.dashboard.pages.source import Json, NotShown, Source
 
 _NOWHERE: Json = {"path": "", "name": "", "kind": "directory", "shareable": False, "reason": "", "why": ""}
@@ -12,7 +13,7 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     servers = (await source.get("servers"))["servers"]
     asked = source.query.get("server", "")
     server = next((one for one in servers if one["id"] == asked), servers[0] if servers else None)
-    shown: Json = {"servers": servers, "server": server, "offers": await source.get("offers")}
+    shown: Json = {"servers": servers, "server": server, "offers": await offers(source)}
     shown["path"] = source.query.get("path", "")
     return shown | await _listed(source, server) | {"reach": await _reach(source, server)} if server else shown
 
@@ -52,4 +53,4 @@ async def teams(source: Source, parts: dict[str, str]) -> Json:
     server = next((one for one in servers if one["id"] == asked), servers[0] if servers else None)
     entries = (await _listed(source, server))["entries"] if server else []
     near = [one["path"] for one in entries if one["kind"] == "directory" and one["shareable"]]
-    return {"servers": servers, "server": server, "offers": await source.get("offers"), "near": near}
+    return {"servers": servers, "server": server, "offers": await offers(source), "near": near}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from sharegate.dashboard.pages.people import CAN, count, door, person, whom
+from sharegate.dashboard.pages.offered import offers
 from sharegate.dashboard.pages.source import Json, Source
 
 Tab = Callable[[Source, Json], Awaitable[Json]]
@@ -60,7 +61,7 @@ def _with_devices(visit: Json, devices: dict[str, list[Json]]) -> Json:
 
 
 async def links(source: Source, share: Json) -> Json:
-    return {"links": [_link(share, link) for link in share["links"]], "offers": await source.get("offers")}
+    return {"links": [_link(share, link) for link in share["links"]], "offers": await offers(source)}
 
 
 def _link(share: Json, link: Json) -> Json:
@@ -127,4 +128,4 @@ async def settings(source: Source, share: Json) -> Json:
     standing = [link for link in share["links"] if link["state"] in ("active", "paused")]
     ends = "Its link stops" if len(standing) == 1 else f"Its {len(standing)} links stop"
     words = f"{out}{ends} working for ever. The folder, your server and the history stay as they are."
-    return {"offers": await source.get("offers"), "revoke_words": words}
+    return {"offers": await offers(source), "revoke_words": words}

@@ -54,7 +54,8 @@ class OfferedRole(Shape):
 
 
 class Offered(Shape):
-    """The limits of the rules in force, and whether addresses can be proved by mail."""
+    """The limits of the rules in force, and whether addresses can be proved by mail. `edit_asks_for`: a link by which
+    people edit asks for one of these at least; `anyone_asks_for`: a link for anyone does; none named: for nothing."""
 
     roles: list[OfferedRole]
     anyone: bool
@@ -66,6 +67,9 @@ class Offered(Shape):
     own_extensions: bool
     runnable_files: bool
     coowners: bool
+    edit_asks_for: list[str]
+    anyone_asks_for: list[str]
+    anyone_max_expires_seconds: float
     mail: bool
     accounts: str
 

@@ -1,6 +1,7 @@
 // Lists of people in the browser: a file as text, links as a table, and mails one by one.
 
 import { call, sentence } from "./board.js";
+import { show } from "./fields.js";
 
 const MOST_BYTES = 512 * 1024;
 const OTHERS = ["PK\u0003\u0004", "\u00d0\u00cf\u0011\u00e0", "%PDF"];
@@ -52,4 +53,51 @@ export async function mail(ids, told) {
     if (!result.ok && ["mail_limit", "mail_off"].includes(result.error.code)) break;
   }
   return sent;
+}
+
+// -- a list, and what would be made of it ---------------------------------------------------------------------------
+
+export const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
+export function element(name, words, more = {}) {
+  const made = document.createElement(name);
+  made.append(...[words].flat());
+  return Object.assign(made, more);
+}
+// What somebody else named: its direction stays its own.
+export const named = (text, kind = "") => element("bdi", text, { className: kind });
+
+// What is wrong: by rows in `rows`, the rest beside its field. Whether anything was wrong with rows.
+export function refused(form, rows, error) {
+  // A problem document tells several apart in `errors`.
+  const several = (error.errors || []).map(({ field, detail, remedy }) => ({ field, message: detail, remedy }));
+  const faults = several.length ? several : [error];
+  const ofRows = faults.filter((one) => /^roster row /.test(one.field || ""));
+  const others = faults.filter((one) => !ofRows.includes(one));
+  // Several of one field are told together.
+  const fields = [...new Set(others.map((one) => one.field))];
+  const joined = fields.map((field) => {
+    const same = others.filter((one) => one.field === field);
+    return { field, message: same.map((one) => one.message).join("; "), remedy: same[0].remedy };
+  });
+  if (joined.length) show(form, { faults: joined });
+  rows.hidden = !ofRows.length;
+  rows.replaceChildren(...ofRows.map((one) => {
+    const where = one.field.replace(/^roster row /, "Row ");
+    return element("li", [`${where}: `, named(one.message), `.${one.remedy ? ` ${one.remedy}.` : ""}`]);
+  }));
+  if (!ofRows.length) return;
+  const list = form.elements.roster;
+  list.setAttribute("aria-invalid", "true");
+  list.setAttribute("aria-describedby", rows.id);
+  list.focus();
+}
+
+export async function once(button, does) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    await does();
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
 }

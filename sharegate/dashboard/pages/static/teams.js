@@ -2,7 +2,7 @@
 
 import { call } from "./board.js";
 import { clear, fieldsOf, show } from "./fields.js";
-import { mail, merge, textOf } from "./roster.js";
+import { count, element, mail, merge, named, once, refused, textOf } from "./roster.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("teams");
@@ -10,43 +10,9 @@ const shown = at("shown");
 let asked = null;
 let rows = [];
 
-const count = (number, one, many) => `${number} ${number === 1 ? one : many}`;
-function element(name, words, more = {}) {
-  const made = document.createElement(name);
-  made.append(...[words].flat());
-  return Object.assign(made, more);
-}
-// What somebody else named: its direction stays its own.
-const named = (text, kind = "") => element("bdi", text, { className: kind });
-
 function gone() {
   asked = null;
   shown.hidden = true;
-}
-
-function refused(error) {
-  // A problem document tells several apart in `errors`.
-  const several = (error.errors || []).map(({ field, detail, remedy }) => ({ field, message: detail, remedy }));
-  const faults = several.length ? several : [error];
-  const ofRows = faults.filter((one) => /^roster row /.test(one.field || ""));
-  const others = faults.filter((one) => !ofRows.includes(one));
-  // Several of one field are told together.
-  const fields = [...new Set(others.map((one) => one.field))];
-  const joined = fields.map((field) => {
-    const same = others.filter((one) => one.field === field);
-    return { field, message: same.map((one) => one.message).join("; "), remedy: same[0].remedy };
-  });
-  if (joined.length) show(form, { faults: joined });
-  at("rows").hidden = !ofRows.length;
-  at("rows").replaceChildren(...ofRows.map((one) => {
-    const where = one.field.replace(/^roster row /, "Row ");
-    return element("li", [`${where}: `, named(one.message), `.${one.remedy ? ` ${one.remedy}.` : ""}`]);
-  }));
-  if (!ofRows.length) return;
-  const list = form.elements.roster;
-  list.setAttribute("aria-invalid", "true");
-  list.setAttribute("aria-describedby", "rows");
-  list.focus();
 }
 
 function beside(said) {
@@ -102,16 +68,6 @@ function present(title) {
   at("shown-title").scrollIntoView({ block: "start" });
 }
 
-async function once(button, does) {
-  if (button.getAttribute("aria-disabled") === "true") return;
-  button.setAttribute("aria-disabled", "true");
-  try {
-    await does();
-  } finally {
-    button.removeAttribute("aria-disabled");
-  }
-}
-
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   once(form.querySelector('[type="submit"]'), preview);
@@ -128,7 +84,7 @@ async function preview() {
   // The folder that they lie in is as good as a pattern.
   if (body.each && !/[*?[]/.test(body.each.split("/").pop())) body.each = `${body.each.replace(/\/+$/, "")}/*`;
   const result = await call("POST", "/api/v1/rosters/teams", { ...body, dry_run: true });
-  if (!result.ok) return refused(result.error);
+  if (!result.ok) return refused(form, at("rows"), result.error);
   const { said } = result;
   asked = { ...body, partial: said.left.length + said.missing.length > 0 };
   beside(said);
@@ -151,7 +107,7 @@ at("make")?.addEventListener("click", () => once(at("make"), async () => {
   if (!result.ok) {
     body.key = "";
     at("make-trouble").textContent = "Nothing was made.";
-    return refused(result.error);
+    return refused(form, at("rows"), result.error);
   }
   rows = [];
   form.hidden = true;
