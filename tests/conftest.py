@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import uvloop
 
 from sharegate.logs import ScrubbingFormatter
+from tests.longest import LONGEST
 from tests.real.jupyter import JupyterServer, planted_jupyter
 
 
@@ -28,6 +30,16 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that the product runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several run at a time: the longest modules first, then those of many tests."""
+    if not hasattr(config, "workerinput"):
+        return
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(LONGEST)}
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (places.get(item.path, len(places)), -sizes[item.path], item.path))
 
 
 @pytest.fixture(autouse=True)
