@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from sharegate.logs import ScrubbingFormatter
-from tests.longest import LONGEST
+from tests import sharing
 from tests.real.jupyter import JupyterServer, planted_jupyter
 
 
@@ -33,13 +32,16 @@ def pytest_asyncio_loop_factories(
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several run at a time: the longest modules first, then those of many tests."""
-    if not hasattr(config, "workerinput"):
-        return
-    here = Path(__file__).parent
-    places = {here / name: place for place, name in enumerate(LONGEST)}
-    sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (places.get(item.path, len(places)), -sizes[item.path], item.path))
+    if hasattr(config, "workerinput"):
+        items[:] = sharing.in_order(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the test's time begins to count
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput") or item.get_closest_marker("browser") is None:
+        return (yield)
+    with sharing.lane():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.longest import LONGEST
-
 HERE = Path(__file__).parent
 SOURCES = HERE.parent / "sharegate"
 MODULES = sorted(path.relative_to(SOURCES) for path in SOURCES.rglob("*.py"))
@@ -478,12 +476,6 @@ def test_no_module_grows_into_two(module: Path) -> None:
     """A module far past 400 lines is asking to be two."""
     lines = len((SOURCES / module).read_text().splitlines())
     assert lines <= 520, f"{module} has {lines} lines"
-
-
-def test_the_longest_tests_are_there() -> None:
-    """What is to be begun with exists, and is named once."""
-    assert [name for name in LONGEST if not (HERE / name).is_file()] == []
-    assert len(set(LONGEST)) == len(LONGEST)
 
 
 def test_folders_are_named_after_things() -> None:
