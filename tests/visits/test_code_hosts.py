@@ -92,8 +92,8 @@ async def test_attack_a_code_at_another_host(office: Office, house: Gatehouse) -
     token = (await typed(house, code)).json["location"].partition("#")[2]
     doors = {"other": house.door(other["share"]["id"]), "gate": {"Host": urlsplit(house.origin).netloc}}
     for name, where in doors.items():
-        for path in ("/join/about", "/join"):
-            reply = await house.post(path, {"token": token, "name": "Eve"}, where)
+        for path, more in (("/join/about", {}), ("/join", {"name": "Eve"})):
+            reply = await house.post(path, {"token": token, **more}, where)
             assert reply.status == {"other": 401, "gate": 404}[name], (name, path, reply.body)
             assert cookies_of(reply) == {}
 
