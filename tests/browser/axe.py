@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 _SCRIPT = Path(".venv", "peers", "node_modules", "axe-core", "axe.min.js")
 # What is worth a failed test; the rest is advice.
 _GRAVE = ("serious", "critical")
-_RUN = "async () => (await axe.run(document, { resultTypes: ['violations'] })).violations"
+_RUN = "async (rules) => (await axe.run(document, { resultTypes: ['violations'], ...rules })).violations"
 
 
 @cache
@@ -34,10 +34,15 @@ def source() -> str:
     pytest.skip("axe-core is not installed: scripts/programs axe-core")
 
 
-async def serious(page: Page) -> list[str]:
-    """What is serious or worse on the page as it stands, a line each. The page's own policy stays in force."""
-    await page.evaluate(source())
-    found: list[dict[str, Any]] = await page.evaluate(_RUN)
+async def serious(page: Page, *rules: str) -> list[str]:
+    """What is serious or worse on the page as it stands, a line each. The page's own policy stays in force.
+
+    `rules` are those of axe-core that are to be applied, by id; all when none is named.
+    """
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(source())
+    only = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    found: list[dict[str, Any]] = await page.evaluate(_RUN, only)
     return [
         f"{each['id']}: {each['help']} ({', '.join(' '.join(node['target']) for node in each['nodes'][:3])})"
         for each in found

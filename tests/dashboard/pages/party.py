@@ -8,6 +8,8 @@ from typing import Any
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.shares.model import Knock, KnockState, Visit, VisitKind, new_id
 from tests.dashboard.conftest import Office
+from tests.dashboard.pages.conftest import EVIL, LONG
+from tests.dashboard.visitors import comes
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1"
@@ -119,3 +121,15 @@ async def party(office: Office, *names: str) -> Party:
     await there.record(Action.CHANNEL_CLOSED, ann, path="week3/data.ipynb", detail="31 changes", after=900.0)
     await there.record(Action.VISIT_LEFT, ann)
     return there
+
+
+async def said(office: Office) -> dict[str, Any]:
+    """Two ask for more time, three report: with all that a page must bear."""
+    made = await office.share(**{"for": ["Ann", EVIL, LONG], "expires": office.clock() + 43200, "name": "Week 3"})
+    ann, evil, long = [await comes(office, made, "x", number) for number in range(3)]
+    for who in (ann, evil):
+        assert (await who.post(who.base + "-/time", {})).status == 200
+    for who, text in ((ann, "It asks for\nmy password"), (evil, EVIL + "\u202egnp"), (long, LONG * 16)):
+        reply = await who.post(who.base + "-/report", {"concern": "phishing", "text": text})
+        assert reply.status == 200
+    return made

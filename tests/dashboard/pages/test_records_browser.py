@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,31 +13,12 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from sharegate.audit.events import Action
-from tests.browser import axe
 from tests.browser.chromium import launched
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.hostile import EVERYTHING
 from tests.dashboard.pages.party import Party, party
 
 pytestmark = [pytest.mark.browser]
-PAGES = (
-    "/history",
-    "/history?outcome=denied&since=2027-01-01T00:00",
-    "/history?since=yesterday",
-    "/history?share={share}",
-    "/history/intact?read=1",
-    "/history/kept?person=ann",
-    "/shares/{share}/passing",
-    "/admin",
-    "/admin/review",
-    "/admin/search?q=ann",
-    "/admin/passed-on",
-    "/admin/rules?preview=1",
-    "/admin/keys?stolen=1",
-    "/admin/tokens",
-    "/shares/{share}/prove",
-    "/admin/health",
-)
 
 
 @dataclass
@@ -82,26 +62,6 @@ async def browser() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def there(office: Office) -> Party:
     return await party(office)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-async def test_everybody_can_use_every_page(
-    office: Office, there: Party, browser: Browser, scheme: str, width: int
-) -> None:
-    """axe-core finds nothing serious, light and dark, and nothing is wider than a phone."""
-    for number in range(110):
-        await there.record(Action.REQUEST_ANSWERED, "Ann", path=f"week3/{number}", method="GET", after=200.0)
-    pictures = Path(os.environ["PICTURES"]) if os.environ.get("PICTURES") else None
-    options = {"viewport": {"width": width, "height": 850}, "color_scheme": scheme}
-    async with looking(office, browser, **options) as seen:
-        for path in PAGES:
-            await seen.open(path.format(share=there.id))
-            assert await axe.serious(seen.page) == [], path
-            assert await seen.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-            if pictures is not None:
-                name = path.partition("?")[0].strip("/").replace("/", "-").replace("{share}-", "")
-                await seen.page.screenshot(path=str(pictures / f"{name}-{width}-{scheme}.png"), full_page=True)
 
 
 async def test_a_filter_by_keyboard_is_an_address_to_keep(office: Office, there: Party, browser: Browser) -> None:
