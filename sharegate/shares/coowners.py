@@ -80,8 +80,9 @@ class Marks:
         await check_agreed(self._rules, self._store)
         browser = inside.browser_hash if inside is not None else ""
         # A short code ends with it, and what it gave: whoever saw it on a wall could be the first to open.
-        no_code = {"code_hash": "", "code_expires": 0.0}
-        marked = await self._store.change_link(link.id, coowner=True, coowner_browser=browser, **no_code)
+        marked = await self._store.change_link(
+            link.id, coowner=True, coowner_browser=browser, code_hash="", code_expires=0.0
+        )
         if inside is None:  # whoever came in between is in by the link, too
             for visit in await self._store.visits(link.share, link=link.id, open_only=True):
                 bound = await bind(self._store, visit)
