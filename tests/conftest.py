@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import uvloop
 
 from sharegate.logs import ScrubbingFormatter
+from tests import sharing
 from tests.real.jupyter import JupyterServer, planted_jupyter
 
 
@@ -28,6 +29,19 @@ def pytest_asyncio_loop_factories(
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """The loop that the product runs on."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = sharing.in_order(items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before the test's time begins to count
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    if not hasattr(item.config, "workerinput") or item.get_closest_marker("browser") is None:
+        return (yield)
+    with sharing.lane():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ import pytest_asyncio
 from sharegate import app, config
 from sharegate.answers import LATER
 from sharegate.errors import MEANINGS, Reason
+from sharegate.limits import Buckets, Rate
 from sharegate.policy.load import builtin_policies, load_policies
 from sharegate.policy.model import AnswerKind, Example, Rule
 from sharegate.shares.model import Role
@@ -180,6 +182,10 @@ BESIDE = (
     Example(method="POST", target="/-/leave", role=Role.VIEW, expect="allow"),
     Example(method="POST", target="/-/device", role=Role.VIEW, expect="allow"),
     Example(method="HEAD", target="/files/sub/shared/data.csv", role=Role.VIEW, expect="allow"),
+    # A co-owner's alone: to nobody here there is such an address.
+    Example(method="GET", target="/-/coowner", role=Role.VIEW, expect="allow"),
+    Example(method="GET", target="/-/coowner", role=Role.VIEW, expect="allow", websocket=True),
+    Example(method="POST", target="/-/coowner", role=Role.VIEW, expect="allow"),
 )
 RANGES = ("bytes=0-0", "bytes=-5", "bytes=0-0,5-9")
 
@@ -265,6 +271,46 @@ async def test_without_a_standing_visit_every_route_is_refused_and_the_server_is
         reply = await who.ask("GET", "files/sub/shared/data.csv", headers={"Range": piece})
         assert (reply.status, reply.public) == (expected.status, expected.public), (state, piece)
 
+    assert asked_since(recorder, before) == []
+
+
+# What holds also of a visit that is over. Who has no part in it, or asks from elsewhere, gets the usual refusal.
+OUTLIVING = (("GET", "-/time", b""), ("POST", "-/time", b"{}"), ("POST", "-/report", b'{"concern":"other"}'))
+NOT_THEIRS = ("none", "wrong cookie", "other visit", "outside")
+# Where more time would change nothing the refusal says why; expired these are for longer than it can be asked for.
+NO_MORE_TIME = {"revoked", "link revoked", "ended", "expired", "paused"}
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("state", STRANGERS)
+async def test_what_outlives_a_visit_is_answered_to_whoever_held_it(
+    gate: Gatehouse,
+    visits: dict[str, Inside],
+    recorder: Recorder,
+    state: str,
+    role: Role,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`-/report` and `-/time`, for every state of the share, link and visit: to the one whose visit it was, to nobody
+    else, and the server is not asked. `-/ended` says to anybody that it is over, and to strangers nothing of what."""
+    who, before = asker(visits, state, role), len(recorder.requests)
+    expected = MEANINGS[STRANGERS[state]]
+    # All of them report from one computer, which is limited.
+    monkeypatch.setattr(gate.running.gate._own._reporting, "_of_all", Buckets(Rate(1e6, 1, burst=1e6), time.monotonic))
+    for method, target, body in OUTLIVING:
+        reply = await who.ask(method, target, headers={"Content-Type": "application/json"}, body=body)
+        if state in NOT_THEIRS:
+            assert (reply.status, reply.public) == (expected.status, expected.public), (state, method, target)
+        elif method == "POST" and target == "-/time" and state in NO_MORE_TIME:
+            assert (reply.status, reply.public) == (expected.status, expected.public), (state, reply.body)
+        else:
+            assert reply.status == 200, (state, method, target, reply.body)
+        shown = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+        cross = await who.ask(method, target, headers={"Content-Type": "application/json", **shown}, body=body)
+        assert cross.status in (401, 403), (state, method, target)
+    ended = await who.ask("GET", "-/ended")
+    assert ended.status == 200 and (state not in NOT_THEIRS or b"Olga" not in ended.body)
+    assert state != "revoked" or b"Olga" in ended.body
     assert asked_since(recorder, before) == []
 
 
@@ -629,6 +675,10 @@ async def test_attack_from_outside_a_links_networks_every_state_is_one_answer(
             ("code", {"email": "eve@evil.example"}),
             ("knock", {"name": "Eve"}),
             ("knock", {"name": "Eve", "same_person": True, "passphrase": "green bicycle"}),
+            ("sign", {}),
+            ("sign", {"again": True}),
+            ("time", {}),
+            ("report", {"concern": "other"}),
         ):
             reply = await gate.post(f"/join/{path}".rstrip("/"), {"token": token, **more}, door)
             told = reply.json if path == "about" else (reply.public, reply.json["error"]["message"])

@@ -20,11 +20,14 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from sharegate.errors import MEANINGS, Reason
 from sharegate.messages import Headers, Request, Response
+from sharegate.shares import asking
 from tests.conftest import Clock
 from tests.gatehouse import HANDSHAKE, Gatehouse, Inside, Reply, gatehouse
 from tests.plainsocket import PlainSocket, SlowReader, connection, drop_all, head
 from tests.real.jupyter import JupyterServer, plant, running_jupyter
+from tests.test_matrix import CONDITIONS
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
@@ -211,6 +214,11 @@ async def by_moved_expiry(scene: Scene) -> None:
     scene.clock.forward(6)
 
 
+async def by_moved_expiry_of_the_link(scene: Scene) -> None:
+    await by_asking(expires=scene.clock() + 5)(scene)
+    scene.clock.forward(6)
+
+
 async def by_time(scene: Scene) -> None:
     scene.clock.forward(8 * 86400)
 
@@ -271,12 +279,21 @@ ENDS: dict[str, tuple[End, str, int]] = {
     "visitor left": (by_leaving, "visit_ended", 4410),
     "expiry moved": (by_moved_expiry, "share_expired", 4408),
     "expired": (by_time, "share_expired", 4408),
+    "link expiry moved": (by_moved_expiry_of_the_link, "link_expired", 4408),
     "root renamed": (by_renaming, "root_changed", 4403),
     "root replaced": (by_replacing, "root_changed", 4403),
     "root became a link": (by_linking, "root_changed", 4403),
     "root deleted": (by_deleting, "root_changed", 4403),
     **TIGHTENED,
 }
+
+
+# Other ways to the same file: its head, a piece of it, and as it is read on a phone.
+BESIDE: list[tuple[str, str, dict[str, str]]] = [
+    ("HEAD", "files/{folder}/nb.ipynb", {}),
+    ("GET", "files/{folder}/big.bin", {"Range": "bytes=0-0"}),
+    ("GET", "-/read/{folder}/nb.ipynb", {}),
+]
 
 
 async def owners_room(server: JupyterServer, scene: Scene, http: aiohttp.ClientSession) -> Any:
@@ -317,6 +334,9 @@ async def test_every_end_closes_everything_and_touches_nobody_else(
             for path in ("api/contents/" + scene.path, "lab", "api/me", f"files/{scene.path}/nb.ipynb", "-/live"):
                 reply = await copied.ask("GET", path)
                 assert reply.status == 403 and b"cells" not in reply.body, (path, reply.status, reply.body)
+            for method, path, piece in BESIDE:
+                reply = await copied.ask(method, path.format(folder=scene.path), headers=piece)
+                assert reply.status == 403, (method, path)
             reply = await copied.ask("DELETE", f"api/contents/{scene.path}/hold-me.txt")
             assert reply.status == 403
             assert await copied.upgrade(address) == 403
@@ -691,6 +711,45 @@ async def test_a_program_is_out_when_its_link_asks_for_what_no_program_has(gate:
         assert len(await gate.running.gate._store.visits(scene.share)) == before
         await by_asking(ask=False, passphrase=None, networks=None)(scene)
         assert (await program.ask("GET", "-/share")).status == 200
+
+
+async def test_each_condition_is_tightened_while_somebody_is_in() -> None:
+    """A condition that these tests do not know would not be tried while a visit is live, nor on every route."""
+    known = {"not_before", "networks", "ask", "passphrase", "recipient", "domain", "account"}
+    assert set(asking.FIELDS) == known and len(TIGHTENED) == len(known) == len(CONDITIONS)
+    assert {field for condition in CONDITIONS.values() for field in condition} - {"issuer"} == known
+
+
+# Ends of a link, not of one visit: the program would make another.
+OF_PROGRAMS = [way for way in ENDS if not way.startswith(("visit", "root"))]
+
+
+@pytest.mark.parametrize("way", OF_PROGRAMS)
+async def test_every_end_holds_for_programs(gate: Gatehouse, moving: Clock, way: str) -> None:
+    """With the token of a link for `clients`: what is open is over, a download too, and by no method is anything
+    answered any more; no further visit is made for it."""
+    end, reason, code = ENDS[way]
+    scene = await stage(gate, moving, clients=True, role="edit")
+    program = await gate.program(scene.made)
+    address = await scene.session(program)
+    sockets = [await program_socket(program, path) for path in (address, "api/events/subscribe")]
+    reading = await SlowReader.open(program, f"files/{scene.path}/big.bin")
+    assert (reading.status, reading.length) == (200, BIG)
+    for method, path, piece in BESIDE[:2]:
+        assert (await program.ask(method, path.format(folder=scene.path), headers=piece)).status in (200, 206), path
+    await end(scene)
+    assert [(await socket.closed())[0] for socket in sockets] == [code, code]
+    size, whole = await reading.rest()
+    assert size < BIG and not whole
+    before = len(await gate.running.gate._store.visits(scene.share))
+    public = MEANINGS[Reason(reason)].public
+    more = [("GET", "-/share"), ("GET", "api/contents/{folder}"), ("DELETE", "api/contents/{folder}/nb.ipynb")]
+    for method, path, piece in (*BESIDE, *((*one, {}) for one in more)):
+        reply = await program.ask(method, path.format(folder=scene.path), headers=piece)
+        assert reply.status == 403 and (method == "HEAD" or reply.public == public), (method, path, reply)
+    for path in (address, "api/events/subscribe"):
+        assert await program.upgrade(path) == 403
+    assert len(await gate.running.gate._store.visits(scene.share)) == before
 
 
 async def program_socket(program: Inside, path: str) -> PlainSocket:

@@ -21,7 +21,7 @@ DONE, FAILED, USAGE, REFUSED, NOT_FOUND, NOT_REACHABLE = range(6)
 
 # Refusals that come from this computer and not from the rules: nothing was judged.
 # What is refused because of something else that happened or happens.
-_NOT_NOW = frozenset({"changed", "work_running"})
+_NOT_NOW = frozenset({"changed", "decided", "work_running"})
 _CIRCUMSTANCES = frozenset({"gate_running", "port_taken", "no_address", "socket_path"})
 _BY_STATUS = {400: USAGE, 403: REFUSED, 404: NOT_FOUND, 409: USAGE, 503: NOT_REACHABLE}
 

@@ -21,6 +21,7 @@ from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views, shortest
 from sharegate.errors import NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
+from sharegate.shares.coowners import Marks, is_coowner
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.model import Role, Visit, VisitKind
@@ -31,9 +32,18 @@ class People:
     """`visits` and `knocks`."""
 
     def __init__(
-        self, *, acts: Acts, store: ShareStore, issuer: Issuer, knocks: Knocks, views: Views, trail: Recorder
+        self,
+        *,
+        acts: Acts,
+        store: ShareStore,
+        issuer: Issuer,
+        knocks: Knocks,
+        marks: Marks,
+        views: Views,
+        trail: Recorder,
     ) -> None:
         self._acts = acts
+        self._marks = marks
         self._store = store
         self._issuer = issuer
         self._knocks = knocks
@@ -110,9 +120,14 @@ class People:
             for other in await self._store.visits(visit.share, link=visit.link, open_only=True)
             if other.came_from == visit.id and other.kind is VisitKind.DEVICE
         ]
+        share = await self._acts.share(visit.share)
+        link = await self._store.link(visit.link)
+        if link is not None and is_coowner(link, visit):
+            # First of all, so that they do not come back as one: their link opens anew.
+            await self._marks.remove(link.id)
+            await self._acts.record(Action.COOWNER_REMOVED, share=share, link=link, name=link.name)
         before = self._acts.before([visit, *devices], [{"visit": each.id} for each in (visit, *devices)])
         visit = await self._issuer.end_visit(visit.id, "ended by the owner")
-        share = await self._acts.share(visit.share)
         recording = self._acts.record(Action.VISIT_ENDED, share=share, visit=visit, name=visit.name)
         ended, _ = await asyncio.gather(before.ended(), recording)
         return {"visit": await self._views.visit(visit), "ended": ended}

@@ -24,7 +24,7 @@ from sharegate.errors import (
 )
 
 # Of the owner's commands that are refused, those whose status is not 403.
-_STATUS = {"stale": 412, "key_reused": 422, "changed": 409, "work_running": 409}
+_STATUS = {"stale": 412, "key_reused": 422, "changed": 409, "decided": 409, "work_running": 409}
 _PATH = re.compile(r" - at `\$\.([^`.\[]+)[^`]*`\Z")
 _NAMED = re.compile(r"(?:unknown|required) field `([^`]+)`")
 

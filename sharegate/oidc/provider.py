@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,15 +54,30 @@ class Known:
         self._endpoints: tuple[float, Endpoints] | None = None
         self._keys: tuple[float, tuple[dict[str, Any], ...]] | None = None
         self._one = asyncio.Lock()
+        self._failed: Away | None = None
 
     async def endpoints(self) -> Endpoints:
         """Raises Away."""
-        async with self._one:
+        async with self._turn():
             now = self._pace()
             if self._endpoints is None or now - self._endpoints[0] >= KEPT_SECONDS:
                 said = await self.fetch.get(self.fetch.check(self.provider.discovery))
                 self._endpoints = now, self._read(said)
             return self._endpoints[1]
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One asks at a time. Who waited while it was in vain is told the same: a class that signs in at a provider
+        that hangs does not wait one after the other."""
+        before = self._failed
+        async with self._one:
+            if self._failed is not None and self._failed is not before:
+                raise Away(str(self._failed))
+            try:
+                yield
+            except Away as away:
+                self._failed = away
+                raise
 
     def _read(self, said: dict[str, Any]) -> Endpoints:
         if said.get("issuer") != self.provider.issuer:
@@ -95,7 +110,7 @@ class Known:
         """The public key of that name ("" where the token names none) and for that algorithm; None for none. Raises
         Away."""
         endpoints = await self.endpoints()
-        async with self._one:
+        async with self._turn():
             now = self._pace()
             age = now - self._keys[0] if self._keys is not None else KEPT_SECONDS
             found = _fitting(self._keys[1], kid, algorithm) if self._keys is not None else None

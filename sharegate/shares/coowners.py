@@ -64,7 +64,7 @@ class Marks:
 
     async def add(self, link_id: str) -> tuple[Link, Visit | None]:
         """Mark a link, and bind the mark to whoever is in by it now (None: to whoever opens it first). Marking it again
-        binds it anew."""
+        binds it anew. Its short code ends."""
         link = await self._link(link_id)
         if not self._rules.coowners:
             raise Refused("coowners_off", "the rules here do not permit co-owners", "Let people in yourself")
@@ -79,7 +79,10 @@ class Marks:
         inside = holder(await self._store.visits(link.share, link=link.id, open_only=True), self._now())
         await check_agreed(self._rules, self._store)
         browser = inside.browser_hash if inside is not None else ""
-        marked = await self._store.change_link(link.id, coowner=True, coowner_browser=browser)
+        # A short code ends with it, and what it gave: whoever saw it on a wall could be the first to open.
+        marked = await self._store.change_link(
+            link.id, coowner=True, coowner_browser=browser, code_hash="", code_expires=0.0
+        )
         if inside is None:  # whoever came in between is in by the link, too
             for visit in await self._store.visits(link.share, link=link.id, open_only=True):
                 bound = await bind(self._store, visit)

@@ -18,7 +18,7 @@ from sharegate.visits.bodies import JSON_HEADERS, THANKS, body_of, in_json
 from sharegate.visits.entry import Comer, Entry, Waiting
 from sharegate.visits.join import Door
 from sharegate.visits.mailed import MINUTES
-from sharegate.visits.pages import join_page, static_file
+from sharegate.visits.pages import join_page, signed_page, static_file
 from sharegate.visits.proving import Shown
 from sharegate.visits.site import Site
 
@@ -139,8 +139,11 @@ class Doorstep:
         )
 
     async def _signed(self, request: Request) -> Response:
-        """A browser comes back from the provider, by a navigation of its own."""
+        """A browser comes back from the provider, by a navigation of its own. What it gets is for no script to read,
+        also of pages here: it holds the link."""
         self._site.check_source(request)
+        if request.headers.get("Sec-Fetch-Dest") not in ("", "document"):
+            raise Denied(Reason.CROSS_SITE, "no navigation")
         share = self._site.share(request.headers)
         answer = _answered(request.target)
         if self._site.addresses.share_hosts and not share:
@@ -153,11 +156,10 @@ class Doorstep:
         if len(waiting) > 1:
             raise Denied(Reason.AMBIGUOUS_CREDENTIAL, "two cookies of one name")
         back = await self._door.signed(waiting[0] if waiting else "", answer, self._comer(request, share))
-        return _moved(
-            back.location,
-            cookies.set_strict(addresses.signing_cookie(SIGNED), back.signed, lasting=SECONDS),
-            cookies.set_passing(addresses.signing_cookie(SIGNING), "", lasting=0),
-        )
+        led = signed_page(back.door, self._languages.of(request.headers))
+        signed = cookies.set_strict(addresses.signing_cookie(SIGNED), back.signed, lasting=SECONDS)
+        gone = cookies.set_passing(addresses.signing_cookie(SIGNING), "", lasting=0)
+        return Response(led.status, (*led.headers, signed, gone), led.body)
 
     async def finished(self) -> None:
         """Wait for what those who hung up began."""
@@ -230,6 +232,6 @@ def _answered(target: str) -> dict[str, str]:
     return dict(known)
 
 
-def _moved(location: str, *extra: tuple[str, str]) -> Response:
+def _moved(location: str) -> Response:
     headers = [(name, value) for name, value in JSON_HEADERS if name != "Content-Type"]
-    return Response(303, (("Location", location), *headers, *extra), b"")
+    return Response(303, (("Location", location), *headers), b"")

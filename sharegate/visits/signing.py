@@ -63,10 +63,11 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """Where the browser goes after the provider, and the value of the cookie that says who it is. Secrets."""
+    """The address of the door to which the browser goes after the provider, link and all, and the value of the cookie
+    that says who it is. Secrets."""
 
     share: str
-    location: str = field(repr=False)
+    door: str = field(repr=False)
     signed: str = field(repr=False)
 
 

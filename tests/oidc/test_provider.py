@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import jwt
 import pytest
+from aiohttp import web
 
 from sharegate.oidc.fetch import Away
 from sharegate.oidc.provider import AGAIN_SECONDS, ALGORITHMS, KEPT_SECONDS, MOST_KEYS
@@ -106,3 +108,33 @@ def test_only_signatures_that_need_a_private_key_are_accepted() -> None:
     """Whatever else the library could check."""
     assert not [each for each in ALGORITHMS if each.lower() == "none" or each.startswith("HS")]
     assert set(jwt.algorithms.get_default_algorithms()) >= ALGORITHMS
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+async def test_attack_a_provider_that_is_away_holds_up_everybody(there: Party, path: str) -> None:
+    """Who waited while it was asked in vain is told the same, and does not ask again, one after the other; who comes
+    later asks anew."""
+    provider = known(there)
+    if path == "/keys":
+        await provider.endpoints()
+    arrived, answers = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: web.Request) -> web.Response:
+        arrived.set()
+        await answers.wait()
+        return web.Response(status=500)
+
+    async def ask() -> Any:
+        return await (provider.key("other", "RS256") if path == "/keys" else provider.endpoints())
+
+    there.instead = {path: hang}
+    first = asyncio.create_task(ask())
+    await arrived.wait()
+    others = [asyncio.create_task(ask()) for _ in range(11)]
+    for _ in range(20):
+        await asyncio.sleep(0)  # until they all wait for their turn
+    answers.set()
+    said = await asyncio.gather(first, *others, return_exceptions=True)
+    assert all(isinstance(each, Away) for each in said) and there.asked.count(path) == 1
+    there.instead = {}
+    assert await (provider.key("first", "RS256") if path == "/keys" else provider.endpoints()) is not None

@@ -2,7 +2,7 @@
 
 from sharegate.visits.pages.assets import static_file
 from sharegate.visits.pages.refusal import negotiate, refusal
-from sharegate.visits.pages.render import Ended, Ending, address_page, code_page, ended_page, join_page
+from sharegate.visits.pages.render import Ended, Ending, address_page, code_page, ended_page, join_page, signed_page
 
 __all__ = [
     "Ended",
@@ -13,5 +13,6 @@ __all__ = [
     "join_page",
     "negotiate",
     "refusal",
+    "signed_page",
     "static_file",
 ]

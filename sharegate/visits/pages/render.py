@@ -115,6 +115,12 @@ def code_page(language: Language = ENGLISH) -> Response:
     return page("code.html", language)
 
 
+def signed_page(door: str, language: Language = ENGLISH) -> Response:
+    """Back from the provider of accounts: the page leads to the door. The link stands in its text and in no head of an
+    answer, which proxies write down."""
+    return page("signed.html", language, door=door)
+
+
 def address_page(language: Language = ENGLISH) -> Response:
     """A page address opened without its cookie (401). The same bytes whether the address exists or not."""
     return page("address.html", language, status=401)
