@@ -67,6 +67,30 @@ async def test_a_code_for_the_wall(office: Office, page: Page) -> None:
     assert (await office.call("GET", f"links/{link}/code"))["expires"] is None
 
 
+async def test_how_long_a_code_for_the_wall_works(office: Office, page: Page) -> None:
+    """As long as was chosen, to the minute, and no longer than a day; what is left is shown."""
+    made = await office.share(anyone=True, visits=30)
+    link = made["links"][0]["id"]
+    await page.goto(f"{office.running.dashboard_url}/links/{link}/code")
+    await page.get_by_label("For how long").select_option("2700")
+    await page.get_by_role("button", name="Make a code").click()
+    first = page.locator(".wall-code")
+    await expect(page.locator("main")).to_contain_text("Ends in 45 minutes")
+    told = await office.call("GET", f"links/{link}/code")
+    assert told["expires"] == office.clock() + 2700
+    await expect(first).to_have_text(told["code"])
+
+    await page.get_by_label("For how long").select_option("some minutes …")
+    await page.get_by_role("spinbutton").fill("1441")
+    await page.get_by_role("button", name="Make another code").click()
+    await expect(page.locator("[data-fault=seconds]")).to_contain_text("not from a minute to a day")
+    assert (await office.call("GET", f"links/{link}/code"))["expires"] == office.clock() + 2700
+    await page.get_by_role("spinbutton").fill("25")
+    await page.get_by_role("button", name="Make another code").click()
+    await expect(page.locator("main")).to_contain_text("Ends in 25 minutes")
+    assert (await office.call("GET", f"links/{link}/code"))["expires"] == office.clock() + 1500
+
+
 async def test_a_code_is_typed(office: Office, page: Page) -> None:
     """What the picture brings is filled in and leaves the address; a wrong one is told, the right one leads to the
     door."""
