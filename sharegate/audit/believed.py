@@ -60,7 +60,7 @@ class Believed:
             raise Refused(
                 "clock_doubted",
                 "the clock is more than 7 days ahead of what it last was",
-                "If the date is right, say --clock-is-right, or leave it to a gate that has run for an hour",
+                "If the date is right, say so (--clock-is-right), or leave it to a gate that has run for an hour",
             )
 
     async def _stands(self) -> bool:

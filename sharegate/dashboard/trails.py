@@ -18,7 +18,7 @@ from sharegate.dashboard.bodies import number, read_query
 from sharegate.dashboard.queries import Days, Export, Verify
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept
-from sharegate.errors import Invalid, SharegateError
+from sharegate.errors import Invalid, Refused, SharegateError
 from sharegate.shares.api_tokens import ApiCapability as Can
 
 log = logging.getLogger("sharegate.dashboard")
@@ -217,7 +217,16 @@ class Trails:
             "within_a_day": day,
             "within_a_week": week,
             "within_a_month": month,
+            "clock": now,
+            "clock_doubted": await self._doubted(),
         }
+
+    async def _doubted(self) -> bool:
+        try:
+            await self.clock.check()
+        except Refused:
+            return True
+        return False
 
     async def _let_go(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         if not msgspec.convert(body, RetentionBody).clock_is_right:

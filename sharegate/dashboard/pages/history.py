@@ -6,7 +6,7 @@ from typing import Any
 
 from sharegate.dashboard.pages import lanes
 from sharegate.dashboard.pages.filters import Filters, known
-from sharegate.dashboard.pages.moments import exact
+from sharegate.dashboard.pages.moments import day, exact
 from sharegate.dashboard.pages.sentences import GROUPS, OUTCOMES, parts
 from sharegate.dashboard.pages.source import Json, NotShown, Source
 from sharegate.dashboard.pages.timeline import KINDS, LAST, drawn, kind_of
@@ -80,8 +80,9 @@ async def kept(source: Source, parts: dict[str, str]) -> Json:
             if refused.status not in (400, 404):
                 raise
             fault = refused.error
+    retention = await source.get("audit/retention")
     return _HERE | {
-        "retention": await source.get("audit/retention"),
+        "retention": retention | {"day": day(retention["clock"])},
         "asked": asked,
         "preview": preview,
         "fault": fault,

@@ -34,6 +34,12 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def day(at: float) -> str:
+    """`28 November 2026`, in UTC."""
+    found = datetime.fromtimestamp(at, UTC)
+    return f"{found.day} {found:%B %Y}"
+
+
 def exact(at: float) -> str:
     """The same, to the millisecond."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

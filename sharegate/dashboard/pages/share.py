@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from sharegate.dashboard.pages.people import CAN, count, door, person, whom
 from sharegate.dashboard.pages.offered import offers
+from sharegate.dashboard.pages.people import CAN, count, door, person, whom
 from sharegate.dashboard.pages.source import Json, Source
 
 Tab = Callable[[Source, Json], Awaitable[Json]]

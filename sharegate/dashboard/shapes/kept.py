@@ -86,7 +86,8 @@ class Exported(Shape):
 
 
 class Retention(Shape):
-    """What identifies people in the history, and when it leaves."""
+    """What identifies people in the history, and when it leaves. `clock` is this moment as the gate has it; doubted, it
+    lets go of nothing unless the owner says that it is right."""
 
     retention_days: float
     entries: int
@@ -96,6 +97,8 @@ class Retention(Shape):
     within_a_day: int
     within_a_week: int
     within_a_month: int
+    clock: float
+    clock_doubted: bool
 
 
 class LetGo(Shape):

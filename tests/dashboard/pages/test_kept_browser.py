@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,23 @@ async def test_what_is_due_leaves_at_a_click(office: Office, page: Page) -> None
 
 
 async def test_nothing_leaves_while_the_clock_is_doubted(office: Office, page: Page, clock: Clock) -> None:
-    """A date that leapt ahead would let go of everything: the page says so."""
+    """A date that leapt ahead would let go of everything: the page says so, and names the date before it goes on."""
     clock.forward(30 * DAY)
     await page.goto((await office.call("POST", "logins"))["url"])  # what was signed in is over by then
     await page.wait_for_url(office.running.dashboard_url + "/")
-    await ask(office, page, "Let go of it")
+    await page.goto(f"{office.running.dashboard_url}/history/kept")
+    await expect(page.locator("main")).to_contain_text("ahead of what it last was")
+    await page.get_by_role("button", name="Let go of what is due now").click()
+    today = datetime.fromtimestamp(clock(), UTC)
+    await expect(page.get_by_role("dialog")).to_contain_text(f"{today.day} {today:%B %Y}")
+    await page.get_by_role("dialog").get_by_role("button", name="Keep it as it is").click()
+    assert await due(office) > 0
+    # A page from before the leap says nothing of it, and nothing goes.
+    await page.locator("#due").evaluate("button => button.removeAttribute('data-body')")
+    await page.locator("#due").click()
+    await page.get_by_role("dialog").get_by_role("button", name="The date is right").click()
     await expect(page.locator("#notice-words")).to_contain_text("ahead of what it last was")
     assert await due(office) > 0
+    await ask(office, page, "The date is right: let go of it")
+    await expect(page.get_by_role("button", name="Let go of what is due now")).to_have_count(0)
+    assert await due(office) == 0

@@ -36,12 +36,13 @@ async def test_a_list_of_people_is_added(office: Office, page: Page) -> None:
     await look(office, page, made["share"]["id"], "/links")
     await page.get_by_text("Add a list of people").click()
     form = page.locator("#roster")
-    await form.get_by_label("The list").fill("name,email\nBo,nowhere\n")
-    await form.get_by_role("button", name="Make a link for each").click()
+    await form.get_by_role("textbox", name="The list").fill("name,email\nBo,nowhere\n")
+    await form.get_by_role("button", name="Show who gets a link").click()
     await expect(form).to_contain_text("no e-mail address")
-    await expect(form).to_contain_text("row 2")
-    await form.get_by_label("The list").fill("name\nann\nBo\n")
-    await form.get_by_role("button", name="Make a link for each").click()
+    await expect(form).to_contain_text("Row 2")
+    await form.get_by_role("textbox", name="The list").fill("name\nann\nBo\n")
+    await form.get_by_role("button", name="Show who gets a link").click()
+    await form.get_by_role("button", name="Make 1 link").click()
     # Not by its letters alone: "Notebook" has them, too.
     await expect(page.locator(".row", has=page.get_by_text("Bo", exact=True))).to_be_visible()
     share = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]
@@ -65,6 +66,30 @@ async def test_a_code_for_the_wall(office: Office, page: Page) -> None:
     await page.get_by_role("button", name="End it now").click()
     await expect(code).to_have_count(0)
     assert (await office.call("GET", f"links/{link}/code"))["expires"] is None
+
+
+async def test_how_long_a_code_for_the_wall_works(office: Office, page: Page) -> None:
+    """As long as was chosen, to the minute, and no longer than a day; what is left is shown."""
+    made = await office.share(anyone=True, visits=30)
+    link = made["links"][0]["id"]
+    await page.goto(f"{office.running.dashboard_url}/links/{link}/code")
+    await page.get_by_label("For how long").select_option("2700")
+    await page.get_by_role("button", name="Make a code").click()
+    first = page.locator(".wall-code")
+    await expect(page.locator("main")).to_contain_text("Ends in 45 minutes")
+    told = await office.call("GET", f"links/{link}/code")
+    assert told["expires"] == office.clock() + 2700
+    await expect(first).to_have_text(told["code"])
+
+    await page.get_by_label("For how long").select_option("some minutes …")
+    await page.get_by_role("spinbutton").fill("1441")
+    await page.get_by_role("button", name="Make another code").click()
+    await expect(page.locator("[data-fault=seconds]")).to_contain_text("not from a minute to a day")
+    assert (await office.call("GET", f"links/{link}/code"))["expires"] == office.clock() + 2700
+    await page.get_by_role("spinbutton").fill("25")
+    await page.get_by_role("button", name="Make another code").click()
+    await expect(page.locator("main")).to_contain_text("Ends in 25 minutes")
+    assert (await office.call("GET", f"links/{link}/code"))["expires"] == office.clock() + 1500
 
 
 async def test_a_code_is_typed(office: Office, page: Page) -> None:

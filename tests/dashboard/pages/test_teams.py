@@ -7,12 +7,13 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import axe
 from tests.conftest import Clock
-from tests.dashboard.conftest import NO_MAIL_YET, Office, opened
+from tests.dashboard.conftest import NO_MAIL_YET, SERVER, Office, opened
 from tests.dashboard.pages.conftest import COPYING, DESK, EVIL, PHONE
 from tests.real.mail import MailServerHere, running_mail
 
@@ -136,6 +137,68 @@ async def test_teams_are_shown_then_made_and_handed_out(
     ]
     await expect(page.get_by_role("button", name="Mail them")).to_be_hidden()
     assert (await office.actions()).count("link.sent") == 3
+
+
+async def test_every_link_of_the_teams_asks_for_what_stands_under_more(office: Office, page: Page) -> None:
+    """What the CLI can ask for, the page can; a fault that the gate finds stands beside its field, and nothing is made
+    then."""
+    await look(office, page)
+    await page.get_by_text("More", exact=True).click()
+    form = page.locator("#teams")
+    assert await form.locator("[name=recipient]").count() == 0
+    await form.get_by_label("With a passphrase").fill("a long one, for all")
+    await form.get_by_label("Only from these networks").fill("10.0.0.0/8\nnowhere")
+    await form.get_by_label("Everybody knocks first").check()
+    await form.get_by_label("A word to visitors").fill("Begin with task 1.")
+    await form.get_by_label("Devices for each person").fill("1")
+    await form.get_by_label("Programs may use the link too").check()
+    await form.get_by_label("Visitors begin in").select_option("notebook")
+    await fine(page)
+    await picture(page, "more")
+    await ask(page, "name,team\nAnn,red\nBo,blue\n")
+    await page.locator("#make").click()
+    await expect(form.locator("[data-fault=networks]")).to_contain_text("nowhere")
+    assert (await office.call("GET", "shares"))["shares"] == []
+    await form.get_by_label("Only from these networks").fill("10.0.0.0/8\n2001:db8::/32")
+    await form.get_by_label("Not before").fill("2090-01-01T09:00")
+    await page.get_by_role("button", name="Show what would be shared").click()
+    await page.locator("#make").click()
+    await expect(form.locator("[data-fault=not_before]")).to_contain_text("not before the link's end")
+    assert (await office.call("GET", "shares"))["shares"] == []
+    await form.get_by_label("Not before").fill("")
+    await form.get_by_label("Until").select_option("604800")
+    await page.get_by_role("button", name="Show what would be shared").click()
+    await page.get_by_role("button", name="Make 2 links in 2 shares").click()
+    await expect(page.get_by_role("heading", name="2 links in 2 shares")).to_be_focused()
+    for share in (await office.call("GET", "shares"))["shares"]:
+        assert (share["message"], share["page"], share["clients"]) == ("Begin with task 1.", "notebook", True)
+        (link,) = share["links"]
+        assert link["passphrase"] and link["ask"] and link["devices_max"] == 1
+        assert link["networks"] == ["10.0.0.0/8", "2001:db8::/32"]
+    assert await form.locator("[name=passphrase]").input_value() == ""
+
+
+async def test_folders_to_choose_from_are_those_of_the_server(office: Office, page: Page, tmp_path: Path) -> None:
+    """Of another one as soon as it is chosen."""
+    (tmp_path / "lab" / "groups" / "one").mkdir(parents=True)
+    lab = {"id": "lab2345678", "name": "lab", "root_dir": str(tmp_path / "lab")}
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    (known,) = [one for one in await store.upstreams() if one.id == SERVER]
+    await store.put_upstream(msgspec.structs.replace(known, **lab))
+    await look(office, page)
+    near = page.locator("#near option")
+    values = "all => all.map((one) => one.value)"
+    await page.locator("#teams [name=server]").select_option("main")
+    await expect(near).to_have_count(3)
+    assert await near.evaluate_all(values) == ["projects/*", "week3/*", "week4/*"]
+    await page.locator("#teams [name=server]").select_option("lab")
+    await expect(near).to_have_count(1)
+    assert await near.evaluate_all(values) == ["groups/*"]
+    await ask(page, "name,team\nAnn,one\n", "groups/*")
+    await page.get_by_role("button", name="Make 1 link in 1 share").click()
+    await expect(page.get_by_role("heading", name="1 link in 1 share")).to_be_focused()
+    (share,) = (await office.call("GET", "shares"))["shares"]
+    assert share["root"] == "groups/one"
 
 
 async def test_what_is_wrong_with_a_list_is_told_by_its_rows(office: Office, page: Page, tmp_path: Path) -> None:

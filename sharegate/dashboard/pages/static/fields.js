@@ -10,8 +10,8 @@ function unchanged(element) {
   return element.value === (element.dataset.was ?? element.defaultValue);
 }
 
-// `data-type` is number, list, moment, span (seconds from now), choice (null for none), off (null when ticked) or
-// several (what is ticked).
+// `data-type` is number, list, moment, span (seconds from now), length (seconds), minutes (told in seconds),
+// choice (null for none), off (null when ticked) or several (what is ticked).
 export function fieldsOf(form) {
   const said = {};
   const only = "onlyChanged" in form.dataset;
@@ -33,7 +33,10 @@ export function fieldsOf(form) {
     } else if (type === "choice") said[name] = value || null;
     else if (value === "" && !("empty" in element.dataset)) continue;
     else if (type === "number") said[name] = Number(value);
-    else if (type === "moment") said[name] = new Date(value).getTime() / 1000;
+    else if (type === "minutes") said[name] = Number(value) * 60;
+    else if (type === "length") {
+      if (value !== "other") said[name] = Number(value);
+    } else if (type === "moment") said[name] = new Date(value).getTime() / 1000;
     else if (type === "span") {
       if (value !== "until") said[name] = Date.now() / 1000 + ahead + Number(value);
     } else if (type === "list") said[name] = value.split("\n").map((line) => line.trim()).filter(Boolean);

@@ -110,6 +110,9 @@ at("make")?.addEventListener("click", () => once(at("make"), async () => {
     return refused(form, at("rows"), result.error);
   }
   rows = [];
+  asked = null;
+  // A passphrase stays in no page.
+  form.reset();
   form.hidden = true;
   beside(result.said);
   at("found").replaceChildren(...result.said.teams.flatMap(given));
@@ -150,6 +153,16 @@ at("file")?.addEventListener("change", async () => {
   form.elements.roster.value = text;
   form.dataset.dirty = "";
   at("read-as").replaceChildren(named(file.name), " was read. ", note);
+});
+// Folders to choose from are those of the server that is chosen.
+form?.elements.server.addEventListener("change", async ({ target }) => {
+  const { value } = target;
+  at("near").replaceChildren();
+  const result = await call("GET", `/api/v1/servers/${value}/browse`);
+  // Another one was chosen meanwhile.
+  if (!result.ok || target.value !== value) return;
+  const folders = result.said.entries.filter((one) => one.kind === "directory" && one.shareable);
+  at("near").replaceChildren(...folders.map((one) => element("option", [], { value: `${one.path}/*` })));
 });
 // What is shown is what stands in the form, or nothing.
 form?.addEventListener("input", gone);
