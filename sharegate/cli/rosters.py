@@ -40,9 +40,7 @@ Out = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Write over a file that is there already.")]
 Send = Annotated[bool, typer.Option("--send", help="Mail each person their link, once.")]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="With --roster: tell who would get a link, and make nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --roster: tell who would get a link, and make nothing.")]
 Prove = Annotated[
     bool | None,
     typer.Option(

@@ -7,7 +7,7 @@ from sharegate.shares.required import listed
 
 
 async def offers(source: Source) -> Json:
-    """As the API has it; `edit_wants` and `anyone_wants` say in words what such a link has to ask for, "" for nothing."""
+    """As the API has it; `edit_wants` and `anyone_wants` say in words what such a link asks for, "" for nothing."""
     found = await source.get("offers")
     wants = {f"{kind}_wants": found[f"{kind}_asks_for"] for kind in ("edit", "anyone")}
     return found | {name: listed(conditions) if conditions else "" for name, conditions in wants.items()}

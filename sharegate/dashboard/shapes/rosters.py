@@ -39,9 +39,9 @@ class RosterRead(Shape):
 
 class RosterShared(Shape):
     """`made` are new links; `known` are those of people who had one before, who are let alone; `people` are all of the
-    roster, and `new` the rows of those who had none before. `fresh`: the share was made, too. `done` is false where nothing was made, because it was only tried: then
-    `share` is null where there is none yet. `proves`: each new link with an address asks for a code that is mailed
-    there. `warnings` are told beside it."""
+    roster, and `new` the rows of those who had none before. `fresh`: the share was made, too. `done` is false where
+    nothing was made, because it was only tried: then `share` is null where there is none yet. `proves`: each new link
+    with an address asks for a code that is mailed there. `warnings` are told beside it."""
 
     share: ShareView | None
     fresh: bool
