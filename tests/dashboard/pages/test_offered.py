@@ -6,6 +6,7 @@ import pytest
 
 from sharegate.dashboard.pages.offered import offers
 from sharegate.dashboard.pages.source import Json
+from sharegate.shares.required import listed
 
 
 class Told:
@@ -24,7 +25,7 @@ class Told:
     [
         ({}, "", ""),
         ({"edit_asks_for": ["passphrase"]}, "a passphrase", ""),
-        ({"anyone_asks_for": ["ask", "networks"]}, "", "networks to come from or the owner's word on each who opens it"),
+        ({"anyone_asks_for": ["ask", "domain"]}, "", f"{listed(('domain',))} or {listed(('ask',))}"),
     ],
 )
 async def test_what_links_have_to_ask_for_in_words(rules: dict[str, list[str]], edit: str, anyone: str) -> None:
