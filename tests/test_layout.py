@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -389,8 +390,13 @@ def folder(module: Path) -> str:
     return module.parts[0] if len(module.parts) > 1 else module.stem
 
 
-def imports(module: Path) -> Iterator[str]:
+@cache
+def imports(module: Path) -> tuple[str, ...]:
     """Everything that a module imports, wherever in the file it stands."""
+    return tuple(_imports(module))
+
+
+def _imports(module: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse((SOURCES / module).read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)

@@ -25,6 +25,8 @@ from tests.real.certificates import Pair
 # The name of an environment variable: the interpreter whose Jupyter is started, for tests with other versions of it. It
 # does not begin like the settings of the gate, which are taken from there too.
 OTHER_PYTHON = "JUPYTER_UNDER_TEST"
+# What servers do without; its modules say why.
+LEAN = Path(__file__).parent / "lean"
 
 
 @dataclass
@@ -137,6 +139,7 @@ def running_jupyter(
         "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         "IPYTHONDIR": str(home / "ipython"),
         "JUPYTER_TOKEN": token,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(LEAN), os.environ.get("PYTHONPATH", "")))),
     }
     log = home / "jupyter.log"
     command = [
