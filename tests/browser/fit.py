@@ -94,10 +94,11 @@ async def complaining(page: Page, origin: str) -> AsyncIterator[list[str]]:
         page.remove_listener(event, hear)
 
 
-async def unfit(page: Page, picture: str = "", *, title: str = " · sharegate") -> list[str]:
+async def unfit(page: Page, picture: str = "", *, title: str = " · sharegate", words: bool = False) -> list[str]:
     """What keeps somebody from using the page as it stands, a line each. It stays where it is, and as wide as a desk.
 
-    `picture` names the pictures that are taken where the environment names a folder for them (SHOTS).
+    `picture` names the pictures that are taken where the environment names a folder for them (SHOTS). With `words`
+    nothing is looked at but what depends on the words: for a page that was looked at in another language.
     """
     found = await _read(page, title)
     for width, height in (PHONE, DESK):
@@ -106,10 +107,12 @@ async def unfit(page: Page, picture: str = "", *, title: str = " · sharegate") 
         # Between light and dark nothing but colours differs.
         for scheme, rules in (("dark", ("color-contrast",)), ("light", ())):
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            found += [f"{scheme} at {width}: {line}" for line in await axe.serious(page, *rules)]
+            if not words:
+                found += [f"{scheme} at {width}: {line}" for line in await axe.serious(page, *rules)]
             if SHOTS and picture:
                 await page.screenshot(path=Path(SHOTS) / f"{picture}-{width}-{scheme}.png", full_page=True)
-    found += await _keyboard(page)
+    if not words:
+        found += await _keyboard(page)
     for width, height in ENLARGED:
         await page.set_viewport_size({"width": width, "height": height})
         found += [f"at {width}: {line}" for line in await page.evaluate(_WIDE)]

@@ -73,6 +73,8 @@ class ScriptedGate:
             return _send(found or pages.refusal(MEANINGS[Reason.NOT_FOUND], "r4nd0m", False))
         if request.path.endswith("/-/ended"):
             return _send(pages.ended_page(self.ending, language))
+        if request.path == "/code":
+            return _send(pages.code_page(language))
         if request.path.startswith("/s/other"):
             return _send(pages.address_page(language))
         if request.path.startswith("/refused/"):
