@@ -25,7 +25,7 @@ PATIENCE = 0.25
 KNOWN = frozenset(
     {
         *("ipython3", "python", "bash", "r", "julia", "sql", "javascript", "typescript", "json", "html", "css"),
-        *("xml", "yaml", "toml", "diff", "c", "cpp", "java", "go", "rust", "tex", "matlab", "fortran"),
+        *("xml", "yaml", "toml", "diff", "c", "cpp", "java", "go", "rust", "tex", "fortran"),
     }
 )
 # Magic lines and shell lines are part of what notebooks say in Python.

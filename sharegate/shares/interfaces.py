@@ -209,7 +209,8 @@ class ShareStore(Protocol):
     async def report(self, id: str) -> Report | None: ...
 
     async def add_report(self, report: Report, *, per_share: int, overall: int) -> bool:
-        """False when the same is open already. Denied(`report_limit`) when so many are open of its share, or of all."""
+        """False when the same is open already. Where `per_share` are open, or `overall`, one of whoever has many more
+        is closed for it; Denied(`report_limit`) where nobody has."""
 
     async def change_report(self, id: str, *, was: Mapping[str, Any] | None = None, **fields: Any) -> Report:
         """Replace fields. Raises NotFound, and ValueError when a field is no longer as `was` has it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ from sharegate.shares.reports import Report
 
 SEATED = frozenset({VisitKind.BROWSER, VisitKind.KNOCK})
 _PREVIEWS = frozenset({VisitKind.PREVIEW})
+# What an admin reads of a report that gave way.
+GAVE_WAY = "closed by the gate, to make room for what others say: many came from one place"
 
 
 def taking_from(kind: VisitKind) -> frozenset[VisitKind]:
@@ -59,15 +62,43 @@ def check_room(tokens: Iterable[ApiToken], limit: int, at: float) -> None:
         raise Denied(Reason.CREDENTIAL_LIMIT, f"{standing} tokens stand already")
 
 
-def said_already(known: Iterable[Report], report: Report, per_share: int, overall: int) -> bool:
-    """Whether this very report is open already. Denied(`report_limit`) where there is no room for another one."""
+def said_already(known: Iterable[Report], report: Report) -> bool:
+    """Whether this very report is open already."""
+    return any(one.closed is None and one.same(report) for one in known)
+
+
+def gives_way(known: Iterable[Report], report: Report, per_share: int, overall: int) -> str:
+    """The id of the open report that is closed to make room for this one, "" where there is room. Where one share, and
+    of one share one place, has two more than another, it gives its latest: whoever says the same thing again and again
+    silences nobody. Denied(`report_limit`) where all have about as many."""
     standing = [one for one in known if one.closed is None]
-    if any(one.same(report) for one in standing):
-        return True
-    of_share = sum(one.share == report.share for one in standing)
-    if of_share >= per_share or len(standing) >= overall:
-        raise Denied(Reason.REPORT_LIMIT, f"{of_share} of this share and {len(standing)} in all are open")
-    return False
+    of_share = [one for one in standing if one.share == report.share]
+    if len(of_share) < per_share and len(standing) < overall:
+        return ""
+    if len(of_share) >= per_share:
+        found = _latest_of_most(of_share, report, _teller)
+    else:
+        found = _latest_of_most(standing, report, lambda one: one.share)
+    if not found:
+        raise Denied(Reason.REPORT_LIMIT, f"{len(of_share)} of this share and {len(standing)} in all are open")
+    return found
+
+
+def _latest_of_most(standing: list[Report], report: Report, whose: Callable[[Report], str]) -> str:
+    counts = Counter(whose(one) for one in standing)
+    most = max(counts, key=lambda one: counts[one])
+    if counts[most] <= counts[whose(report)] + 1:
+        return ""
+    theirs = [one for one in standing if whose(one) == most]
+    within = Counter(_teller(one) for one in theirs)
+    loud = max(within, key=lambda one: within[one])
+    return max((one for one in theirs if _teller(one) == loud), key=lambda one: (one.created, one.id)).id
+
+
+def _teller(report: Report) -> str:
+    """What counts as one place that tells: the network, of which alone a report keeps the address. Without one any
+    more: the visit, or the link at whose door it was."""
+    return report.address or report.visit or report.link
 
 
 def check_ask(known: Iterable[TimeAsk], ask: TimeAsk, limit: int) -> None:

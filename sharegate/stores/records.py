@@ -17,11 +17,13 @@ from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
+    GAVE_WAY,
     check_ask,
     check_decision,
     check_room,
     check_still,
     device_of,
+    gives_way,
     let_go,
     link_follows,
     person_of,
@@ -261,8 +263,10 @@ def add_report(
     find(connection, Share, report.share)
     bodies = connection.execute("SELECT body FROM reports").fetchall()
     known = [msgspec.json.decode(body, type=Report) for (body,) in bodies]
-    if said_already(known, read_back(report), per_share, overall):
+    if said_already(known, read_back(report)):
         return False
+    if gone := gives_way(known, report, per_share, overall):
+        change(connection, written, Report, gone, {"closed": report.created, "note": GAVE_WAY})
     add(connection, written, report)
     return True
 

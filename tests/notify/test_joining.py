@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharegate.notify.joining import GATHER, Joining
+from sharegate.notify.joining import GATHER, URGENT_PER_HOUR, Joining
 from sharegate.notify.model import Happening, Kind
 
 QUIET = 600.0
@@ -75,3 +75,28 @@ def test_memory_is_bounded() -> None:
         joining.add(knock(f"s{number}"), 0)
     assert len(joining._held) == 1000
     assert sum(one.count for one in joining.due(0)) == 3000
+
+
+def test_attack_noise_keeps_no_alarm_back() -> None:
+    """What visitors bring about at a few shares leaves room for what is wrong, and for the other shares."""
+    joining = Joining(QUIET, per_hour=20)
+    for number in range(30):
+        joining.add(Happening(Kind.ALARM, f"s{number}", "x"), 0)
+        joining.add(knock(f"s{number}"), 0)
+    first = joining.due(0)
+    assert sum(one.kind is Kind.KNOCK for one in first) == 20
+    assert sum(one.kind is Kind.ALARM for one in first) == URGENT_PER_HOUR
+
+
+def test_attack_one_share_leaves_the_others_their_half() -> None:
+    """However often somebody knocks there; what it has to say comes in one, when there is room."""
+    joining = Joining(0, per_hour=4)
+    told = []
+    for number in range(8):
+        joining.add(knock("loud"), number)
+        told += joining.due(number)
+    assert [one.share for one in told] == ["loud", "loud"]
+    joining.add(knock("quiet"), 9)
+    assert [one.share for one in joining.due(9)] == ["quiet"]
+    (later,) = joining.due(3600)
+    assert (later.share, later.count) == ("loud", 6)

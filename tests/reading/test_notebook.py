@@ -7,12 +7,14 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import nh3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sharegate.paths import CanonicalPath
 from sharegate.reading import notebook as reading
+from sharegate.reading.cleaned import LARGEST, cleaned
 from sharegate.reading.links import Links
 from sharegate.reading.notebook import Output, Sheet, read
 from sharegate.shares.model import RootKind
@@ -179,6 +181,40 @@ def test_attack_html_within_html_does_not_fell_the_gate(html: str) -> None:
     """What is nested ten thousand deep is told in words; the process stands."""
     made = output(shown({"text/html": html, "text/plain": "plain"}))
     assert made.kind in ("html", "text")
+
+
+OPEN = {
+    "with attributes": "<p>" + "".join(f'<b class="x{number}"></u>' for number in range(500)),
+    "that no page shows": "<p>" + "".join(f'<tt class="x{number}"></u>' for number in range(500)),
+    "in capitals": "<p>" + "".join(f"<FONT\ncolor={number}></u>" for number in range(500)),
+    "without": "<p>" + "<em><i><b><strong><code>" * 3,
+    "a link": "<p><a href='https://example.org/'>",
+}
+
+
+@pytest.mark.parametrize("begin", OPEN.values(), ids=OPEN.keys())
+def test_attack_what_is_left_open_is_not_written_anew_in_each_paragraph(
+    begin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty kilobytes would become many millions; the parser sees no element of those that multiply."""
+    seen: list[str] = []
+
+    def watched(html: str, **how: Any) -> str:
+        seen.append(html)
+        return clean(html, **how)
+
+    clean = nh3.clean
+    monkeypatch.setattr(nh3, "clean", watched)
+    made = cleaned(begin + "<p>x" * 18_000)
+    assert made is None or len(made) <= 2 * LARGEST
+    assert not re.search(r"<(?:tt|font|b\s)", "".join(seen), re.IGNORECASE)
+    monkeypatch.setattr(nh3, "clean", clean)
+    # What closes nothing makes nothing less deep.
+    assert cleaned("<table><tr><td></i></i></i>" * 61 + "x") is None
+    assert cleaned("<b title='x'>bold</b> <TT>and</TT> <em class='y'>so</em> <br><i/>on</i> <base> a<wbr>b") == (
+        "<b>bold</b> and <em>so</em> <br><i>on</i>  ab"
+    )
+    assert cleaned("<b class=x>a</b>" * 200) == "<b>a</b>" * 200
 
 
 LONG = {

@@ -123,6 +123,25 @@ class ShareContract:
         assert await again.api_token("t9") is None
         assert {change.kind for change in told} == {"token"}
 
+    async def test_attack_reports_of_one_place_silence_nobody(self, store: Store) -> None:
+        """Where they fill a share, or all there is, the latest of them gives way to what somebody else says; whoever
+        has about as many as the others takes nothing from them."""
+        for number in range(3):
+            loud = a_report(f"r{number}", text=f"noise {number}", created=START + number)
+            assert await store.add_report(loud, per_share=3, overall=9)
+        quiet = a_report("r8", text="help", address="198.51.100.0", visit="v2", created=START + 8)
+        assert await store.add_report(quiet, per_share=3, overall=9)
+        gone = await store.report("r2")
+        assert gone is not None and gone.closed == START + 8 and "make room" in gone.note
+        assert [one.id for one in await store.reports(share="s1", open_only=True)] == ["r0", "r1", "r8"]
+        with pytest.raises(Denied):
+            await store.add_report(a_report("r3", text="noise 3"), per_share=3, overall=9)
+        with pytest.raises(Denied):
+            await store.add_report(a_report("r9", text="more", address="198.51.100.0"), per_share=3, overall=9)
+        await store.add_share(a_share("s2"), [])
+        assert await store.add_report(a_report("r10", share="s2", created=START + 10), per_share=3, overall=3)
+        assert [one.id for one in await store.reports(open_only=True)] == ["r0", "r8", "r10"]
+
     async def test_reports_are_kept_closed_and_limited(self, store: Store, reopened: Reopen) -> None:
         """The same one twice is one; so many may be open of a share, and of all; closing makes room."""
         told: list[Change] = []

@@ -16,11 +16,13 @@ from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, MailCode
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
+    GAVE_WAY,
     check_ask,
     check_decision,
     check_room,
     check_still,
     device_of,
+    gives_way,
     let_go,
     link_follows,
     person_of,
@@ -274,8 +276,11 @@ def unask(draft: Draft, id: str) -> None:
 
 def add_report(draft: Draft, report: Report, per_share: int, overall: int) -> bool:
     find(draft, Share, report.share)
-    if said_already(draft.all("report"), read_back(report), per_share, overall):
+    known = list(draft.all("report"))
+    if said_already(known, read_back(report)):
         return False
+    if gone := gives_way(known, report, per_share, overall):
+        change(draft, Report, gone, {"closed": report.created, "note": GAVE_WAY})
     add(draft, report)
     return True
 
