@@ -165,3 +165,15 @@ async def test_a_page_tells_how_long_names_are_kept(office: Office) -> None:
     async with reading(office) as reader:
         told = await reader.words("/history/kept")
     assert "after 400 days" in told and "Within a week 1" in told
+
+
+async def test_forgetting_begins_where_people_are_seen(office: Office) -> None:
+    """From a share's page: one visit that is over, or everybody who was there; each leads to what that would be."""
+    here = await party(office)
+    visit = here.visits["Ann"].id
+    await office.call("POST", f"visits/{visit}/end")
+    async with reading(office) as reader:
+        source = await reader.get(f"/shares/{here.id}")
+        for address in (f"/history/kept?visit={visit}", f"/history/kept?share={here.id}"):
+            assert f'href="{address}"' in source
+            assert "What stays" in await reader.words(address)
