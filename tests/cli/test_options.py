@@ -41,7 +41,7 @@ _LIST = {
     "--force": FILE,
 }
 _FILTERS = {
-    **{f"--{name}": f'history.html: name="{name}"' for name in ("share", "path", "action", "outcome", "since", "until")},
+    **{f"--{one}": f'history.html: name="{one}"' for one in ("share", "path", "action", "outcome", "since", "until")},
     "--person": 'history.html: name="who"',
     "--visit": 'filters.py: "visit"',
     "--link": 'filters.py: "link"',
