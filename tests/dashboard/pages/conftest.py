@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 
 from sharegate.shares.model import VisitKind
+from tests.browser import axe
 from tests.browser.chromium import launched
 from tests.dashboard.conftest import Office
 from tests.stores.records import a_knock, a_visit
@@ -51,6 +52,15 @@ async def page(office: Office, chromium: Browser) -> AsyncIterator[Page]:
     yield page
     await context.close()
     assert errors == []
+
+
+async def fine(page: Page) -> None:
+    """As assistive technology reads it, no wider than a phone, and nothing of what others wrote has run."""
+    assert await axe.serious(page) == []
+    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    assert await page.evaluate("window.owned") is None
 
 
 class Scene:

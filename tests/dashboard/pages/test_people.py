@@ -11,10 +11,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from sharegate.policy.load import builtin_policies
-from tests.browser import axe
 from tests.conftest import Clock
 from tests.dashboard.conftest import Office, opened
-from tests.dashboard.pages.conftest import DESK, EVIL, PHONE
+from tests.dashboard.pages.conftest import DESK, EVIL, PHONE, fine
 
 pytestmark = pytest.mark.browser
 
@@ -46,15 +45,6 @@ async def picture(page: Page, name: str) -> None:
         await page.screenshot(path=f"{os.environ['PICTURES']}/people-{name}-{word}.png", full_page=True)
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
-
-
-async def fine(page: Page) -> None:
-    """As assistive technology reads it, no wider than a phone, and nothing of what others wrote has run."""
-    assert await axe.serious(page) == []
-    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-    await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
-    assert await page.evaluate("window.owned") is None
 
 
 async def new_share(office: Office, page: Page) -> None:

@@ -11,10 +11,9 @@ import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser import axe
 from tests.conftest import Clock
 from tests.dashboard.conftest import NO_MAIL_YET, SERVER, Office, opened
-from tests.dashboard.pages.conftest import COPYING, DESK, EVIL, PHONE
+from tests.dashboard.pages.conftest import COPYING, DESK, EVIL, PHONE, fine
 from tests.real.mail import MailServerHere, running_mail
 
 pytestmark = pytest.mark.browser
@@ -69,15 +68,6 @@ async def picture(page: Page, name: str) -> None:
             await page.screenshot(path=f"{os.environ['PICTURES']}/teams-{name}-{scheme}-{word}.png", full_page=True)
     await page.emulate_media(color_scheme="light")
     await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
-
-
-async def fine(page: Page) -> None:
-    """As assistive technology reads it, and no wider than a phone."""
-    assert await axe.serious(page) == []
-    await page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
-    assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
-    await page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
-    assert await page.evaluate("window.owned") is None
 
 
 async def test_teams_are_shown_then_made_and_handed_out(
