@@ -249,6 +249,7 @@ class ScriptedGate:
 
         async def serve() -> None:
             self._loop = asyncio.get_running_loop()
+            transports = _kept(self._loop)
             app = web.Application()
             app.router.add_get("/api/v1/changes", self._changes)
             app.router.add_route("*", "/{tail:.*}", self._call)
@@ -265,6 +266,9 @@ class ScriptedGate:
             # A connection that came at the last moment is still being taken, and would be left open.
             if late := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(late, timeout=1)
+            # What still has something to say to a client that reads nothing would wait for it.
+            for transport in transports:
+                transport.abort()
             # Transports let go of their sockets in a later turn of the loop, which ends with this function.
             for _ in range(100):
                 await asyncio.sleep(0)
@@ -280,3 +284,16 @@ class ScriptedGate:
             self._loop.call_soon_threadsafe(self._stop.set)
             assert done.wait(10)
             thread.join(10)
+
+
+def _kept(loop: Any) -> list[Any]:
+    """Every transport that the loop makes from here on: aiohttp forgets those that it closes, open or not."""
+    found: list[Any] = []
+    make = loop._make_socket_transport
+
+    def made(*what: Any, **how: Any) -> Any:
+        found.append(make(*what, **how))
+        return found[-1]
+
+    loop._make_socket_transport = made
+    return found
