@@ -118,8 +118,9 @@ def forget(
     for id in visits:
         with suppress(NotFound):
             visit = records.find(connection, Visit, id)
-            if marked_for(records.find(connection, Link, visit.link), visit):
-                records.change(connection, written, Link, visit.link, NO_MARK)
+            with suppress(NotFound):  # the link is gone, and its mark with it; the visit is forgotten all the same
+                if marked_for(records.find(connection, Link, visit.link), visit):
+                    records.change(connection, written, Link, visit.link, NO_MARK)
             records.change(connection, written, Visit, id, {**nobody, "cookie_hash": "", "email": "", "account": None})
         connection.execute("DELETE FROM overlays WHERE visit = ?", (id,))
         connection.execute("DELETE FROM device_codes WHERE json_extract(body, '$.visit') = ?", (id,))
