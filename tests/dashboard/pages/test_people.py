@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from sharegate.policy.load import builtin_policies
 from tests.conftest import Clock
@@ -105,6 +106,28 @@ async def test_what_is_wrong_with_a_list_is_told_by_its_rows(office: Office, pag
     await page.get_by_label("Name (several").fill("Ann")
     await page.get_by_role("button", name="Make the link").click()
     await page.wait_for_url("**/given")
+
+
+async def test_an_answer_that_comes_late_shows_nothing(office: Office, page: Page) -> None:
+    """Of a list that is another one by now nothing is shown, and nothing can be made."""
+    await new_share(office, page)
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/api/v1/rosters/share", hold)
+    await page.get_by_role("textbox", name="The list").fill("name\nAnn\n")
+    await page.get_by_role("button", name="Show who gets a link").click()
+    await page.get_by_role("textbox", name="The list").fill("name\nAnn\nBo\n")
+    async with page.expect_response("**/api/v1/rosters/share"):
+        held.set()
+    button = page.get_by_role("button", name="Show who gets a link")
+    await expect(button).not_to_have_attribute("aria-disabled", "true")
+    await expect(page.locator("[data-shown]")).to_be_hidden()
+    await button.click()
+    await expect(page.get_by_role("heading", name="2 people get a link. Nothing is made yet.")).to_be_focused()
 
 
 async def test_a_file_is_read_into_the_list(office: Office, page: Page, tmp_path: Path) -> None:

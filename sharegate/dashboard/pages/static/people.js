@@ -4,12 +4,13 @@
 // comes next, else the form is emptied and the page shows what was made.
 
 import { call, changed } from "./board.js";
-import { clear, fieldsOf, settle, show } from "./fields.js";
-import { count, element, named, once, refused, textOf } from "./roster.js";
+import { clear, fieldsOf, settle } from "./fields.js";
+import { count, element, fill, named, once, refused } from "./roster.js";
 import { notice } from "./said.js";
 
-// What was shown by each form, as it was asked for.
+// What was shown by each form, as it was asked for; and which of its questions is still the last one.
 const asked = new WeakMap();
+const asking = new WeakMap();
 
 const listOf = (form) => form.elements.roster;
 const part = (form, name) => form.querySelector(`[data-${name}]`);
@@ -17,6 +18,7 @@ const people = (form) => (form && "people" in form.dataset && !listOf(form).matc
 
 function gone(form) {
   asked.delete(form);
+  asking.delete(form);
   part(form, "shown").hidden = true;
   part(form, "found").replaceChildren();
 }
@@ -44,7 +46,11 @@ async function preview(form) {
   part(form, "rows").hidden = true;
   gone(form);
   const body = bodyOf(form);
+  const turn = {};
+  asking.set(form, turn);
   const result = await ask(form, { ...body, dry_run: true });
+  // Something else was typed meanwhile.
+  if (asking.get(form) !== turn) return;
   if (!result.ok) return wrong(form, result.error);
   const { said } = result;
   const links = said.new.length;
@@ -84,6 +90,7 @@ async function make(form) {
     return location.assign(form.dataset.shared.replace("{share}", said.share.id));
   }
   settle(form);
+  part(form, "read-as").replaceChildren();
   notice(words);
   changed();
 }
@@ -110,22 +117,10 @@ document.addEventListener("input", (event) => {
   label(form);
 });
 
-document.addEventListener("change", async (event) => {
-  const input = event.target;
-  if (!input.matches("[data-list-file]") || !input.files.length) return;
-  const [file] = input.files;
-  const { form } = input;
-  const { text, note, fault } = await textOf(file);
-  // The same file, mended and chosen again, is read again.
-  input.value = "";
-  gone(form);
-  clear(form);
-  part(form, "rows").hidden = true;
-  part(form, "read-as").replaceChildren();
-  if (fault) return show(form, { message: fault.replace(/\.$/, ""), field: "roster" });
-  listOf(form).value = text;
-  form.dataset.dirty = "";
-  part(form, "read-as").replaceChildren(named(file.name), " was read. ", note);
+document.addEventListener("change", ({ target }) => {
+  if (!target.matches("[data-list-file]") || !target.files.length) return;
+  gone(target.form);
+  fill(target.form, target, part(target.form, "rows"), part(target.form, "read-as"));
 });
 
 // The button says which of the two it does.

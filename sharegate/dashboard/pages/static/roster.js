@@ -1,13 +1,13 @@
 // Lists of people in the browser: a file as text, links as a table, and mails one by one.
 
 import { call, sentence } from "./board.js";
-import { show } from "./fields.js";
+import { clear, show } from "./fields.js";
 
 const MOST_BYTES = 512 * 1024;
 const OTHERS = ["PK\u0003\u0004", "\u00d0\u00cf\u0011\u00e0", "%PDF"];
 
 // As sharegate/rosters/text.py reads it: a text with a note, or what is wrong.
-export async function textOf(file) {
+async function textOf(file) {
   if (file.size > MOST_BYTES) return { fault: "The file is larger than 512 kB. Leave out the columns that are no names." };
   const bytes = new Uint8Array(await file.arrayBuffer());
   const begin = String.fromCharCode(...bytes.slice(0, 4));
@@ -66,7 +66,7 @@ export function element(name, words, more = {}) {
 // What somebody else named: its direction stays its own.
 export const named = (text, kind = "") => element("bdi", text, { className: kind });
 
-// What is wrong: by rows in `rows`, the rest beside its field. Whether anything was wrong with rows.
+// What is wrong: by rows in `rows`, the rest beside its field.
 export function refused(form, rows, error) {
   // A problem document tells several apart in `errors`.
   const several = (error.errors || []).map(({ field, detail, remedy }) => ({ field, message: detail, remedy }));
@@ -90,6 +90,21 @@ export function refused(form, rows, error) {
   list.setAttribute("aria-invalid", "true");
   list.setAttribute("aria-describedby", rows.id);
   list.focus();
+}
+
+// A chosen file becomes the form's list, or stands there as what is wrong with it.
+export async function fill(form, input, rows, readAs) {
+  const [file] = input.files;
+  const { text, note, fault } = await textOf(file);
+  // The same file, mended and chosen again, is read again.
+  input.value = "";
+  clear(form);
+  rows.hidden = true;
+  readAs.replaceChildren();
+  if (fault) return show(form, { message: fault.replace(/\.$/, ""), field: "roster" });
+  form.elements.roster.value = text;
+  form.dataset.dirty = "";
+  readAs.replaceChildren(named(file.name), " was read. ", note);
 }
 
 export async function once(button, does) {

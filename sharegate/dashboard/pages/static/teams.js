@@ -1,8 +1,8 @@
 // A share for each team: what would be made is shown first, and made of exactly that.
 
 import { call } from "./board.js";
-import { clear, fieldsOf, show } from "./fields.js";
-import { count, element, mail, merge, named, once, refused, textOf } from "./roster.js";
+import { clear, fieldsOf } from "./fields.js";
+import { count, element, fill, mail, merge, named, once, refused } from "./roster.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("teams");
@@ -139,20 +139,10 @@ at("mail")?.addEventListener("click", () => once(at("mail"), async () => {
   at("mail").hidden = !unsent().length;
 }));
 
-at("file")?.addEventListener("change", async () => {
-  const [file] = at("file").files;
-  if (!file) return;
-  const { text, note, fault } = await textOf(file);
-  // The same file, mended and chosen again, is read again.
-  at("file").value = "";
+at("file")?.addEventListener("change", () => {
+  if (!at("file").files.length) return;
   gone();
-  clear(form);
-  at("rows").hidden = true;
-  at("read-as").replaceChildren();
-  if (fault) return show(form, { message: fault.replace(/\.$/, ""), field: "roster" });
-  form.elements.roster.value = text;
-  form.dataset.dirty = "";
-  at("read-as").replaceChildren(named(file.name), " was read. ", note);
+  fill(form, at("file"), at("rows"), at("read-as"));
 });
 // Folders to choose from are those of the server that is chosen.
 form?.elements.server.addEventListener("change", async ({ target }) => {
