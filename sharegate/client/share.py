@@ -198,7 +198,7 @@ async def join(
         share = Share(http, _read(await http.ask("GET", "-/share"), About))
         try:
             yield share
-        except Exception:
+        except Exception:  # raised again
             # What went wrong in there is what is told.
             with contextlib.suppress(ShareError):
                 await share.close()

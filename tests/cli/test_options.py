@@ -47,7 +47,6 @@ _FILTERS = {
     "--link": 'filters.py: "link"',
     "--reason": 'filters.py: "reason"',
 }
-_WRITTEN = {"--format": "records.html: format", "--output": FILE}
 
 WHERE: dict[str, dict[str, str] | str] = {
     "up": STARTS,
@@ -78,7 +77,7 @@ WHERE: dict[str, dict[str, str] | str] = {
         "--no-qr": DRAWN,
     },
     "replace": {"--qr": "share_links.html: /qr", "--no-qr": DRAWN},
-    "list": {"--all": "admin.html: all", "--urls": "share_links.html: /url"},
+    "list": {"--all": "admin.html: Show what has ended too", "--urls": "share_links.html: /url"},
     "change": _CONDITIONS
     | {
         "--role": 'share_links.html: name="role"',
@@ -96,10 +95,10 @@ WHERE: dict[str, dict[str, str] | str] = {
     "grant": {"--expires": "now.html: /grant"},
     "review": {
         "--sort": "admin_review.html: sorts",
-        "--sign": "admin_review.html: sign",
-        "--pause-unused": "admin_review.html: pause",
+        "--sign": "admin_review.html: /review/sign",
+        "--pause-unused": "admin_review.html: /review/pause",
     },
-    "search": _WRITTEN,
+    "search": {"--format": "admin_search.html: exports", "--output": FILE},
     "prove": {
         "--quick": 'prove.html: name="quick"',
         "--write": FILE,
@@ -122,8 +121,12 @@ WHERE: dict[str, dict[str, str] | str] = {
     "link send": {"--again": "share_links.html: again-"},
     "link code": {"--code-for": 'wall.html: name="seconds"', "--end": "wall.html: end-code", "--no-qr": DRAWN},
     "audit show": _FILTERS | {"--limit": SEES},
-    "audit export": _FILTERS | _WRITTEN,
-    "audit passed-on": {"--share": "admin_passed_on.html: share", **_WRITTEN},
+    "audit export": _FILTERS | {"--format": "history.html: exports", "--output": FILE},
+    "audit passed-on": {
+        "--share": "admin_passed_on.html: /passing",
+        "--format": "admin_passed_on.html: /download?for",
+        "--output": FILE,
+    },
     "audit verify": {"--anchors": TERMINAL + "it reads anchors that were copied to another computer"},
     "audit timeline": {name: _FILTERS[name] for name in ("--since", "--until")},
     "audit anchor": {"--to": FILE},
@@ -138,13 +141,13 @@ WHERE: dict[str, dict[str, str] | str] = {
         "--share": "share_people.html: /history/kept?share=",
         "--dry-run": "history_kept.html: preview",
     },
-    "reports list": {"--all": "admin_reports.html: closed"},
+    "reports list": {"--all": "admin_reports.html: ?all=1"},
     "reports close": {"--note": 'admin_reports.html: name="note"'},
     "snapshot list": {"--server": "share_versions.html: share.server", "--limit": SEES},
-    "snapshot show": {"--output": "version.html: data-save"},
+    "snapshot show": {"--output": "version.html: /api/v1/snapshots/"},
     "snapshot take": {"--server": 'share_versions.html: name="server"'},
     "snapshot restore": {"--cell": 'version.html: name="cells"'},
-    "snapshot undo": {"--path": "undo.html: path"},
+    "snapshot undo": {"--path": "undo.html: one.path"},
     "server add": {
         "--name": 'server_form.html: name="name"',
         "--root-dir": TERMINAL + "the page asks the server; at the terminal it can be said for one that does not tell",
@@ -155,7 +158,7 @@ WHERE: dict[str, dict[str, str] | str] = {
     "policy explain": {name: OFFLINE for name in ("--role", "--root", "--policy-dir")},
     "policy reload": {"--dry-run": 'admin_rules.html: name="preview"'},
     "key rotate": {
-        "--compromised": "admin_keys.html: since",
+        "--compromised": 'admin_keys.html: name="stolen"',
         "--since": 'admin_keys.html: name="since"',
         "--replace": 'admin_keys.html: name="replace"',
         "--dry-run": "admin_keys.html: preview",
@@ -163,7 +166,10 @@ WHERE: dict[str, dict[str, str] | str] = {
     "store backup": {"--with-keys": 'admin_health.html: name="with_keys"'},
     "store restore": OFFLINE,
     "store migrate": OFFLINE,
-    "token create": {"--can": "admin_tokens.html: can", "--expires": 'admin_tokens.html: name="expires"'},
+    "token create": {
+        "--can": 'admin_tokens.html: name="capabilities"',
+        "--expires": 'admin_tokens.html: name="expires"',
+    },
 }
 
 

@@ -25,7 +25,9 @@ def test_code_has_colours_and_loses_nothing() -> None:
     assert words(drawn) == source.replace("\r\n", "\n")
 
 
-@pytest.mark.parametrize("language", ["adl", "ada", "abap", "html+jinja", "smithy", "no such", "x" * 1000, ""])
+@pytest.mark.parametrize(
+    "language", ["adl", "ada", "abap", "html+jinja", "smithy", "matlab", "no such", "x" * 1000, ""]
+)
 def test_attack_a_language_that_is_slow_to_read_stays_black(language: str) -> None:
     """Whoever edits a notebook names any that the library has."""
     assert code("if x < 1", language) == Markup("if x &lt; 1")

@@ -132,6 +132,15 @@ async def test_accounts_that_do_not_fit_a_roster(desk: Desk, account: str) -> No
     assert (await desk.office.everything())["shares"] == []
 
 
+@pytest.mark.parametrize("account", ["ann@uni.example", "sub:ann-1"])
+async def test_attack_one_person_s_account_for_everybody(desk: Desk, account: str) -> None:
+    """That one would open the links of all the others; also where no row names its own."""
+    body = {"path": str(desk.office.folder / "week3"), "roster": "name\nAnn\nBo\n", "account": account}
+    status, said = await desk.office.ask("POST", "rosters/share", body)
+    assert (status, said["error"]["field"]) == (400, "account") and "each person's own" in said["error"]["message"]
+    assert (await desk.office.everything())["shares"] == []
+
+
 async def test_one_account_for_several_goes_for_all(desk: Desk) -> None:
     """Where no row names its own: whoever has an address there opens any of them, as the owner said."""
     body = {"path": str(desk.office.folder / "week3"), "roster": "name\nAnn\nBo\n", "account": "*@uni.example"}
