@@ -343,6 +343,23 @@ def test_who_may_not_write_any_more_reads_and_copies(visitor: Watched, rooms: Ro
     expect(panel).to_have_count(0)
 
 
+def test_nothing_is_called_saved_by_a_save_that_it_may_have_missed(visitor: Watched, house: RealHouse) -> None:
+    """A save that ends shortly after something was typed began before: the word waits for the next one to have been."""
+    open_notebook(visitor.page, house.enter(visitor.page.context))
+    page = visitor.page
+    page.evaluate(
+        """() => {
+          addEventListener('keydown', () => { window.typedAt = Date.now(); }, true);
+          new MutationObserver(() => {
+            if (document.querySelector('.sg-saving').textContent === 'Saved') window.savedAt = Date.now();
+          }).observe(document.querySelector('.sg-saving'), { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    type_into(page, 1, "\nlate = 7")
+    expect(page.locator(".sg-saving")).to_have_text("Saved", timeout=15_000)
+    assert page.evaluate("() => window.savedAt - window.typedAt") >= 2400
+
+
 @pytest.mark.timeout(180)
 def test_text_typed_while_the_server_is_away_is_not_called_saved(
     visitor: Watched, house: RealHouse, lab: JupyterServer

@@ -116,9 +116,9 @@ export function watchTyping(app, visit, moved) {
 
   function saved(state) {
     const age = Date.now() - state.last;
-    for (const [id, { at }] of state.touched) if (Date.now() - at > SETTLED) state.touched.delete(id);
-    // What was typed within the second before waits for the next "saved", which comes when there is something to save.
-    if (age < 1000) setTimeout(() => !state.context.isDisposed && !state.context.model.dirty && saved(state), 1200);
+    for (const [id, { at }] of state.touched) if (Date.now() - at >= SETTLED) state.touched.delete(id);
+    // What was typed shortly before may be in the next save only, so nothing is called saved until it has had its time.
+    if (age < SETTLED) setTimeout(() => !state.context.isDisposed && !state.context.model.dirty && saved(state), SETTLED - age);
     else {
       state.pending = false;
       moved();
