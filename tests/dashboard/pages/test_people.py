@@ -154,7 +154,7 @@ async def test_a_file_is_read_into_the_list(office: Office, page: Page, tmp_path
     await expect(page.locator("h1")).to_contain_text("Another name")
     await form.get_by_role("button", name="Make 1 link").click()
     await expect(page.locator("#notice-words")).to_contain_text("1 link is made.")
-    await expect(page.locator(".row", has=page.get_by_text("Zoë", exact=True))).to_be_visible()
+    await expect(page.locator("li[id^=link-]", has=page.get_by_text("Zoë", exact=True))).to_be_visible()
     await expect(form.get_by_role("textbox", name="The list")).to_have_value("")
     share = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]
     assert [link["name"] for link in share["links"]] == ["Ann Lee", "Zoë"]

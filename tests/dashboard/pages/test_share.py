@@ -43,8 +43,8 @@ async def test_a_list_of_people_is_added(office: Office, page: Page) -> None:
     await form.get_by_role("textbox", name="The list").fill("name\nann\nBo\n")
     await form.get_by_role("button", name="Show who gets a link").click()
     await form.get_by_role("button", name="Make 1 link").click()
-    # Not by its letters alone: "Notebook" has them, too.
-    await expect(page.locator(".row", has=page.get_by_text("Bo", exact=True))).to_be_visible()
+    # A link, not what was shown before it was made; and not by its letters alone: "Notebook" has them, too.
+    await expect(page.locator("li[id^=link-]", has=page.get_by_text("Bo", exact=True))).to_be_visible()
     share = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]
     assert [link["name"] for link in share["links"]] == ["Ann", "Bo"]
 
