@@ -25,8 +25,8 @@ class Servers(Protocol):
     """The owner's servers, as the API needs them."""
 
     async def for_path(self, path: str, server: str, who: Asking) -> tuple[Upstream, str]:
-        """The server that holds `path` (absolute, or relative to the root of `server`) and the path below its root. What
-        `who` may not look at is not there."""
+        """The server that holds `path` (absolute, or relative to the root of `server`) and the path below its root;
+        what `who` may not look at is not there."""
 
     async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream: ...
 
