@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sharegate.dashboard.login import Viewer
-from sharegate.upstream.model import Credential, Upstream
+from sharegate.upstream.model import Credential
 from tests.conftest import Clock
 from tests.dashboard.client import Program, Signed
 from tests.dashboard.conftest import SERVER, Office, opened
@@ -26,17 +26,10 @@ async def given(office: Office, id: str, owner: str, folder: Path, name: str = "
     """A server of theirs at this folder."""
     (folder / "lab" / "red").mkdir(parents=True, exist_ok=True)
     (folder / "lab" / "a.md").write_text("a")
-    upstream = Upstream(
-        id=id,
-        name=name,
-        owner=owner,
-        url="http://127.0.0.1:1/",
-        root_dir=str(folder.resolve()),
-        pid=os.getpid(),
-        uid=os.getuid(),
-        token=Credential("theirs"),
-    )
-    await office.running.gate._store.put_upstream(upstream)  # type: ignore[attr-defined]
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    (olgas,) = [one for one in await store.upstreams() if one.id == SERVER]
+    theirs: dict[str, Any] = {"id": id, "name": name, "owner": owner, "root_dir": str(folder.resolve())}
+    await store.put_upstream(msgspec.structs.replace(olgas, **theirs, token=Credential("theirs")))
 
 
 @pytest.fixture
@@ -62,7 +55,7 @@ def asked(server: str, path: str = "lab") -> list[tuple[str, dict[str, Any]]]:
     """Whatever makes something of a folder of a server."""
     people = {"roster": CSV, "prove": False}
     return [
-        ("shares", {"path": path, "server": server, "for": ["Ann"]}),
+        ("shares", {"path": path, "server": server, "for": ["Bo"]}),
         ("rosters/share", {"path": path, "server": server, **people}),
         ("rosters/teams", {"each": f"{path}/*", "server": server, **people}),
         ("snapshots", {"path": f"{path}/a.md", "server": server}),
@@ -72,9 +65,9 @@ def asked(server: str, path: str = "lab") -> list[tuple[str, dict[str, Any]]]:
 async def test_a_share_is_its_servers_owners_whoever_makes_it(two: Office) -> None:
     """Otto, an admin, a program and the terminal all make Otto's share of Otto's server."""
     token = await two.token("shares:write")
-    whole = [Signed(two, viewer=OTTO), Signed(two, viewer=Viewer("Ada", admin=True)), Program(two, token)]
-    for who in whole:
-        async with entered(who):
+    ada = Viewer("Ada", admin=True)
+    for one in (OTTO, ada, token):
+        async with entered(Program(two, one) if isinstance(one, str) else Signed(two, viewer=one)) as who:
             for verb, body in asked(OTTOS)[:3]:
                 status, said = await who.ask("POST", f"/api/v1/{verb}", {**body, "role": "edit"})
                 assert status in (200, 201), said
