@@ -1,7 +1,7 @@
 """The same request sent again does nothing again: what was answered to an Idempotency-Key is answered once more.
 
 That it was asked is stored before anything is made, so that neither another gate of the store nor one that was killed
-and started anew makes it twice. What was answered is stored sealed (sealed_answers.py), so that any of them gives it
+and started anew makes it twice. What was answered is stored sealed (shares/answered.py), so that any of them gives it
 again. Who comes back for an answer that was never given, or is too long to be stored, is told to look.
 """
 
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.routes import Json
-from sharegate.dashboard.sealed_answers import SealedAnswers
 from sharegate.errors import StoreUnavailable
+from sharegate.shares.answered import SealedAnswers
 from sharegate.shares.api_tokens import AskedOnce
 from sharegate.shares.interfaces import ShareStore
 

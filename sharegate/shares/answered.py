@@ -10,12 +10,11 @@ from __future__ import annotations
 import hmac
 import os
 import zlib
+from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from sharegate.dashboard.routes import Json
 
 _NONCE = 12
 # Bytes, sealed. A longer one only the gate that gave it gives again.
@@ -30,7 +29,7 @@ class SealedAnswers:
     def __init__(self, key: bytes) -> None:
         self._key = hmac.digest(key, b"sharegate answers that are kept", "sha256")
 
-    def close(self, said: Json, *, who: str, key: str) -> bytes:
+    def close(self, said: dict[str, Any], *, who: str, key: str) -> bytes:
         """Nonce, ciphertext and tag; empty for an answer that is too long to be kept."""
         plain = msgspec.json.encode(said)
         packed = zlib.compress(plain) if len(plain) <= _LONGEST_PLAIN else b""
@@ -39,12 +38,12 @@ class SealedAnswers:
         nonce = os.urandom(_NONCE)
         return nonce + self._cipher(who, key).encrypt(nonce, packed, None)
 
-    def open(self, sealed: bytes, *, who: str, key: str) -> Json | None:
+    def open(self, sealed: bytes, *, who: str, key: str) -> dict[str, Any] | None:
         """None for what was not sealed for them and their key, or with another secret."""
         try:
             packed = self._cipher(who, key).decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
             plain = zlib.decompressobj().decompress(packed, _LONGEST_PLAIN)
-            return msgspec.json.decode(plain, type=Json)
+            return msgspec.json.decode(plain, type=dict[str, Any])
         except (ValueError, InvalidTag, zlib.error):  # fails closed: whoever asks is told to look
             return None
 
