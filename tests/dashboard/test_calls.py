@@ -286,7 +286,8 @@ async def test_attack_numbers_that_nothing_can_mean(office: Office, program: Pro
 
 async def test_attack_json_in_other_encodings(office: Office, program: Program) -> None:
     """A body is UTF-8 without a mark, and nothing is guessed."""
-    for body in ('{"name": "x"}'.encode("utf-16"), '{"name": "x"}'.encode("utf-32-le"), b"\xef\xbb\xbf{}", b'{"name": "\xff"}'):
+    text = '{"name": "x"}'
+    for body in (text.encode("utf-16"), text.encode("utf-32-le"), b"\xef\xbb\xbf{}", b'{"name": "\xff"}'):
         async with program.http.request(
             "POST", "/api/v1/shares", data=body, headers={**program.headers(), "Content-Type": "application/json"}
         ) as answer:
