@@ -136,8 +136,8 @@ class ShareStore(Protocol):
         """The same for a visit."""
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
-        """Store a visit unless its link or share was revoked, Denied(`link_revoked`, `share_revoked`), or `seats` visits
-        of its link hold a seat already, Denied(`seats_taken`).
+        """Store a visit unless its link or share was revoked, Denied(`link_revoked`, `share_revoked`), or `seats`
+        visits of its link hold a seat already, Denied(`seats_taken`).
 
         Open visits of the kinds browser and knock hold a seat; devices and clients neither hold nor need one, and
         previews are counted among themselves. The store sets `number` to one more than the highest of the link and

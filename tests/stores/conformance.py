@@ -738,7 +738,8 @@ class ShareContract:
                 await coming
             assert denied.value.reason is reason
         assert [visit.id for visit in await store.visits("s1")] == ["v1"]
-        assert [(knock.id, knock.state.value) for knock in await store.knocks(waiting_only=False)] == [("k1", "waiting")]
+        waiting = await store.knocks(waiting_only=False)
+        assert [(knock.id, knock.state) for knock in waiting] == [("k1", KnockState.WAITING)]
         await store.decide_knock("k1", state="refused", at=START)
 
     async def test_admitting_opens_a_visit_outside_the_seats(self, store: Store, clock: Clock) -> None:
