@@ -21,7 +21,7 @@ from tests.dashboard.pages.conftest import sign_in
 from tests.notify.services import chat
 from tests.oidc.mock import real_provider
 from tests.pictures import admin, doors, office
-from tests.pictures.camera import PHONE, Camera
+from tests.pictures.camera import Camera
 from tests.real.mail import running_mail
 
 PUBLIC = "https://share.example.org"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sharegate.policy.load import builtin_policies
+from tests.dashboard.pages.party import party
 from tests.dashboard.visitors import comes
 from tests.pictures.office import Desk
-from tests.dashboard.pages.party import party
 
 RULES = (builtin_policies() / "sharing.yaml").read_text()
 STORY = (

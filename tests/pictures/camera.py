@@ -38,7 +38,8 @@ _PALETTE = """async ([pictures, gap]) => {
   for (const one of all) {
     brush.drawImage(one, left, 0);
     // Below a page that ends before the others there is more of its paper.
-    if (one.height < height) brush.drawImage(one, 0, one.height - 1, one.width, 1, left, one.height, one.width, height - one.height);
+    const rest = height - one.height;
+    if (rest) brush.drawImage(one, 0, one.height - 1, one.width, 1, left, one.height, one.width, rest);
     left += one.width + gap;
   }
   const pixels = new Uint32Array(brush.getImageData(0, 0, width, height).data.buffer);
@@ -46,7 +47,8 @@ _PALETTE = """async ([pictures, gap]) => {
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   const parts = (pixel) => [pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255];
   const far = (one, other) => (one[0] - other[0]) ** 2 + (one[1] - other[1]) ** 2 + (one[2] - other[2]) ** 2;
-  const frequent = [...counts].sort((one, other) => other[1] - one[1] || one[0] - other[0]).map(([pixel]) => parts(pixel));
+  const often = [...counts].sort((one, other) => other[1] - one[1] || one[0] - other[0]);
+  const frequent = often.map(([pixel]) => parts(pixel));
   let palette = frequent;
   for (let near = 12; palette.length > 256; near *= 2) {
     palette = [];
@@ -70,8 +72,8 @@ _PALETTE = """async ([pictures, gap]) => {
 
 @dataclass
 class Camera:
-    """`only` names the pictures that are wanted, all where it is empty. With `looks` each is taken as a person would look
-    at it before it goes into docs/: whole, in light and dark, at a desk and on a phone."""
+    """`only` names the pictures that are wanted, all where it is empty. With `looks` each is also taken as a person would
+    look at it before it goes into docs/: whole, in light and dark, at a desk and on a phone."""
 
     browser: Browser
     folder: Path
