@@ -72,8 +72,8 @@ _PALETTE = """async ([pictures, gap]) => {
 
 @dataclass
 class Camera:
-    """`only` names the pictures that are wanted, all where it is empty. With `looks` each is also taken as a person would
-    look at it before it goes into docs/: whole, in light and dark, at a desk and on a phone."""
+    """`only` names the pictures that are wanted, all where it is empty. With `looks` each is also taken whole, in light
+    and dark, at a desk and on a phone: for a person to look at before it goes into docs/."""
 
     browser: Browser
     folder: Path
