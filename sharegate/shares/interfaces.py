@@ -182,8 +182,8 @@ class ShareStore(Protocol):
 
     async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
         """Blank what identifies people in these records, all or nothing: names, addresses, agents, the hashes of their
-        cookies; a waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are
-        ignored."""
+        cookies; a waiting knock is gone; layouts and device codes of the visits are deleted, and all answers that
+        are kept for who asks again. Unknown ids are ignored."""
 
     async def rules_in_force(self) -> RulesInForce | None:
         """Which rules hold for all gates of this store; None when no gate has said so."""
@@ -232,6 +232,10 @@ class ShareStore(Protocol):
     async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
         """Keep it, unless there is one of this id that was asked after `since`: then ValueError. Those that were asked
         until `since` go, and the oldest of the same asker past `limit`."""
+
+    async def answer_once(self, id: str, answer: bytes, *, total: int) -> None:
+        """It is over, and this was answered, sealed; empty where no gate is to answer it again. Of the same asker the
+        oldest answers go, so that no more than `total` bytes are kept. An unknown id is ignored."""
 
     async def unask(self, id: str) -> None:
         """It was not done after all. An unknown id is ignored."""

@@ -123,6 +123,28 @@ def let_go(known: Iterable[AskedOnce], asked: AskedOnce, since: float, limit: in
     return [*over, *mine[: max(0, len(mine) + 1 - limit)]]
 
 
+def answered(known: Iterable[AskedOnce], id: str, answer: bytes, total: int) -> list[AskedOnce]:
+    """What changes when that is answered: the record itself, and the oldest answers of the same asker, which go."""
+    there = {one.id: one for one in known}
+    mine = there.pop(id, None)
+    if mine is None:
+        return []
+    changed = [msgspec.structs.replace(mine, over=True, answer=answer)]
+    theirs = sorted((one for one in there.values() if one.who == mine.who and one.answer), key=lambda one: one.at)
+    size = len(answer) + sum(len(one.answer) for one in theirs)
+    for one in theirs:
+        if size <= total:
+            break
+        size -= len(one.answer)
+        changed.append(unanswered(one))
+    return changed
+
+
+def unanswered(asked: AskedOnce) -> AskedOnce:
+    """Without the answer, which no gate gives again."""
+    return msgspec.structs.replace(asked, answer=b"")
+
+
 def tried(code: MailCode, code_hash: str, at: float, tries: int) -> tuple[bool, MailCode | None]:
     """Whether this is the code, and what is kept of it after that."""
     if code.expires <= at:

@@ -18,6 +18,7 @@ from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
     GAVE_WAY,
+    answered,
     check_ask,
     check_decision,
     check_room,
@@ -244,11 +245,25 @@ def add_api_token(
 def ask_once(
     connection: sqlite3.Connection, written: list[Written], asked: AskedOnce, since: float, limit: int
 ) -> None:
-    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
-    for id in let_go([msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies], asked, since, limit):
+    for id in let_go(all_asked(connection), asked, since, limit):
         unask(connection, written, id)
     asked = read_back(asked)
     connection.execute("INSERT INTO asked_once (id, body) VALUES (?, ?)", (asked.id, encoded(asked)))
+    written.append(Written("asked", asked.id, asked))
+
+
+def answer_once(connection: sqlite3.Connection, written: list[Written], id: str, answer: bytes, total: int) -> None:
+    for one in answered(all_asked(connection), id, answer, total):
+        put_asked(connection, written, one)
+
+
+def all_asked(connection: sqlite3.Connection) -> list[AskedOnce]:
+    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
+    return [msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies]
+
+
+def put_asked(connection: sqlite3.Connection, written: list[Written], asked: AskedOnce) -> None:
+    connection.execute("UPDATE asked_once SET body = ? WHERE id = ?", (encoded(asked), asked.id))
     written.append(Written("asked", asked.id, asked))
 
 

@@ -242,6 +242,31 @@ class ShareContract:
         await again.unask("nothing")
         assert await again.asked_once("q1") is None
 
+    async def test_an_answer_is_kept_with_what_was_asked(self, store: Store, reopened: Reopen) -> None:
+        """Bounded for each asker: their oldest answers go, and that it was asked stays. Who is forgotten may stand in
+        any of them, so all go then."""
+        for number in range(4):
+            await store.ask_once(asked(f"q{number}", at=START + number), since=START - 9, limit=9)
+        await store.ask_once(asked("other", who="other", at=START), since=START - 9, limit=9)
+        for id in ("other", "q0", "q1", "q2"):
+            await store.answer_once(id, id.encode() * 50, total=250)
+        await store.answer_once("q3", b"", total=250)
+        await store.answer_once("nothing", b"x", total=250)
+        store = await reopened()
+        kept = {id: await store.asked_once(id) for id in ("other", "q0", "q1", "q2", "q3", "nothing")}
+        assert {id: (one.over, one.answer[:2]) for id, one in kept.items() if one is not None} == {
+            "other": (True, b"ot"),
+            "q0": (True, b""),
+            "q1": (True, b"q1"),
+            "q2": (True, b"q2"),
+            "q3": (True, b""),
+        }
+        await store.forget(visits=[], links=["nowhere"], knocks=[])
+        store = await reopened()
+        for id in ("other", "q1", "q2"):
+            one = await store.asked_once(id)
+            assert one is not None and one.over and one.answer == b""
+
     async def test_what_was_asked_once_is_pruned(self, store: Store) -> None:
         """After a day, with everything else that is old."""
         await store.ask_once(asked(at=START), since=START - 9, limit=9)

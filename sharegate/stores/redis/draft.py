@@ -17,6 +17,7 @@ from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
     GAVE_WAY,
+    answered,
     check_ask,
     check_decision,
     check_room,
@@ -267,6 +268,11 @@ def ask_once(draft: Draft, asked: AskedOnce, since: float, limit: int) -> None:
     for id in let_go(list(draft.all("asked")), asked, since, limit):
         draft.put("asked", id, None)
     draft.put("asked", asked.id, read_back(asked))
+
+
+def answer_once(draft: Draft, id: str, answer: bytes, total: int) -> None:
+    for one in answered(draft.all("asked"), id, answer, total):
+        draft.put("asked", one.id, one)
 
 
 def unask(draft: Draft, id: str) -> None:
