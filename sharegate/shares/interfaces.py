@@ -136,7 +136,8 @@ class ShareStore(Protocol):
         """The same for a visit."""
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
-        """Store a visit unless `seats` visits of its link hold a seat already: then Denied(`seats_taken`).
+        """Store a visit unless its link or share was revoked, Denied(`link_revoked`, `share_revoked`), or `seats`
+        visits of its link hold a seat already, Denied(`seats_taken`).
 
         Open visits of the kinds browser and knock hold a seat; devices and clients neither hold nor need one, and
         previews are counted among themselves. The store sets `number` to one more than the highest of the link and
@@ -147,7 +148,8 @@ class ShareStore(Protocol):
         """End those that are open; return the ones that this call ended."""
 
     async def add_knock(self, knock: Knock, *, limit: int) -> None:
-        """Store a waiting knock; Denied(`join_limit`) when `limit` knocks wait at its link already."""
+        """Store a waiting knock. Denied: `link_revoked`, `share_revoked`; `join_limit` when `limit` knocks wait at its
+        link already."""
 
     async def decide_knock(self, id: str, *, state: str, at: float, visit: Visit | None = None) -> Knock:
         """Turn a *waiting* knock into admitted (with its new visit, outside the seats), refused or gone.

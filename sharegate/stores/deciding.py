@@ -12,7 +12,7 @@ import msgspec
 from sharegate.errors import Denied, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.asking import of_one
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Share, Visit, VisitKind
 from sharegate.shares.more_time import TimeAsk, TimeState
 from sharegate.shares.reports import Report
 
@@ -43,6 +43,15 @@ def check_still(record: msgspec.Struct, was: Mapping[str, Any]) -> None:
     moved = sorted(name for name, value in was.items() if getattr(record, name) != value)
     if moved:
         raise ValueError(f"{', '.join(moved)} was changed meanwhile")
+
+
+def check_not_for_ever(share: Share | None, link: Link) -> None:
+    """Whether somebody may still come by a link, or wait at it, as far as that is for ever: whoever revokes or erases
+    it finds nobody there afterwards. Denied: `share_revoked`, `link_revoked`."""
+    if share is None or share.revoked is not None:
+        raise Denied(Reason.SHARE_REVOKED)
+    if link.revoked is not None:
+        raise Denied(Reason.LINK_REVOKED)
 
 
 def check_decision(knock: Knock, state: KnockState, visit: Visit | None) -> None:

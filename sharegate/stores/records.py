@@ -21,6 +21,7 @@ from sharegate.stores.deciding import (
     answered,
     check_ask,
     check_decision,
+    check_not_for_ever,
     check_room,
     check_still,
     device_of,
@@ -188,6 +189,7 @@ def open_visit(connection: sqlite3.Connection, written: list[Written], visit: Vi
     link = find(connection, Link, visit.link)
     if link.share != visit.share:
         raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
+    check_not_for_ever(find(connection, Share, link.share), link)
     kinds = taking_from(visit.kind)
     if seats is not None and kinds:
         found = connection.execute(
@@ -215,6 +217,7 @@ def add_knock(connection: sqlite3.Connection, written: list[Written], knock: Kno
     link = find(connection, Link, knock.link)
     if link.share != knock.share or knock.state is not KnockState.WAITING:
         raise ValueError("a new knock waits, at a link of its share")
+    check_not_for_ever(find(connection, Share, link.share), link)
     (waiting,) = connection.execute(
         "SELECT count(*) FROM knocks WHERE link = ? AND state = 'waiting'", (knock.link,)
     ).fetchone()

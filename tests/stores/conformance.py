@@ -19,7 +19,7 @@ from sharegate.audit.interfaces import AuditStore, Held, Mark, Page, Query, Seal
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
-from sharegate.shares.model import Account, KnockState, Role, RootIdentity, RulesInForce, VisitKind
+from sharegate.shares.model import Account, DeviceCode, KnockState, Role, RootIdentity, RulesInForce, VisitKind
 from sharegate.shares.more_time import TimeState
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.upstream.interfaces import UpstreamStore
@@ -718,6 +718,29 @@ class ShareContract:
         await store.add_knock(a_knock("k-other", link="l2"), limit=3)
         assert len(await store.knocks()) == 4
         assert len(await store.knocks(share="s1")) == 4 and await store.knocks(share="s2") == []
+
+    @pytest.mark.parametrize("what", ["share", "link"])
+    async def test_nobody_comes_by_what_was_revoked(self, store: Store, what: str) -> None:
+        """Nor waits at it, nor is let in from before, nor brings a device: for ever is looked at with the writing."""
+        await store.open_visit(a_visit("v1"), seats=None)
+        await store.add_device_code(DeviceCode(code_hash="c1", visit="v1", expires=LATER))
+        await store.add_knock(a_knock("k1"), limit=9)
+        change: Any = store.change_share if what == "share" else store.change_link
+        await change("s1" if what == "share" else "l1", revoked=START)
+        reason = Reason.SHARE_REVOKED if what == "share" else Reason.LINK_REVOKED
+        for coming in (
+            store.open_visit(a_visit("v2"), seats=None),
+            store.add_knock(a_knock("k2"), limit=9),
+            store.decide_knock("k1", state="admitted", at=START, visit=a_visit("v3", kind=VisitKind.KNOCK)),
+            store.spend_device_code("c1", a_visit("v4"), at=START, devices=9),
+        ):
+            with pytest.raises(Denied) as denied:
+                await coming
+            assert denied.value.reason is reason
+        assert [visit.id for visit in await store.visits("s1")] == ["v1"]
+        waiting = await store.knocks(waiting_only=False)
+        assert [(knock.id, knock.state) for knock in waiting] == [("k1", KnockState.WAITING)]
+        await store.decide_knock("k1", state="refused", at=START)
 
     async def test_admitting_opens_a_visit_outside_the_seats(self, store: Store, clock: Clock) -> None:
         """The knock names its visit, which is numbered and there although the link is full."""
