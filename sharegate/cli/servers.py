@@ -56,17 +56,20 @@ async def list_servers(cli: Cli) -> None:
     if not answer["servers"]:
         cli.output.say("No server is known yet. `sharegate up PATH` finds or starts one.")
         return
+    several = len({one["owner"] for one in answer["servers"]}) > 1
     rows = [
         (
             shown(one["id"]),
             shown(one["name"], 60),
+            *([shown(one["owner"], 60)] if several else []),
             shown(one["root_dir"]) or "-",
             shown(one["url"]),
             words.server_state(one),
         )
         for one in answer["servers"]
     ]
-    cli.output.table(("ID", "NAME", "ROOT", "ADDRESS", "STATE"), rows)
+    owner = ["OWNER"] if several else []
+    cli.output.table(("ID", "NAME", *owner, "ROOT", "ADDRESS", "STATE"), rows)
 
 
 async def add_server(

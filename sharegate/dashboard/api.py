@@ -459,6 +459,7 @@ class Api:
         return {
             "id": upstream.id,
             "name": upstream.name,
+            "owner": upstream.owner,
             "url": upstream.url,
             "root_dir": upstream.root_dir,
             "state": self._servers.state(upstream),

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Query
 from sharegate.shares.addresses import GateAddresses
+from sharegate.upstream.interfaces import Asking
 from sharegate.upstream.model import Upstream
 
 
@@ -23,8 +24,9 @@ class Cutter(Protocol):
 class Servers(Protocol):
     """The owner's servers, as the API needs them."""
 
-    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
-        """The server that holds `path` (absolute, or relative to the server's root) and the path below its root."""
+    async def for_path(self, path: str, server: str, who: Asking) -> tuple[Upstream, str]:
+        """The server that holds `path` (absolute, or relative to the root of `server`) and the path below its root;
+        what `who` may not look at is not there."""
 
     async def add(self, url: str, token: str, root_dir: str, name: str) -> Upstream: ...
 

@@ -15,7 +15,8 @@ import msgspec
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
-from sharegate.dashboard.belonging import Of, check_own
+from sharegate.dashboard.asking import asker
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.folders import Choices
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.roster_bodies import OWN, AddRosterBody, RosterBody, ShareRosterBody, TeamsBody
@@ -34,6 +35,7 @@ from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer, NewLink, NewShare, standing
 from sharegate.shares.model import Link, LinkKind, Share
 from sharegate.shares.shareable import root_at
+from sharegate.upstream.model import Upstream
 
 Json = dict[str, Any]
 
@@ -131,10 +133,9 @@ class Rosters:
         asked = msgspec.convert(body, ShareRosterBody)
         roster = await _checked(asked.roster)
         wanted = self._wanted(roster.people, asked)
-        upstream, path = await self._servers.for_path(asked.path, asked.server)
-        check_own("server", asked.server or asked.path, upstream.owner)
+        upstream, path = await self._servers.for_path(asked.path, asked.server, asker())
         new = NewShare(
-            *(upstream.id, str(root_at(path)), self._facts.owner),
+            *(upstream.id, str(root_at(path)), upstream.owner),
             **asked.of_share(),
             name=asked.name,
             open_file=asked.open_file,
@@ -199,7 +200,7 @@ class Rosters:
             raise Invalid("each", "fits no folder of a team", "Compare the folders' names with the column of teams")
         news = {
             team: NewShare(
-                *(upstream, "/".join(filter(None, (parent, folder))), self._facts.owner),
+                *(upstream.id, "/".join(filter(None, (parent, folder))), upstream.owner),
                 **asked.of_share(),
             )
             for team, folder in found.folders.items()
@@ -220,11 +221,10 @@ class Rosters:
             "warnings": [*roster.notes, *self._warnings(roster.people, list(wanted.values()))],
         }
 
-    async def _folders(self, each: str, server: str) -> tuple[str, str, list[str]]:
+    async def _folders(self, each: str, server: str) -> tuple[Upstream, str, list[str]]:
         """The server, the folder that holds the teams' folders, and those that may be shared."""
         parent, last = parted(each)
-        upstream, below = await self._servers.for_path(parent, server)
-        check_own("server", server or each, upstream.owner)
+        upstream, below = await self._servers.for_path(parent, server, asker())
         listing = await self._choices.listed(upstream.id, below)
         if listing["more"]:
             raise Refused("too_many", "there are too many folders to look at", "Put them into several folders")
@@ -233,7 +233,7 @@ class Rosters:
         if barred:
             cannot = [Invalid("each", f"{one['path']}: {one['why']}", "Leave it out of the pattern") for one in barred]
             raise Faults("each", cannot)
-        return upstream.id, below, [one["name"] for one in mine]
+        return upstream, below, [one["name"] for one in mine]
 
     async def _would(self, team: str, new: NewShare, share: Share | None, people: Sequence[Person]) -> Json:
         before = [] if share is None else await self._links_of(people, share)

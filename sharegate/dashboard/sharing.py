@@ -13,7 +13,7 @@ import msgspec
 from sharegate.audit.events import Action
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, asker
-from sharegate.dashboard.belonging import Of, check_own
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
 from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.interfaces import GateFacts, Servers
@@ -188,8 +188,7 @@ class Sharing:
 
     async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewShareBody)
-        upstream, path = await self._servers.for_path(asked.path, asked.server)
-        check_own("server", asked.server or asked.path, upstream.owner)
+        upstream, path = await self._servers.for_path(asked.path, asked.server, asker())
         if asked.anyone and asked.people:
             raise Invalid("for", "a link is for one person or for anyone, not both", "Drop --for or --anyone")
         names = [""] if asked.anyone else asked.people or [""]
@@ -204,7 +203,7 @@ class Sharing:
             NewShare(
                 upstream=upstream.id,
                 path=path,
-                owner=self._facts.owner,
+                owner=upstream.owner,
                 role=asked.role,
                 expires=asked.expires,
                 name=asked.name,
@@ -217,6 +216,7 @@ class Sharing:
                 links=tuple(links),
             )
         )
+        overlaps = [other for other in overlaps if asker().has(other.owner)]
         async with self._acts.taken_back(lambda: self._issuer.revoke_share(share.id)):
             await self._acts.record(Action.SHARE_CREATED, share=share, detail=f"{share.role.value} {share.root}")
             for link in made:

@@ -10,6 +10,7 @@ import msgspec
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard import previews
+from sharegate.dashboard.asking import asker
 from sharegate.dashboard.belonging import Of, check_own
 from sharegate.dashboard.bodies import RestoreBody, SnapshotBody, UndoBody, number
 from sharegate.dashboard.interfaces import Servers
@@ -128,7 +129,7 @@ class Versions:
             upstream, path = await self._document(query["path"], server)
             file = await self._file_at(upstream, path)
         elif server:
-            upstream = (await self._servers.for_path("", server))[0].id
+            upstream = (await self._servers.for_path("", server, asker()))[0].id
         limit = min(int(number(query, "limit", "Give how many versions")) or 100, _MOST_LISTED)
         if query.get("share"):
             found = (await self._of_share(query["share"]))[:limit]
@@ -319,8 +320,7 @@ class Versions:
     async def _document(self, path: str, server: str) -> tuple[str, str]:
         if not path or "\x00" in path or set(path.strip("/").split("/")) & {"", ".", ".."}:
             raise Invalid("path", "is no path of a file", "Give the file's path")
-        upstream, below = await self._servers.for_path(path, server)
-        check_own("server", server or path, upstream.owner)
+        upstream, below = await self._servers.for_path(path, server, asker())
         try:
             CanonicalPath.from_body(below)
         except Denied as denied:

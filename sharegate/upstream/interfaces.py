@@ -82,6 +82,16 @@ class UpstreamStore(Protocol):
     async def remove_upstream(self, id: str) -> None: ...
 
 
+class Asking(Protocol):
+    """Who asks for a server. `owner` is whose servers a path alone means, "" for those of the gate's own owner."""
+
+    @property
+    def owner(self) -> str: ...
+
+    def has(self, owner: str) -> bool:
+        """Whether what belongs to `owner` is theirs to look at."""
+
+
 class UpstreamDirectory(Protocol):
     """Which servers there are and whether they are who they were."""
 

@@ -15,11 +15,13 @@ from sharegate.upstream.address import parse_address
 from sharegate.upstream.directory import StateChange, UpstreamState
 from sharegate.upstream.discover import FoundServer, as_upstream, holding, running_servers
 from sharegate.upstream.headers import usable
-from sharegate.upstream.interfaces import Forwarder, UpstreamStore
+from sharegate.upstream.interfaces import Asking, Forwarder, UpstreamStore
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.upstream.probe import probe
 
 RESTARTING_SECONDS = 60.0
+# Longer ones no system opens; asking the disk about each part of one takes as long as the square of its length.
+_LONGEST_PATH = 4096
 _ADVICE = "Start JupyterLab in that folder, or let `sharegate up PATH` start it"
 
 
@@ -67,14 +69,18 @@ class OwnerServers:
     def collaboration(self, upstream: Upstream) -> bool | None:
         return self._collaboration.get(upstream.id)
 
-    async def for_path(self, path: str, server: str) -> tuple[Upstream, str]:
+    async def for_path(self, path: str, server: str, who: Asking) -> tuple[Upstream, str]:
         """The recorded or running server that holds `path`, and the path relative to its root.
 
-        `path` is absolute, or relative to the root of `server` (needed when several are recorded). Raises NotFound
-        or Ambiguous for `server`, Invalid naming what to do, Unreachable when no server holds it.
+        `path` is absolute, or relative to the root of `server` (needed when several are recorded). A path alone means
+        one's own servers; what is not for `who` to look at is as if it were not there. Raises NotFound or Ambiguous
+        for `server`, Invalid naming what to do, Unreachable when no server holds it.
         """
-        known = await self._store.upstreams()
-        if server:
+        known = [one for one in await self._store.upstreams() if who.has(one.owner)]
+        mine = who.owner or self._owner
+        if not server:
+            known = [one for one in known if one.owner == mine]
+        else:
             chosen = [one for one in known if one.id == server or one.name == server]
             if not chosen:
                 raise NotFound("server", server[:80])
@@ -82,18 +88,21 @@ class OwnerServers:
                 raise Ambiguous(server, [f"{one.id} {one.name}" for one in chosen])
             known = chosen
         if os.path.isabs(path):
-            return await self._by_disk(path, known, fixed=bool(server))
+            # What runs in this account is its owner's: nobody else has it found.
+            return await self._by_disk(path, known, find=not server and mine == self._owner)
         if len(known) != 1:
             remedy = "Give an absolute path, or name the server" if known else _ADVICE
             raise Invalid("path", "is relative, and it is not clear to which server", remedy)
         return known[0], path
 
-    async def _by_disk(self, path: str, known: list[Upstream], *, fixed: bool) -> tuple[Upstream, str]:
+    async def _by_disk(self, path: str, known: list[Upstream], *, find: bool) -> tuple[Upstream, str]:
+        if len(path) > _LONGEST_PATH:
+            raise Invalid("path", f"is longer than {_LONGEST_PATH} characters", "Name a folder or a file")
         # The path's own last part may be a link, which is no root; what leads there may be reached by one.
         wanted = Path(path)
         real = Path(os.path.realpath(wanted.parent)) / wanted.name if wanted.name else Path(os.path.realpath(wanted))
         holders = [one for one in known if one.root_dir and real.is_relative_to(one.root_dir)]
-        if not fixed:
+        if find:
             running = await asyncio.to_thread(self._found)
             found = holding(real, running)
             deeper = found is not None and all(
@@ -108,10 +117,11 @@ class OwnerServers:
         return best, "" if below == Path(".") else below.as_posix()
 
     async def record(self, found: FoundServer, name: str = "") -> Upstream:
-        """Record a running server, or bring the record of the same root and user up to date."""
+        """Record a running server, or bring the record of the same root and user up to date. One that is recorded for
+        another owner stays theirs, with what they share of it: it is recorded once more."""
         real = os.path.realpath(found.root_dir)
         for one in await self._store.upstreams():
-            if one.root_dir == real and one.uid in (found.uid, -1):
+            if one.owner == self._owner and one.root_dir == real and one.uid in (found.uid, -1):
                 upstream = as_upstream(found, id=one.id, name=one.name, owner=one.owner)
                 break
         else:
@@ -133,7 +143,7 @@ class OwnerServers:
         if len(token) > 4096 or (token and not usable(token)):
             raise Invalid("token", "is no token of a Jupyter server", "Copy it from `jupyter server list`")
         for one in await self._store.upstreams():
-            if one.url == address.url:
+            if one.owner == self._owner and one.url == address.url:
                 raise Refused("server_known", f"this server is recorded already as {one.name}")
         upstream = Upstream(
             id=new_id(),

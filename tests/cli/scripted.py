@@ -128,6 +128,7 @@ def server(**more: Any) -> Json:
     return {
         "id": "srvxxxxxxx",
         "name": "project",
+        "owner": "Olga",
         "url": "http://127.0.0.1:8888/",
         "root_dir": "/home/olga/project",
         "state": "here",

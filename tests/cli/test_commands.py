@@ -483,7 +483,10 @@ def test_servers_and_keys_are_listed(scripted: ScriptedGate) -> None:
     scripted.say("GET servers", {"servers": [views.server(collaboration=False), views.server(state="away")]})
     out = run("server", "list").out
     assert "running, without live collaboration" in out
-    assert "not running" in out
+    assert "not running" in out and "OWNER" not in out
+    scripted.say("GET servers", {"servers": [views.server(), views.server(owner="Otto\u202e")]})
+    out = run("server", "list").out
+    assert "OWNER" in out and "Otto" in out and "\u202e" not in out
     scripted.say("GET keys", {"keys": [{"kid": "k1", "state": "active", "created": views.NOW}]})
     assert "active" in run("key", "list").out
     scripted.knows("server", "s1", "s1", "p")

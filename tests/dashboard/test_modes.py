@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -19,6 +21,8 @@ from sharegate.upstream.model import Credential, Upstream
 from tests.conftest import Clock
 from tests.dashboard.conftest import silent_server
 
+# The same server, recorded for whoever the setting `owner` names.
+SERVERS = {"Olga": "srv2345678", "Paul": "srv3456789"}
 Open = Callable[..., AbstractAsyncContextManager[app.RunningGate]]
 
 
@@ -31,13 +35,16 @@ async def open_gate(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatc
     server = await asyncio.start_server(silent_server, "127.0.0.1", 0)
 
     @contextlib.asynccontextmanager
-    async def opened(**settings: Any) -> AsyncIterator[app.RunningGate]:
+    async def opened(*, recorded: bool = True, **settings: Any) -> AsyncIterator[app.RunningGate]:
         values = {"data_dir": str(tmp_path / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga", **settings}
         async with app.running(config.load(None, {}, values), now=clock) as running:
+            if not recorded:
+                yield running
+                return
             upstream = Upstream(
-                id="srv2345678",
+                id=SERVERS[running.config.owner],
                 name="main",
-                owner="Olga",
+                owner=running.config.owner,
                 url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/",
                 root_dir=str(root.resolve()),
                 pid=os.getpid(),
@@ -52,7 +59,7 @@ async def open_gate(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatc
 
 
 async def share(gate: app.RunningGate, **more: Any) -> tuple[int, dict[str, Any]]:
-    body = {"path": "week3", "server": "srv2345678", "for": ["Ann"], **more}
+    body = {"path": "week3", "server": SERVERS[gate.config.owner], "for": ["Ann"], **more}
     return await gate.api.call("POST", "/api/v1/shares", {}, body)
 
 
@@ -165,3 +172,31 @@ async def test_names_below_localhost_are_answered_by_the_gate_on_both_families(o
             fields = {"Host": f"k7f2.localhost:{port}"}
             async with visitor.get(f"http://{address}:{port}/join", headers=fields) as answer:
                 assert answer.status == 200
+
+
+async def test_a_changed_owner_is_another_owner(open_gate: Open, tmp_path: Path) -> None:
+    """What was recorded and shared stays the former's; the server that runs is recorded once more for the new one."""
+    async with open_gate(share_hosts="localhost") as gate:
+        _, old = await share(gate)
+        _, listed = await gate.api.call("GET", "/api/v1/servers", {})
+    (server,) = listed["servers"]
+    runtime = tmp_path / "no servers"
+    runtime.mkdir()
+    port = urlsplit(server["url"]).port
+    found = {"pid": os.getpid(), "root_dir": server["root_dir"], "hostname": "127.0.0.1", "port": port}
+    note = runtime / f"jpserver-{os.getpid()}.json"
+    note.write_text(json.dumps(found | {"base_url": "/", "token": "raw"}))
+    note.chmod(0o600)
+    path = os.path.join(server["root_dir"], "week3")
+    async with open_gate(share_hosts="localhost", owner="Otto", recorded=False) as gate:
+        status, new = await gate.api.call("POST", "/api/v1/shares", {}, {"path": path})
+        assert status == 200, new
+        _, again = await gate.api.call("POST", "/api/v1/shares", {}, {"path": path})
+        _, listed = await gate.api.call("GET", "/api/v1/servers", {})
+        _, shares = await gate.api.call("GET", "/api/v1/shares", {})
+    assert [(one["owner"], one["url"]) for one in listed["servers"]] == [
+        ("Olga", server["url"]),
+        ("Otto", server["url"]),
+    ]
+    assert [one["owner"] for one in shares["shares"]] == ["Olga", "Otto", "Otto"]
+    assert new["share"]["server"] == again["share"]["server"] != old["share"]["server"]

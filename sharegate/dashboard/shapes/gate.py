@@ -14,10 +14,11 @@ from sharegate.shares.model import Role
 
 
 class ServerView(Shape):
-    """A Jupyter server of the owner, without its token."""
+    """A Jupyter server, without its token. What is shared from it is its owner's."""
 
     id: str
     name: str
+    owner: str
     url: str
     root_dir: str
     state: Literal["here", "away", "not_ours"]
