@@ -20,6 +20,7 @@ from sharegate.errors import Denied, Reason, StoreUnavailable
 from sharegate.lab import synthetic
 from sharegate.lab.overlay import MAX_SETTINGS_BYTES, MAX_WORKSPACE_BYTES, Overlays
 from sharegate.lab.serve import LabServer
+from sharegate.language.catalogue import ANY, Languages
 from sharegate.messages import Answer, Request, Response, Upgrade
 from sharegate.policy.model import AnswerKind, Match, Rule
 from sharegate.readers.serving import Readers
@@ -63,7 +64,9 @@ class Answers:
         names: Names,
         writing: Writing,
         readers: Readers,
+        languages: Languages = ANY,
     ) -> None:
+        self._languages = languages
         self._readers = readers
         self._writing = writing
         self._forwarder = forwarder
@@ -108,7 +111,8 @@ class Answers:
         if rule.answer is AnswerKind.FILTER and rule.answer_name == "page":
             tree = confined.path or grant.root
             self._presence.touch(grant.visit.id, str(tree))
-            return await self._lab.page(grant, upstream, confined.segments, tree)
+            language = self._languages.of(request.headers)
+            return await self._lab.page(grant, upstream, confined.segments, tree, language)
         if rule.answer is AnswerKind.FILTER and rule.answer_name == "reading":
             return await self._readers.page(request, grant, upstream, confined, held)
         if rule.answer is AnswerKind.FILTER and rule.answer_name == "picture":
@@ -235,10 +239,11 @@ class Answers:
 
     # -- the gate's own channel -----------------------------------------------------------------------------------
 
-    async def live(self, grant: Grant) -> Upgrade:
+    async def live(self, request: Request, grant: Grant) -> Upgrade:
         """`-/live`: registered like every channel, so that what ends the visit ends it."""
+        language = self._languages.of(request.headers)
         return await channel(
-            self._channels, grant, "live", lambda socket, cut: self._live_pages.serve(grant, socket, cut)
+            self._channels, grant, "live", lambda socket, cut: self._live_pages.serve(grant, socket, cut, language)
         )
 
     # -- local answers --------------------------------------------------------------------------------------------

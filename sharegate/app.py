@@ -315,6 +315,7 @@ def _gate(
         names=names,
         writing=writing,
         readers=Readers(Source(house.forwarder, house.roots), house.presence, languages=languages),
+        languages=languages,
     )
     standing = Standing(
         house.authenticator, house.channels, house.roots, trail, lambda share: live_pages.wake(share=share)

@@ -343,7 +343,7 @@ class Gate:
         act.rule = "own"
         act.path = str(rest)
         if request.upgrade and rest.segments == ("-", "live"):
-            return await self._answers.live(grant)
+            return await self._answers.live(request, grant)
         return await self._own.answer(request, grant, rest.segments[1:])
 
     async def _static(self, request: Request, share_id: str, below: tuple[str, ...]) -> Response:

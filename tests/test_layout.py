@@ -65,7 +65,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "confine": {"errors", "messages", "paths", "policy", "shares"},
     "audit": {"errors", "shares"},
     # What a server is and what is needed of it; never how it is spoken to.
-    "lab": {"errors", "limits", "messages", "paths", "policy", "shares", "upstream.model", "upstream.interfaces"},
+    "lab": {
+        *("errors", "language", "limits", "messages", "paths", "policy", "shares"),
+        *("upstream.model", "upstream.interfaces"),
+    },
     "channels": {"errors", "limits", "messages", "names", "paths", "policy.documents", "shares", "versions"},
     # Signing in at a provider of accounts: asks it, and believes nothing that is not signed.
     "oidc": {"errors", "shares"},
@@ -113,7 +116,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "answers": {
         *("deeds", "sending"),
         *("documents", "errors", "messages", "channels", "confine", "lab", "policy", "shares", "upstream", "visits"),
-        *("readers", "writing"),
+        *("language", "readers", "writing"),
     },
     "gate": {
         *("answers", "deeds", "errors", "limits", "measures", "messages", "paths", "sending"),

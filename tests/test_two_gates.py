@@ -324,3 +324,29 @@ async def test_a_gate_with_keys_of_its_own_is_refused(pair: Pair, store: RedisSe
     with pytest.raises((Invalid, Refused), match="the same keys_dir"):
         async with app.offline(config.load(None, {}, values)):
             pass
+
+
+async def test_what_is_asked_with_one_key_at_both_gates_is_made_once(pair: Pair) -> None:
+    """At the same time: one makes it, and the other says to ask again, or has the answer already. Later both give the
+    first answer, links and all."""
+    may = {"capabilities": ["shares:read", "shares:write"], "expires": time.time() + 3600}
+    made = await pair.a.call("POST", "tokens", {"name": "ci", **may})
+    head = {"Authorization": f"Bearer {made['secret']}", "Idempotency-Key": "one-of-theirs"}
+    body = {"path": str(pair.a.jupyter.root / "sub/shared"), "for": ["Ann", "Bo"]}
+    async with aiohttp.ClientSession() as session:
+
+        async def asked(gate: Gatehouse, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+            at = f"{gate.running.dashboard_url}/api/v1/shares"
+            async with session.post(at, json=body, headers=head) as answer:
+                return answer.status, await answer.json()
+
+        first = await asyncio.gather(*(asked(gate, body) for gate in (pair.a, pair.b) * 3))
+        assert {status for status, _ in first} <= {200, 409}
+        assert {said["code"] for status, said in first if status == 409} <= {"in_progress"}
+        (link,) = {said["links"][0]["url"] for status, said in first if status == 200}
+        for gate in (pair.a, pair.b):
+            status, said = await asked(gate, body)
+            assert (status, said["links"][0]["url"], len(said["links"])) == (200, link, 2)
+            status, said = await asked(gate, body | {"name": "other"})
+            assert (status, said["code"]) == (422, "key_reused")
+    assert len((await pair.b.call("GET", "shares"))["shares"]) == 1

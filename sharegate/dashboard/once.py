@@ -1,8 +1,8 @@
 """The same request sent again does nothing again: what was answered to an Idempotency-Key is answered once more.
 
-That it was asked is stored before anything is made, so that a gate that was killed and started anew does not make it
-twice either. Answers are kept in memory alone, for they hold addresses of links and tokens, which no disk should have
-in clear; whoever comes back for one after a restart is told to look.
+That it was asked is stored before anything is made, so that neither another gate of the store nor one that was killed
+and started anew makes it twice. What was answered is stored sealed (shares/answered.py), so that any of them gives it
+again. Who comes back for an answer that was never given, or is too long to be stored, is told to look.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from dataclasses import dataclass, field
 from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.routes import Json
 from sharegate.errors import StoreUnavailable
+from sharegate.shares.answered import SealedAnswers
 from sharegate.shares.api_tokens import AskedOnce
 from sharegate.shares.interfaces import ShareStore
 
 SECONDS = 86400.0
 MOST_OF_ONE = 1000
+# In memory, and of sealed ones in the store.
 MOST_BYTES_OF_ONE = 16 << 20
+MOST_STORED_OF_ONE = 2 << 20
+# So long another gate may be about it; after that it was killed, or has forgotten how it went.
+AT_WORK_SECONDS = 60.0
 _KEY = re.compile(r"[!-~]{1,200}\Z")
 
 Answer = tuple[int, Json]
@@ -45,6 +50,7 @@ class Once:
         """`key` is a secret of all gates of a store. A request may hold a passphrase, which a plain digest of it would
         give away to whoever has the store and time to guess."""
         self._key = hmac.digest(key, b"sharegate asked once", "sha256")
+        self._sealed = SealedAnswers(key)
         self._store = store
         self._now = now
         self._kept: OrderedDict[str, OrderedDict[str, _Kept]] = OrderedDict()
@@ -90,14 +96,15 @@ class Once:
             try:
                 await self._store.ask_once(asked, since=asked.at - SECONDS, limit=MOST_OF_ONE)
             except ValueError:
-                before = await self._store.asked_once(asked.id)
-                return _reused() if before is not None and before.digest != asked.digest else _asked_before()
+                return self._before(await self._store.asked_once(asked.id), asked, key)
             status, said = await ask()
             if status == 200:
                 kept.answer, kept.size = (status, said), size(said)
-                return status, said
-            if status >= 500:
-                # It may have been made all the same: whoever asks again is told to look.
+            if status == 200 or status >= 500:
+                # What failed may have been made all the same: whoever asks again is told to look.
+                sealed = self._sealed.close(said, who=asked.who, key=key) if status == 200 else b""
+                with contextlib.suppress(StoreUnavailable):  # fails closed: others who are asked say to look
+                    await self._store.answer_once(asked.id, sealed, total=MOST_STORED_OF_ONE)
                 return status, said
             with contextlib.suppress(StoreUnavailable):  # fails closed: this key is good for nothing any more
                 await self._store.unask(asked.id)
@@ -105,6 +112,18 @@ class Once:
         finally:
             if kept.answer is None and mine.get(key) is kept:
                 del mine[key]
+
+    def _before(self, before: AskedOnce | None, asked: AskedOnce, key: str) -> Answer:
+        """What is said to a request that was begun at another gate, or before this one was started anew."""
+        if before is None:
+            return _being_answered()  # refused this very moment: it may be asked again
+        if before.digest != asked.digest:
+            return _reused()
+        said = self._sealed.open(before.answer, who=asked.who, key=key) if before.answer else None
+        if said is not None:
+            return 200, said
+        at_work = not before.over and before.at + AT_WORK_SECONDS > asked.at
+        return _being_answered() if at_work else _asked_before()
 
     def _of(self, who: str) -> OrderedDict[str, _Kept]:
         now = self._now()
@@ -147,7 +166,7 @@ def _being_answered() -> Answer:
 def _asked_before() -> Answer:
     return 409, error_body(
         "asked_before",
-        "this request came before the gate was started anew, or at another gate; its answer is not there any more",
+        "this request came before, and what was answered is not known any more",
         field="Idempotency-Key",
         remedy="See by a GET whether it was made; if not, ask with a new key",
     )

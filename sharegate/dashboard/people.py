@@ -23,7 +23,7 @@ from sharegate.dashboard.shapes import given
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
-from sharegate.shares.coowners import Marks, is_coowner
+from sharegate.shares.coowners import Marks, about_to_be, is_coowner
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
 from sharegate.shares.model import Role, Share, Visit, VisitKind
@@ -152,7 +152,7 @@ class People:
         ]
         share = await self._acts.share(visit.share)
         link = await self._store.link(visit.link)
-        if link is not None and is_coowner(link, visit):
+        if link is not None and (is_coowner(link, visit) or about_to_be(link, visit)):
             # First of all, so that they do not come back as one: their link opens anew.
             await self._marks.remove(link.id)
             await self._acts.record(Action.COOWNER_REMOVED, share=share, link=link, name=link.name)

@@ -30,7 +30,9 @@ _NAMED = re.compile(r"(?:unknown|required) field `([^`]+)`")
 
 
 def error_body(code: str, message: str, **more: Any) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message, "field": "", "remedy": "", "candidates": [], **more}}
+    """A `field` is as it was sent, so it may be of any length."""
+    told = {"code": code, "message": message, "field": "", "remedy": "", "candidates": [], **more}
+    return {"error": {**told, "field": str(told["field"])[:80]}}
 
 
 def refusal_of(error: Exception) -> tuple[int, dict[str, Any]]:

@@ -13,6 +13,7 @@ from sharegate.messages import Headers
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_BODY = 1 << 20
+_DIGITS = 18
 HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -47,7 +48,8 @@ def refused(status: int, code: str, message: str, **more: Any) -> web.Response:
 
 
 async def body_of(request: web.Request) -> dict[str, Any] | None:
-    """{} for none at all; None for what is no JSON object, names a field twice, or holds a number that is none."""
+    """{} for none at all; None for what is no JSON object in UTF-8, names a field twice, or holds a number that is
+    none."""
     if not request.can_read_body:
         return {}
     return read_object(await request.read())
@@ -64,7 +66,14 @@ def read_object(data: bytes) -> dict[str, Any] | None:
         raise ValueError(name)
 
     try:
-        read = json.loads(data, object_pairs_hook=once, parse_constant=no_number)
+        # Of bytes the library guesses the encoding; JSON is UTF-8 (RFC 8259, section 8.1).
+        text = data.decode()
+        read = json.loads(text, object_pairs_hook=once, parse_constant=no_number, parse_int=_whole)
     except (ValueError, RecursionError):  # fails closed
         return None
     return read if isinstance(read, dict) else None
+
+
+def _whole(text: str) -> int | float:
+    """What no field can mean is a float: nothing that is compared with one, or made one, overflows."""
+    return int(text) if len(text) <= _DIGITS else float(text)

@@ -16,7 +16,7 @@ To the page
     {"type":"time","state":"waiting"}             how asking for more time stands: may (usual), waiting, granted,
                                                   refused, or ""
     {"type":"writing_ended"}                      the visit may only read from now on: the page keeps what was typed
-    {"type":"ended","reason":"share_revoked","sentence":"...","advice":"..."}  the last word: the page is replaced
+    {"type":"ended","reason":"share_revoked","sentence":"..."}  the last word: the page is replaced
 
 From the page
     {"type":"here","path":"sub/nb.ipynb"}         which document is in front ("" for none)
@@ -37,6 +37,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from sharegate.errors import MEANINGS, Denied, Reason
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.messages import Frame, FrameKind
 
 MAX_FROM_PAGE = 4096
@@ -108,7 +109,6 @@ class WritingEnded(msgspec.Struct, frozen=True, tag="writing_ended"):
 class Ended(msgspec.Struct, frozen=True, tag="ended", kw_only=True):
     reason: str
     sentence: str
-    advice: str = ""
 
 
 class Here(msgspec.Struct, frozen=True, tag="here", forbid_unknown_fields=True):
@@ -140,23 +140,6 @@ FromPage = Here | Active | Ask | Withdraw
 
 _decoder: msgspec.json.Decoder[FromPage] = msgspec.json.Decoder(FromPage)
 
-_ASK_OWNER = "If you need it again, ask {owner} for a new link."
-_ADVICE: dict[Reason, str] = {
-    Reason.SHARE_PAUSED: "{owner} can resume it. The same link will work again then.",
-    Reason.LINK_PAUSED: "{owner} can resume it. The same link will work again then.",
-    Reason.ROOT_CHANGED: "The folder was moved or replaced. {owner} has been told; the same link may work again later.",
-    Reason.LINK_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
-    Reason.SHARE_EXPIRED: "Ask {owner} to extend it. The link itself stays the same.",
-    Reason.VISIT_ENDED: "Open your link again to come back or to knock.",
-    Reason.KNOCK_REFUSED: "{owner} decided that this visit is over.",
-    Reason.LINK_REPLACED: "Ask {owner} for the newer link.",
-    Reason.OUTSIDE_NETWORKS: "It is for some networks only. Open your link again from one of them.",
-    Reason.NOT_YET: "Open your link again later, in this browser: you are back where you were then.",
-    Reason.PASSPHRASE_NEEDED: "Open your link again in this browser and type the passphrase that {owner} gave you.",
-    Reason.ACCOUNT_NEEDED: "Open your link again in this browser and sign in.",
-    Reason.RECIPIENT_NEEDED: "Open your link again in this browser and show that the address is yours.",
-    Reason.APPROVAL_NEEDED: "Open your link again in this browser and knock: {owner} lets people in one by one now.",
-}
 _PASSING_CODE = 1013
 _CODES = {
     Reason.LINK_EXPIRED: 4408,
@@ -186,15 +169,14 @@ def from_page(frame: Frame) -> FromPage:
     return word
 
 
-def ended(reason: Reason, owner: str) -> Ended:
-    """What a page is told when `reason` ends its visit, in words for the person in front of it.
+def ended(reason: Reason, language: Language = ENGLISH) -> Ended:
+    """What a page is told when `reason` ends its visit: the code, for which it has words of its own, and a sentence for
+    the person in front of it where it has none.
 
     Said for a reason that `passes`, it is no end: the page goes on trying.
     """
-    meaning = MEANINGS[reason]
-    return Ended(
-        reason=meaning.public, sentence=meaning.sentence, advice=_ADVICE.get(reason, _ASK_OWNER).format(owner=owner)
-    )
+    public = MEANINGS[reason].public
+    return Ended(reason=public, sentence=language.say(f"refused.{public}.sentence"))
 
 
 def close_code(reason: Reason) -> int:

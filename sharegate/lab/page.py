@@ -20,6 +20,7 @@ from typing import Any
 from sharegate.errors import Denied, Reason
 from sharegate.lab.config import COLLABORATION_EXTENSIONS, Addresses, build_config
 from sharegate.lab.notebook import LAB, View
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.shares.model import Grant, RootKind
 
 MAX_PAGE = 1 << 20
@@ -121,14 +122,16 @@ def render_page(
     tree_path: str,
     workspace: str = "default",
     view: View = LAB,
+    language: Language = ENGLISH,
     secrets_of_upstream: tuple[str, ...] = (),
     nonce: str = "",
 ) -> Page:
     """Write the visitor's page.
 
     `origin` is the gate's own (`https://gate.example`); `page_script` and `page_style` are absolute paths of our own
-    assets; `tree_path` is confined already. Raises Denied(`upstream_bad_answer`) when one of `secrets_of_upstream` (the
-    raw token) is in what was written: the last check, which nothing should ever reach.
+    assets; `tree_path` is confined already; `language` is that of what we say there. Raises
+    Denied(`upstream_bad_answer`) when one of `secrets_of_upstream` (the raw token) is in what was written: the last
+    check, which nothing should ever reach.
     """
     single = view.single or view.notebook or grant.share.kind is RootKind.FILE
     mode = "single-document" if single else "multiple-document"
@@ -141,13 +144,16 @@ def render_page(
     # Notebook's own style sheets go by it.
     page_kind = f' data-notebook="{view.name}"' if view.notebook else ""
     classes = f"jp-ThemedContainer sharegate-{grant.role.value} sharegate-{grant.share.kind.value}"
-    title = escape(f"{grant.share.name or grant.share.root_path.name} · shared by {grant.share.owner}")
+    owner = grant.share.owner or language.say("word.owner")
+    title = escape(language.say("lab.title", share=grant.share.name or grant.share.root_path.name, who=owner))
+    words = {"language": language.tag, "dir": language.dir, "sentences": language.below(*SAID)}
     html = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta name="robots" content="noindex"><meta name="referrer" content="no-referrer">
 <script id="jupyter-config-data" type="application/json">{script_json(config)}</script>
 <script id="sharegate-visit" type="application/json">{script_json(visit)}</script>
+<script id="sharegate-words" type="application/json">{script_json(words)}</script>
 <link rel="icon" type="image/x-icon" href="{escape(static + source.icon)}" class="idle favicon">
 <link rel="" type="image/x-icon" href="{escape(static + source.busy_icon)}" class="busy favicon">
 <link rel="stylesheet" href="{escape(page_style)}">
@@ -166,8 +172,11 @@ def render_page(
     return Page(html.encode(), headers, nonce)
 
 
+# What page.js says: tables of the catalogue. The page itself is in JupyterLab's language.
+SAID = ("word", "lab", "closed", "time", "report")
 PAGE_HEADERS = (
     ("Cache-Control", "no-store"),
+    ("Vary", "Accept-Language"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),

@@ -17,6 +17,7 @@ from sharegate.lab.notebook import KINDS, LAB, TREE, View, leads_to, view_of
 from sharegate.lab.page import MAX_PAGE, PageSource, read_page, render_page
 from sharegate.lab.static import MAX_ASSET, OWN, Asset, OwnAssets, StaticCache, static_answer, upstream_path
 from sharegate.lab.synthetic import redirect
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.limits import Buckets, Rate, network
 from sharegate.messages import Request, Response
 from sharegate.paths import CanonicalPath
@@ -62,8 +63,16 @@ class LabServer:
         self._fetches = Buckets(fetches, now)
         self._at_once = asyncio.Semaphore(FETCHES_AT_ONCE)
 
-    async def page(self, grant: Grant, upstream: Upstream, segments: tuple[str, ...], tree: CanonicalPath) -> Response:
-        """The visitor's page at one of the pages' addresses. `segments` and `tree` are confined already.
+    async def page(
+        self,
+        grant: Grant,
+        upstream: Upstream,
+        segments: tuple[str, ...],
+        tree: CanonicalPath,
+        language: Language = ENGLISH,
+    ) -> Response:
+        """The visitor's page at one of the pages' addresses. `segments` and `tree` are confined already; `language` is
+        that of our own words in it.
 
         An address of Notebook's that is none of its pages is answered with where it leads.
         """
@@ -91,6 +100,7 @@ class LabServer:
             tree_path=str(tree),
             workspace=workspace,
             view=view,
+            language=language,
             secrets_of_upstream=(self._secret_of(upstream),),
         )
         return Response(200, page.headers, page.body)

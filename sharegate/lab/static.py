@@ -127,7 +127,7 @@ class OwnAssets:
 
     NAMES = (
         *("page.js", "page.css", "banner.js", "editing.js", "hands.js", "kept.js", "live.js", "menus.js", "place.js"),
-        *("reading.js", "readonly.js", "sockets.js", "typed.js"),
+        *("reading.js", "readonly.js", "sockets.js", "typed.js", "words.js"),
     )
 
     def __init__(self) -> None:

@@ -66,9 +66,15 @@ class ApiToken(msgspec.Struct, frozen=True, kw_only=True):
 
 class AskedOnce(msgspec.Struct, frozen=True, kw_only=True):
     """A request that must not be done twice. `id` is the SHA-256 of who asked and of their key, `who` names them,
-    `digest` is the SHA-256 of the request. What was answered is not kept: it holds addresses of links, and tokens."""
+    `digest` is a keyed digest of the request. `over` says that it was answered, `answer` what, sealed, where it is
+    kept: it holds addresses of links, and tokens."""
 
     id: str
     who: str
     digest: str
     at: float
+    over: bool = False
+    answer: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<AskedOnce {self.id[:8]} of {self.who} ({'answered' if self.over else 'asked'})>"

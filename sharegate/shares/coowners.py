@@ -6,6 +6,7 @@ or else the first that opens it. So a link that is passed on passes no mark on.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 
 from sharegate.errors import NotFound, Refused
@@ -31,6 +32,11 @@ def is_coowner(link: Link, visit: Visit) -> bool:
     )
 
 
+def about_to_be(link: Link, visit: Visit) -> bool:
+    """Whether an unbound mark is to be bound to this visit in this moment (see `bind`)."""
+    return link.coowner and not link.coowner_browser and visit.link == link.id and visit.kind is VisitKind.BROWSER
+
+
 def holder(visits: Iterable[Visit], now: float) -> Visit | None:
     """Who is in by a link that is to be marked: whoever opened it, else the one person whom the owner let in."""
     inside = [visit for visit in visits if visit.ended is None and visit.expires > now and not visit.admitted_by]
@@ -49,9 +55,27 @@ async def bind(store: ShareStore, visit: Visit) -> Link | None:
         return None
     still = {"coowner": True, "coowner_browser": ""}
     try:
-        return await store.change_link(link.id, was=still, coowner_browser=visit.browser_hash)
+        bound = await store.change_link(link.id, was=still, coowner_browser=visit.browser_hash)
     except (NotFound, ValueError):  # fails closed: unmarked, or bound to somebody else, meanwhile
         return None
+    return bound if await _stayed(store, visit) else None
+
+
+async def unbind(store: ShareStore, visit: Visit) -> None:
+    """After a visit ended that should not have begun: a mark that was bound to it is nobody's again."""
+    still = {"coowner": True, "coowner_browser": visit.browser_hash}
+    with contextlib.suppress(NotFound, ValueError):  # unmarked, or bound anew, meanwhile
+        await store.change_link(visit.link, was=still, coowner_browser="")
+
+
+async def _stayed(store: ShareStore, visit: Visit) -> bool:
+    """Whether somebody is in still, now that a mark was bound to them; if not, it is nobody's again. Whoever ends a
+    visit looks at the mark afterwards, and whoever binds one at the visit, so that no mark stays with who is out."""
+    now = await store.visit(visit.id)
+    if now is not None and now.ended is None:
+        return True
+    await unbind(store, visit)
+    return False
 
 
 class Marks:
@@ -83,6 +107,8 @@ class Marks:
         marked = await self._store.change_link(
             link.id, coowner=True, coowner_browser=browser, code_hash="", code_expires=0.0
         )
+        if inside is not None and not await _stayed(self._store, inside):
+            marked, inside = await self._link(link.id), None
         if inside is None:  # whoever came in between is in by the link, too
             for visit in await self._store.visits(link.share, link=link.id, open_only=True):
                 bound = await bind(self._store, visit)

@@ -139,7 +139,8 @@ class ShareStore(Protocol):
         """The same for a visit."""
 
     async def open_visit(self, visit: Visit, *, seats: int | None) -> Visit:
-        """Store a visit unless `seats` visits of its link hold a seat already: then Denied(`seats_taken`).
+        """Store a visit unless its link or share was revoked, Denied(`link_revoked`, `share_revoked`), or `seats`
+        visits of its link hold a seat already, Denied(`seats_taken`).
 
         Open visits of the kinds browser and knock hold a seat; devices and clients neither hold nor need one, and
         previews are counted among themselves. The store sets `number` to one more than the highest of the link and
@@ -150,7 +151,8 @@ class ShareStore(Protocol):
         """End those that are open; return the ones that this call ended."""
 
     async def add_knock(self, knock: Knock, *, limit: int) -> None:
-        """Store a waiting knock; Denied(`join_limit`) when `limit` knocks wait at its link already."""
+        """Store a waiting knock. Denied: `link_revoked`, `share_revoked`; `join_limit` when `limit` knocks wait at its
+        link already."""
 
     async def decide_knock(self, id: str, *, state: str, at: float, visit: Visit | None = None) -> Knock:
         """Turn a *waiting* knock into admitted (with its new visit, outside the seats), refused or gone.
@@ -185,8 +187,8 @@ class ShareStore(Protocol):
 
     async def forget(self, *, visits: list[str], links: list[str], knocks: list[str]) -> None:
         """Blank what identifies people in these records, all or nothing: names, addresses, agents, the hashes of their
-        cookies; a waiting knock is gone; layouts and device codes of the visits are deleted. Unknown ids are
-        ignored."""
+        cookies; a waiting knock is gone; layouts and device codes of the visits are deleted, and all answers that
+        are kept for who asks again. Unknown ids are ignored."""
 
     async def rules_in_force(self) -> RulesInForce | None:
         """Which rules hold for all gates of this store; None when no gate has said so."""
@@ -235,6 +237,10 @@ class ShareStore(Protocol):
     async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
         """Keep it, unless there is one of this id that was asked after `since`: then ValueError. Those that were asked
         until `since` go, and the oldest of the same asker past `limit`."""
+
+    async def answer_once(self, id: str, answer: bytes, *, total: int) -> None:
+        """It is over, and this was answered, sealed; empty where no gate is to answer it again. Of the same asker the
+        oldest answers go, so that no more than `total` bytes are kept. An unknown id is ignored."""
 
     async def unask(self, id: str) -> None:
         """It was not done after all. An unknown id is ignored."""

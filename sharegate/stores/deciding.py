@@ -12,7 +12,7 @@ import msgspec
 from sharegate.errors import Denied, Reason
 from sharegate.shares.api_tokens import ApiToken, AskedOnce
 from sharegate.shares.asking import of_one
-from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Visit, VisitKind
+from sharegate.shares.model import DeviceCode, Knock, KnockState, Link, LinkKind, MailCode, Share, Visit, VisitKind
 from sharegate.shares.more_time import TimeAsk, TimeState
 from sharegate.shares.reports import Report
 
@@ -43,6 +43,15 @@ def check_still(record: msgspec.Struct, was: Mapping[str, Any]) -> None:
     moved = sorted(name for name, value in was.items() if getattr(record, name) != value)
     if moved:
         raise ValueError(f"{', '.join(moved)} was changed meanwhile")
+
+
+def check_not_for_ever(share: Share | None, link: Link) -> None:
+    """Whether somebody may still come by a link, or wait at it, as far as that is for ever: whoever revokes or erases
+    it finds nobody there afterwards. Denied: `share_revoked`, `link_revoked`."""
+    if share is None or share.revoked is not None:
+        raise Denied(Reason.SHARE_REVOKED)
+    if link.revoked is not None:
+        raise Denied(Reason.LINK_REVOKED)
 
 
 def check_decision(knock: Knock, state: KnockState, visit: Visit | None) -> None:
@@ -121,6 +130,28 @@ def let_go(known: Iterable[AskedOnce], asked: AskedOnce, since: float, limit: in
     over = {one.id for one in there if one.at <= since}
     mine = [one.id for one in there if one.who == asked.who and one.id not in over]
     return [*over, *mine[: max(0, len(mine) + 1 - limit)]]
+
+
+def answered(known: Iterable[AskedOnce], id: str, answer: bytes, total: int) -> list[AskedOnce]:
+    """What changes when that is answered: the record itself, and the oldest answers of the same asker, which go."""
+    there = {one.id: one for one in known}
+    mine = there.pop(id, None)
+    if mine is None:
+        return []
+    changed = [msgspec.structs.replace(mine, over=True, answer=answer)]
+    theirs = sorted((one for one in there.values() if one.who == mine.who and one.answer), key=lambda one: one.at)
+    size = len(answer) + sum(len(one.answer) for one in theirs)
+    for one in theirs:
+        if size <= total:
+            break
+        size -= len(one.answer)
+        changed.append(unanswered(one))
+    return changed
+
+
+def unanswered(asked: AskedOnce) -> AskedOnce:
+    """Without the answer, which no gate gives again."""
+    return msgspec.structs.replace(asked, answer=b"")
 
 
 def tried(code: MailCode, code_hash: str, at: float, tries: int) -> tuple[bool, MailCode | None]:

@@ -18,8 +18,10 @@ from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
     GAVE_WAY,
+    answered,
     check_ask,
     check_decision,
+    check_not_for_ever,
     check_room,
     check_still,
     device_of,
@@ -187,6 +189,7 @@ def open_visit(connection: sqlite3.Connection, written: list[Written], visit: Vi
     link = find(connection, Link, visit.link)
     if link.share != visit.share:
         raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
+    check_not_for_ever(find(connection, Share, link.share), link)
     kinds = taking_from(visit.kind)
     if seats is not None and kinds:
         found = connection.execute(
@@ -214,6 +217,7 @@ def add_knock(connection: sqlite3.Connection, written: list[Written], knock: Kno
     link = find(connection, Link, knock.link)
     if link.share != knock.share or knock.state is not KnockState.WAITING:
         raise ValueError("a new knock waits, at a link of its share")
+    check_not_for_ever(find(connection, Share, link.share), link)
     (waiting,) = connection.execute(
         "SELECT count(*) FROM knocks WHERE link = ? AND state = 'waiting'", (knock.link,)
     ).fetchone()
@@ -244,11 +248,25 @@ def add_api_token(
 def ask_once(
     connection: sqlite3.Connection, written: list[Written], asked: AskedOnce, since: float, limit: int
 ) -> None:
-    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
-    for id in let_go([msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies], asked, since, limit):
+    for id in let_go(all_asked(connection), asked, since, limit):
         unask(connection, written, id)
     asked = read_back(asked)
     connection.execute("INSERT INTO asked_once (id, body) VALUES (?, ?)", (asked.id, encoded(asked)))
+    written.append(Written("asked", asked.id, asked))
+
+
+def answer_once(connection: sqlite3.Connection, written: list[Written], id: str, answer: bytes, total: int) -> None:
+    for one in answered(all_asked(connection), id, answer, total):
+        put_asked(connection, written, one)
+
+
+def all_asked(connection: sqlite3.Connection) -> list[AskedOnce]:
+    bodies = connection.execute("SELECT body FROM asked_once").fetchall()
+    return [msgspec.json.decode(body, type=AskedOnce) for (body,) in bodies]
+
+
+def put_asked(connection: sqlite3.Connection, written: list[Written], asked: AskedOnce) -> None:
+    connection.execute("UPDATE asked_once SET body = ? WHERE id = ?", (encoded(asked), asked.id))
     written.append(Written("asked", asked.id, asked))
 
 

@@ -17,7 +17,7 @@ from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores import records
-from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for
+from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for, unanswered
 from sharegate.stores.writer import Written
 
 DAY = 86400.0
@@ -113,7 +113,8 @@ def forgotten(token: ApiToken, now: float) -> bool:
 def forget(
     connection: sqlite3.Connection, written: list[Written], visits: list[str], links: list[str], knocks: list[str]
 ) -> None:
-    """Blank what identifies people. Nobody has a cookie whose hash is empty."""
+    """Blank what identifies people. Nobody has a cookie whose hash is empty. Answers that are kept for who asks again
+    may name anybody: nobody can tell, for they are sealed."""
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         with suppress(NotFound):
@@ -137,6 +138,9 @@ def forget(
         report = msgspec.json.decode(body, type=Report)
         if report.visit in theirs or report.link in by:
             records.change(connection, written, Report, report.id, FORGOTTEN_REPORT)
+    for asked in records.all_asked(connection):
+        if asked.answer:
+            records.put_asked(connection, written, unanswered(asked))
     for (body,) in connection.execute("SELECT body FROM time_asks").fetchall():
         ask = msgspec.json.decode(body, type=TimeAsk)
         if ask.visit in theirs or ask.link in by:

@@ -221,6 +221,9 @@ class SqliteStore(Mirrored, VersionTables):
     async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
         await self._writer.run(lambda connection, written: records.ask_once(connection, written, asked, since, limit))
 
+    async def answer_once(self, id: str, answer: bytes, *, total: int) -> None:
+        await self._writer.run(lambda connection, written: records.answer_once(connection, written, id, answer, total))
+
     async def unask(self, id: str) -> None:
         await self._writer.run(lambda connection, written: records.unask(connection, written, id))
 

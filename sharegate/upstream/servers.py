@@ -20,6 +20,8 @@ from sharegate.upstream.model import Credential, Upstream
 from sharegate.upstream.probe import probe
 
 RESTARTING_SECONDS = 60.0
+# Longer ones no system opens; asking the disk about each part of one takes as long as the square of its length.
+_LONGEST_PATH = 4096
 _ADVICE = "Start JupyterLab in that folder, or let `sharegate up PATH` start it"
 
 
@@ -94,6 +96,8 @@ class OwnerServers:
         return known[0], path
 
     async def _by_disk(self, path: str, known: list[Upstream], *, find: bool) -> tuple[Upstream, str]:
+        if len(path) > _LONGEST_PATH:
+            raise Invalid("path", f"is longer than {_LONGEST_PATH} characters", "Name a folder or a file")
         # The path's own last part may be a link, which is no root; what leads there may be reached by one.
         wanted = Path(path)
         real = Path(os.path.realpath(wanted.parent)) / wanted.name if wanted.name else Path(os.path.realpath(wanted))

@@ -19,7 +19,7 @@ from sharegate.names import clean_name
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.authenticate import Authenticator, new_secret
 from sharegate.shares.conditions import Need, closed, missing, outside
-from sharegate.shares.coowners import bind
+from sharegate.shares.coowners import bind, unbind
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import Link, LinkKind, Role, Share, Visit, VisitKind
 from sharegate.visits import told
@@ -186,6 +186,8 @@ class Door:
         try:
             opened = await at.store.open_visit(visit, seats=seats)
         except Denied as denied:
+            if denied.reason is not Reason.SEATS_TAKEN:  # revoked, in this moment
+                raise
             reason = denied.reason if link.kind is LinkKind.OPEN else Reason.LINK_IN_USE
             await at.record(Action.LINK_REFUSED, share, link, comer, reason=reason)
             raise Denied(reason, recorded=True) from None
@@ -198,6 +200,8 @@ class Door:
             # replaced the link, to keep out whoever was not in by then.
             why = REPLACED if denied.reason is Reason.LINK_REPLACED else KEY_REFUSED
             await at.store.end_visits([opened.id], at=at.now(), reason=why)
+            if link.coowner_browser != opened.browser_hash:  # marked meanwhile, for whoever was in
+                await unbind(at.store, opened)
             await at.record(Action.VISIT_ENDED, share, link, comer, visit=opened, detail=why)
             raise
         await bind(at.store, opened)

@@ -34,7 +34,7 @@ class Knocks:
             check_share(share, now)
             check_link(link, now)
         except Denied as denied:
-            raise Refused(denied.reason.value, "the link does not stand", "Resume or extend it first") from None
+            raise _not_standing(denied) from None
         if role is not None and role not in [known.value for known in self._rules.roles]:
             raise Invalid(
                 "role", f"{role!r} is no role that can be given", "Choose from " + ", ".join(self._rules.roles)
@@ -69,6 +69,8 @@ class Knocks:
             decided = await self._store.decide_knock(knock.id, state=KnockState.ADMITTED.value, at=now, visit=visit)
         except ValueError:
             raise Refused("decided", "this knock was answered already") from None
+        except Denied as denied:
+            raise _not_standing(denied) from None
         await check_still_agreed(
             self._rules,
             self._store,
@@ -90,3 +92,7 @@ class Knocks:
         if knock.state is not KnockState.WAITING:
             raise Refused("decided", "this knock was answered already")
         return knock
+
+
+def _not_standing(denied: Denied) -> Refused:
+    return Refused(denied.reason.value, "the link does not stand", "Resume or extend it first")

@@ -14,6 +14,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.lab import live
+from sharegate.language.catalogue import ENGLISH, Language
 from sharegate.limits import Buckets, Rate
 from sharegate.messages import FrameKind, Socket
 from sharegate.paths import CanonicalPath, Place
@@ -114,8 +115,8 @@ class LivePages:
             if page.grant.visit.id == hand.visit:
                 page.say(_asked(hand))
 
-    async def serve(self, grant: Grant, socket: Socket, ending: Ending) -> None:
-        """Until the page goes or the visit ends."""
+    async def serve(self, grant: Grant, socket: Socket, ending: Ending, language: Language = ENGLISH) -> None:
+        """Until the page goes or the visit ends. `language` is that of the last word."""
         page = _Page(grant)
         self._pages.append(page)
         page.words.extend(_asked(hand) for hand in self._hands.of_visit(grant.visit.id))
@@ -137,7 +138,7 @@ class LivePages:
             if ending.reason is not None:
                 if not live.passes(ending.reason):
                     self._hands.forget(grant.visit.id)
-                await self._end(grant, socket, ending.reason)
+                await self._end(socket, ending.reason, language)
             else:
                 await socket.close(1000)
 
@@ -258,10 +259,10 @@ class LivePages:
         return str(read) if read.place(grant.root) is Place.INSIDE and not read.hidden else ""
 
     @staticmethod
-    async def _end(grant: Grant, socket: Socket, reason: Reason) -> None:
+    async def _end(socket: Socket, reason: Reason, language: Language) -> None:
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(1):
-                await socket.send(live.to_page(live.ended(reason, grant.share.owner)))
+                await socket.send(live.to_page(live.ended(reason, language)))
         await socket.close(live.close_code(reason), reason.value)
 
 

@@ -252,3 +252,52 @@ async def test_attack_a_server_here_is_added_without_its_folder(office: Office, 
         status, said = await page.ask("POST", "/api/v1/servers", {"url": url})
         assert (status, said["code"], said["field"]) == (403, "server_here", "url")
     assert len((await office.call("GET", "servers"))["servers"]) == 1
+
+
+@pytest.mark.parametrize("path", ["shares", "rosters/share", "snapshots"])
+async def test_attack_a_path_without_end_is_not_looked_for(office: Office, program: Program, path: str) -> None:
+    """Asking the disk about each part of it took minutes, in which nobody else was answered."""
+    body = {"path": "/a" * 5000, **({"roster": "Ann"} if path.startswith("rosters") else {})}
+    status, said = await program.ask("POST", f"/api/v1/{path}", body)
+    assert (status, said["field"]) == (400, "path") and "longer" in said["detail"]
+
+
+@pytest.mark.parametrize("number", ["9" * 4000, "-" + "9" * 4000, "1e999", "-1e999", "9" * 19])
+async def test_attack_numbers_that_nothing_can_mean(office: Office, program: Program, number: str) -> None:
+    """In each field of a link that takes a number, and of a share: refused, and the field is named."""
+    made = await office.share(**{"for": ["Ann"]})
+    share, link = made["share"]["id"], made["links"][0]["id"]
+    before = await office.everything()
+    for where, field in (
+        *((f"links/{link}", name) for name in ("expires", "not_before", "visits", "devices")),
+        *((f"shares/{share}", name) for name in ("expires",)),
+    ):
+        async with program.http.request(
+            "PATCH",
+            f"/api/v1/{where}",
+            data=f'{{"{field}": {number}}}',
+            headers={**program.headers(), "Content-Type": "application/json"},
+        ) as answer:
+            said = await answer.json(content_type=None)
+        assert answer.status in (400, 403), (field, said)
+        assert said["field"] == field or said["code"] == "expires_too_late", said
+    assert await office.everything() == before
+
+
+async def test_attack_json_in_other_encodings(office: Office, program: Program) -> None:
+    """A body is UTF-8 without a mark, and nothing is guessed."""
+    text = '{"name": "x"}'
+    for body in (text.encode("utf-16"), text.encode("utf-32-le"), b"\xef\xbb\xbf{}", b'{"name": "\xff"}'):
+        async with program.http.request(
+            "POST", "/api/v1/shares", data=body, headers={**program.headers(), "Content-Type": "application/json"}
+        ) as answer:
+            said = await answer.json(content_type=None)
+        assert (answer.status, said["field"]) == (400, "body"), body
+
+
+async def test_attack_a_field_of_half_a_megabyte_is_not_said_back(office: Office, program: Program) -> None:
+    """Its name is cut, as are names in all refusals."""
+    made = await office.share(**{"for": ["Ann"]})
+    for path in (f"shares/{made['share']['id']}", f"links/{made['links'][0]['id']}"):
+        answer, said = await program.whole("PATCH", f"/api/v1/{path}", {"k" * 500_000: 1})
+        assert answer.status == 400 and len(json.dumps(said)) < 1000

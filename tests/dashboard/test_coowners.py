@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.dashboard.client import Program, Signed
@@ -100,3 +101,17 @@ async def test_the_links_page_names_and_takes_back(office: Office) -> None:
         assert "co-owner" in text
     finally:
         await page.close()
+
+
+async def test_race_who_is_put_out_before_the_mark_is_theirs_has_none(office: Office) -> None:
+    """The link was marked before anybody opened it; its person is put out in the moment in which they have come in and
+    the mark is about to be bound to them. The mark is taken, and said to be, as it is from who has it."""
+    link = (await office.share(**{"for": ["Tia"]}))["links"][0]
+    await office.call("POST", f"links/{link['id']}/coowner")
+    await enter(office, link)
+    store: Any = office.running.gate._store  # type: ignore[attr-defined]
+    await store.change_link(link["id"], coowner_browser="")  # as it was in that moment
+    (visit,) = (await office.call("GET", "visits"))["visits"]
+    await office.call("POST", f"visits/{visit['id']}/end")
+    assert not (await store.link(link["id"])).coowner
+    assert "coowner.removed" in await office.actions()

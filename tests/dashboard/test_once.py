@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from sharegate.dashboard import once
 from sharegate.dashboard.once import Once
 from sharegate.errors import StoreUnavailable
+from sharegate.shares import answered
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
 from tests.conftest import Clock
 
@@ -95,12 +97,12 @@ async def test_a_refusal_may_be_asked_again(store: SqliteStore, clock: Clock) ->
 
 
 async def test_after_a_restart_nothing_is_made_twice(store: SqliteStore, clock: Clock) -> None:
-    """The answer is gone, and whoever asks again is told to look; another request is still another one."""
+    """Whoever asks again has the same answer, as at another gate; another request is still another one."""
     making = Making()
     assert (await ask(Once(store, clock, KEY), making))[0] == 200
     after = Once(store, clock, KEY)
-    status, said = await ask(after, making)
-    assert (status, said["error"]["code"]) == (409, "asked_before")
+    for _ in range(2):
+        assert await ask(after, making) == (200, {"made": 1})
     status, said = await ask(after, making, request=b"another")
     assert (status, said["error"]["code"]) == (422, "key_reused")
     assert (await ask(after, making, who="other"))[1] == {"made": 2}
@@ -109,16 +111,68 @@ async def test_after_a_restart_nothing_is_made_twice(store: SqliteStore, clock: 
 
 
 async def test_what_a_killed_gate_was_doing_is_not_done_again(store: SqliteStore, clock: Clock) -> None:
-    """It may have been made: that is for the asker to see."""
+    """So long as another gate may be about it, whoever asks again is to wait. Then it may have been made: that is for
+    the asker to see."""
     making = Making()
     making.waits = asyncio.Event()
     first = asyncio.ensure_future(ask(Once(store, clock, KEY), making))
     while not making.made:
         await asyncio.sleep(0)
-    status, said = await ask(Once(store, clock, KEY), making)
-    assert (status, said["error"]["code"], making.made) == (409, "asked_before", 1)
+    for code in ("in_progress", "asked_before"):
+        status, said = await ask(Once(store, clock, KEY), making)
+        assert (status, said["error"]["code"], making.made) == (409, code, 1)
+        clock.forward(once.AT_WORK_SECONDS)
     making.waits.set()
     await first
+    assert await ask(Once(store, clock, KEY), making) == (200, {"made": 1})
+
+
+async def test_race_one_request_at_many_gates(store: SqliteStore, clock: Clock) -> None:
+    """Of twenty at once one makes it; the others are told to come back, and have its answer then."""
+    making = Making()
+    gates = [Once(store, clock, KEY) for _ in range(20)]
+    answers = await asyncio.gather(*(ask(gate, making) for gate in gates))
+    assert making.made == 1 and (200, {"made": 1}) in answers
+    assert {said["error"]["code"] for status, said in answers if status != 200} <= {"in_progress"}
+    assert [await ask(gate, making) for gate in gates] == [(200, {"made": 1})] * 20
+
+
+async def test_race_a_refusal_at_one_gate_frees_the_key_at_all(store: SqliteStore, clock: Clock) -> None:
+    """And whoever asked at another one just then is told to ask again."""
+    making = Making()
+    making.status = 403
+    gates = [Once(store, clock, KEY) for _ in range(5)]
+    answers = await asyncio.gather(*(ask(gate, making) for gate in gates))
+    assert {status for status, _ in answers} <= {403, 409}
+    assert {said["error"]["code"] for status, said in answers if status == 409} <= {"in_progress"}
+    making.status = 200
+    assert (await ask(gates[0], making))[0] == 200
+
+
+async def test_an_answer_that_is_too_long_is_given_again_by_its_gate_alone(store: SqliteStore, clock: Clock) -> None:
+    """What another one says is to look."""
+    long = {"made": os.urandom(answered.LONGEST).hex()}
+
+    async def making() -> tuple[int, dict[str, Any]]:
+        return 200, long
+
+    here = Once(store, clock, KEY)
+    for _ in range(2):
+        assert await here.answer("w", ["k"], b"r", making, lambda said: 100) == (200, long)
+    status, said = await Once(store, clock, KEY).answer("w", ["k"], b"r", making, lambda said: 100)
+    assert (status, said["error"]["code"]) == (409, "asked_before")
+
+
+async def test_attack_whoever_has_the_store_reads_answers(store: SqliteStore, clock: Clock) -> None:
+    """An answer may hold a token that is shown once: it lies there sealed."""
+    making = Making()
+    await ask(Once(store, clock, KEY), making, key="one-of-theirs")
+    kept = await store.asked_once(once._name("w", "one-of-theirs"))
+    assert kept is not None and b"made" not in kept.answer and "answer=" not in repr(kept)
+    assert answered.SealedAnswers(KEY).open(kept.answer, who="w", key="one-of-theirs") == {"made": 1}
+    another = Once(store, clock, b"o" * 32)
+    status, said = await ask(another, making, key="one-of-theirs")
+    assert status in (409, 422) and "made" not in said and making.made == 1
 
 
 async def test_what_cannot_be_stored_is_not_begun(store: SqliteStore, clock: Clock) -> None:
@@ -152,8 +206,9 @@ async def test_what_failed_halfway_is_not_made_twice(store: SqliteStore, clock: 
     making.status = 503
     assert (await ask(kept, making))[0] == 503
     making.status = 200
-    status, said = await ask(kept, making)
-    assert status == 409 and said["error"]["code"] == "asked_before" and making.made == 1
+    for gate in (kept, Once(store, clock, KEY)):
+        status, said = await ask(gate, making)
+        assert status == 409 and said["error"]["code"] == "asked_before" and making.made == 1
 
 
 async def test_attack_whoever_has_the_store_guesses_at_what_was_asked(store: SqliteStore, clock: Clock) -> None:

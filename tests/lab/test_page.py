@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sharegate.errors import Denied, Reason
 from sharegate.lab.config import Addresses
 from sharegate.lab.page import Page, PageSource, read_page, render_page, script_json
+from sharegate.language.catalogue import languages
 from sharegate.shares.model import Grant, Role, RootKind
 from tests.lab.people import grant
 from tests.real.jupyter import JupyterServer
@@ -196,6 +197,19 @@ class TestRoles:
         assert "preferredPath" not in config
 
 
+class TestLanguage:
+    def test_what_we_say_is_in_the_visitors_language(self) -> None:
+        """The page hands its script the sentences of that language; JupyterLab's page stays in its own."""
+        page, _ = rendered({}, language=languages()["de"])
+        found = re.search(rb'<script id="sharegate-words" type="application/json">(.*?)</script>', page.body)
+        assert found is not None
+        words = json.loads(found[1])
+        assert (words["language"], words["dir"]) == ("de", "ltr")
+        assert words["sentences"]["lab.by"] == "geteilt von {who}"
+        assert "<title>shared · geteilt von Ann</title>" in page.body.decode()
+        assert b'<html lang="en">' in page.body and ("Vary", "Accept-Language") in page.headers
+
+
 class TestMarkup:
     def test_attack_closing_the_script_element(self) -> None:
         """A name with markup in it stays inside the JSON and the title."""
@@ -203,7 +217,7 @@ class TestMarkup:
         page, config = rendered({}, grant(name=evil, owner=evil), tree_path=f"sub/shared/{evil}")
 
         assert config["treePath"] == f"sub/shared/{evil}"
-        assert page.body.count(b"<script") == 4
+        assert page.body.count(b"<script") == 5
         assert b"alert(1)</script>" not in page.body
 
     @given(st.recursive(st.text(), lambda inner: st.lists(inner, max_size=3)))

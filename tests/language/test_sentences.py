@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 
 from sharegate.errors import MEANINGS
+from sharegate.lab.page import SAID
 from sharegate.language.catalogue import ENGLISH, FOLDER, PLACEHOLDER, flat, languages
 from sharegate.shares.model import Role
 from sharegate.shares.reports import Concern
@@ -23,10 +24,16 @@ COOWNERS = SOURCES / "visits/coowners/assets"
 TEMPLATES = [*sorted((SOURCES / "visits/pages/templates").glob("*.html")), *sorted(COOWNERS.glob("*.html"))]
 SCRIPTS = [
     *sorted((SOURCES / "visits/pages/static").glob("*.js")),
-    SOURCES / "lab/assets/reading.js",
+    *sorted((SOURCES / "lab/assets").glob("*.js")),
     *sorted(COOWNERS.glob("*.js")),
 ]
-CODE = [SOURCES / "visits/told.py", SOURCES / "visits/pages/refusal.py"]
+CODE = [SOURCES / "visits/told.py", SOURCES / "visits/pages/refusal.py", SOURCES / "lab/page.py"]
+# What may end a visit while its page is open, as visitors are told it.
+ENDS = (
+    *("visit_ended", "share_revoked", "link_revoked", "link_replaced", "share_paused", "link_paused"),
+    *("share_suspended", "share_expired", "link_expired", "knock_refused", "outside_networks", "not_yet"),
+    *("passphrase_needed", "account_needed", "recipient_needed", "approval_needed"),
+)
 # A key that is put together, by what it begins with, and what may stand there.
 MADE = {
     "refused.": {f"{one.public}.{part}" for one in MEANINGS.values() for part in ("sentence", "remedy")},
@@ -46,6 +53,7 @@ MADE = {
     "coowner.is_": set(get_args(words.Open)),
     "coowner.sign_": set(get_args(words.Sign)),
     "coowner.did_": {each.__struct_config__.tag for each in get_args(words.Act)},
+    "closed.": {f"{word}.{part}" for word in ("other", "left", *ENDS) for part in ("title", "advice")},
     "recorded.": {"coming", "files", "network", "whole_network", "account", "email", "coowners"},
 }
 # What is the same in every language: names of ours, and signs.
@@ -70,6 +78,11 @@ def test_every_language_has_every_sentence(tag: str) -> None:
     assert languages()[tag].dir in ("ltr", "rtl")
     unsafe = re.compile(r"[<>&]|[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
     assert [key for key, text in own.items() if unsafe.search(text)] == []
+
+
+def test_what_ends_a_page_is_a_code_of_ours() -> None:
+    """What the page has words for is what it can be told."""
+    assert set(ENDS) <= {meaning.public for meaning in MEANINGS.values()}
 
 
 def _used() -> set[str]:
@@ -97,7 +110,11 @@ def test_every_sentence_that_is_asked_for_is_there() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
 def test_scripts_get_all_that_they_say(script: Path) -> None:
     """A page hands over the tables that scripts say something of, whole."""
-    tables = ("coowner", "role") if script.parent == COOWNERS else ("word", "tab", "script", "live")
+    tables = ("word", "tab", "script", "live")
+    if script.parent == COOWNERS:
+        tables = ("coowner", "role")
+    elif script.parent.name == "assets" and script.name != "reading.js":
+        tables = SAID
     handed = ENGLISH.below(*tables)
     keys = re.findall(r'"((?:[a-z_]+)\.[a-z_]+)"', "\n".join(_code(script)))
     assert set(keys) <= set(handed)

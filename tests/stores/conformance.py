@@ -19,7 +19,7 @@ from sharegate.audit.interfaces import AuditStore, Held, Mark, Page, Query, Seal
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
-from sharegate.shares.model import Account, KnockState, Role, RootIdentity, RulesInForce, VisitKind
+from sharegate.shares.model import Account, DeviceCode, KnockState, Role, RootIdentity, RulesInForce, VisitKind
 from sharegate.shares.more_time import TimeState
 from sharegate.stores.retention import DAY, Pruned
 from sharegate.upstream.interfaces import UpstreamStore
@@ -241,6 +241,31 @@ class ShareContract:
         await again.unask("q1")
         await again.unask("nothing")
         assert await again.asked_once("q1") is None
+
+    async def test_an_answer_is_kept_with_what_was_asked(self, store: Store, reopened: Reopen) -> None:
+        """Bounded for each asker: their oldest answers go, and that it was asked stays. Who is forgotten may stand in
+        any of them, so all go then."""
+        for number in range(4):
+            await store.ask_once(asked(f"q{number}", at=START + number), since=START - 9, limit=9)
+        await store.ask_once(asked("other", who="other", at=START), since=START - 9, limit=9)
+        for id in ("other", "q0", "q1", "q2"):
+            await store.answer_once(id, id.encode() * 50, total=250)
+        await store.answer_once("q3", b"", total=250)
+        await store.answer_once("nothing", b"x", total=250)
+        store = await reopened()
+        kept = {id: await store.asked_once(id) for id in ("other", "q0", "q1", "q2", "q3", "nothing")}
+        assert {id: (one.over, one.answer[:2]) for id, one in kept.items() if one is not None} == {
+            "other": (True, b"ot"),
+            "q0": (True, b""),
+            "q1": (True, b"q1"),
+            "q2": (True, b"q2"),
+            "q3": (True, b""),
+        }
+        await store.forget(visits=[], links=["nowhere"], knocks=[])
+        store = await reopened()
+        for id in ("other", "q1", "q2"):
+            one = await store.asked_once(id)
+            assert one is not None and one.over and one.answer == b""
 
     async def test_what_was_asked_once_is_pruned(self, store: Store) -> None:
         """After a day, with everything else that is old."""
@@ -693,6 +718,29 @@ class ShareContract:
         await store.add_knock(a_knock("k-other", link="l2"), limit=3)
         assert len(await store.knocks()) == 4
         assert len(await store.knocks(share="s1")) == 4 and await store.knocks(share="s2") == []
+
+    @pytest.mark.parametrize("what", ["share", "link"])
+    async def test_nobody_comes_by_what_was_revoked(self, store: Store, what: str) -> None:
+        """Nor waits at it, nor is let in from before, nor brings a device: for ever is looked at with the writing."""
+        await store.open_visit(a_visit("v1"), seats=None)
+        await store.add_device_code(DeviceCode(code_hash="c1", visit="v1", expires=LATER))
+        await store.add_knock(a_knock("k1"), limit=9)
+        change: Any = store.change_share if what == "share" else store.change_link
+        await change("s1" if what == "share" else "l1", revoked=START)
+        reason = Reason.SHARE_REVOKED if what == "share" else Reason.LINK_REVOKED
+        for coming in (
+            store.open_visit(a_visit("v2"), seats=None),
+            store.add_knock(a_knock("k2"), limit=9),
+            store.decide_knock("k1", state="admitted", at=START, visit=a_visit("v3", kind=VisitKind.KNOCK)),
+            store.spend_device_code("c1", a_visit("v4"), at=START, devices=9),
+        ):
+            with pytest.raises(Denied) as denied:
+                await coming
+            assert denied.value.reason is reason
+        assert [visit.id for visit in await store.visits("s1")] == ["v1"]
+        waiting = await store.knocks(waiting_only=False)
+        assert [(knock.id, knock.state) for knock in waiting] == [("k1", KnockState.WAITING)]
+        await store.decide_knock("k1", state="refused", at=START)
 
     async def test_admitting_opens_a_visit_outside_the_seats(self, store: Store, clock: Clock) -> None:
         """The knock names its visit, which is numbered and there although the link is full."""

@@ -2,8 +2,10 @@
 // notice that takes the page's place in the end. All text is set as text.
 "use strict";
 
-const ROLES = { view: "can view", edit: "can edit text", run: "can edit and run" };
-const ROLE_HINTS = { edit: "You can edit text, not run code" };
+import { amount, by, knows, moment, spoken, t } from "./words.js";
+
+const ROLES = { view: "lab.may_view", edit: "lab.may_edit", run: "lab.may_run" };
+const may = (role) => (ROLES[role] ? t(ROLES[role]) : role);
 const SVG = "http://www.w3.org/2000/svg";
 const MARK = "M3 5.5A1.5 1.5 0 0 1 4.5 4h3.2l1.6 1.8h6.2A1.5 1.5 0 0 1 17 7.3v7.2a1.5 1.5 0 0 1-1.5 1.5h-11A1.5 1.5 0 0 1 3 14.5z";
 const DEVICE = "M6 3h8a1 1 0 0 1 1 1v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1zM9 14.6h2";
@@ -39,8 +41,8 @@ const button = (label, path, onclick) =>
   el("button", { type: "button", title: label, onclick }, drawing(path, 20, { class: "sg-line" }), el("span", {}, label));
 
 export function makeBanner(visit, { leave, read }) {
-  const hint = ROLE_HINTS[visit.role];
-  const role = el("span", { class: "sg-role", ...(hint && { title: hint }) }, hint ?? ROLES[visit.role] ?? visit.role);
+  const names = by(visit.owner);
+  const role = el("span", { class: "sg-role", title: may(visit.role) }, may(visit.role));
   const saving = el("span", { class: "sg-saving", role: "status", "aria-live": "off" });
   const left = el("span", { class: "sg-left" });
   const status = el("span", { class: "sg-status", role: "status", "aria-live": "polite" });
@@ -48,29 +50,29 @@ export function makeBanner(visit, { leave, read }) {
   // The page behind it takes no word of any script in this one: it has to be opened by a person.
   const others = el(
     "a",
-    { class: "sg-others", href: visit.base + "-/coowner", target: "_blank", rel: "noopener", title: "Let people in, put them out, pause", hidden: "" },
+    { class: "sg-others", href: visit.base + "-/coowner", target: "_blank", rel: "noopener", title: t("lab.others_hint"), hidden: "" },
     drawing(PEOPLE, 20, { class: "sg-line" }),
-    el("span", {}, "Who comes in"),
+    el("span", {}, t("lab.others")),
   );
-  const more = button(`Ask ${visit.owner} for more time`, CLOCK, askForTime);
+  const more = button(t("time.ask", names), CLOCK, askForTime);
   more.hidden = true;
   const bar = el(
     "div",
-    { id: "sharegate", role: "region", "aria-label": `Shared by ${visit.owner}` },
+    { ...spoken, id: "sharegate", role: "region", "aria-label": t("lab.region", names) },
     drawing(MARK, 20, { class: "sg-mark" }),
-    el("span", { class: "sg-what" }, el("b", {}, visit.name), el("span", { class: "sg-by" }, ` shared by ${visit.owner}`)),
+    el("span", { class: "sg-what" }, el("b", {}, visit.name), el("span", { class: "sg-by" }, ` ${t("lab.by", names)}`)),
     role,
     left,
     saving,
     el("span", { class: "sg-gap" }),
     news,
     status,
-    ...(PHONE.matches ? [button("Read without JupyterLab", SHEET, read)] : []),
+    ...(PHONE.matches ? [button(t("lab.read"), SHEET, read)] : []),
     others,
     more,
-    button("Use on another device", DEVICE, () => showDevice(visit)),
-    button("Report this share", FLAG, () => askToReport(visit)),
-    button("Leave", DOOR, () => askToLeave(visit, leave)),
+    button(t("lab.device"), DEVICE, () => showDevice(visit)),
+    button(t("report.title"), FLAG, () => askToReport(visit)),
+    button(t("lab.leave"), DOOR, () => askToLeave(visit, leave)),
   );
   keepKeys(bar);
   document.body.prepend(bar);
@@ -89,18 +91,18 @@ export function makeBanner(visit, { leave, read }) {
   function tick() {
     const rest = expires - (Date.now() / 1000 + skew);
     left.textContent = timeLeft(rest);
-    left.title = `until ${moment(expires)}`;
+    left.title = t("lab.until", { moment: moment(expires, { dateStyle: "full", timeStyle: "short" }) });
     left.classList.toggle("sg-soon", rest < 600);
     more.hidden = !(time === "may" && rest < SOON);
   }
 
   function say() {
-    const sentence = again ? AGAIN : situation(visit.owner, link, server, pending);
+    const sentence = again ? t("lab.again") : situation(visit.owner, link, server, pending);
     const back = status.textContent !== "" && sentence === "";
     if (status.textContent !== sentence) status.textContent = sentence;
     bar.classList.toggle("sg-away", sentence !== "");
-    if (back) toast("Connected again.");
-    saving.textContent = sentence || !typed ? "" : pending ? "Saving …" : "Saved";
+    if (back) toast(t("lab.connected"));
+    saving.textContent = sentence || !typed ? "" : pending ? t("lab.saving") : t("lab.saved");
   }
 
   async function askForTime() {
@@ -116,7 +118,7 @@ export function makeBanner(visit, { leave, read }) {
       if (!answer.ok) throw new Error(told.error?.message ?? "");
       heard(told.state);
     } catch (problem) {
-      toast((problem instanceof Error && problem.name === "Error" && problem.message) || "That could not be asked just now. Try again in a moment.");
+      toast((problem instanceof Error && problem.name === "Error" && problem.message) || t("lab.not_asked"));
       tick();
     }
   }
@@ -124,8 +126,7 @@ export function makeBanner(visit, { leave, read }) {
   function heard(state) {
     if (state === time) return;
     time = state;
-    const said = TIME[state];
-    if (said) toast(said(visit.owner));
+    if (TIME[state]) toast(t(TIME[state], names));
     tick();
   }
 
@@ -141,8 +142,7 @@ export function makeBanner(visit, { leave, read }) {
       say();
     },
     role(name) {
-      role.textContent = ROLES[name] ?? name;
-      role.removeAttribute("title");
+      role.textContent = role.title = may(name);
     },
     coowner(now) {
       others.hidden = !now;
@@ -169,7 +169,7 @@ export function makeBanner(visit, { leave, read }) {
       news.hidden = !show;
       news.replaceChildren();
       if (show) {
-        news.append(`${visit.owner} saved a new version.`, el("button", { type: "button", class: "sg-show", onclick: show }, "Show it"));
+        news.append(t("lab.newer", names), el("button", { type: "button", class: "sg-show", onclick: show }, t("lab.show")));
       }
     },
   };
@@ -177,34 +177,26 @@ export function makeBanner(visit, { leave, read }) {
 
 // So long before the end it is offered to ask for more time.
 const SOON = 86_400;
-const TIME = {
-  waiting: (owner) => `${owner} is asked for more time.`,
-  granted: (owner) => `${owner} gave you more time.`,
-  refused: (owner) => `${owner} did not give more time.`,
-};
-
-const AGAIN = "The document was opened anew. This page loads again in a moment and keeps what you typed.";
+const TIME = { waiting: "time.asked", granted: "time.granted", refused: "time.refused" };
 
 // `unsaved`: something was typed that is not known to be saved.
 export function situation(owner, link, server, unsaved = false) {
-  const say = (sentence) => (unsaved ? `Not saved: ${sentence}` : sentence[0].toUpperCase() + sentence.slice(1));
-  if (link === "offline") return say("you are offline. This page goes on when you are back.");
-  if (link === "unreachable") return say(`${owner}'s computer is offline. This page keeps trying.`);
-  if (server === "restarting") return say(`${owner}'s Jupyter is restarting.`);
-  if (server === "away") return say(`${owner}'s Jupyter is not running. This page waits for it.`);
+  const say = (sentence) => (unsaved ? t("lab.unsaved", { sentence }) : sentence);
+  if (link === "offline") return t(unsaved ? "lab.offline_unsaved" : "lab.offline");
+  if (link === "unreachable") return say(t("lab.unreachable", by(owner)));
+  if (server === "restarting") return say(t("lab.restarting", by(owner)));
+  if (server === "away") return say(t("lab.away", by(owner)));
   return "";
 }
 
 export function timeLeft(seconds) {
-  const count = (number, unit) => `${number} ${unit}${number === 1 ? "" : "s"} left`;
+  const count = (number, unit) => t("lab.left", { time: amount(number, unit) });
   if (seconds > 400 * 86400 - 3600) return "";
   if (seconds >= 2 * 86400) return count(Math.round(seconds / 86400), "day");
   if (seconds >= 2 * 3600) return count(Math.round(seconds / 3600), "hour");
   if (seconds >= 90) return count(Math.round(seconds / 60), "minute");
-  return seconds > 0 ? "about a minute left" : "time is up";
+  return t(seconds > 0 ? "lab.left_minute" : "lab.left_nothing");
 }
-
-const moment = (at) => new Date(at * 1000).toLocaleString([], { dateStyle: "full", timeStyle: "short" });
 
 // JupyterLab listens for keys on the document: those typed into our own controls are none of its business.
 export function keepKeys(node) {
@@ -225,7 +217,7 @@ function followTheme() {
 export function toast(sentence) {
   let box = document.getElementById("sharegate-toast");
   if (!box) {
-    box = el("div", { id: "sharegate-toast", role: "status", "aria-live": "polite" });
+    box = el("div", { ...spoken, id: "sharegate-toast", role: "status", "aria-live": "polite" });
     document.body.append(box);
   }
   box.textContent = sentence;
@@ -235,7 +227,7 @@ export function toast(sentence) {
 }
 
 function dialog(title, ...children) {
-  const box = el("dialog", { class: "sharegate-dialog", "aria-labelledby": "sharegate-dialog-title" });
+  const box = el("dialog", { ...spoken, class: "sharegate-dialog", "aria-labelledby": "sharegate-dialog-title" });
   box.append(el("h2", { id: "sharegate-dialog-title" }, title), ...children);
   keepKeys(box);
   box.addEventListener("close", () => box.remove());
@@ -250,46 +242,46 @@ const plain = (label, onclick, kind = "") => el("button", { type: "button", clas
 
 function askToLeave(visit, leave) {
   const box = dialog(
-    "Leave?",
-    el("p", {}, `The page closes and ${visit.owner} sees that you left. Your link still works in this browser.`),
+    t("lab.leave_title"),
+    el("p", {}, t("lab.leave_lead", by(visit.owner))),
     row(
-      plain("Stay", () => box.close()),
-      plain("Leave", () => (box.close(), leave()), "sg-main"),
+      plain(t("lab.stay"), () => box.close()),
+      plain(t("lab.leave"), () => (box.close(), leave()), "sg-main"),
     ),
   );
 }
 
-// What a visitor may tell the admins of a share, not its owner. The words are those of the door's page (reports.py).
+// What a visitor may tell the admins of a share, not its owner (reports.py).
 const CONCERNS = {
-  phishing: "It asks for passwords, or pretends to be somebody",
-  private: "It shows private data of people",
-  harmful: "It harms computers or people",
-  rights: "It shows what is not theirs to share",
-  other: "It is something else",
+  phishing: "report.phishing",
+  private: "report.private",
+  harmful: "report.harmful",
+  rights: "report.rights",
+  other: "report.other",
 };
 
 function askToReport(visit) {
-  const choices = Object.entries(CONCERNS).map(([value, words]) =>
-    el("label", { class: "sg-choice" }, el("input", { type: "radio", name: "concern", value }), el("span", {}, words)),
+  const choices = Object.entries(CONCERNS).map(([value, key]) =>
+    el("label", { class: "sg-choice" }, el("input", { type: "radio", name: "concern", value }), el("span", {}, t(key))),
   );
-  const text = el("textarea", { rows: "4", maxlength: "1000", "aria-label": "More, if it helps" });
+  const text = el("textarea", { rows: "4", maxlength: "1000", "aria-label": t("report.more") });
   const trouble = el("p", { class: "sg-small", role: "alert" });
-  const send = plain("Send the report", report, "sg-main");
+  const send = plain(t("report.send"), report, "sg-main");
   const body = el(
     "div",
     {},
-    el("p", {}, `This goes to whoever runs this gate, not to ${visit.owner}. Nobody answers it here.`),
-    el("fieldset", { class: "sg-choices" }, el("legend", {}, "What is wrong?"), ...choices),
-    el("label", { class: "sg-more" }, el("span", {}, "More, if it helps"), text),
+    el("p", {}, t("report.lead", by(visit.owner))),
+    el("fieldset", { class: "sg-choices" }, el("legend", {}, t("report.what")), ...choices),
+    el("label", { class: "sg-more" }, el("span", {}, t("report.more")), text),
     trouble,
   );
-  const buttons = row(plain("Cancel", () => box.close()), send);
-  const box = dialog("Report this share", body, buttons);
+  const buttons = row(plain(t("lab.cancel"), () => box.close()), send);
+  const box = dialog(t("report.title"), body, buttons);
   body.addEventListener("input", () => (trouble.textContent = ""));
 
   async function report() {
     const concern = body.querySelector("input:checked")?.value;
-    if (!concern) return void (trouble.textContent = "Say first what is wrong.");
+    if (!concern) return void (trouble.textContent = t("report.missing"));
     send.disabled = true;
     trouble.textContent = "";
     try {
@@ -300,11 +292,11 @@ function askToReport(visit) {
         signal: AbortSignal.timeout(10_000),
       });
       if (!answer.ok) throw new Error((await answer.json()).error?.message ?? "");
-      const thanks = el("p", { role: "status" }, "Thank you. The report was sent.");
+      const thanks = el("p", { role: "status" }, t("report.done"));
       body.replaceChildren(thanks);
-      buttons.replaceChildren(plain("Close", () => box.close(), "sg-main"));
+      buttons.replaceChildren(plain(t("lab.close"), () => box.close(), "sg-main"));
     } catch (problem) {
-      trouble.textContent = problem instanceof Error && problem.name === "Error" && problem.message ? problem.message : "It could not be sent. Try again in a moment.";
+      trouble.textContent = problem instanceof Error && problem.name === "Error" && problem.message ? problem.message : t("lab.not_sent");
       send.disabled = false;
     }
   }
@@ -312,8 +304,8 @@ function askToReport(visit) {
 
 async function showDevice(visit) {
   const close = () => box.close();
-  const body = el("div", { class: "sg-device", role: "status" }, el("p", {}, "Asking for a code …"));
-  const box = dialog("Use on another device", body, row(plain("Close", close)));
+  const body = el("div", { class: "sg-device", role: "status" }, el("p", {}, t("lab.device_asking")));
+  const box = dialog(t("lab.device"), body, row(plain(t("lab.close"), close)));
   try {
     const answer = await fetch(visit.base + "-/device", {
       method: "POST",
@@ -325,70 +317,49 @@ async function showDevice(visit) {
     if (!answer.ok) throw new Error(told.error?.message ?? "");
     const { size, path } = told.picture;
     body.replaceChildren(
-      el("p", {}, "Point your phone's camera at the picture, or open the address there and type the code."),
-      drawing(path, size, { class: "sg-picture", role: "img", "aria-hidden": "false", "aria-label": "QR code for the other device" }),
+      el("p", {}, t("lab.device_lead")),
+      drawing(path, size, { class: "sg-picture", role: "img", "aria-hidden": "false", "aria-label": t("lab.device_picture") }),
       el("p", { class: "sg-code" }, told.code),
       el("p", { class: "sg-address" }, told.address),
-      el("p", { class: "sg-small" }, `For you alone. It works once, until ${new Date(told.expires * 1000).toLocaleTimeString([], { timeStyle: "short" })}.`),
+      el("p", { class: "sg-small" }, t("lab.device_once", { time: moment(told.expires, { timeStyle: "short" }) })),
     );
   } catch (problem) {
     const said = problem instanceof Error && problem.name === "Error" ? problem.message : "";
-    body.replaceChildren(el("p", {}, said || "No code could be made just now. Close this and try again in a moment."));
+    body.replaceChildren(el("p", {}, said || t("lab.device_none")));
   }
 }
 
-const HEADINGS = {
-  left: () => "You left",
-  visit_ended: () => "This visit has ended",
-  share_revoked: (owner) => `${owner} ended sharing`,
-  link_revoked: (owner) => `${owner} ended this link`,
-  link_replaced: (owner) => `${owner} replaced this link`,
-  share_paused: (owner) => `${owner} paused sharing`,
-  link_paused: (owner) => `${owner} paused this link`,
-  share_suspended: () => "Sharing is suspended",
-  share_expired: () => "The time is over",
-  link_expired: () => "The time is over",
-  knock_refused: (owner) => `${owner} ended your visit`,
-  outside_networks: () => "This link does not open from here",
-  not_yet: () => "This link does not open yet",
-  passphrase_needed: () => "This link asks for a passphrase now",
-  account_needed: () => "This link asks you to sign in now",
-  recipient_needed: () => "This link asks for your e-mail address now",
-  approval_needed: (owner) => `${owner} lets people in one by one now`,
-};
 const EXPIRED = new Set(["share_expired", "link_expired"]);
 const MAY_RETURN = new Set(["share_paused", "link_paused", "share_suspended", "outside_networks", "not_yet"]);
 
 // The last thing: JupyterLab and everything it showed is taken out of the page.
 export function showEnd(visit, word) {
-  const { owner } = visit;
-  const known = HEADINGS[word.reason];
-  const heading = el("h1", { tabindex: "-1" }, known ? known(owner) : "This share is closed");
+  const names = by(visit.owner);
+  const known = knows(`closed.${word.reason}.title`);
+  const say = (part) => t(`closed.${known ? word.reason : "other"}.${part}`, names);
+  const heading = el("h1", { tabindex: "-1" }, say("title"));
   // A heading that says what happened needs no sentence that says it again.
-  const lines = word.reason === "left"
-    ? ["Open your link again in this browser to come back."]
-    : [known ? "" : word.sentence, word.advice || `If you need it again, ask ${owner}.`].filter(Boolean);
-  const time = new Date().toLocaleTimeString([], { timeStyle: "short" });
-  lines.push(`This page closed at ${time}.`);
+  const lines = [known ? "" : word.sentence, say("advice")].filter(Boolean);
+  lines.push(t("lab.closed_at", { time: moment(Date.now() / 1000, { timeStyle: "short" }) }));
   const notice = el(
     "main",
-    { id: "sharegate-end" },
+    { ...spoken, id: "sharegate-end" },
     el("div", { class: "sg-tab" }, visit.name),
     el("section", {}, heading, ...lines.map((line, at) => el("p", at ? { class: "sg-small" } : {}, line))),
   );
   if (MAY_RETURN.has(word.reason)) {
-    notice.lastChild.append(row(plain("Try again", () => location.reload(), "sg-main")));
+    notice.lastChild.append(row(plain(t("lab.try_again"), () => location.reload(), "sg-main")));
   }
   // The gate's own page of this visit asks, and hears the answer.
   if (EXPIRED.has(word.reason)) {
-    notice.lastChild.append(row(plain(`Ask ${owner} for more time`, () => location.assign(visit.base + "-/ended"), "sg-main")));
+    notice.lastChild.append(row(plain(t("time.ask", names), () => location.assign(visit.base + "-/ended"), "sg-main")));
   }
   document.title = heading.textContent;
   document.documentElement.classList.add("sharegate-over");
   // Attributes that JupyterLab's style sheets go by (and its data) leave with the body that carried them.
   const body = document.createElement("body");
   body.append(notice);
-  for (const sheet of document.querySelectorAll("style, link[rel=stylesheet], #jupyter-config-data")) {
+  for (const sheet of document.querySelectorAll("style,link[rel=stylesheet],#jupyter-config-data")) {
     if (!sheet.href?.endsWith("/page.css")) sheet.remove();
   }
   document.adoptedStyleSheets = [];

@@ -2,6 +2,7 @@
 "use strict";
 
 import { hideEmptyMenus } from "./menus.js";
+import { by, t } from "./words.js";
 
 // Commands that need a kernel, reach around the live document, or concern the owner's server. A name ending in * stands
 // for all that begin so.
@@ -40,7 +41,7 @@ export const isOff = (id, args) =>
 
 // `ask(panel, cell)` raises the hand for one code cell.
 export function makeEditor(app, visit, { toast, ask }) {
-  const refuseRun = () => toast("Running is off in this share.");
+  const refuseRun = () => toast(t("lab.no_running"));
   limitCommands(app, visit, { ask, refuseRun });
   withoutKernels(app.serviceManager);
   app.shell.layoutModified?.connect(() => tidyLaunchers(app));
@@ -69,10 +70,10 @@ function limitCommands(app, visit, { ask, refuseRun }) {
   const { isEnabled, isVisible, execute, label, caption } = commands;
   const asks = (id) => ASKING.has(id) || BY_MENU.has(id);
   const words = new Map([
-    ["notebook:run-cell", `Ask ${visit.owner} to Run the Cell and Do Not Advance`],
-    ["notebook:run-cell-and-select-next", `Ask ${visit.owner} to Run the Cell`],
-    ["notebook:run-cell-and-insert-below", `Ask ${visit.owner} to Run the Cell and Insert Below`],
-    ["runmenu:run", `Ask ${visit.owner} to Run the Cell`],
+    ["notebook:run-cell", t("lab.ask_run_stay", by(visit.owner))],
+    ["notebook:run-cell-and-select-next", t("lab.ask_run", by(visit.owner))],
+    ["notebook:run-cell-and-insert-below", t("lab.ask_run_insert", by(visit.owner))],
+    ["runmenu:run", t("lab.ask_run", by(visit.owner))],
   ]);
   // A key bound to a running command has to arrive, so that it can be answered in words.
   commands.isEnabled = (id, args) => (isOff(id, args) ? RUNNING.test(id) : isEnabled.call(commands, id, args));
@@ -116,7 +117,7 @@ async function askFor(app, panel, then, ask) {
 
 // No request for a kernel leaves the page, and a file's history is the gate's: the server's checkpoints are not touched.
 function withoutKernels({ contents, sessions }) {
-  const off = () => Promise.reject(new Error("Running is off in this share."));
+  const off = () => Promise.reject(new Error(t("lab.no_running")));
   if (sessions) sessions.startNew = off;
   Object.assign(contents, {
     createCheckpoint: () => Promise.resolve({ id: "checkpoint", last_modified: new Date().toISOString() }),

@@ -3,6 +3,7 @@
 
 import { el } from "./banner.js";
 import { documents } from "./place.js";
+import { by, spoken, t } from "./words.js";
 
 const MOST = 5;
 const MAX_SOURCE = 64 * 1024; // bytes of UTF-8; the gate reads no more
@@ -12,6 +13,7 @@ const bytes = (text) => new TextEncoder().encode(text).length;
 
 // `say(word)` sends on the live channel and tells whether it could.
 export function makeHands(visit, { say, toast }) {
+  const names = by(visit.owner);
   const up = new Map(); // key → the source that was asked for (null: asked before this page was loaded)
   const told = new Set(); // keys of which the gate has said that they wait
   const followed = new WeakSet();
@@ -22,17 +24,17 @@ export function makeHands(visit, { say, toast }) {
     const path = panel.context.path;
     const key = keyOf(path, cell.model.id);
     if (!source.trim()) return;
-    if (up.get(key) === source) return toast(`${visit.owner} has been asked to run this cell already.`);
-    if (!up.has(key) && up.size >= MOST) return toast(`${MOST} cells wait for ${visit.owner} already. Take one back first.`);
-    if (bytes(source) > MAX_SOURCE) return toast("This cell is too long to ask for.");
-    if (!say({ type: "ask", path, cell: cell.model.id, source })) return toast("Not asked: the connection is away just now.");
+    if (up.get(key) === source) return toast(t("lab.hand_twice", names));
+    if (!up.has(key) && up.size >= MOST) return toast(t("lab.hand_most", { ...names, count: MOST }));
+    if (bytes(source) > MAX_SOURCE) return toast(t("lab.hand_long"));
+    if (!say({ type: "ask", path, cell: cell.model.id, source })) return toast(t("lab.hand_away"));
     up.set(key, source);
     told.delete(key);
     show();
   }
 
   function withdraw(path, id) {
-    if (!say({ type: "withdraw", path, cell: id })) return toast("Not taken back: the connection is away just now.");
+    if (!say({ type: "withdraw", path, cell: id })) return toast(t("lab.hand_stays"));
     up.delete(keyOf(path, id));
     show();
   }
@@ -42,15 +44,14 @@ export function makeHands(visit, { say, toast }) {
     const mine = up.has(key);
     if (state === "waiting") {
       if (!mine) up.set(key, null);
-      else if (up.get(key) !== null && !told.has(key)) toast(`Asked ${visit.owner} to run this cell.`);
+      else if (up.get(key) !== null && !told.has(key)) toast(t("lab.hand_asked", names));
       told.add(key);
     } else {
       // Another source was asked for in the same breath: the word is about the former one.
       const again = state === "changed" && mine && !told.has(key);
       told.delete(key);
       if (!again) up.delete(key);
-      const sentence = WORDS[state]?.(visit.owner);
-      if (sentence && mine && !again) toast(sentence);
+      if (WORDS[state] && mine && !again) toast(t(WORDS[state], names));
     }
     show();
   }
@@ -75,8 +76,8 @@ export function makeHands(visit, { say, toast }) {
     const present = cell.node.querySelector(":scope > .sg-hand");
     if (!wanted) return present?.remove();
     if (present) return undefined;
-    const back = el("button", { type: "button", onclick: () => withdraw(path, cell.model.id) }, "Take back");
-    return cell.node.append(el("div", { class: "sg-hand" }, el("span", {}, `Asked ${visit.owner} to run this`), back));
+    const back = el("button", { type: "button", onclick: () => withdraw(path, cell.model.id) }, t("lab.hand_back"));
+    return cell.node.append(el("div", { ...spoken, class: "sg-hand" }, el("span", {}, t("lab.hand_waits", names)), back));
   }
 
   function attach(found) {
@@ -99,10 +100,10 @@ export function makeHands(visit, { say, toast }) {
 }
 
 const WORDS = {
-  ran: (owner) => `${owner} ran the cell.`,
-  declined: (owner) => `${owner} did not run the cell.`,
-  changed: () => "The cell was changed after you asked. Ask again to have it run as it is now.",
-  moved: () => "The notebook was renamed or moved after you asked. Ask again.",
-  closed: () => "The cell is not asked for any more: the notebook was closed or moved. Open it and ask again.",
-  full: (owner) => `Too many cells wait for ${owner} just now.`,
+  ran: "lab.hand_ran",
+  declined: "lab.hand_declined",
+  changed: "lab.hand_changed",
+  moved: "lab.hand_moved",
+  closed: "lab.hand_closed",
+  full: "lab.hand_full",
 };

@@ -4,9 +4,8 @@
 import { el, keepKeys } from "./banner.js";
 import { documents } from "./place.js";
 import { readKept, textsOf, writeKept } from "./typed.js";
+import { spoken, t } from "./words.js";
 
-const UNSAVED = "The page had to load itself again before this was saved.";
-const READING = "You can only look at this share now. Copy what you need.";
 const OPENING = 20_000;
 const COMPARED = 300; // lines; comparing takes time that grows with the product of both
 
@@ -46,12 +45,12 @@ export function offerKept(app, visit, { writes, toast }) {
   async function putBack(one) {
     let widget = opened(one.path);
     if (!widget) widget = await app.commands.execute("docmanager:open", { path: one.path });
-    if (!widget?.context) return toast("The file could not be opened. Copy the text instead.");
+    if (!widget?.context) return toast(t("lab.kept_no_file"));
     await widget.context.ready;
     const where = write(one, widget.context.model.sharedModel);
-    if (!where) return toast("The file was changed meanwhile. Copy the text and put it where it belongs.");
+    if (!where) return toast(t("lab.kept_changed"));
     store(kept.filter((each) => each !== one));
-    toast(where === "same" ? "Put back." : "Put back as a new cell: the old one was changed meanwhile.");
+    toast(t(where === "same" ? "lab.kept_done" : "lab.kept_beside"));
   }
 
   const dismissAll = () => store(kept.filter((one) => unfit.has(one)));
@@ -64,15 +63,15 @@ export function offerKept(app, visit, { writes, toast }) {
     if (!shown.length) return;
     panel = el(
       "aside",
-      { id: "sharegate-kept", role: "region", "aria-label": "What you typed" },
+      { ...spoken, id: "sharegate-kept", role: "region", "aria-label": t("lab.kept") },
       // Folded it is one line, out of the way of the document.
       el(
         "details",
         folded ? {} : { open: "" },
         el("summary", {}, heading(shown)),
-        el("p", { class: "sg-why" }, writes ? UNSAVED : READING),
+        el("p", { class: "sg-why" }, t(writes ? "lab.kept_why" : "lab.kept_reading")),
         ...shown.map((one) => item(one)),
-        ...(shown.length > 1 ? [el("div", { class: "sg-row" }, button("Dismiss all", dismissAll))] : []),
+        ...(shown.length > 1 ? [el("div", { class: "sg-row" }, button(t("lab.kept_dismiss_all"), dismissAll))] : []),
       ),
     );
     keepKeys(panel);
@@ -93,9 +92,9 @@ export function offerKept(app, visit, { writes, toast }) {
       el(
         "div",
         { class: "sg-row" },
-        button("Dismiss", () => store(kept.filter((each) => each !== one))),
-        button("Copy", () => copy(one.source, toast)),
-        ...(writes ? [button("Put back", () => putBack(one), "sg-main")] : []),
+        button(t("lab.kept_dismiss"), () => store(kept.filter((each) => each !== one))),
+        button(t("lab.kept_copy"), () => copy(one.source, toast)),
+        ...(writes ? [button(t("lab.kept_put_back"), () => putBack(one), "sg-main")] : []),
       ),
     );
   }
@@ -114,10 +113,10 @@ const button = (label, onclick, kind = "") => el("button", { type: "button", cla
 export function heading(shown) {
   const files = shown.filter((one) => one.type === "file").length;
   const cells = shown.length - files;
-  const where = new Set(shown.map((one) => one.path)).size === 1 ? ` ${shown[0].path.split("/").pop()}` : " your files";
-  if (cells && !files) return `What you typed in ${cells === 1 ? "1 cell" : `${cells} cells`} is not in${where}`;
-  if (shown.length === 1) return `What you typed is not in${where}`;
-  return `What you typed in ${shown.length} places is not in${where}`;
+  const one = new Set(shown.map((each) => each.path)).size === 1;
+  const file = one ? shown[0].path.split("/").pop() : t("lab.kept_files");
+  if (cells && !files) return cells === 1 ? t("lab.kept_cell", { file }) : t("lab.kept_cells", { file, count: cells });
+  return shown.length === 1 ? t("lab.kept_text", { file }) : t("lab.kept_places", { file, count: shown.length });
 }
 
 // Whether nothing of a kept text is missing: it stands in some cell as it was, or its cell has every line of it.
@@ -197,7 +196,7 @@ async function copy(text, toast) {
     area.select();
     const done = document.execCommand("copy");
     area.remove();
-    if (!done) return toast("The browser did not copy it. Select the text and copy it by hand.");
+    if (!done) return toast(t("lab.not_copied"));
   }
-  toast("Copied.");
+  toast(t("lab.copied"));
 }

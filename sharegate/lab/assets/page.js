@@ -13,6 +13,7 @@ import { keepPlace, watchForSaves } from "./place.js";
 import { makeReadOnly } from "./readonly.js";
 import { stopEverything, whenRoomIsLost } from "./sockets.js";
 import { watchTyping } from "./typed.js";
+import { t } from "./words.js";
 
 const visit = JSON.parse(document.getElementById("sharegate-visit").textContent);
 const banner = makeBanner(visit, { leave, read });
@@ -167,10 +168,10 @@ function settle(app) {
     if (barred) banner.role("view");
     makeReadOnly(app, visit, toast);
   }
-  if (barred) toast("Too many changes had to be taken back. You can go on reading.");
+  if (barred) toast(t("lab.only_reading"));
   if (sessionStorage.getItem(LARGE) === visit.base) {
     sessionStorage.removeItem(LARGE);
-    toast("A change was too large to be taken and was undone. Make it in smaller steps.");
+    toast(t("lab.too_large"));
   }
   if (!visit.collaboration) watchForSaves(app, visit, place, banner);
   app.restored.then(() => offerKept(app, visit, { writes, toast }));

@@ -6,6 +6,7 @@
 
 import { hideEmptyMenus } from "./menus.js";
 import { documents } from "./place.js";
+import { by, spoken, t } from "./words.js";
 
 // What a reader uses. A name ending in * stands for all that begin so. Everything else is off, also what an extension adds.
 const READING = `
@@ -63,8 +64,8 @@ export function makeReadOnly(app, visit, toast) {
     said.add(kind);
     toast(sentence);
   }
-  const refuseRun = () => once("run", "Running is off in this share.");
-  const refuseEdit = () => once("edit", `You can look at everything here. Only ${visit.owner} can change it.`);
+  const refuseRun = () => once("run", t("lab.no_running"));
+  const refuseEdit = () => once("edit", t("lab.no_editing", by(visit.owner)));
 
   limitCommands(app.commands, refuseRun);
   answerWritesHere(app.serviceManager);
@@ -96,7 +97,7 @@ function limitCommands(commands, refuseRun) {
 // What the gate would refuse is not asked. JupyterLab sees the answer of a server on which nothing changed.
 function answerWritesHere({ contents, sessions }) {
   const unchanged = (path) => contents.get(path, { content: false });
-  const off = () => Promise.reject(new Error("This share is for viewing."));
+  const off = () => Promise.reject(new Error(t("lab.viewing")));
   Object.assign(contents, {
     save: (path) => unchanged(path),
     rename: (path) => unchanged(path),
@@ -214,7 +215,7 @@ function guardEvents(refuseEdit) {
     window.addEventListener(
       kind,
       (event) => {
-        const control = event.target instanceof Element && event.target.closest("input, select, textarea, button");
+        const control = event.target instanceof Element && event.target.closest("input,select,textarea,button");
         if (control?.closest(".jp-OutputArea-output, .jp-RenderedMarkdown")) stop(event);
       },
       true,
@@ -229,9 +230,9 @@ function tidy(app, visit) {
   if (window.innerWidth < 700) app.shell.collapseLeft();
 
   const hint = window.document.createElement("div");
-  hint.id = "sharegate-empty";
+  Object.assign(hint, { id: "sharegate-empty", ...spoken });
   const line = window.document.createElement("p");
-  line.textContent = `Open a file from the list to look at it. Nothing you do here changes ${visit.owner}'s files.`;
+  line.textContent = t("lab.empty", by(visit.owner));
   hint.append(line);
   const show = () => {
     const empty = [...app.shell.widgets("main")].length === 0;

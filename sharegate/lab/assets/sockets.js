@@ -32,7 +32,7 @@ function whyLost(event) {
 
 window.WebSocket = class extends Native {
   constructor(address, protocols) {
-    if (stopped) throw new DOMException("The visit has ended.", "InvalidStateError");
+    if (stopped) throw new DOMException("over", "InvalidStateError");
     super(address, protocols ?? []);
     open.add(this);
     // The first listener of all, so that it can keep the others from hearing.
@@ -61,7 +61,7 @@ export function stopEverything() {
   window.fetch = never;
   window.XMLHttpRequest = class {
     constructor() {
-      throw new DOMException("The visit has ended.", "InvalidStateError");
+      throw new DOMException("over", "InvalidStateError");
     }
   };
   const latest = window.setTimeout(() => {}, 0);

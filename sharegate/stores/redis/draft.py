@@ -17,8 +17,10 @@ from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
 from sharegate.stores.deciding import (
     GAVE_WAY,
+    answered,
     check_ask,
     check_decision,
+    check_not_for_ever,
     check_room,
     check_still,
     device_of,
@@ -220,6 +222,7 @@ def open_visit(draft: Draft, visit: Visit, seats: int | None) -> Visit:
     link = find(draft, Link, visit.link)
     if link.share != visit.share:
         raise ValueError(f"link {link.id} belongs to share {link.share}, not to {visit.share}")
+    check_not_for_ever(draft.get("share", link.share), link)
     highest = taken = 0
     kinds = taking_from(visit.kind)
     for one in draft.visits_by(visit.link):
@@ -243,6 +246,7 @@ def add_knock(draft: Draft, knock: Knock, limit: int) -> None:
     link = find(draft, Link, knock.link)
     if link.share != knock.share or knock.state is not KnockState.WAITING:
         raise ValueError("a new knock waits, at a link of its share")
+    check_not_for_ever(draft.get("share", link.share), link)
     waiting = sum(one.link == knock.link and one.state is KnockState.WAITING for one in draft.all("knock"))
     if waiting >= limit:
         raise Denied(Reason.JOIN_LIMIT, f"{waiting} knocks wait at this link")
@@ -267,6 +271,11 @@ def ask_once(draft: Draft, asked: AskedOnce, since: float, limit: int) -> None:
     for id in let_go(list(draft.all("asked")), asked, since, limit):
         draft.put("asked", id, None)
     draft.put("asked", asked.id, read_back(asked))
+
+
+def answer_once(draft: Draft, id: str, answer: bytes, total: int) -> None:
+    for one in answered(draft.all("asked"), id, answer, total):
+        draft.put("asked", one.id, one)
 
 
 def unask(draft: Draft, id: str) -> None:

@@ -10,7 +10,7 @@ from sharegate.errors import StoreUnavailable
 from sharegate.shares.model import Knock, KnockState, Link, Visit
 from sharegate.shares.more_time import TimeAsk
 from sharegate.shares.reports import Report
-from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for
+from sharegate.stores.deciding import FORGOTTEN_REPORT, NO_MARK, forgotten_ask, forgotten_link, marked_for, unanswered
 from sharegate.stores.mirror import Mirror
 from sharegate.stores.redis import draft
 from sharegate.stores.redis.connection import Server
@@ -71,7 +71,10 @@ def prune_records(made: Draft, now: float) -> Pruned:
 
 
 def forget_people(made: Draft, visits: list[str], links: list[str], knocks: list[str]) -> None:
-    """Blank what identifies people. Nobody has a cookie whose hash is empty. Unknown ids are ignored."""
+    """Blank what identifies people. Nobody has a cookie whose hash is empty. Answers that are kept for who asks again
+    may name anybody: nobody can tell, for they are sealed. Unknown ids are ignored."""
+    for asked in [one for one in made.all("asked") if one.answer]:
+        made.put("asked", asked.id, unanswered(asked))
     nobody = {"name": "", "address": "", "agent": "", "browser_hash": ""}
     for id in visits:
         visit = made.get("visit", id)

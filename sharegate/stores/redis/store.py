@@ -235,6 +235,9 @@ class RedisStore(Mirrored):
     async def ask_once(self, asked: AskedOnce, *, since: float, limit: int) -> None:
         await self._commit(lambda made: draft.ask_once(made, asked, since, limit))
 
+    async def answer_once(self, id: str, answer: bytes, *, total: int) -> None:
+        await self._commit(lambda made: draft.answer_once(made, id, answer, total))
+
     async def unask(self, id: str) -> None:
         await self._commit(lambda made: draft.unask(made, id))
 
