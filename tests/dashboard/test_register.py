@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from sharegate.dashboard.asking import Asker, By
 from sharegate.dashboard.lines import Line, line
 from sharegate.dashboard.login import Session, Viewer
-from sharegate.dashboard.ordered import Ordered
 from sharegate.dashboard.pages.site import Pages
 from sharegate.dashboard.register import Register, whose
 from sharegate.shares.interfaces import ShareStore
@@ -27,7 +25,7 @@ from sharegate.stores.sqlite import open_sqlite
 from tests.conftest import Clock
 from tests.dashboard.conftest import Office
 from tests.real.redis import running_redis
-from tests.stores.records import START, a_knock, a_link, a_share, a_visit
+from tests.stores.records import a_knock, a_link, a_share, a_visit
 
 KEY = bytes(32)
 DAY = 86400.0
@@ -136,6 +134,8 @@ class Life:
             await self.store.change_share(share.id, revoked=self.clock())
         elif turn == 5 and links:
             await self.store.change_link(pick(links).id, paused=pick((True, False)))
+        elif share.revoked is not None and turn in (6, 7, 9):
+            return  # nobody comes any more
         elif turn in (6, 7) and links:
             link = pick(links)
             times = {"created": self.clock(), "expires": min(ends, link.expires)}
@@ -189,37 +189,11 @@ async def test_what_another_gate_writes_is_in_the_lists(tmp_path: Path, clock: C
         await here.close()
 
 
-async def test_a_line_is_what_its_share_shows(office: Office) -> None:
-    """The counts of a line are those that the share's own views tell."""
-    made = await office.share(**{"for": ["Ann", "Bo"]})
-    await office.call("POST", f"links/{made['links'][1]['id']}/pause")
-    await office.call("POST", f"shares/{made['share']['id']}/preview")
-    register = office.running.api._register
-    await register.fresh()
-    line = register.get(made["share"]["id"])
-    view = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]
-    assert line is not None and line.state == view["state"]
-    assert line.links == sum(link["state"] == "active" for link in view["links"]) == 1
-    assert line.inside == view["visits_open"] + view["programs"] and line.width.links == len(view["links"])
-
-
 def test_whose_lists_somebody_sees() -> None:
     """Of all owners who may look at everything; nobody's who owns nothing."""
     assert whose(Asker()) is None and whose(Asker(By.BROWSER, admin=True, owner="Olga")) is None
     assert whose(Asker(By.BROWSER, owner="Olga")) == "Olga"
     assert whose(Asker(By.BROWSER)) not in (None, "", *OWNERS)
-
-
-def test_some_of_a_list_are_left_out_without_going_through_it() -> None:
-    """Whatever is left out, what is left comes in order, from any place on."""
-    order, chance = Ordered(), random.Random(2)
-    for number in chance.sample(range(40), 40):
-        order.add((number,))
-    for _ in range(200):
-        out = [(number,) for number in chance.sample(range(40), chance.randrange(12))]
-        begin, count = chance.randrange(45), chance.randrange(1, 12)
-        left = [key for key in order.some(0, 40) if key not in out]
-        assert order.without(out, begin, count) == left[begin : begin + count]
 
 
 # -- what a page costs ------------------------------------------------------------------------------------------------
@@ -360,10 +334,3 @@ async def test_here_goes_alone(office: Office) -> None:
         status, said = await office.ask("GET", "visits", here="1", **more)
         assert (status, said["error"]["field"]) == (400, "here")
     assert (await office.call("GET", "visits", here="1"))["visits"] == []
-
-
-def test_lines_are_compared_by_what_they_say() -> None:
-    """So that the test of the lists cannot pass by comparing nothing."""
-    share = a_share()
-    one, other = line(share, [], [], [], START), line(msgspec.structs.replace(share, name="x"), [], [], [], START)
-    assert one == line(share, [], [], [], START) != other
