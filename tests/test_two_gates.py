@@ -57,7 +57,7 @@ async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> Asy
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:
     """The code with which it is closed, after whatever it had to say."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
             pass
     return socket.close_code
@@ -161,7 +161,7 @@ async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:
     now, later = following._now, 0.0
     following._now = lambda: now() + later
     pair.line.cut()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while following._heard:
             await asyncio.sleep(0.02)
     assert (await ann.get("files/sub/shared/notes.md"))[0] in (200, 503)  # what is recorded of it may fail already
