@@ -185,6 +185,7 @@ def _sign_in(house: House, config: Config) -> SignIn | None:
         owners=config.oidc_owner,
         groups=config.oidc_admin_groups,
         hours=config.oidc_session_hours,
+        sign_out=config.dashboard_url + "/login" if config.oidc_sign_out else "",
     )
 
 
