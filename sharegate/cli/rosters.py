@@ -248,8 +248,8 @@ def tell_sent(cli: Cli, links: list[Json], results: list[Json]) -> None:
     cli.output.say(", ".join(told) + ".")
     for one in unsure:
         cli.output.warn(
-            f"{words.whom(one['link'])}, {shown(one['link']['email'])}: it was being sent when the gate or the mail server"
-            f" stopped. Ask whether it arrived; if not: sharegate link send {one['link']['label']} --again"
+            f"{words.whom(one['link'])}, {shown(one['link']['email'])}: it was being sent when the gate or the mail "
+            f"server stopped. Ask whether it arrived; if not: sharegate link send {one['link']['label']} --again"
         )
     for one in failed:
         cli.output.warn(

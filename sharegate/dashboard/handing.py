@@ -114,7 +114,8 @@ class Handing:
         except Unsent as unsent:
             if unsent.why is not Why.UNKNOWN:
                 with contextlib.suppress(ValueError):
-                    await self._store.change_link(link.id, was={"sent": claimed.sent}, sent=link.sent, mailing=link.mailing)
+                    before = {"sent": link.sent, "mailing": link.mailing}
+                    await self._store.change_link(link.id, was={"sent": claimed.sent}, **before)
             await self._acts.record(
                 Action.LINK_UNSENT, share=share, link=link, name=link.email, detail=unsent.brief, failed=True
             )

@@ -21,9 +21,9 @@ from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Seen
 
 SHORTEST_LABEL = 4
-# Views that are built before others have a turn: a few milliseconds.
 # Longer than the gate speaks with a mail server about one message (mail/smtp.py).
 MAIL_SECONDS = 60.0
+# Views that are built before others have a turn: a few milliseconds.
 _AT_ONCE = 50
 
 

@@ -151,7 +151,7 @@ class Stubborn:
 async def test_a_mail_that_was_begun_and_not_heard_of_is_told_as_that(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
-    """As a gate leaves it that is killed meanwhile: not as mailed, nor as not mailed, and it is not sent twice by itself."""
+    """As a gate leaves it that is killed meanwhile: neither mailed nor unmailed, and not sent twice by itself."""
     stubborn = Stubborn()
     server = await asyncio.start_server(stubborn.serve, "127.0.0.1", 0)
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
