@@ -320,7 +320,7 @@ async def opened(
             handing=handing,
             codes=Codes(
                 acts=acts,
-                codes=ShortCodes(store, trail, store_key(config.keys_dir), now, pace=pace),
+                codes=ShortCodes(store, trail, store_key(config.keys_dir), now, store.tally(now=now, pace=pace)),
                 views=views,
                 facts=facts,
                 door=lambda link: addresses.of(link.share).link(tokens.mint_for_code(link)),

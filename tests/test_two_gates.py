@@ -21,7 +21,9 @@ from sharegate.mail.smtp import Smtp
 from sharegate.policy.load import load_policies
 from sharegate.shares.keys import store_key
 from sharegate.shares.model import ALPHABET
+from sharegate.visits import passphrase, short_codes
 from tests.attacks.pages import make, owning, visiting
+from tests.conftest import Clock
 from tests.dashboard.test_rules import write
 from tests.gatehouse import Gatehouse
 from tests.pair import Pair, settings, two_gates, until
@@ -350,3 +352,21 @@ async def test_what_is_asked_with_one_key_at_both_gates_is_made_once(pair: Pair)
             status, said = await asked(gate, body | {"name": "other"})
             assert (status, said["code"]) == (422, "key_reused")
     assert len((await pair.b.call("GET", "shares"))["shares"]) == 1
+
+
+async def test_attack_guessing_at_two_gates_is_no_faster(
+    store: RedisServer, server: JupyterServer, tmp_path: Path
+) -> None:
+    """Of passphrases and of short codes so many are compared as at one gate, wherever they are sent."""
+    clock = Clock(time.time())
+    async with two_gates(store, server, tmp_path, now=clock) as pair:
+        made = await pair.a.share(passphrase="green bicycle 7", **{"for": ["Ann"]})
+        token = urlsplit(made["links"][0]["url"]).fragment
+        for path, body, wrong, most in (
+            ("/join", {"token": token, "passphrase": "blue bicycle 7"}, "passphrase_wrong", passphrase.PER_MINUTE),
+            ("/code", {"code": "2" * 8}, "short_code_invalid", short_codes.PER_MINUTE),
+        ):
+            count = int(most.burst)
+            replies = [(pair.a, pair.b)[n % 2].post(path, body) for n in range(count + 10)]
+            codes = [reply.public for reply in await asyncio.gather(*replies)]
+            assert codes.count(wrong) == count and codes.count("too_many") == 10, codes

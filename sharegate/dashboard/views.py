@@ -21,6 +21,8 @@ from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Seen
 
 SHORTEST_LABEL = 4
+# Longer than the gate speaks with a mail server about one message (mail/smtp.py).
+MAIL_SECONDS = 60.0
 # Views that are built before others have a turn: a few milliseconds.
 _AT_ONCE = 50
 
@@ -51,6 +53,11 @@ def link_state(link: Link, now: float) -> str:
     if link.expires <= now:
         return "expired"
     return "paused" if link.paused else "active"
+
+
+def mail_unsure(link: Link, now: float) -> bool:
+    """Whether a mail of this link was begun and never heard of again, since longer than any takes."""
+    return link.mailing and link.sent is not None and link.sent + MAIL_SECONDS <= now
 
 
 async def _in_turn(at: int, making: Awaitable[dict[str, Any]]) -> dict[str, Any]:
@@ -165,6 +172,7 @@ class Views:
             "account_opened": bool(link.subject),
             "email": link.email,
             "sent": link.sent,
+            "sent_unsure": mail_unsure(link, self._now()),
             "code_expires": link.code_expires if link.code_hash and link.code_expires > self._now() else None,
             "coowner": link.coowner,
             "coowner_visit": await self._coowner(link, visits),
