@@ -61,8 +61,7 @@ class Announcing:
         await self._trail.flush()
 
     async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
-        event = await self._bare(event)
-        await self._trail.record(event, durable=durable)
+        event = await self._trail.recorded(await self._bare(event), durable=durable)
         for listener in self._listeners:
             try:
                 listener(event)

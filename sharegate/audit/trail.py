@@ -97,6 +97,10 @@ class Trail:
 
     async def record(self, event: AuditEvent, *, durable: bool = True) -> None:
         """See Recorder. `at` and `seq` are set here. Raises ValueError for an undeclared actor."""
+        await self.recorded(event, durable=durable)
+
+    async def recorded(self, event: AuditEvent, *, durable: bool = True) -> AuditEvent:
+        """The same; the event as the history has it, with its time (`seq` is set only when it is written)."""
         if self._closed:
             raise StoreUnavailable("the history is closed")
         event = self._stamped(event)
@@ -109,11 +113,12 @@ class Trail:
                 raise StoreUnavailable("the history cannot be written and its buffer is full")
             self._pending.append(_Entry(event, None))
             self._flush_in(FLUSH_AFTER if self._healthy else RETRY_AFTER)
-            return
+            return event
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append(_Entry(event, written))
         self._flush_now()
         await written
+        return event
 
     async def stranger_denied(
         self,

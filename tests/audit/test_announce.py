@@ -55,6 +55,7 @@ async def test_nothing_is_written_about_who_was_forgotten(clock: Clock, visit: V
 
     assert [bool(each.name or each.address or each.agent) for each in (mine, other)] == [kept, True]
     assert [bool(each.name) for each in told] == [kept, True]
+    assert [each.at for each in told] == [mine.at, other.at] == [clock(), clock()]
     assert mine.path == "a.txt"
 
 

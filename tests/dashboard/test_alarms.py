@@ -29,6 +29,16 @@ async def test_the_newest_alarm_of_each_document_is_listed(office: Office) -> No
     assert (listed[0]["version"], listed[0]["visit"], listed[0]["name"]) == ("", "", "")
 
 
+async def test_an_alarm_tells_when_it_was(office: Office) -> None:
+    """The moment that the history has for it."""
+    office.clock.forward(60)
+    await happen(office, Action.DOCUMENT_ALARM, "week3/a.ipynb", detail=DETAIL)
+    at = office.clock()
+    office.clock.forward(60)
+    [one] = await alarms(office)
+    assert one["at"] == at
+
+
 async def test_an_alarm_ends_when_the_document_is_mended(office: Office) -> None:
     """By a restore or an undo that was done, in that document; not by one that failed."""
     for action in (Action.DOCUMENT_RESTORED, Action.DOCUMENT_UNDONE):

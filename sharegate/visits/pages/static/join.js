@@ -117,7 +117,7 @@ function picture(about, acted) {
   put("badge", about.owner_badge || "");
   put("share", share.name || "");
   put("message", share.message || "");
-  put("folder", `${share.folder || ""}${share.folder && !file ? "/" : ""}` || "\u00a0");
+  put("folder", `${share.folder || ""}${share.folder && !file ? "/" : ""}` || t("tab.link"));
   put("for", link.name || "");
   put("role", about.role_sentence || about.role || "");
   putList("recorded", about.recorded || []);

@@ -18,7 +18,10 @@ export function moment(epoch, now = Date.now() / 1000) {
     hour: "2-digit",
     minute: "2-digit",
     timeZoneName: "short",
-  }).format(new Date(epoch * 1000));
+  })
+    .format(new Date(epoch * 1000))
+    // The zone stays with its time at the end of a line.
+    .replace(/ (?=\S+$)/, "\u00a0");
 }
 
 // "in 6 days", "2 hours ago": rounded towards now, so that it never promises more time than there is.
