@@ -1,5 +1,5 @@
-"""What stands in the head of every answer, whoever asks and however: nothing private is kept by a cache, sniffed, framed
-by another page, told to other sites or shown to their scripts.
+"""What stands in the head of every answer, whoever asks and however: nothing private is kept by a cache, sniffed,
+framed by another page, told to other sites or shown to their scripts.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ def judge(where: str, said: CIMultiDictProxy[str]) -> None:
     for name, value in ALWAYS.items():
         assert said.getall(name) == [value], (where, name)
     (policy,) = said.getall("Content-Security-Policy")
-    rules = dict((rule.split(None, 1) + [""])[:2] for rule in policy.split("; "))
-    assert rules["default-src"] == "'none'" and rules["frame-ancestors"] == "'none'", where
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy.split("; ")), where
     assert not {"'unsafe-inline'", "'unsafe-eval'", "*", "https:", "http:"} & set(policy.split()), where
     assert said["Cross-Origin-Resource-Policy"] == "same-origin", where
     assert not [name for name in said if name.lower().startswith("access-control-")], where
@@ -66,7 +65,8 @@ async def test_attack_what_the_dashboard_answers_is_kept_or_framed(desk: Desk) -
     pages = [re.sub(r"\(\?P<id>[^)]*\)", share, each) for each, _, _ in (*PAGES, *ADMIN_PAGES)]
     asked = [each for route in office.running.api.routes for each, *_ in route.addresses() if route.method == "GET"]
     paths = [each.replace("(?:", "").replace(")?", "") for each in pages]
-    paths += [each.replace("{id}", share) for each in asked] + [address + ("?q=ann" if "search" in address else "") for address, _, _ in EXPORTS]
+    paths += [each.replace("{id}", share) for each in asked]
+    paths += [address + ("?q=ann" if "search" in address else "") for address, _, _ in EXPORTS]
     paths += ["/login", "/login/signed?code=a&state=b", "/live", "/metrics", "/health", "/nowhere", "/static/a/b"]
     browser, program, nobody = Signed(office), Program(office, await office.token("shares:read")), Program(office)
     await browser.enter()

@@ -53,7 +53,7 @@ async def everything(desk: Desk, secrets: dict[str, str]) -> None:
     asked = dict(parse_qsl(urlsplit(address).query))
     back = desk.there.sent_back(address)
     answer = dict(parse_qsl(urlsplit(back).query))
-    secrets |= {"share token": token, "state": asked["state"], "nonce": asked["nonce"], "provider's code": answer["code"]}
+    secrets |= {"share token": token, "state": asked["state"], "nonce": asked["nonce"], "their code": answer["code"]}
     assert (await ann.come(back))[0] == 200
     secrets["verifier"] = str(desk.there.forms[0]["code_verifier"])
     visit = await ann.enter(token)
