@@ -10,7 +10,7 @@ import pytest
 from sharegate.errors import Denied, Reason
 from sharegate.shares.model import ALPHABET
 from sharegate.visits.entry import Comer
-from sharegate.visits.short_codes import PER_MINUTE, ShortCodes
+from sharegate.visits.short_codes import PER_HOUR, PER_MINUTE, ShortCodes
 from tests.dashboard.conftest import Office
 
 HERE = Comer("", "198.51.100.7", "Firefox")
@@ -138,6 +138,56 @@ async def test_attack_guessing_from_everywhere(office: Office) -> None:
             wrong += await tried(office, "2222 2222", comer) is Reason.SHORT_CODE_INVALID
     assert wrong <= 800
     assert await tried(office, code, Comer("", "192.0.2.1", "x")) in (link["id"], Reason.JOIN_LIMIT)
+
+
+async def test_attack_a_few_networks_shut_out_all_others(office: Office) -> None:
+    """Who was wrong lately, or is near somebody who was, has a part of what is heard; the rest is for others."""
+    link = await shared(office)
+    code = (await made(office, link))["code"]
+    for host in range(100):
+        for net in range(8):
+            await tried(office, "2222 2222", Comer("", f"203.0.{net}.{host}", "x"))
+    assert await tried(office, "2222 2222", Comer("", "203.0.1.200", "x")) is Reason.JOIN_LIMIT
+    assert await tried(office, code, Comer("", "192.0.2.1", "x")) == link["id"]
+
+
+async def test_attack_guessing_as_slowly_as_a_minute_allows(office: Office) -> None:
+    """In an hour no more than an hour's are heard from one network."""
+    await made(office, await shared(office))
+    heard = 0
+    for _ in range(60):
+        heard += sum([await tried(office, "2222 2222") is Reason.SHORT_CODE_INVALID for _ in range(12)])
+        office.clock.forward(60)
+    assert heard <= PER_HOUR.per + PER_HOUR.burst
+
+
+async def test_what_is_a_co_owners_or_over_gets_no_code(office: Office) -> None:
+    """Neither the link of a co-owner nor one that lets nobody in; and no code lasts longer than its link."""
+    link = (await office.share(**{"for": ["Tia"]}, expires=office.clock() + 3600))["links"][0]
+    told = await office.call("POST", f"links/{link['id']}/code", {"seconds": 86400})
+    assert told["expires"] == link["expires"]
+    await office.call("POST", f"links/{link['id']}/pause")
+    status, answer = await office.ask("POST", f"links/{link['id']}/code", {})
+    assert (status, answer["error"]["code"]) == (403, "link_over")
+    await office.call("POST", f"links/{link['id']}/resume")
+    await office.call("POST", f"links/{link['id']}/coowner")
+    status, answer = await office.ask("POST", f"links/{link['id']}/code", {})
+    assert (status, answer["error"]["code"]) == (403, "no_code")
+
+
+async def test_a_code_that_is_over_or_was_made_anew_elsewhere_is_not_shown(office: Office) -> None:
+    """Nobody writes on the wall what opens nothing."""
+    link = await shared(office)
+    assert (await made(office, link))["code"]
+    store: Any = office.running.gate._store  # type: ignore[attr-defined]
+    mine = (await store.link(link["id"])).code_hash
+    await store.change_link(link["id"], code_hash="0" * 64)  # as another gate does
+    assert (await office.call("GET", f"links/{link['id']}/code"))["code"] == ""
+    await store.change_link(link["id"], code_hash=mine)
+    assert (await made(office, link))["code"]
+    office.clock.forward(86400)
+    over = await office.call("GET", f"links/{link['id']}/code")
+    assert (over["code"], over["image"]) == ("", "")
 
 
 async def test_who_may_have_a_code(office: Office) -> None:
