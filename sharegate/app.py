@@ -185,6 +185,7 @@ def _sign_in(house: House, config: Config) -> SignIn | None:
         owners=config.oidc_owner,
         groups=config.oidc_admin_groups,
         hours=config.oidc_session_hours,
+        sign_out=config.dashboard_url + "/login" if config.oidc_sign_out else "",
     )
 
 
@@ -194,6 +195,7 @@ def _gate(
     """The request path, how it ends and how it is doing, and what runs beside it."""
     config, now, store, trail = house.config, house.now, house.store, house.trail
     site = Site(house.addresses)
+    tally = store.tally(now=now, pace=house.pace)
 
     async def fetch(
         upstream: Upstream, path: str, *, credential: bool, query: tuple[tuple[str, str], ...] = ()
@@ -222,8 +224,8 @@ def _gate(
         now,
         role_sentence=house.policies.roles.sentence,
         key=house.key,
-        proofs=[PassphraseProof(house.pace)],
-        mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, pace=house.pace),
+        proofs=[PassphraseProof(tally)],
+        mailed=Mailed(store, house.mailer, trail, house.key, config.gate_url, now, tally),
         signing=Signing(
             store, trail, house.addresses, house.key, now, house.accounts.to(config.gate_url + "/join/signed")
         ),

@@ -110,6 +110,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("oidc_groups_claim", "str", "groups", "Where it says in which groups somebody is."),
     Setting("oidc_owner", "list", (), "Who signs in to the dashboard as owner: addresses, or `sub:SUBJECT`."),
     Setting("oidc_admin_groups", "list", (), "Who is in one of these groups signs in to the dashboard as an admin."),
+    Setting("oidc_sign_out", "bool", True, "Whether who signs out of the dashboard is sent to sign out there as well."),
     Setting("oidc_session_hours", "int", 12, "Hours after which whoever signed in to the dashboard does so anew."),
     Setting(
         "notify_file",

@@ -20,6 +20,7 @@ from sharegate.shares.keys import KeyRing
 from sharegate.shares.model import Link, RootIdentity, RootKind, Share
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.sqlite import SqliteStore, open_sqlite
+from sharegate.tally import OwnTally
 from sharegate.visits.entry import Comer
 from sharegate.visits.join import Door
 from sharegate.visits.knocks import Knocks
@@ -114,7 +115,7 @@ async def house(folder: Path, clock: Clock) -> AsyncIterator[House]:
                 clock,
                 role_sentence=policies.roles.sentence,
                 key=b"k" * 32,
-                proofs=[PassphraseProof(clock)],
+                proofs=[PassphraseProof(OwnTally(clock))],
             ),
             knocks=Knocks(store, policies.sharing, clock),
         )

@@ -58,7 +58,7 @@ async def ready(gate: Gatehouse) -> bool:
         return answer.status == 200
 
 
-async def until(true: Callable[[], Awaitable[Any]], seconds: float = 20) -> None:
+async def until(true: Callable[[], Awaitable[Any]], seconds: float = 25.0) -> None:
     async with asyncio.timeout(seconds):
         while not await true():
             await asyncio.sleep(0.02)

@@ -57,7 +57,7 @@ class PlainSocket:
         except (asyncio.IncompleteReadError, ConnectionError):
             return -1, b""
 
-    async def closed(self, *, answer: bool = True, within: float = 10.0) -> tuple[int, str]:
+    async def closed(self, *, answer: bool = True, within: float = 25.0) -> tuple[int, str]:
         """Read on until the gate closes; its code (1006: without a word) and reason. Answers as a browser does."""
         async with asyncio.timeout(within):
             while True:
@@ -69,7 +69,7 @@ class PlainSocket:
                         self.send(data, 8)
                     return int.from_bytes(data[:2], "big"), data[2:].decode()
 
-    async def gone(self, within: float = 10.0) -> None:
+    async def gone(self, within: float = 25.0) -> None:
         """Until the connection itself is closed or reset."""
         async with asyncio.timeout(within):
             while (await self.receive())[0] != -1:
@@ -97,7 +97,7 @@ class SlowReader:
         lengths = [line for line in answer.split("\r\n") if line.lower().startswith("content-length:")]
         return cls(reader, writer, int(answer.split(" ")[1]), int(lengths[0].partition(":")[2]) if lengths else -1)
 
-    async def rest(self, within: float = 10.0) -> tuple[int, bool]:
+    async def rest(self, within: float = 25.0) -> tuple[int, bool]:
         """How much more came until the connection ended, and whether that looks like the whole answer."""
         size = 0
         async with asyncio.timeout(within):

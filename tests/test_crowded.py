@@ -145,7 +145,7 @@ async def test_attack_more_connections_than_there_are_descriptors(gate: GateProc
     idle = Idle(gate.port)
     try:
         await idle.come(900, *(f"127.2.0.{number}" for number in range(1, 100)))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(25):
             while await number(gate, "sharegate_connections_refused") < 500:
                 await asyncio.sleep(0.1)
         assert await number(gate, "sharegate_connections") <= most
@@ -171,7 +171,7 @@ async def test_attack_one_address_with_more_than_its_share(gate: GateProcess, se
     idle = Idle(gate.port)
     try:
         await idle.come(20, "127.0.0.1")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while await number(gate, "sharegate_connections") < 21:
                 await asyncio.sleep(0.05)
         told = await raw(gate.port, "GET", "/join")
@@ -179,7 +179,7 @@ async def test_attack_one_address_with_more_than_its_share(gate: GateProcess, se
         assert told.header("Content-Security-Policy") and told.header("Connection") == "close"
         live.send(b'{"type":"here","path":""}', 1)
         idle.open.pop().close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while (await raw(gate.port, "GET", "/join")).status != 200:
                 await asyncio.sleep(0.05)
         assert not live.reader.at_eof()
@@ -205,7 +205,7 @@ async def test_attack_the_system_has_no_descriptor_left(gate: GateProcess, serve
     opcode, _ = await live.receive()
     assert opcode == 1, "the open page is spoken to"
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         # Accepted now. The last look at who listens was in vain, and counts for a second: that is closed.
         assert await refused in (200, 503)
         while await reads(ann) != 200:

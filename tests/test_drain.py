@@ -104,13 +104,14 @@ async def test_time_is_up_at_some_point() -> None:
 async def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """In both halves: while answers are waited for, and while pages say good-bye. It was said what is waited for."""
     monkeypatch.setattr("sharegate.drain.TELL_SECONDS", 0.0)
+    monkeypatch.setattr("sharegate.drain.GOODBYE_SECONDS", 3600)
     house = House(seconds=3600)
     house.running, house.waiting, house.hangs = 2, 1, True
     task = asyncio.create_task(house.draining.run())
     while not house.said:
         await asyncio.sleep(0)
     house.draining.hurry()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(25):
         await task
     assert house.done == ["refused", "cut draining"]
     assert house.said == ["Waiting up to 3600 s for 2 answers and 1 document. Once more to end at once."]

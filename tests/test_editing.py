@@ -355,7 +355,7 @@ async def test_what_waits_is_stored_when_the_gate_stops(desk: Desk) -> None:
     assert len(await desk.store.edits(log.place)) == 1
     running = asyncio.create_task(desk.keeping.run())
     await ann.type("x" * FLUSH_BYTES)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while len(await desk.store.edits(log.place)) < 2:
             await asyncio.sleep(0.001)
     await ann.type("b ")

@@ -41,7 +41,7 @@ async def reads(who: Inside) -> int:
 
 async def refused(who: Inside) -> None:
     """Until what happens cannot be written down any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while await reads(who) != 503:
             await asyncio.sleep(0.01)
 

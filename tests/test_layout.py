@@ -22,6 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "source": set(),
     "paths": {"errors"},
     "limits": {"errors"},
+    # What is counted over all gates of a store: doors count by it, stores keep it.
+    "tally": {"limits"},
     "messages": set(),
     "settings": {"errors"},
     # A document as a page: values in, HTML out.
@@ -74,7 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "oidc": {"errors", "shares"},
     "visits": {
         *("audit", "errors", "lab", "language", "limits", "mail.interfaces", "mail.model", "mail.words"),
-        *("messages", "names", "oidc", "paths", "shares"),
+        *("messages", "names", "oidc", "paths", "shares", "tally"),
     },
     "upstream": {
         *("errors", "limits", "messages", "paths", "shares", "audit.events", "audit.interfaces", "websocket"),
@@ -86,6 +88,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Of the chain: whose an entry is, for the sets in which it stands on a server.
     "stores": {
         *("errors", "store_url", "shares", "visits", "audit.chain", "audit.interfaces", "versions", "upstream.model"),
+        "tally",
     },
     "listener": {"errors", "limits", "messages", "websocket"},
     # Sends what it is given; what a code proves is decided elsewhere.

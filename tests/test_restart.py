@@ -129,7 +129,7 @@ async def test_a_hangup_reads_the_rules_again(gate: GateProcess, server: str, tm
     rules.write_text(usual.replace("anyone: true", "anyone: perhaps").replace("365d", "always"))
     gate.process.send_signal(signal.SIGHUP)
     told = b""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(25):
         while told.count(b"Rules not read") < 3:
             told += await gate.process.stderr.readline()
     assert b"anyone" in told and b"always" in told, told
@@ -139,7 +139,7 @@ async def test_a_hangup_reads_the_rules_again(gate: GateProcess, server: str, tm
     gate.process.send_signal(signal.SIGHUP)
     assert (await live.closed())[0] == 4403
     assert await reads(ann) == 403
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(25):
         while b"1 stopped" not in told:
             told += await gate.process.stderr.readline()
     code, _ = await gate.end(signal.SIGTERM)
@@ -296,7 +296,7 @@ async def test_a_disk_that_takes_nothing_more(gate: GateProcess, server: str) ->
     assert (status, answer["error"]["code"]) == (503, "store_unavailable")
     token = urlsplit(made["links"][1]["url"]).fragment
     assert (await house.post("/join", {"token": token})).public == "gate_fault"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while await reads(ann) != 503:
             await asyncio.sleep(0.05)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)

@@ -99,7 +99,7 @@ async def ask(who: Inside) -> tuple[int, str]:
 
 async def settled(who: Inside, status: int) -> str:
     """Ask until it is answered so, as a page does; the public code."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(25):
         while (answer := await ask(who))[0] != status:
             await asyncio.sleep(0.1)
     return answer[1]
@@ -107,7 +107,7 @@ async def settled(who: Inside, status: int) -> str:
 
 async def opened_again(visitor: Visitor, path: str) -> Page:
     """As a page that loads itself again for as long as it is told that its document is another by now (1003)."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(25):
         while True:
             page = await visitor.open(path, greet=False)
             greeting = asyncio.create_task(page.greet())
@@ -301,7 +301,7 @@ async def test_a_server_that_comes_back_with_https(desk: Desk, tmp_path: Path, t
         else:
             before = heard(again)
             assert await settled(inside, 503) == "server_away"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(25):
                 while not await house.events(reason="upstream_not_ours"):
                     assert (await ask(inside))[0] == 503
             assert heard(again) == before

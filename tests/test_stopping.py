@@ -84,7 +84,7 @@ async def ready(gate: GateProcess) -> tuple[int, str]:
 
 async def draining(gate: GateProcess) -> None:
     """Until the gate says that it lets nobody in."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while (await ready(gate))[0] != 503:
             await asyncio.sleep(0.02)
 
@@ -128,14 +128,14 @@ async def test_a_second_signal_ends_at_once(gate: GateProcess, server: SlowServe
     gate.process.send_signal(signal.SIGTERM)
     await draining(gate)
     said = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while b"Once more" not in said:
             said += await gate.process.stderr.readline()
     assert b"1 answer" in said and not long.done()
     gate.process.send_signal(signal.SIGTERM)
     with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
         await long
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         _, error = await gate.process.communicate()
     assert gate.process.returncode == 0 and b"Traceback" not in error
     gate.process = None
@@ -189,7 +189,7 @@ async def test_attack_a_signal_at_any_moment_of_the_start(gate: GateProcess) -> 
         process = await gate.spawn("serve")
         await asyncio.sleep(chance.uniform(0.0, 0.25) + 0.35 * number)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(25):
             _, error = await process.communicate()
         codes.add(process.returncode)
         assert b"Traceback" not in error, error

@@ -21,7 +21,9 @@ from sharegate.mail.smtp import Smtp
 from sharegate.policy.load import load_policies
 from sharegate.shares.keys import store_key
 from sharegate.shares.model import ALPHABET
+from sharegate.visits import passphrase, short_codes
 from tests.attacks.pages import make, owning, visiting
+from tests.conftest import Clock
 from tests.dashboard.test_rules import write
 from tests.gatehouse import Gatehouse
 from tests.pair import Pair, settings, two_gates, until
@@ -57,7 +59,7 @@ async def pair(store: RedisServer, server: JupyterServer, tmp_path: Path) -> Asy
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:
     """The code with which it is closed, after whatever it had to say."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while (await socket.receive()).type not in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED):
             pass
     return socket.close_code
@@ -161,7 +163,7 @@ async def test_a_gate_that_lost_the_push_channel_refuses(pair: Pair) -> None:
     now, later = following._now, 0.0
     following._now = lambda: now() + later
     pair.line.cut()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while following._heard:
             await asyncio.sleep(0.02)
     assert (await ann.get("files/sub/shared/notes.md"))[0] in (200, 503)  # what is recorded of it may fail already
@@ -350,3 +352,21 @@ async def test_what_is_asked_with_one_key_at_both_gates_is_made_once(pair: Pair)
             status, said = await asked(gate, body | {"name": "other"})
             assert (status, said["code"]) == (422, "key_reused")
     assert len((await pair.b.call("GET", "shares"))["shares"]) == 1
+
+
+async def test_attack_guessing_at_two_gates_is_no_faster(
+    store: RedisServer, server: JupyterServer, tmp_path: Path
+) -> None:
+    """Of passphrases and of short codes so many are compared as at one gate, wherever they are sent."""
+    clock = Clock(time.time())
+    async with two_gates(store, server, tmp_path, now=clock) as pair:
+        made = await pair.a.share(passphrase="green bicycle 7", **{"for": ["Ann"]})
+        token = urlsplit(made["links"][0]["url"]).fragment
+        for path, body, wrong, most in (
+            ("/join", {"token": token, "passphrase": "blue bicycle 7"}, "passphrase_wrong", passphrase.PER_MINUTE),
+            ("/code", {"code": "2" * 8}, "short_code_invalid", short_codes.PER_MINUTE),
+        ):
+            count = int(most.burst)
+            replies = [(pair.a, pair.b)[n % 2].post(path, body) for n in range(count + 10)]
+            codes = [reply.public for reply in await asyncio.gather(*replies)]
+            assert codes.count(wrong) == count and codes.count("too_many") == 10, codes

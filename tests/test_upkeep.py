@@ -544,6 +544,6 @@ async def test_what_runs_beside_the_requests_begins_anew_after_a_fault(monkeypat
         if begun < 3:
             raise KeyError("something nobody thought of")
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         await app.lasting(work)
     assert begun == 3

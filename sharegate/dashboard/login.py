@@ -37,7 +37,8 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """`csrf` stands in the session's own pages, and has to come back with whatever changes something."""
+    """`csrf` stands in the session's own pages, and has to come back with whatever changes something. `signed` is what
+    the provider of accounts gave when they signed in there (None: they did not), and goes back to it alone."""
 
     id: str
     viewer: Viewer
@@ -45,6 +46,7 @@ class Session:
     began: float = 0.0
     used: float = 0.0
     until: float = inf
+    signed: str | None = field(default=None, repr=False)
 
     @property
     def ends(self) -> float:
@@ -89,11 +91,12 @@ class Logins:
             raise Denied(Reason.BAD_CREDENTIAL, "no such one-time address, or one that was used")
         return self.begin(viewer)
 
-    def begin(self, viewer: Viewer, *, until: float = inf) -> str:
+    def begin(self, viewer: Viewer, *, until: float = inf, signed: str | None = None) -> str:
         """A new session for whoever has shown who they are, over at `until` whatever is done in it; the value of its
         cookie."""
         now, cookie = self._now(), new_secret()
-        self._sessions[secret_hash(cookie)] = Session(new_secret()[:10], viewer, new_secret(), now, now, until)
+        began = Session(new_secret()[:10], viewer, new_secret(), now, now, until, signed)
+        self._sessions[secret_hash(cookie)] = began
         if len(self._sessions) > MOST:
             self._end(next(iter(self._sessions)))
         return cookie

@@ -13,10 +13,10 @@ import msgspec
 
 from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
-from sharegate.dashboard.login import Logins, Viewer
+from sharegate.dashboard.login import Logins, Session, Viewer
 from sharegate.errors import Denied, Reason
 from sharegate.oidc.flow import Asked, Flow
-from sharegate.oidc.model import Person
+from sharegate.oidc.model import EMAIL, GROUPS, Person
 from sharegate.oidc.sealed import Seal
 
 
@@ -26,7 +26,8 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
 
 class SignIn:
     """`owner` is whose gate this is; `owners` are the accounts that are theirs (addresses, or `sub:SUBJECT`), `groups`
-    those of admins. `key` is a secret of the gate's."""
+    those of admins. `key` is a secret of the gate's. `sign_out` is where the provider sends a browser that has signed
+    out; "": signing out is not told to it."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class SignIn:
         owners: tuple[str, ...],
         groups: tuple[str, ...],
         hours: int,
+        sign_out: str = "",
     ) -> None:
         self._flow = flow
         self._logins = logins
@@ -50,6 +52,9 @@ class SignIn:
         self._owners = frozenset(one if one.startswith("sub:") else one.strip().lower() for one in owners)
         self._groups = frozenset(groups)
         self._seconds = hours * 3600.0
+        self._sign_out = sign_out
+        by_address = any(not one.startswith("sub:") for one in self._owners)
+        self._needs = frozenset({*([EMAIL] if by_address else []), *([GROUPS] if groups else [])})
 
     @property
     def name(self) -> str:
@@ -67,7 +72,7 @@ class SignIn:
         """The value of a new session's cookie. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
         question = self._seal.open(kept, _Question)
         try:
-            person = await self._flow.finish(question.asked if question is not None else None, answer)
+            person = await self._flow.finish(question.asked if question is not None else None, answer, self._needs)
             viewer = self._viewer(person)
         except Denied as denied:
             if question is not None:
@@ -81,7 +86,13 @@ class SignIn:
             Outcome.ALLOWED,
             name=viewer.name,
         )
-        return self._logins.begin(viewer, until=self._now() + self._seconds)
+        return self._logins.begin(viewer, until=self._now() + self._seconds, signed=person.token)
+
+    async def leave(self, session: Session) -> str:
+        """Where a browser goes that has signed out: to the provider, where it signed in there; "" for nowhere else."""
+        if session.signed is None or not self._sign_out:
+            return ""
+        return await self._flow.leave(session.signed, self._sign_out)
 
     def _viewer(self, person: Person) -> Viewer:
         """Deny by default: who is neither owner nor admin has no business here."""

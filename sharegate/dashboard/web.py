@@ -211,7 +211,8 @@ class Dashboard:
 
     async def _logout(self, request: web.Request, session: Session) -> web.Response:
         self._logins.leave(session)
-        answer = web.json_response({"location": "/login"}, headers=HEADERS)
+        elsewhere = await self._sign_in.leave(session) if self._sign_in is not None else ""
+        answer = web.json_response({"location": elsewhere or "/login"}, headers=HEADERS)
         answer.del_cookie(COOKIE, path="/")
         return answer
 

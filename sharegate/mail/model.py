@@ -12,7 +12,7 @@ import textwrap
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -32,7 +32,8 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _LONGEST_SUBJECT = 150
 _LONGEST_BODY = 20_000
-_POLICY = SMTP.clone(cte_type="7bit", max_line_length=78)
+_LONGEST_LINE = 78
+_POLICY = SMTP.clone(cte_type="7bit", max_line_length=_LONGEST_LINE)
 WIDTH = 72
 
 
@@ -136,16 +137,32 @@ class Message:
     def written(self, server: MailServer, at: float) -> bytes:
         """As it goes over the wire but for the dots (RFC 5321 section 4.5.2). `at` is seconds since the epoch."""
         mail = EmailMessage(policy=_POLICY)
-        mail["From"] = Address(server.sender.name, addr_spec=server.sender.address)
-        mail["To"] = Address(addr_spec=self.to)
-        mail["Subject"] = self.subject
-        mail["Date"] = format_datetime(datetime.fromtimestamp(at, UTC))
-        mail["Message-ID"] = f"<{secrets.token_hex(16)}@{server.name}>"
-        # RFC 3834: nobody's holiday notice answers it.
-        mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Auto-Response-Suppress"] = "All"
         mail.set_content("\n\n".join(map(_wrapped, self.body)) + "\n", charset="utf-8")
-        return mail.as_bytes()
+        sender = server.sender
+        head = (
+            ("From", f"{_phrase(sender.name)} <{sender.address}>" if sender.name else sender.address),
+            ("To", self.to),
+            ("Subject", _words("Subject", self.subject)),
+            ("Date", format_datetime(datetime.fromtimestamp(at, UTC))),
+            ("Message-ID", f"<{secrets.token_hex(16)}@{server.name}>"),
+            # RFC 3834: nobody's holiday notice answers it.
+            ("Auto-Submitted", "auto-generated"),
+            ("X-Auto-Response-Suppress", "All"),
+        )
+        return "".join(f"{name}: {value}\r\n" for name, value in head).encode("ascii") + mail.as_bytes()
+
+
+# The library's own headers read encoded words in what they are given, and write line breaks that were hidden in one
+# (RFC 2047): so these are written here, and what looks like one is encoded itself.
+def _words(name: str, text: str) -> str:
+    plain = text.isascii() and "=?" not in text and len(name) + len(text) + 2 <= _LONGEST_LINE
+    return text if plain else Header(text, "utf-8", _LONGEST_LINE, name).encode(linesep="\r\n")
+
+
+def _phrase(name: str) -> str:
+    """A name before an address (RFC 5322, section 3.4)."""
+    encoded = _words("From", name)
+    return f'"{name}"' if encoded == name else encoded
 
 
 def _wrapped(paragraph: str) -> str:

@@ -35,6 +35,7 @@ class AccountSettings:
     oidc_owner: tuple[str, ...]
     oidc_admin_groups: tuple[str, ...]
     oidc_session_hours: int
+    oidc_sign_out: bool
     oidc_client_secret: str = dataclasses.field(default="", repr=False)
 
     @property

@@ -16,6 +16,7 @@ import aiohttp
 
 SECONDS = 10.0
 MOST_BYTES = 512 << 10
+_OF_A_PERSON = "application/json, application/jwt"
 
 
 class Away(Exception):
@@ -53,19 +54,27 @@ class Fetch:
 
     async def get(self, url: str) -> dict[str, Any]:
         """Raises Away."""
-        return await self._ask("GET", url, None, None)
+        return _object((await self._ask("GET", url, {}, None))[1])
+
+    async def about(self, url: str, token: str) -> dict[str, Any] | str:
+        """What is known of whose access token this is (RFC 6750 section 2.1): an object, or as text a token that has
+        it. Raises Away."""
+        kind, body = await self._ask("GET", url, {"Authorization": f"Bearer {token}", "Accept": _OF_A_PERSON}, None)
+        if kind != "application/jwt":
+            return _object(body)
+        return body.decode("ascii", "replace")
 
     async def post(self, url: str, form: Mapping[str, str], login: tuple[str, str] | None) -> dict[str, Any]:
         """`login` is sent as RFC 6749 section 2.3.1 has it, encoded already. Raises Away."""
-        return await self._ask("POST", url, form, login)
+        head = {"Authorization": aiohttp.encode_basic_auth(*login)} if login is not None else {}
+        return _object((await self._ask("POST", url, head, form))[1])
 
     async def _ask(
-        self, method: str, url: str, form: Mapping[str, str] | None, login: tuple[str, str] | None
-    ) -> dict[str, Any]:
+        self, method: str, url: str, more: Mapping[str, str], form: Mapping[str, str] | None
+    ) -> tuple[str, bytes]:
+        """The kind of the answer, and all of it."""
         self.check(url)
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        if login is not None:
-            headers["Authorization"] = aiohttp.encode_basic_auth(*login)
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity", **more}
         try:
             context = ssl.create_default_context(cafile=self._ca_file)
         except (OSError, ssl.SSLError) as error:
@@ -85,7 +94,7 @@ class Fetch:
                     raise Answered(answer.status)
                 if "Content-Encoding" in answer.headers:
                     raise Away("it answered in a packed form that nobody asked for")
-                return _object(await _read(answer))
+                return answer.content_type, await _read(answer)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise Away(f"it cannot be reached ({type(error).__name__})") from None
 

@@ -20,13 +20,16 @@ import msgspec
 
 from sharegate.errors import Denied, Reason
 from sharegate.oidc.fetch import Answered, Away
-from sharegate.oidc.model import Person
-from sharegate.oidc.provider import Known
-from sharegate.oidc.token import Forged, person
+from sharegate.oidc.model import EMAIL, Person
+from sharegate.oidc.provider import Endpoints, Known
+from sharegate.oidc.token import Forged, checked, read
+from sharegate.oidc.userinfo import about, filled, lacking
 
 SECONDS = 600.0
 _MOST_REMEMBERED = 10_000
 _LONGEST_CODE = 4096
+# What servers take of an address is 8,000 bytes or so (RFC 9110 section 4.1).
+_LONGEST_HINT = 6000
 # What a provider may answer with (RFC 6749 section 4.1.2, RFC 9207); more is not looked at.
 ANSWER = ("code", "state", "iss", "error")
 
@@ -89,9 +92,12 @@ class Flow:
         }
         return endpoint + ("&" if "?" in endpoint else "?") + urlencode(query), asked
 
-    async def finish(self, asked: Asked | None, answer: Mapping[str, str]) -> Person:
-        """Who came back with this answer, to the browser that keeps `asked`. Denied: `sign_in_failed`, one and the same
-        for whatever is wrong with it; `sign_in_unavailable` where the provider is away."""
+    async def finish(
+        self, asked: Asked | None, answer: Mapping[str, str], needs: frozenset[str] = frozenset()
+    ) -> Person:
+        """Who came back with this answer, to the browser that keeps `asked`. `needs`: what is of no use unknown (EMAIL,
+        GROUPS). Denied: `sign_in_failed`, one and the same for whatever is wrong with it; `sign_in_unavailable` where
+        the provider is away, or cannot say what is needed at the moment."""
         now = self._now()
         given = answer.get("state", "").encode("utf-8", "surrogatepass")
         if asked is None or not hmac.compare_digest(given, asked.state.encode()):
@@ -107,11 +113,43 @@ class Flow:
             if "error" in answer or not answer.get("code") or len(answer["code"]) > _LONGEST_CODE:
                 raise Forged("the provider let nobody in")
             tokens = await self._exchange(endpoints.token, answer["code"], asked.verifier, endpoints.by_header)
-            return await person(tokens.get("id_token"), self._known, nonce=asked.nonce, now=self._now())
+            claims = await checked(tokens.get("id_token"), self._known, nonce=asked.nonce, now=self._now())
+            claims = await self._whole(claims, tokens, endpoints, needs)
+            return read(claims, self._known.provider, tokens["id_token"])
         except Forged as forged:
             raise _failed(str(forged)) from None
         except Away as away:
             raise _away(away) from None
+
+    async def _whole(
+        self, claims: dict[str, Any], tokens: Mapping[str, Any], endpoints: Endpoints, needs: frozenset[str]
+    ) -> dict[str, Any]:
+        """The claims with what the ID token leaves open. An address is asked for in any case: others see it."""
+        provider = self._known.provider
+        lacks = lacking(claims, provider) & (needs | {EMAIL})
+        if not lacks or not endpoints.userinfo:
+            return claims
+        try:
+            said = await about(self._known, endpoints.userinfo, tokens, claims.get("sub"), self._now())
+        except Away:
+            if lacks & needs:
+                raise
+            return claims  # who it is, is known; what is not needed is not waited for twice
+        return filled(claims, said, lacks, provider.groups_claim)
+
+    async def leave(self, token: str, back: str) -> str:
+        """Where to send a browser that signs out, so that it is signed out at the provider too; "" where the provider
+        has no such address, or is away. `back` is where it may send the browser afterwards, and has to know."""
+        try:
+            endpoint = (await self._known.endpoints()).ending
+        except Away:
+            return ""  # signed out here it is all the same
+        if not endpoint:
+            return ""
+        said = {"client_id": self._known.provider.client_id, "post_logout_redirect_uri": back}
+        if token and len(token) <= _LONGEST_HINT:
+            said["id_token_hint"] = token
+        return endpoint + ("&" if "?" in endpoint else "?") + urlencode(said)
 
     def _spend(self, state: str, now: float) -> None:
         """An answer is looked at once."""

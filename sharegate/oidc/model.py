@@ -8,6 +8,8 @@ from pathlib import Path
 USUAL_SCOPES = ("openid", "email", "profile")
 MOST_GROUPS = 500
 LONGEST_GROUP = 200
+# What a sign-in may be needed for, besides who it is.
+EMAIL, GROUPS = "email", "groups"
 LONGEST_SUBJECT = 255  # OpenID Connect Core 1.0, section 2: at most 255 ASCII characters
 
 
@@ -34,9 +36,11 @@ class Provider:
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who signed in. `subject` is theirs at this issuer for ever; `email` is one that the provider says it checked, in
-    the form in which addresses are compared, or empty."""
+    the form in which addresses are compared, or empty. `token` is the ID token itself, by which the provider knows whom
+    to sign out."""
 
     issuer: str
     subject: str
     email: str = field(default="", repr=False)
     groups: frozenset[str] = field(default=frozenset(), repr=False)
+    token: str = field(default="", repr=False, compare=False)

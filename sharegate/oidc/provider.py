@@ -34,7 +34,8 @@ _RSA_BITS = range(2048, 8193)
 @dataclass(frozen=True, slots=True)
 class Endpoints:
     """Of OpenID Connect Discovery 1.0, section 3, what a sign-in needs. `by_header`: how the client shows its secret.
-    `names_itself`: the provider's answers say whose they are (RFC 9207)."""
+    `names_itself`: the provider's answers say whose they are (RFC 9207). What it may do without: `userinfo` (Core 1.0,
+    section 5.3) and `ending` (RP-Initiated Logout 1.0), "" where it has none, or one that is not asked."""
 
     authorization: str
     token: str
@@ -42,6 +43,8 @@ class Endpoints:
     by_header: bool
     names_itself: bool
     algorithms: frozenset[str]
+    userinfo: str = ""
+    ending: str = ""
 
 
 class Known:
@@ -89,6 +92,12 @@ class Known:
                 raise Away(f"its discovery has no {name}")
             return self.fetch.check(value)
 
+        def perhaps(name: str) -> str:
+            value = said.get(name)
+            with contextlib.suppress(Away):  # fails closed: who signs in has what the token says, and no more
+                return self.fetch.check(value) if isinstance(value, str) else ""
+            return ""
+
         def words(name: str, usual: list[str]) -> list[object]:
             value = said.get(name, usual)
             return value if isinstance(value, list) else []
@@ -104,6 +113,8 @@ class Known:
             by_header="client_secret_basic" in methods or "client_secret_post" not in methods,
             names_itself=said.get("authorization_response_iss_parameter_supported") is True,
             algorithms=frozenset(map(str, algorithms)),
+            userinfo=perhaps("userinfo_endpoint"),
+            ending=perhaps("end_session_endpoint"),
         )
 
     async def key(self, kid: str, algorithm: str) -> Any:

@@ -39,23 +39,25 @@ class Forged(Exception):
     """An answer that is not the provider's, not for us, not now, or not for what was asked."""
 
 
-async def person(text: object, known: Known, *, nonce: str, now: float) -> Person:
-    """Raises Forged, and Away where the keys cannot be had."""
-    if not isinstance(text, str) or not text.isascii() or len(text) > _LONGEST:
+async def checked(text: object, known: Known, *, nonce: str, now: float) -> dict[str, Any]:
+    """The claims of an ID token. Raises Forged, and Away where the keys cannot be had."""
+    if not isinstance(text, str):
         raise Forged("no ID token")
-    claims = await _verified(text, known)
+    claims = await verified(text, known, (await known.endpoints()).algorithms)
     _check(claims, known.provider, nonce, now)
-    return _read(claims, known.provider)
+    return claims
 
 
-async def _verified(text: str, known: Known) -> dict[str, Any]:
-    """The claims, if the signature is the provider's."""
+async def verified(text: str, known: Known, algorithms: frozenset[str]) -> dict[str, Any]:
+    """The claims of a token, if its signature is the provider's; nothing is said of what they are. Raises as above."""
+    if not text.isascii() or len(text) > _LONGEST:
+        raise Forged("no token")
     try:
         head = jwt.get_unverified_header(text)
     except jwt.PyJWTError:
         raise Forged("not a token") from None
     algorithm, kid = head.get("alg"), head.get("kid", "")
-    if not isinstance(algorithm, str) or algorithm not in (await known.endpoints()).algorithms:
+    if not isinstance(algorithm, str) or algorithm not in algorithms:
         raise Forged("signed in a way that is not accepted")
     if not isinstance(kid, str) or "crit" in head:
         raise Forged("a head that asks for more than we know")
@@ -77,7 +79,7 @@ def _check(claims: Mapping[str, Any], provider: Provider, nonce: str, now: float
         raise Forged("for another client")
     if claims.get("azp", provider.client_id) != provider.client_id or (len(several) > 1 and "azp" not in claims):
         raise Forged("asked for by another client")
-    expires, made = _moment(claims.get("exp")), _moment(claims.get("iat"))
+    expires, made = moment(claims.get("exp")), moment(claims.get("iat"))
     if expires is None or made is None:
         raise Forged("without the times of its beginning and end")
     if expires + LEEWAY <= now:
@@ -85,18 +87,19 @@ def _check(claims: Mapping[str, Any], provider: Provider, nonce: str, now: float
     if not now - FRESH <= made <= now + LEEWAY:
         raise Forged("made long ago, or in the future")
     before = claims.get("nbf", made)
-    if _moment(before) is None or before > now + LEEWAY:
+    if moment(before) is None or before > now + LEEWAY:
         raise Forged("not valid yet")
     given = claims.get("nonce")
     if not isinstance(given, str) or not hmac.compare_digest(given.encode("utf-8", "surrogatepass"), nonce.encode()):
         raise Forged("an answer to another question")
 
 
-def _moment(value: object) -> float | None:
+def moment(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 2e11 else None
 
 
-def _read(claims: Mapping[str, Any], provider: Provider) -> Person:
+def read(claims: Mapping[str, Any], provider: Provider, token: str = "") -> Person:
+    """Who it is, by claims that were looked at. Raises Forged."""
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= LONGEST_SUBJECT or not subject.isascii():
         raise Forged("without a subject")
@@ -104,8 +107,8 @@ def _read(claims: Mapping[str, Any], provider: Provider) -> Person:
         raise Forged("with a subject that nobody can read")
     email = ""
     # Some write the truth value as a text; what is not said to be checked, is not.
-    checked = claims.get("email_verified")
-    if checked is True or checked == "true":
+    proved = claims.get("email_verified")
+    if proved is True or proved == "true":
         try:
             email = clean_email(claims.get("email"), "email")
         except Invalid:
@@ -113,4 +116,4 @@ def _read(claims: Mapping[str, Any], provider: Provider) -> Person:
     said = claims.get(provider.groups_claim, [])
     said = [said] if isinstance(said, str) else said if isinstance(said, list) else []
     groups = [one for one in said[:MOST_GROUPS] if isinstance(one, str) and 0 < len(one) <= LONGEST_GROUP]
-    return Person(provider.issuer, subject, email, frozenset(groups))
+    return Person(provider.issuer, subject, email, frozenset(groups), token)

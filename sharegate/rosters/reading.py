@@ -26,6 +26,10 @@ MOST_COLUMNS = 60
 MOST_CELL = 1000
 MOST_TEAM = 100
 _DELIMITERS = (",", ";", "\t")
+# A first line by which some spreadsheets are told what parts their cells; it is nobody.
+_SAYS = re.compile(r"\"?sep=([,;\t])\"?[,;\t]*(?=[\r\n]|\Z)", re.IGNORECASE)
+# Pages, documents and data that were given the name of a table. No line of people begins so.
+_OTHERS = re.compile(r"\s*(?:<[!?a-z]|\{\\rtf|\{\s*\"|\[\s*[\[{\"])", re.IGNORECASE)
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 # Joins letters of scripts in which names are written; the gate takes them out of names anyway.
 _JOINERS = "\u200c\u200d"
@@ -89,6 +93,9 @@ def read(text: str, *, teams: bool = False, note: str = "") -> Roster:
     columns = _Columns()
     if len(text) > MOST_TEXT:
         reading.fault(0, "", f"is longer than {MOST_TEXT >> 10} kB", "Leave out the columns that are no names")
+    elif _OTHERS.match(text.removeprefix("\ufeff")):
+        what = "is no CSV but a page, a document or data of another program"
+        reading.fault(0, "", what, "In the spreadsheet choose Save as, CSV UTF-8")
     else:
         columns = _read(reading, text.removeprefix("\ufeff"))
     return Roster(tuple(reading.people), tuple(reading.faults), tuple(reading.notes), columns.found)
@@ -123,7 +130,8 @@ def _read(reading: _Reading, text: str) -> _Columns:
 
 def _rows(text: str) -> tuple[list[tuple[int, list[str]]], Fault | None]:
     """Rows that hold something, with their numbers; and where the reading stopped, if it did."""
-    delimiter = max(_DELIMITERS, key=lambda one: _fits(text, one))
+    said = _SAYS.match(text)
+    delimiter = said[1] if said else max(_DELIMITERS, key=lambda one: _fits(text, one))
     rows: list[tuple[int, list[str]]] = []
     number = 0
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -131,10 +139,13 @@ def _rows(text: str) -> tuple[list[tuple[int, list[str]]], Fault | None]:
         for number, cells in enumerate(reader, 1):
             if len(cells) > MOST_COLUMNS:
                 return rows, Fault(number, "", f"has more than {MOST_COLUMNS} columns", "Leave out what is no name")
-            if any(cell.strip() for cell in cells):
+            if any(cell.strip() for cell in cells) and not (said and number == 1):
                 rows.append((number, cells))
-    except csv.Error:
+    except csv.Error as error:
         what = "has a quotation mark that does not end, or text behind one that ended"
+        if "limit" in str(error):
+            what = "has a cell that is far too long, or a quotation mark that does not end"
+            return rows, Fault(number + 1, "", what, "Shorten the cell, or end its quotation mark")
         return rows, Fault(number + 1, "", what, "Write a quotation mark inside quotes twice")
     return rows, None
 

@@ -34,6 +34,7 @@ from sharegate.stores.mirror import Mirror, Mirrored
 from sharegate.stores.retention import Pruned, forget, prune
 from sharegate.stores.version_store import VersionTables
 from sharegate.stores.writer import Work, Writer, Written
+from sharegate.tally import OwnTally, Tally
 from sharegate.upstream.model import Credential, Upstream
 
 T = TypeVar("T")
@@ -226,6 +227,10 @@ class SqliteStore(Mirrored, VersionTables):
 
     async def unask(self, id: str) -> None:
         await self._writer.run(lambda connection, written: records.unask(connection, written, id))
+
+    def tally(self, *, now: Callable[[], float], pace: Callable[[], float]) -> Tally:
+        """Of this gate, in memory: no other one has this file."""
+        return OwnTally(pace)
 
     # -- what visitors say ----------------------------------------------------------------------------------------
 

@@ -8,11 +8,12 @@ nobody: when one of these limits is reached, the time to wait is always the same
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
 
-from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate, neighbourhood, network
+from sharegate.errors import Denied, Reason, StoreUnavailable
+from sharegate.limits import Rate, neighbourhood, network
+from sharegate.tally import Limit, Place, Tally
 
 # To one mailbox: asked for by one network at one link; at one link, from where somebody asked for it within the hour,
 # and from where nobody did; altogether.
@@ -24,11 +25,16 @@ TO_A_MAILBOX = Rate(per=54, seconds=3600, burst=36)
 BY_A_LINK_FROM_A_NETWORK = Rate(per=120, seconds=3600, burst=90)
 BY_A_LINK = Rate(per=480, seconds=3600, burst=360)
 FROM_A_NETWORK = Rate(per=240, seconds=3600, burst=180)
-OF_A_GATE = Rate(per=1440, seconds=3600, burst=1080)
+# From everywhere, at all gates of a store.
+OF_ALL = Rate(per=1440, seconds=3600, burst=1080)
 # What one more mail takes at the slowest of them for a mailbox: true enough for whoever asked themselves.
 MAILBOX_WAIT = 600
 
-_WITHIN_THE_HOUR = Rate(per=1, seconds=3600, burst=1)
+_MAILBOX_HERE, _MAILBOX = Limit("mail mailbox here", TO_A_MAILBOX_FROM_A_NETWORK), Limit("mail mailbox", TO_A_MAILBOX)
+_AGAIN, _ANEW = Limit("mail again", TO_A_MAILBOX_AGAIN), Limit("mail anew", TO_A_MAILBOX_ANEW)
+_LATELY = Limit("mail lately", Rate(per=1, seconds=3600, burst=1))
+_LINK_HERE, _LINK = Limit("mail link here", BY_A_LINK_FROM_A_NETWORK), Limit("mail link", BY_A_LINK)
+_NETWORK, _ALL = Limit("mail network", FROM_A_NETWORK), Limit("mail all", OF_ALL)
 _DOTS_DO_NOT_COUNT = frozenset({"gmail.com", "googlemail.com"})
 
 
@@ -36,53 +42,49 @@ class Taken:
     """Mails that were counted. `give_back` where nobody could be written to; never after a mail server has heard for
     whom the mail is, or the limits would tell which mailboxes there are."""
 
-    def __init__(self, counted: list[tuple[Buckets, str]]) -> None:
+    def __init__(self, tally: Tally, counted: list[Place]) -> None:
+        self._tally = tally
         self._counted = counted
 
-    def give_back(self) -> None:
+    async def give_back(self) -> None:
         counted, self._counted = self._counted, []
-        for buckets, key in counted:
-            buckets.give_back(key, 1)
+        with contextlib.suppress(StoreUnavailable):  # fails closed: they stay counted
+            await self._tally.spend(counted, -1)
 
 
 class MailLimits:
-    """Of one gate, in memory. `pace` is the clock."""
+    """Of all gates of the store whose `tally` this is."""
 
-    def __init__(self, pace: Callable[[], float]) -> None:
-        self._mailbox_here, self._mailbox = Buckets(TO_A_MAILBOX_FROM_A_NETWORK, pace), Buckets(TO_A_MAILBOX, pace)
-        self._again, self._anew = Buckets(TO_A_MAILBOX_AGAIN, pace), Buckets(TO_A_MAILBOX_ANEW, pace)
-        self._lately = Buckets(_WITHIN_THE_HOUR, pace)
-        self._link_here, self._link = Buckets(BY_A_LINK_FROM_A_NETWORK, pace), Buckets(BY_A_LINK, pace)
-        self._network, self._gate = Buckets(FROM_A_NETWORK, pace), Buckets(OF_A_GATE, pace)
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
 
-    def take(self, email: str, link: str, address: str) -> Taken:
+    async def take(self, email: str, link: str, address: str) -> Taken:
         """One mail to `email` (clean), asked for with `link` from `address`: of each limit or of none.
 
-        Denied(`mail_limit`) with `wait`.
+        Denied(`mail_limit`) with `wait`; StoreUnavailable.
         """
         box, place = mailbox(email), network(address)
         there = f"{box} {link}"
-        around = f"{there} {neighbourhood(address)}"
-        again = self._lately.wait(around) > 0 or self._anew.wait(there) > 0
+        around = _LATELY.of(f"{there} {neighbourhood(address)}")
+        lately, anew = await self._tally.waits([around, _ANEW.of(there)])
         of_mailbox = [
-            (self._mailbox_here, f"{there} {place}"),
-            (self._again if again else self._anew, there),
-            (self._mailbox, box),
+            _MAILBOX_HERE.of(f"{there} {place}"),
+            (_AGAIN if lately or anew else _ANEW).of(there),
+            _MAILBOX.of(box),
         ]
-        of_others = [(self._link_here, f"{link} {place}"), (self._link, link), (self._network, place), (self._gate, "")]
+        of_others = [_LINK_HERE.of(f"{link} {place}"), _LINK.of(link), _NETWORK.of(place), _ALL.of("")]
+        counted = [*of_mailbox, *of_others]
+        waits = await self._tally.take(counted)
         # The others are used up by people of any mailbox: of none of them it tells anything.
-        wait = max(buckets.wait(key) for buckets, key in of_others)
-        if any(buckets.wait(key) for buckets, key in of_mailbox):
+        wait = max(waits[len(of_mailbox) :])
+        if any(waits[: len(of_mailbox)]):
             wait = max(wait, MAILBOX_WAIT)
         if wait:
             raise Denied(Reason.MAIL_LIMIT, "too many mails", wait=wait)
-        counted = [*of_mailbox, *of_others]
-        for buckets, key in counted:
-            buckets.spend(key, 1)
-        if not self._lately.wait(around):
-            self._lately.spend(around, 1)
-            counted.append((self._lately, around))
-        return Taken(counted)
+        if not lately:
+            await self._tally.spend([around])
+            counted.append(around)
+        return Taken(self._tally, counted)
 
 
 def mailbox(email: str) -> str:

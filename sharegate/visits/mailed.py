@@ -27,6 +27,7 @@ from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.conditions import Need, clean_email, email_fits
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import ALPHABET, Link, MailCode, Share, new_id
+from sharegate.tally import Tally
 from sharegate.visits.entry import Comer
 from sharegate.visits.mail_limits import MailLimits
 from sharegate.visits.proving import Shown
@@ -41,7 +42,7 @@ _LONGEST_TYPED = 40
 
 class Mailed:
     """Sends codes and takes them; implements Proof. Without a `mailer` none can be sent. `key` is a secret that all
-    gates of a store have; `gate` is the address of this one. `pace` is the clock of the limits."""
+    gates of a store have; `gate` is the address of this one. `tally` counts mails over all of them."""
 
     need = Need.EMAIL
 
@@ -53,8 +54,7 @@ class Mailed:
         key: bytes,
         gate: str,
         now: Callable[[], float],
-        *,
-        pace: Callable[[], float] | None = None,
+        tally: Tally,
     ) -> None:
         self._store = store
         self._mailer = mailer
@@ -62,7 +62,7 @@ class Mailed:
         self._key = hmac.digest(key, b"sharegate mailed codes", "sha256")
         self._gate = gate
         self._now = now
-        self._limits = MailLimits(pace or now)
+        self._limits = MailLimits(tally)
         self._sending: set[asyncio.Task[None]] = set()
 
     # -- asking -----------------------------------------------------------------------------------------------------
@@ -76,11 +76,11 @@ class Mailed:
         email = address(link, typed)
         if self._mailer is None:
             raise Denied(Reason.MAIL_UNAVAILABLE, "no mail server is set")
-        taken = self._limits.take(email, link.id, comer.address)
+        taken = await self._limits.take(email, link.id, comer.address)
         try:
             sending, message = await self._begin(share, link, email, comer)
         except BaseException:
-            taken.give_back()  # nobody was written to
+            await taken.give_back()  # nobody was written to
             raise
         task = asyncio.create_task(self._deliver(sending, message, link, comer, email), name="mailing a code")
         self._sending.add(task)

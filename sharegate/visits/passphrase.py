@@ -9,13 +9,13 @@ compared is slow on purpose: few at a time, in threads, and in turns (turns.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate, neighbourhood, network
+from sharegate.limits import Rate, neighbourhood, network
 from sharegate.shares.conditions import Need, fingerprint
 from sharegate.shares.model import Link
 from sharegate.shares.passphrases import matches
+from sharegate.tally import Limit, Place, Tally
 from sharegate.visits.entry import Comer
 from sharegate.visits.proving import Shown
 from sharegate.visits.turns import Turns
@@ -27,26 +27,24 @@ PER_HOUR = Rate(per=60, seconds=3600, burst=60)
 FROM_AGAIN = Rate(per=300, seconds=3600, burst=100)
 FROM_ANEW = Rate(per=300, seconds=3600, burst=100)
 FROM_INSIDE = Rate(per=300, seconds=3600, burst=100)
+_MINUTE, _HOUR = Limit("passphrase minute", PER_MINUTE), Limit("passphrase hour", PER_HOUR)
+_AGAIN, _ANEW = Limit("passphrase again", FROM_AGAIN), Limit("passphrase anew", FROM_ANEW)
+_INSIDE = Limit("passphrase inside", FROM_INSIDE)
 # One wrong one an hour is lately.
-_LATELY = Rate(per=1, seconds=3600, burst=1)
+_LATELY = Limit("passphrase lately", Rate(per=1, seconds=3600, burst=1))
 AT_ONCE = 2
 # Whoever comes when so many wait is told to come again, or another one from where most wait.
 WAITING = 300
 WAIT_SECONDS = 5
 
-_Counted = list[tuple[Buckets, str]]
-
 
 class PassphraseProof:
-    """`pace` is the clock of the limits, which are this gate's own, in memory."""
+    """`tally` counts what is wrong, over all gates of the store; turns are this gate's own."""
 
     need = Need.PASSPHRASE
 
-    def __init__(self, pace: Callable[[], float]) -> None:
-        self._minute, self._hour = Buckets(PER_MINUTE, pace), Buckets(PER_HOUR, pace)
-        self._again, self._anew = Buckets(FROM_AGAIN, pace), Buckets(FROM_ANEW, pace)
-        self._inside = Buckets(FROM_INSIDE, pace)
-        self._lately = Buckets(_LATELY, pace)
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
         self._turns = Turns(AT_ONCE, WAITING)
 
     async def prove(self, link: Link, shown: Shown, comer: Comer, *, known: bool) -> dict[str, str]:
@@ -54,43 +52,40 @@ class PassphraseProof:
         if not shown.passphrase:
             raise Denied(Reason.PASSPHRASE_NEEDED)
         place = network(comer.address)
-        self._counted(link, comer, known=known)
+        _check(await self._tally.waits(await self._counted(link, comer, known=known)))
         async with self._turns.turn(link.id, place) as mine:
             if not mine:
                 raise Denied(Reason.JOIN_LIMIT, f"{WAITING} wait", wait=WAIT_SECONDS)
             # Counted before it is known to be wrong: many that are sent at once are not all compared.
-            counted = self._counted(link, comer, known=known)
-            for buckets, key in counted:
-                buckets.spend(key, 1)
+            counted = await self._counted(link, comer, known=known)
+            _check(await self._tally.take(counted))
             right = await asyncio.to_thread(matches, link.passphrase, shown.passphrase)
         if not right:
             if not known:
-                self._lately.spend(_around(comer.address, link), 1)
+                await self._tally.spend([_around(comer.address, link)])
             raise Denied(Reason.PASSPHRASE_WRONG)
-        for buckets, key in counted:
-            buckets.give_back(key, 1)
+        await self._tally.spend(counted, -1)
         return {"passphrase": fingerprint(link.passphrase)}
 
-    def _counted(self, link: Link, comer: Comer, *, known: bool) -> _Counted:
-        """Where a wrong one is counted. Denied(`join_limit`) where there is no room for one."""
+    async def _counted(self, link: Link, comer: Comer, *, known: bool) -> list[Place]:
+        """Where a wrong one is counted."""
         if known:
             here = f"in {comer.browser_hash} {link.id}"
-            return _with_room([(self._minute, here), (self._hour, here), (self._inside, link.id)])
+            return [_MINUTE.of(here), _HOUR.of(here), _INSIDE.of(link.id)]
         here = f"{network(comer.address)} {link.id}"
-        from_here: _Counted = [(self._minute, here), (self._hour, here)]
-        wrong_lately = self._lately.wait(_around(comer.address, link)) > 0
-        if wrong_lately or (self._anew.wait(link.id) and not self._again.wait(link.id)):
-            return _with_room([*from_here, (self._again, link.id)])
-        return _with_room([*from_here, (self._anew, link.id)])
+        from_here = [_MINUTE.of(here), _HOUR.of(here)]
+        lately, anew, again = await self._tally.waits(
+            [_around(comer.address, link), _ANEW.of(link.id), _AGAIN.of(link.id)]
+        )
+        return [*from_here, _AGAIN.of(link.id) if lately or (anew and not again) else _ANEW.of(link.id)]
 
 
-def _with_room(counted: _Counted) -> _Counted:
-    wait = max(buckets.wait(key) for buckets, key in counted)
-    if wait:
-        raise Denied(Reason.JOIN_LIMIT, "wrong passphrases", wait=wait)
-    return counted
+def _check(waits: list[int]) -> None:
+    """Denied(`join_limit`) where there is no room for a wrong one."""
+    if any(waits):
+        raise Denied(Reason.JOIN_LIMIT, "wrong passphrases", wait=max(waits))
 
 
-def _around(address: str, link: Link) -> str:
+def _around(address: str, link: Link) -> Place:
     """Where it is asked who was wrong lately."""
-    return f"{neighbourhood(address)} {link.id}"
+    return _LATELY.of(f"{neighbourhood(address)} {link.id}")

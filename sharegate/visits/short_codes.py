@@ -19,10 +19,11 @@ from collections.abc import Callable
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason, Refused
-from sharegate.limits import Buckets, Rate, neighbourhood, network
+from sharegate.limits import Rate, neighbourhood, network
 from sharegate.shares.authenticate import check_link, check_share
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.model import ALPHABET, Link, LinkKind, Share, new_id
+from sharegate.tally import Limit, Place, Tally
 from sharegate.visits.entry import Comer
 
 LENGTH = 8
@@ -32,15 +33,16 @@ PER_MINUTE = Rate(per=30, seconds=60, burst=30)
 PER_HOUR = Rate(per=200, seconds=3600, burst=100)
 FROM_AGAIN = Rate(per=600, seconds=3600, burst=200)
 FROM_ANEW = Rate(per=1800, seconds=3600, burst=600)
+_MINUTE, _HOUR = Limit("code minute", PER_MINUTE), Limit("code hour", PER_HOUR)
+_AGAIN, _ANEW = Limit("code again", FROM_AGAIN), Limit("code anew", FROM_ANEW)
 # One wrong one an hour is lately.
-_LATELY = Rate(per=1, seconds=3600, burst=1)
-_Counted = list[tuple[Buckets, str]]
+_LATELY = Limit("code lately", Rate(per=1, seconds=3600, burst=1))
 
 
 class ShortCodes:
-    """Makes codes and takes them. `key` is a secret that all gates of a store have, `pace` the clock of the limits,
-    which are this gate's own. In memory a gate knows the codes that it made, to show them again; others know that there
-    is one."""
+    """Makes codes and takes them. `key` is a secret that all gates of a store have, and `tally` counts what is
+    wrong over all of them. In memory a gate knows the codes that it made, to show them again; others know that there is
+    one."""
 
     def __init__(
         self,
@@ -48,17 +50,13 @@ class ShortCodes:
         trail: Recorder,
         key: bytes,
         now: Callable[[], float],
-        *,
-        pace: Callable[[], float] | None = None,
+        tally: Tally,
     ) -> None:
         self._store = store
         self._trail = trail
         self._key = hmac.digest(key, b"sharegate short codes", "sha256")
         self._now = now
-        clock = pace or now
-        self._minute, self._hour = Buckets(PER_MINUTE, clock), Buckets(PER_HOUR, clock)
-        self._again, self._anew = Buckets(FROM_AGAIN, clock), Buckets(FROM_ANEW, clock)
-        self._lately = Buckets(_LATELY, clock)
+        self._tally = tally
         self._shown: dict[str, str] = {}
 
     # -- the owner's ----------------------------------------------------------------------------------------------
@@ -103,17 +101,16 @@ class ShortCodes:
 
     async def take(self, typed: str, comer: Comer) -> Link:
         """The link that a code leads to. Denied: `short_code_invalid`, `join_limit` with when to come again."""
-        for buckets, key in (counted := self._counted(comer.address)):
-            buckets.spend(key, 1)  # before it is known to be wrong: many that are sent at once are not all compared
+        # Before it is known to be wrong: many that are sent at once are not all compared.
+        counted = await self._count(comer.address)
         code = "".join(char for char in typed[:_LONGEST_TYPED].lower() if char.isalnum())
         plain = len(code) == LENGTH and set(code) <= set(ALPHABET)
         link = await self._store.link_by_code(self._digest(code if plain else ""))
         share = await self._store.share(link.share) if link is not None else None
         if not plain or link is None or share is None or not self._open(share, link):
-            self._lately.spend(neighbourhood(comer.address), 1)
+            await self._tally.spend([_LATELY.of(neighbourhood(comer.address))])
             raise Denied(Reason.SHORT_CODE_INVALID)
-        for buckets, key in counted:
-            buckets.give_back(key, 1)
+        await self._tally.spend(counted, -1)
         await self._trail.record(
             AuditEvent(
                 action=Action.SHORT_CODE_USED,
@@ -135,15 +132,14 @@ class ShortCodes:
             return False
         return self.works(link) and not link.coowner
 
-    def _counted(self, address: str) -> _Counted:
-        """Where a wrong one is counted. Denied(`join_limit`) where there is no room for one."""
+    async def _count(self, address: str) -> list[Place]:
+        """Where a wrong one is counted, and it is. Denied(`join_limit`) where there is no room for one."""
         place = network(address)
-        wrong_lately = self._lately.wait(neighbourhood(address)) > 0
-        everybody = self._again if wrong_lately else self._anew
-        counted = [(self._minute, place), (self._hour, place), (everybody, "")]
-        wait = max(buckets.wait(key) for buckets, key in counted)
-        if wait:
-            raise Denied(Reason.JOIN_LIMIT, "wrong codes", wait=wait)
+        (lately,) = await self._tally.waits([_LATELY.of(neighbourhood(address))])
+        counted = [_MINUTE.of(place), _HOUR.of(place), (_AGAIN if lately else _ANEW).of("")]
+        waits = await self._tally.take(counted)
+        if any(waits):
+            raise Denied(Reason.JOIN_LIMIT, "wrong codes", wait=max(waits))
         return counted
 
     def _digest(self, code: str) -> str:

@@ -23,7 +23,7 @@ from sharegate.audit.interfaces import Recorder
 from sharegate.errors import Denied, Reason
 from sharegate.mail.model import masked
 from sharegate.oidc.flow import SECONDS, Asked, Flow
-from sharegate.oidc.model import Person
+from sharegate.oidc.model import EMAIL, GROUPS, Person
 from sharegate.oidc.sealed import Seal
 from sharegate.shares.addresses import GateAddresses
 from sharegate.shares.asking import of_one
@@ -132,7 +132,7 @@ class Signing:
             raise Denied(Reason.SIGN_IN_UNAVAILABLE, "the link or the provider is gone")
         until = self._now() + SECONDS
         try:
-            person = await self._flow.finish(question.asked, answer)
+            person = await self._flow.finish(question.asked, answer, _needs(link))
             found = _Answer(
                 link=link.id,
                 browser=question.browser,
@@ -213,6 +213,13 @@ def _account(found: _Answer | None) -> Account | None:
     if found is None or not found.subject:
         return None
     return Account(found.issuer, found.subject, found.email, found.group)
+
+
+def _needs(link: Link) -> frozenset[str]:
+    """What of an account the link goes by, besides whose it is."""
+    if link.account.startswith("group:"):
+        return frozenset({GROUPS})
+    return frozenset({EMAIL} if "@" in link.account and not link.account.startswith("sub:") else ())
 
 
 def _group(link: Link, person: Person) -> str:

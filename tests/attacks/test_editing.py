@@ -551,6 +551,6 @@ async def test_attack_a_bad_frame_is_recorded_though_its_sender_hangs_up(
     async def reasons() -> list[str]:
         return [event["reason"] for event in await gate.events(share=ann.inside.share["id"], outcome="denied")]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while "bad_frame" not in await reasons():
             await asyncio.sleep(0.05)

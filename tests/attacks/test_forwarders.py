@@ -41,7 +41,7 @@ async def ask(gate: Gatehouse, said: str, **more: str) -> Reply:
 
 async def recorded(gate: Gatehouse, reason: str) -> list[dict[str, Any]]:
     """Of strangers, once there are some: nobody waits for such a record."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while not (found := await gate.events(action="stranger.denied", reason=reason)):
             await asyncio.sleep(0.02)
     return found

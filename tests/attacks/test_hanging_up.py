@@ -86,7 +86,7 @@ async def put(ed: Inside, path: str) -> Reply:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while not true():
             await asyncio.sleep(0.005)
 

@@ -162,7 +162,7 @@ async def test_attack_below_the_messages(
     try:
         writer.write(data)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(25):
                 await writer.drain()
                 while await reader.read(65536):
                     pass

@@ -398,7 +398,7 @@ async def test_attack_handshakes_that_are_none(
 
 
 async def until_no_channels(gate: Gatehouse, ann: Inside) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while True:
             visits = (await gate.call("GET", "visits", None, share=ann.share["id"]))["visits"]
             if all(visit["channels"] == 0 for visit in visits):
@@ -475,7 +475,7 @@ async def test_attack_dripping_a_head(tmp_path: Path, jupyter: JupyterServer, mo
         slow = [await stack.enter_async_context(talking(house)) for _ in range(30)]
         open_ones = set(slow)
         number = 0
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(25):
             while open_ones:
                 number += 1
                 for talk in list(open_ones):

@@ -15,6 +15,7 @@ from sharegate.shares.conditions import Need
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import Link, Share, Visit
 from sharegate.shares.passphrases import hashed
+from sharegate.tally import OwnTally
 from sharegate.visits.entry import Comer
 from sharegate.visits.join import Door
 from sharegate.visits.passphrase import PassphraseProof
@@ -32,7 +33,7 @@ class Meanwhile:
     need = Need.PASSPHRASE
 
     def __init__(self, clock: Clock) -> None:
-        self._proof = PassphraseProof(clock)
+        self._proof = PassphraseProof(OwnTally(clock))
         self.act: Callable[[], Awaitable[object]] | None = None
 
     async def prove(self, link: Link, shown: Shown, comer: Comer, *, known: bool) -> dict[str, str]:

@@ -32,7 +32,7 @@ async def gate(tmp_path: Path, jupyter: JupyterServer) -> AsyncIterator[Gatehous
         yield house
 
 
-async def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], bool], seconds: float = 25.0) -> None:
     """Poll; fails with TimeoutError."""
     async with asyncio.timeout(seconds):
         while not true():
@@ -44,7 +44,7 @@ async def talk(gate: Gatehouse, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", gate.running.config.gate_port)
     try:
         writer.write(sent)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             return await reader.read()
     finally:
         writer.close()
@@ -176,7 +176,7 @@ async def test_a_room_that_breaks_off_is_recorded_as_closed(gate: Gatehouse) -> 
     assert connection is not None and connection.transport is not None
     connection.transport.abort()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while "channel.closed" not in [event["action"] for event in await gate.events(share=made["share"]["id"])]:
             await asyncio.sleep(0.05)
     assert parts(gate)._answers._channels.count() == 0

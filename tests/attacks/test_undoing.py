@@ -270,7 +270,7 @@ async def test_writing_ends_when_changes_cannot_be_stored_any_more(
             hers.type(".")
             await asyncio.sleep(0.1)
 
-    await asyncio.wait_for(refused(), 15)
+    await asyncio.wait_for(refused(), 25)
     full.clear()
 
     async def goes_on() -> None:
@@ -279,7 +279,7 @@ async def test_writing_ends_when_changes_cannot_be_stored_any_more(
             page.type("again\n")
             await asyncio.sleep(0.5)
 
-    await asyncio.wait_for(goes_on(), 15)
+    await asyncio.wait_for(goes_on(), 25)
 
 
 async def test_a_collapse_is_told_with_the_version_to_go_back_to(
@@ -298,7 +298,7 @@ async def test_a_collapse_is_told_with_the_version_to_go_back_to(
                     return event
             await asyncio.sleep(0.1)
 
-    event = await asyncio.wait_for(told(), 15)
+    event = await asyncio.wait_for(told(), 25)
     assert event["detail"].startswith("collapsed")
     version = event["detail"].rsplit(" ", 1)[1]
     [shown] = [each for each in (await gate.call("GET", "alarms"))["alarms"] if each["path"] == path]
@@ -470,7 +470,7 @@ async def test_undo_after_the_server_was_started_again(tmp_path: Path, history: 
         file.write_text(file.read_text().replace("print(6*7)", "print(7*6)"))
     with running_jupyter(home, port=port, token=token) as server:
         async with gatehouse(tmp_path, server) as house:
-            await asyncio.wait_for(found_again(house, first["id"]), 15)
+            await asyncio.wait_for(found_again(house, first["id"]), 25)
             done = await undo(house, visit)
             if history == "kept":
                 assert done["problem"] == "", done

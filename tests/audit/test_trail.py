@@ -82,7 +82,7 @@ def act(action: Action = Action.LINK_JOINED, **fields: object) -> AuditEvent:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while not condition():
             await asyncio.sleep(0.005)
 

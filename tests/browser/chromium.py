@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser as AsyncBrowser
 from playwright.async_api import async_playwright
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, sync_playwright
+from playwright.async_api import expect as async_expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 # Nothing but what the page under test asks for may leave the machine.
 FLAGS = [
@@ -25,6 +26,10 @@ FLAGS = [
     "--disable-default-apps",
     "--no-first-run",
 ]
+# As patient as everything else that waits for a page: what comes is not waited for any longer, and what does not come
+# within the five seconds of the default may well come on a machine that does much else.
+for _expect in (expect, async_expect):
+    _expect.set_options(timeout=30_000)
 
 
 def executable() -> str | None:

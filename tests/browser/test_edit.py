@@ -53,7 +53,7 @@ def type_into(page: Page, number: int, text: str) -> None:
 
 
 def saved(page: Page) -> None:
-    expect(page.locator(".sg-saving")).to_have_text("Saved", timeout=15_000)
+    expect(page.locator(".sg-saving")).to_have_text("Saved", timeout=30_000)
 
 
 def lose(page: Page, rooms: Rooms, number: int, text: str, how: tuple[int, str] = NEW_EPOCH) -> None:
@@ -137,7 +137,7 @@ def test_an_honest_session_is_refused_nothing(visitor: Watched, house: RealHouse
         page.evaluate(f"() => void jupyterapp.commands.execute('{command}', {arguments})")
 
     def current(path: str) -> None:
-        page.wait_for_function(f"() => jupyterapp.shell.currentWidget?.context?.path === {path!r}", timeout=20_000)
+        page.wait_for_function(f"() => jupyterapp.shell.currentWidget?.context?.path === {path!r}", timeout=30_000)
         page.wait_for_function("() => jupyterapp.shell.currentWidget.context.isReady")
         assert page.locator(".jp-Dialog").count() == 0
 
@@ -219,7 +219,7 @@ def test_running_asks_the_owner(visitor: Watched, house: RealHouse) -> None:
 
     page.reload()
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-    expect(page.locator(".sg-hand")).to_have_count(1, timeout=20_000)
+    expect(page.locator(".sg-hand")).to_have_count(1, timeout=30_000)
     house.answer(ask["id"], "ran")
     expect(page.locator("#sharegate-toast")).to_have_text("Ann ran the cell.")
     expect(page.locator(".sg-hand")).to_have_count(0)
@@ -356,7 +356,7 @@ def test_nothing_is_called_saved_by_a_save_that_it_may_have_missed(visitor: Watc
         }"""
     )
     type_into(page, 1, "\nlate = 7")
-    expect(page.locator(".sg-saving")).to_have_text("Saved", timeout=15_000)
+    expect(page.locator(".sg-saving")).to_have_text("Saved", timeout=30_000)
     assert page.evaluate("() => window.savedAt - window.typedAt") >= 2400
 
 

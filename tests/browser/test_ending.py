@@ -49,7 +49,7 @@ def test_a_pause_that_came_while_the_page_was_away_is_told(visitor: Watched, hou
     open_notebook(page, house.enter(page.context))
     house.vanish()
     expect(page.locator("#sharegate .sg-status")).to_have_text(
-        "Ann's computer is offline. This page keeps trying.", timeout=20_000
+        "Ann's computer is offline. This page keeps trying.", timeout=30_000
     )
     house.come_back()
     house.end("share_paused")
@@ -70,14 +70,14 @@ def test_a_restart_of_the_server(browser: Browser, tmp_path_factory: pytest.Temp
         status = page.locator("#sharegate .sg-status")
         page.locator(".jp-CodeCell .jp-InputPrompt").nth(1).click()
         house.server("away")
-        expect(status).to_have_text("Ann's Jupyter is restarting.", timeout=20_000)
+        expect(status).to_have_text("Ann's Jupyter is restarting.", timeout=30_000)
         page.wait_for_timeout(3000)  # time for JupyterLab to complain, if it wanted to
         assert page.locator(".jp-Dialog").count() == 0
         house.server("here")
 
         expect(status).to_have_text("", timeout=30_000)
         page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-        page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=20_000)
+        page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=30_000)
         assert page.locator(".jp-Dialog").count() == 0
         context.close()
 
@@ -114,10 +114,10 @@ def test_the_owners_computer_offline_is_not_the_visitors_network(visitor: Watche
     open_notebook(page, house.enter(page.context))
     status = page.locator("#sharegate .sg-status")
     house.vanish()
-    expect(status).to_have_text("Ann's computer is offline. This page keeps trying.", timeout=20_000)
+    expect(status).to_have_text("Ann's computer is offline. This page keeps trying.", timeout=30_000)
     assert page.locator(".jp-Dialog").count() == 0
     page.context.set_offline(True)
-    expect(status).to_have_text("You are offline. This page goes on when you are back.", timeout=20_000)
+    expect(status).to_have_text("You are offline. This page goes on when you are back.", timeout=30_000)
     house.come_back()
     page.context.set_offline(False)
 
@@ -172,7 +172,7 @@ def test_a_server_without_collaboration_offers_the_newer_version(
         path = home / "root" / "sub" / "shared" / "nb.ipynb"
         path.write_text(path.read_text().replace("x = 'second'", "x = 'saved anew'"))
 
-        expect(page.locator(".sg-news")).to_contain_text("Ann saved a new version.", timeout=20_000)
+        expect(page.locator(".sg-news")).to_contain_text("Ann saved a new version.", timeout=30_000)
         page.get_by_role("button", name="Show it").click()
         expect(page.locator(".jp-CodeCell .cm-content").nth(1)).to_have_text("x = 'saved anew'")
         expect(page.locator(".jp-CodeCell .cm-content").first).to_have_text("print(6*7)")

@@ -50,12 +50,12 @@ def test_a_report_and_more_time_from_the_banner(visitor: Watched, house: RealHou
     expect(clock).to_be_hidden()
     (ask,) = house.asked("GET", "times")["times"]
     house.asked("POST", f"times/{ask['id']}/grant", {"expires": ask["expires"] + 7 * 86400})
-    expect(toast).to_have_text("Ann gave you more time.", timeout=20_000)
+    expect(toast).to_have_text("Ann gave you more time.", timeout=30_000)
     expect(page.locator("#sharegate .sg-left")).to_have_text("7 days left")
     expect(clock).to_be_hidden()
 
     house.ends_in(2)
-    expect(page.locator("h1")).to_have_text("The time is over", timeout=20_000)
+    expect(page.locator("h1")).to_have_text("The time is over", timeout=30_000)
     page.get_by_role("button", name="Ask Ann for more time").click()
     page.locator('form[data-form="time"] button').click()
     expect(page.locator("main")).to_contain_text("You asked for more time. Ann has not answered yet.")

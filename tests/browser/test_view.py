@@ -68,7 +68,7 @@ def test_the_owner_types_and_the_visitor_sees_it(
     page.keyboard.press("End")
     page.keyboard.type("  # seen by Bo")
 
-    expect(visitor.page.locator(".jp-CodeCell .cm-content").nth(1)).to_contain_text("# seen by Bo", timeout=10_000)
+    expect(visitor.page.locator(".jp-CodeCell .cm-content").nth(1)).to_contain_text("# seen by Bo", timeout=30_000)
     owner.close()
 
 
@@ -135,7 +135,7 @@ def test_running_is_off_and_says_so_once(visitor: Watched, house: House) -> None
     toast = page.locator("#sharegate-toast")
     expect(toast).to_have_text("Running is off in this share.")
     expect(toast).to_have_class("sg-shown")
-    expect(toast).not_to_have_class("sg-shown", timeout=10_000)
+    expect(toast).not_to_have_class("sg-shown", timeout=30_000)
 
     page.keyboard.press("Shift+Enter")
     page.keyboard.press("Control+Enter")
@@ -232,7 +232,7 @@ def test_a_reload_comes_back_to_the_same_cell(visitor: Watched, house: House) ->
     page.reload()
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
 
-    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=15_000)
+    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=30_000)
     assert house.shown() == NOTEBOOK
 
 
@@ -249,7 +249,7 @@ def test_a_page_that_goes_before_its_document_came_remembers_the_cell(visitor: W
     page.reload()
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
 
-    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=15_000)
+    page.wait_for_function("() => jupyterapp.shell.currentWidget?.content.activeCellIndex === 2", timeout=30_000)
 
 
 def test_one_file_is_shown_without_neighbours(browser: Browser, lab: JupyterServer, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ async def edit(room: Room, visit: str = "ann", client: int | None = None) -> Edi
     return editor
 
 
-async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 25.0) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.001)

@@ -46,7 +46,7 @@ class Wire:
         await self.settle()
 
     async def until(self, true: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not true():
             assert time.monotonic() < deadline, "nothing happened for 10 s"
             await asyncio.sleep(0.002)

@@ -47,6 +47,6 @@ async def test_everybody_comes_to_what_the_server_has(seed: int, name: RoomName)
         for page in world.pages:
             page.leave()
         world.server.slow = False
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             await world.room.closed()
         world.server.stop()

@@ -138,7 +138,7 @@ class Visitor:
                 self.doc.apply_update(message.update)
 
     async def until(self, true: Any) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while True:
             self.apply()
             if true():
@@ -172,7 +172,7 @@ async def test_a_viewer_follows_a_real_notebook_and_changes_nothing(jupyter: Jup
         editor: Doc = Doc()
         cells = editor.get("cells", type=Array)
         await upstream.send(frames.write(SyncStep1(editor.get_state())))
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while len(cells) != 3 and time.monotonic() < deadline:
             message = frames.read(await upstream.receive(), limit=frames.UPSTREAM_FRAME)
             if isinstance(message, SyncStep2 | Update):

@@ -75,7 +75,7 @@ class World:
     async def settled(self) -> None:
         """What was started is over; the first error of it is raised."""
         while self._running:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(25):
                 await self._running.pop()
         for fault in self.faults:
             assert fault is None, fault

@@ -78,8 +78,8 @@ async def test_keys_arrive_one_by_one(terminal: tuple[int, int]) -> None:
     closed = asyncio.Event()
     with reading(program, keys.put_nowait, closed.set):
         os.write(person, b"a")
-        assert await asyncio.wait_for(keys.get(), 10) == "a"
+        assert await asyncio.wait_for(keys.get(), 25) == "a"
         os.write(person, b"\x1b[B")
-        assert await asyncio.wait_for(keys.get(), 10) == "down"
+        assert await asyncio.wait_for(keys.get(), 25) == "down"
         os.close(person)
-        await asyncio.wait_for(closed.wait(), 10)
+        await asyncio.wait_for(closed.wait(), 25)

@@ -76,7 +76,7 @@ class ScriptedGate:
             await socket.close(code=code, message=reason.encode())
 
     async def until(self, sources: list[str]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while self.sources() != sources:
                 self.heard.clear()
                 await self.heard.wait()
@@ -145,7 +145,7 @@ async def ended(notebook: Notebook) -> ShareError:
             await notebook.changed()
 
     with pytest.raises(ShareError) as caught:
-        await asyncio.wait_for(told(), 10)
+        await asyncio.wait_for(told(), 25)
     return caught.value
 
 

@@ -140,7 +140,7 @@ async def test_attack_another_owner_listens_for_what_is_stored(office: Office, s
         for socket in sockets:
             heard.append(set())
             while "ottos45678" not in heard[-1]:
-                heard[-1].add((await asyncio.wait_for(socket.receive_json(), 10))["id"])
+                heard[-1].add((await asyncio.wait_for(socket.receive_json(), 25))["id"])
     assert heard[0] - {""} == {"ottos45678"}
     assert olgas - heard[1] <= {made["links"][0]["id"]}
 

@@ -35,7 +35,7 @@ async def raw(office: Office, sent: bytes) -> tuple[int, dict[str, str], bytes]:
     reader, writer = await asyncio.open_unix_connection(str(office.running.config.socket_path))
     try:
         writer.write(sent)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
             body = await reader.readexactly(int(fields.get("content-length", "0")))
@@ -176,10 +176,10 @@ async def test_changes_are_told_line_by_line_until_the_reader_goes(office: Offic
     async with over_socket(office) as http, http.get("/api/v1/changes") as stream:
         assert json.loads(await stream.content.readline())["kind"] == "hello"
         share = (await office.share())["share"]["id"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while json.loads(await stream.content.readline())["id"] != share:
                 pass
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while office.running.api._listeners:
             office.running.api.changed(type("Change", (), {"kind": "share", "id": "x"})())  # type: ignore[arg-type]
             await asyncio.sleep(0.01)

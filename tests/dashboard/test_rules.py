@@ -62,7 +62,7 @@ async def opened(who: Inside) -> PlainSocket:
 
 
 async def told(live: PlainSocket, kind: str) -> dict[str, Any]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while True:
             opcode, data = await live.receive()
             assert opcode == 1, (opcode, data)

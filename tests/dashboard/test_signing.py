@@ -6,11 +6,16 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
+import jwt
 import pytest
+from aiohttp import web
 
+from sharegate.dashboard.login import Session, Viewer
 from tests.conftest import Clock
+from tests.oidc.party import CLIENT
 from tests.visits.signer import ARRIVING, Desk, signing
 
 WHO = {"oidc_owner": ["Olga@uni.example", "sub:olga-2"], "oidc_admin_groups": ["staff"], "oidc_session_hours": 2}
@@ -44,6 +49,15 @@ class Tab:
 
     async def sign(self) -> tuple[int, str]:
         return await self.come(self.desk.there.sent_back(await self.leave()))
+
+    async def out(self) -> str:
+        """A click on "Sign out": where it leads."""
+        page = (await self.come("/", Sec_Fetch_Site="same-origin"))[1]
+        found = re.search(r'<meta name="csrf" content="([^"]+)">', page)
+        assert found is not None
+        async with self.http.post("/logout", headers={"Origin": self.url, "X-CSRF-Token": found[1]}) as answer:
+            assert answer.status == 200
+            return str((await answer.json())["location"])
 
     async def me(self) -> dict[str, Any]:
         async with self.http.get("/api/v1/me") as answer:
@@ -174,6 +188,80 @@ async def test_the_session_ends_after_its_hours(desk: Desk, tab: Tab, clock: Clo
     async with tab.http.post("/logout", headers={"Origin": tab.url, "X-CSRF-Token": found[1]}) as answer:
         assert answer.status == 200
     assert (await tab.me())["status"] == 401
+
+
+async def test_groups_and_addresses_that_the_token_does_not_say(desk: Desk, tab: Tab) -> None:
+    """The provider is asked for them; while it cannot say them, nobody signs in."""
+    desk.there.telling(**{**OLGA, "email_verified": True, "groups": ["staff"]})
+    assert (await tab.sign())[0] == 200
+    async with tab.http.get("/api/v1/rules") as answer:
+        assert answer.status == 200
+    desk.there.more |= {"groups": ["students"]}
+    await tab.sign()
+    async with tab.http.get("/api/v1/rules") as answer:
+        assert answer.status == 403
+    await tab.out()
+    desk.there.more |= {"email_verified": None}
+    assert (await tab.sign())[0] == 403
+    desk.there.instead = {"/userinfo": lambda _: web.Response(status=500)}
+    status, text = await tab.sign()
+    assert status == 403 and "Nobody can sign in at the moment." in text and (await tab.me())["status"] == 401
+
+
+async def test_who_signs_out_is_signed_out_at_the_provider_too(desk: Desk, tab: Tab) -> None:
+    """The session is over first; the browser is led there with the token by which the provider knows whom, and back."""
+    desk.there.discovery = {"end_session_endpoint": f"{desk.there.url}/ending?realm=uni"}
+    await tab.sign()
+    location = urlsplit(await tab.out())
+    said = dict(parse_qsl(location.query))
+    assert (await tab.me())["status"] == 401 and tab.cookie("sharegate-dashboard") == ""
+    assert f"{location.scheme}://{location.netloc}{location.path}" == f"{desk.there.url}/ending"
+    claims = jwt.decode(said.pop("id_token_hint"), options={"verify_signature": False})
+    assert claims["sub"] == "olga-1"
+    assert said == {"realm": "uni", "client_id": CLIENT, "post_logout_redirect_uri": f"{tab.url}/login"}
+    assert "/ending" not in desk.there.asked  # the browser goes there, not the gate
+    assert (await tab.come("/login"))[0] == 200
+
+
+async def test_a_token_that_is_no_address_any_more_stays_here(desk: Desk, tab: Tab) -> None:
+    """The provider asks them whom to sign out; and it is in no repr while it is kept."""
+    desk.there.discovery = {"end_session_endpoint": f"{desk.there.url}/ending"}
+    desk.there.claims |= {"picture": "x" * 9000}
+    await tab.sign()
+    location = await tab.out()
+    assert location.startswith(f"{desk.there.url}/ending?") and "id_token_hint" not in location
+    session = Session("a", Viewer("Olga"), "csrf", signed="a token")
+    assert "a token" not in repr(session)
+
+
+@pytest.mark.parametrize("ending", [None, "http://evil.example/ending", "javascript:alert(1)", "//evil.example", 7])
+async def test_attack_a_sign_out_that_leads_elsewhere(desk: Desk, tab: Tab, ending: object) -> None:
+    """Where the provider has no address that is asked, the page for signing in is next."""
+    desk.there.discovery = {"end_session_endpoint": ending}
+    await tab.sign()
+    assert await tab.out() == "/login" and (await tab.me())["status"] == 401
+
+
+async def test_the_provider_is_not_told_where_the_owner_wants_it_so(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the setting says so: signing out is between the browser and the gate."""
+    async with signing(tmp_path, clock, monkeypatch, **WHO, oidc_sign_out=False) as desk:
+        desk.there.claims |= OLGA
+        desk.there.discovery = {"end_session_endpoint": f"{desk.there.url}/ending"}
+        tab = Tab(desk)
+        await tab.sign()
+        assert await tab.out() == "/login"
+        await tab.http.close()
+
+
+async def test_a_session_of_a_one_time_address_ends_here(desk: Desk, tab: Tab) -> None:
+    """The provider knows nothing of it."""
+    desk.there.discovery = {"end_session_endpoint": f"{desk.there.url}/ending"}
+    code = (await desk.office.call("POST", "logins"))["url"].partition("#")[2]
+    async with tab.http.post("/login", json={"code": code}, headers={"Origin": tab.url}) as answer:
+        assert answer.status == 200
+    assert await tab.out() == "/login" and (await tab.me())["status"] == 401
 
 
 async def test_the_page_offers_it_where_somebody_may(desk: Desk, tab: Tab) -> None:

@@ -59,5 +59,15 @@ async def test_the_owner_signs_in_and_somebody_else_does_not(office: Office, chr
     assert await page.get_by_role("link", name="Admin").count() == 0
     (cookie,) = [one for one in await context.cookies() if one["name"] == "sharegate-dashboard"]
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+    await page.get_by_role("button", name="Sign out").click()
+    # The provider's own page, which asks; and back from there.
+    # The provider's own page, which asks; its style comes from elsewhere, and is not waited for.
+    await page.wait_for_url(f"{office.running.config.oidc_issuer}/oauth2/end_session?*", wait_until="commit")
+    await page.get_by_text("Important").wait_for()
+    assert await page.get_by_text("id_token_hint", exact=True).count() == 1
+    await page.get_by_role("button", name="End session").click(no_wait_after=True)
+    await page.get_by_role("button", name="Sign in with Uni").wait_for()
+    assert page.url == office.running.dashboard_url + "/login"
+    assert not [one for one in await context.cookies() if one["name"] == "sharegate-dashboard"]
     await context.close()
     assert complaints == []

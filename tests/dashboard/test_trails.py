@@ -187,7 +187,7 @@ async def test_a_gate_anchors_by_itself(tmp_path: Path, clock: Clock) -> None:
     values = {"data_dir": str(tmp_path / "gate"), "gate_port": 0, "dashboard_port": 0, "owner": "Olga"}
     for number in (1, 2):
         async with app.running(config.load(None, {}, {**values, "anchor_file": str(file)}), now=clock) as running:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(25):
                 while not file.exists() or len(file.read_text().splitlines()) < number:
                     await asyncio.sleep(0.02)
             _, told = await running.api.call("GET", "/api/v1/audit/verify")

@@ -138,7 +138,7 @@ async def test_attack_two_cookies_of_one_name(office: Office, inside: Browser) -
 
 async def test_a_live_page_hears_what_happens_until_the_session_ends(office: Office, inside: Browser) -> None:
     """By kind and id, and without the words of the trail. Signing out closes it."""
-    async with inside.http.ws_connect("/live", headers={"Origin": inside.url}) as socket, asyncio.timeout(10):
+    async with inside.http.ws_connect("/live", headers={"Origin": inside.url}) as socket, asyncio.timeout(25):
         assert (await socket.receive_json())["kind"] == "hello"
         share = (await office.share())["share"]["id"]
         while (heard := await socket.receive_json())["id"] != share:

@@ -128,7 +128,7 @@ async def at_door(gate: Gatehouse, path: str, body: bytes, **headers: str) -> Re
     return await gate.raw("POST", path, {name: value for name, value in fields.items() if value}, body)
 
 
-async def until(true: Callable[[], Any], seconds: float = 15.0) -> None:
+async def until(true: Callable[[], Any], seconds: float = 25.0) -> None:
     async with asyncio.timeout(seconds):
         while not (await found if asyncio.iscoroutine(found := true()) else found):
             await asyncio.sleep(0.05)

@@ -52,7 +52,7 @@ async def test_a_slow_server_is_told_as_slow(gate: Gatehouse, fake: Fake, monkey
 
     ann = await gate.visit(await shared(gate, **{"for": ["Ann"]}))
     forwarder = gate.running.gate._answers._forwarder
-    monkeypatch.setattr(forwarder, "_timeouts", Timeouts(connect=0.1, first_byte=0.2, idle=0.2))
+    monkeypatch.setattr(forwarder, "_timeouts", Timeouts(connect=2, first_byte=0.2, idle=0.2))
     fake.behaviour = "held"
     reply = await ann.ask("GET", FILE)
     assert (reply.status, reply.public) == (504, "server_slow")

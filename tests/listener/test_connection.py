@@ -79,7 +79,7 @@ async def test_a_refusal_arrives_though_the_visitor_speaks_on() -> None:
             writer.write(b"z" * 65536)
             with contextlib.suppress(ConnectionError):
                 await writer.drain()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             answer = await reader.read()
         writer.close()
 
@@ -92,7 +92,7 @@ async def test_who_does_not_go_after_the_last_word_is_dropped(monkeypatch: pytes
     async with listening(_done) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX : 1\r\n\r\n")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             await reader.read()
             while True:
                 writer.write(b"z")
@@ -118,7 +118,7 @@ async def test_a_broken_stream_is_a_reset_for_http_1_0() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 20)
+            await asyncio.wait_for(reader.read(), 25)
         writer.close()
 
 

@@ -59,7 +59,7 @@ async def hold(port: int, source: str = "127.0.0.1") -> tuple[asyncio.StreamRead
 
 
 async def dropped(reader: asyncio.StreamReader) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         try:
             return await reader.read()
         except ConnectionError:
@@ -67,7 +67,7 @@ async def dropped(reader: asyncio.StreamReader) -> bytes:
 
 
 async def until(count: int, crowd: Crowd) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         while len(crowd) != count:
             await asyncio.sleep(0.01)
 
@@ -79,7 +79,7 @@ async def test_attack_handshakes_that_are_never_finished(pair: Pair) -> None:
         held = [await hold(port, "127.3.0.1") for _ in range(5)]
         await until(5, crowd)
         more = [await hold(port, "127.3.0.1") for _ in range(POLITE + 20)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while crowd.refused < len(more):
                 await asyncio.sleep(0.01)
         assert len(crowd) == 5
@@ -146,7 +146,7 @@ async def test_who_finds_no_room_is_told_so_over_tls(pair: Pair) -> None:
         _, held = await hold(port)
         await until(1, crowd)
         reader, writer = await enter(port, pair)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503") and b"Retry-After: 5" in head
         assert len(crowd) == 1
@@ -188,7 +188,7 @@ async def test_a_hundred_at_once_whose_first_words_come_with_the_connection(pair
                 come.write(await loop.sock_recv(one, 65536))
 
     async with gate(pair, crowd, bound):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(25):
             assert await asyncio.gather(*(asks(*one) for one in ready)) == [b"HTTP/1.1 200"] * 100
         assert len(crowd) == 100
         for one, *_ in ready:

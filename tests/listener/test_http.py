@@ -35,7 +35,7 @@ async def talk(port: int, data: bytes, *, until: bytes = b"") -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             return await (reader.readuntil(until) if until else reader.read())
     finally:
         writer.close()
@@ -178,7 +178,7 @@ async def test_a_visitor_who_goes_away_stops_the_work() -> None:
         writer.write(head())
         await reader.readexactly(1000)
         writer.transport.abort()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             await stopped.wait()
 
 
@@ -354,7 +354,7 @@ async def test_attack_a_cut_takes_back_short_answers_too() -> None:
             await still(lambda: asked)
             cut.set()
             sending.cancel()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(25):
                 while len(crowd):
                     await asyncio.sleep(0.05)
                 with pytest.raises(ConnectionError):

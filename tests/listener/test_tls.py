@@ -73,13 +73,16 @@ async def serial(port: int, trusted: ssl.SSLContext, name: str = "share.example.
 async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
     """One request on a connection that stays."""
     writer.write(b"GET / HTTP/1.1\r\nHost: share.example.org\r\n\r\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         return await reader.readuntil(b"done")
 
 
-async def test_a_stalled_reader_holds_the_stream_back_and_is_dropped_when_it_is_cut(authority: Authority) -> None:
+async def test_a_stalled_reader_holds_the_stream_back_and_is_dropped_when_it_is_cut(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No more is pulled than the connection takes, and the end of a visit ends it at once: nobody waits for a farewell
     of a visitor who does not read."""
+    monkeypatch.setattr(http, "FAREWELL_SECONDS", 3600)
     pair = authority.leaf()
     pulled = 0
     begun, end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -106,7 +109,7 @@ async def test_a_stalled_reader_holds_the_stream_back_and_is_dropped_when_it_is_
                 await asyncio.sleep(0)
         assert pulled < 50_000_000 and not ended.is_set()
         end.set()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(25):
             await ended.wait()
         writer.transport.abort()
     assert reader is not None
@@ -168,13 +171,16 @@ async def test_old_versions_and_ciphers_are_not_spoken(
     "said",
     [b"GET / HTTP/1.1\r\nHost: share.example.org\r\n\r\n", b"\x00" * 50, b"\x16\x03\x01\x00\x05hello", b"SSH-2.0\r\n"],
 )
-async def test_who_speaks_something_else_is_dropped(authority: Authority, said: bytes) -> None:
+async def test_who_speaks_something_else_is_dropped(
+    authority: Authority, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At once, without an answer in the clear, and the next one is served."""
+    monkeypatch.setattr(http, "HANDSHAKE_SECONDS", 3600)
     pair, seen = authority.leaf(), list[Request]()
     async with listening(certificates(pair).context, seen) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(said)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             with contextlib.suppress(ConnectionError):
                 assert b"HTTP" not in await reader.read()
         writer.close()
@@ -192,7 +198,7 @@ async def test_who_says_nothing_is_dropped(authority: Authority, monkeypatch: py
         for said in (b"", b"\x16\x03\x01\x02\x00\x01"):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(said)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(25):
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
             writer.close()
@@ -206,7 +212,7 @@ async def test_a_first_request_that_does_not_come_ends_the_connection(
     pair = authority.leaf()
     async with listening(certificates(pair).context) as port:
         reader, writer = await connect(port, pair.trusted())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             with contextlib.suppress(ConnectionError, ssl.SSLError):
                 assert await reader.read() == b""
         writer.close()
@@ -354,6 +360,6 @@ async def test_attack_the_watch_goes_on_after_a_fault(monkeypatch: pytest.Monkey
     monkeypatch.setattr(tls, "WATCH_SECONDS", 0.0)
     monkeypatch.setattr(Certificates, "look", look)
     watching = asyncio.ensure_future(Certificates.__new__(Certificates).watch())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         await again.wait()
     watching.cancel()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import email
 import re
+from dataclasses import replace
+from email.header import decode_header, make_header
 from email.policy import default
 
 import pytest
@@ -74,6 +76,28 @@ def test_attack_nothing_slips_into_a_header(evil: str) -> None:
     if evil != "\n":
         with pytest.raises(Invalid):
             Message("ann@example.org", "Hello", ("x" + evil,))
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "=?utf-8?q?a=0D=0ABcc:_eve@example.org?=",
+        "Week =?utf-8?q?a=0D=0ABcc:_eve@example.org?= 3",
+        "=?utf-8?b?YQ0KQmNjOiBldmVAZXhhbXBsZS5vcmc=?= hi",
+        "=?utf-8?q?=E2=80=AE?= x",
+        "“=?utf-8?q?a=0A?=”",
+    ],
+)
+def test_attack_an_encoded_word_is_words(evil: str) -> None:
+    """Line breaks that hide in one (RFC 2047) are no line breaks, and who reads the mail sees what was typed: as its
+    subject and as the sender's name."""
+    server = replace(SERVER, sender=Sender("share@example.org", evil))
+    data = Message("ann@example.org", evil, ("x",)).written(server, NOON)
+    head = data.partition(b"\r\n\r\n")[0]
+    mail = email.message_from_bytes(data)
+    assert b"eve" not in head and len(mail.keys()) == 10 and "Bcc" not in mail
+    assert str(make_header(decode_header(mail["Subject"]))) == evil
+    assert str(make_header(decode_header(mail["From"]))) == f"{evil} <share@example.org>"
 
 
 def test_how_a_message_is_written() -> None:

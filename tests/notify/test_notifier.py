@@ -67,7 +67,7 @@ async def running(made: Notifier) -> AsyncIterator[Notifier]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while not true():
             await asyncio.sleep(0.02)
 

@@ -47,7 +47,7 @@ async def test_few_threads_hang_at_once(clock: Clock) -> None:
         assert held.tries == HANGING
     finally:
         held.go.set()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(25):
         while carrier._hanging:
             await asyncio.sleep(0.01)
     assert await Carrier(held, clock, lambda _: None).once(ONE)

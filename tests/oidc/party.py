@@ -44,8 +44,9 @@ def jwk(key: Any, kid: str, algorithm: str = "RS256") -> Json:
 
 
 class Party:
-    """`claims`, `discovery` and `tokens` are laid over what an honest one says; None leaves a name out. `sign` makes a
-    token of head and claims. `answer` are the fields with which browsers are sent back."""
+    """`claims`, `discovery` and `tokens` are laid over what an honest one says; None leaves a name out. `more` is what
+    it says of a person when it is asked (`telling`). `sign` makes a token of head and claims. `answer` are the fields
+    with which browsers are sent back."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -56,6 +57,8 @@ class Party:
         self.discovery: Json = {}
         self.tokens: Json = {}
         self.answer: Json = {}
+        self.more: Json = {}
+        self.bearers: list[str] = []
         self.sign: Callable[[Json, Json], str] | None = None
         self.asked: list[str] = []
         self.forms: list[Json] = []
@@ -78,6 +81,7 @@ class Party:
             "/authorize": self._authorize,
             "/token": self._token,
             "/keys": self._keys,
+            "/userinfo": self._userinfo,
         }.get(request.path)
         return await handler(request) if handler is not None else web.Response(status=404)
 
@@ -112,7 +116,17 @@ class Party:
         said = {"access_token": "a", "token_type": "Bearer", "id_token": self.token(known["nonce"])}
         return web.json_response(_over(said, self.tokens))
 
+    async def _userinfo(self, request: web.Request) -> web.Response:
+        self.bearers.append(request.headers.get("Authorization", ""))
+        return web.json_response(_over({"sub": self.claims["sub"]}, self.more))
+
     # -- what it says ---------------------------------------------------------------------------------------------
+
+    def telling(self, **more: Any) -> None:
+        """From now on the ID token says who it is, and no more: the rest is told to whoever asks."""
+        self.discovery = {**self.discovery, "userinfo_endpoint": f"{self.url}/userinfo"}
+        self.claims = {"sub": self.claims["sub"]}
+        self.more = more
 
     def sent_back(self, address: str) -> str:
         """What a browser does there whose person says yes at once: the address to which it is sent back."""

@@ -42,8 +42,8 @@ async def test_a_quiet_socket_outlives_the_patience_of_a_proxy(
     tmp_path: Path, way: Way, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a proxy of less patience and as many pings in proportion, it is open when eight of them have come."""
-    monkeypatch.setattr(http, "PING_SECONDS", 0.3)
-    change = {"proxy_read_timeout 120s;": "proxy_read_timeout 1s;"}
+    monkeypatch.setattr(http, "PING_SECONDS", 1.5)
+    change = {"proxy_read_timeout 120s;": "proxy_read_timeout 5s;"}
     port = way.gate.running.config.gate_port
     ann, _ = await way.enter("Ann")
     with running_nginx(tmp_path / "short", port, tls=pair, change=change) as short:
@@ -55,7 +55,7 @@ async def test_a_quiet_socket_outlives_the_patience_of_a_proxy(
             async with session.ws_connect(address, headers=fields, autoping=False) as socket:
                 pings = 0
                 while pings < 8:
-                    message = await socket.receive(timeout=10)
+                    message = await socket.receive(timeout=25)
                     assert message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.PING)
                     if message.type is aiohttp.WSMsgType.PING:
                         pings += 1

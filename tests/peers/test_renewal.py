@@ -42,26 +42,26 @@ async def test_a_renewal_reaches_the_next_connection_and_no_open_one(
         port = way.gate.running.config.gate_port
         ann, made = await way.enter("Ann")
         live = await ann.live()
-        assert (await live.receive(timeout=10)).type is aiohttp.WSMsgType.TEXT
+        assert (await live.receive(timeout=25)).type is aiohttp.WSMsgType.TEXT
         before = await serial(port, pair.ca)
         fresh = authority.leaf("fresh")
         wanted = fresh.serial
         os.replace(fresh.certificate, pair.certificate)
         os.replace(fresh.key, pair.key)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while (now := await serial(port, pair.ca)) == before:
                 pass
         assert now == wanted
         assert (await ann.ask("GET", "api/contents/sub/shared")).status == 200
 
         pair.key.write_text("nothing")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while not [one for one in await findings(way.gate) if "tls_key" in one["what"]]:
                 await asyncio.sleep(0.02)
         assert await serial(port, pair.ca) == wanted
 
         await way.gate.call("POST", f"shares/{made['share']['id']}/revoke", {})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             while (message := await live.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4403)

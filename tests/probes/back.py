@@ -135,7 +135,7 @@ class Back:
     def targets(self) -> list[str]:
         return [turn.target for turn in self.turns]
 
-    async def asked(self, count: int = 1, seconds: float = 4.0) -> bool:
+    async def asked(self, count: int = 1, seconds: float = 12.0) -> bool:
         """Wait until so many requests have come."""
         try:
             async with asyncio.timeout(seconds):

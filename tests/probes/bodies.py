@@ -146,10 +146,10 @@ async def _continue(peer: Peer) -> Verdict:
     talk = await peer.talk()
     await talk.say(peer.put("Expect: 100-continue", f"Content-Length: {len(peer.upload)}", "Connection: close"))
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(12):
             first = await talk.reader.readuntil(b"\r\n\r\n")
     except (TimeoutError, asyncio.IncompleteReadError):
-        return bad("no word within two seconds")
+        return bad("no word")
     if not first.startswith(b"HTTP/1.1 100"):
         return bad("answered before the upload")
     await talk.say(peer.upload)

@@ -56,7 +56,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
     return first, second, bytes(byte ^ mask[place % 4] for place, byte in enumerate(data))
 
 
-async def until(reader: asyncio.StreamReader, opcode: int, seconds: float = 4.0) -> tuple[int, bytes]:
+async def until(reader: asyncio.StreamReader, opcode: int, seconds: float = 12.0) -> tuple[int, bytes]:
     """The first frame of this kind: 1 and its payload; -1 when the connection ended; -2 when nothing came."""
     try:
         async with asyncio.timeout(seconds):
@@ -86,7 +86,7 @@ def _refused(data: bytes, *codes: int) -> Run:
         talk = await opened(peer)
         await talk.say(data + frame(ASK))
         try:
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(12):
                 while True:
                     first, second, payload = await read_frame(talk.reader)
                     if second & 128:
@@ -199,7 +199,7 @@ async def _asks(peer: Peer, data: bytes, *, pong: bytes | None = None) -> Verdic
     await talk.say(data)
     seen: list[int] = []
     try:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(12):
             while True:
                 first, second, payload = await read_frame(talk.reader)
                 if second & 128:
@@ -265,11 +265,11 @@ async def _after_close(peer: Peer) -> Verdict:
 async def _dead(peer: Peer) -> Verdict:
     """A visitor who answers no ping is dropped, though the connection stands."""
     talk = await opened(peer)
-    found, _ = await until(talk.reader, 9, seconds=6)
+    found, _ = await until(talk.reader, 9, seconds=12)
     if found != 1:
         return bad("never asked whether it is there")
-    async with asyncio.timeout(10):
-        while (await until(talk.reader, 9, seconds=8))[0] == 1:
+    async with asyncio.timeout(30):
+        while (await until(talk.reader, 9, seconds=12))[0] == 1:
             pass
     return ok("asked, then dropped") if talk.reader.at_eof() or talk.reader.exception() else bad("kept")
 
@@ -279,7 +279,7 @@ async def _alive(peer: Peer) -> Verdict:
     """A visitor who says nothing but answers pings is kept."""
     talk = await opened(peer)
     for _ in range(3):
-        found, payload = await until(talk.reader, 9, seconds=6)
+        found, payload = await until(talk.reader, 9, seconds=12)
         if found != 1:
             return bad("dropped, or not asked")
         await talk.say(frame(payload, 10))
@@ -294,7 +294,7 @@ async def _gone(peer: Peer) -> Verdict:
     talk = await opened(peer)
     await talk.say(frame(ASK)[:5])
     await talk.half_close()
-    return ok("ended") if await talk.ends(6) else bad("left open")
+    return ok("ended") if await talk.ends() else bad("left open")
 
 
 # -- what is agreed on ------------------------------------------------------------------------------------------------
@@ -366,14 +366,14 @@ def _from_server(data: bytes) -> Run:
         talk = await peer.talk()
         await talk.say(peer.shake(path=await peer.room()))
         try:
-            async with asyncio.timeout(6):
+            async with asyncio.timeout(12):
                 await ended.wait()
         except TimeoutError:
             return bad("the server's connection was kept")
         if -1 in told:
             return bad("sent the server an unmasked frame")
-        reply = await talk.answer("GET", seconds=8)
-        if reply.status == 101 and not await talk.ends(8):
+        reply = await talk.answer("GET", seconds=12)
+        if reply.status == 101 and not await talk.ends():
             return bad("the visitor waits on")
         if reply.status == 0 and reply.ended == "open":
             return bad("the visitor waits on")
@@ -432,7 +432,7 @@ async def _fragments(peer: Peer) -> Verdict:
     peer.back.plays(script)
     talk = await peer.talk()
     await talk.say(peer.shake(path=await peer.room()))
-    reply = await talk.answer(seconds=8)
+    reply = await talk.answer(seconds=12)
     if reply.status != 101:
         return bad(f"answered with {reply}")
     await talk.say(frame(ASK))
@@ -460,7 +460,7 @@ async def _dead_server(peer: Peer) -> Verdict:
     peer.back.plays(script)
     talk = await peer.talk()
     await talk.say(peer.shake(path=await peer.room()))
-    reply = await talk.answer(seconds=8)
+    reply = await talk.answer(seconds=12)
     if reply.status != 101:
         return bad(f"answered with {reply}")
     async with asyncio.timeout(15):

@@ -31,7 +31,7 @@ def _long(before: str, unit: bytes, size: int) -> Run:
         await talk.say(start + (b"X-Long: " if before == "field" else b""))
         # No end of the head is ever sent: it has to be refused by what has come of it.
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(12):
                 for _ in range(size // len(unit)):
                     await talk.say(unit)
                     if talk.reader.at_eof() or talk.reader.exception() is not None:

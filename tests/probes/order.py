@@ -186,7 +186,7 @@ async def _goes(peer: Peer) -> Verdict:
     await peer.back.asked()
     talk.abort()
     try:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(12):
             await peer.back.turns[0].line.gone.wait()
     except TimeoutError:
         return doubtful("the server is left to work for nobody")

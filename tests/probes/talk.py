@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 
 # Nobody here needs longer to answer; who does is taken for silent.
-SILENT_SECONDS = 4.0
+SILENT_SECONDS = 12.0
 
 
 @dataclass

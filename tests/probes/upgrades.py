@@ -40,7 +40,7 @@ async def _room(peer: Peer) -> Reply:
     """The answer to a handshake that goes on to the server, which may be tried again for a while."""
     talk = await peer.talk()
     await talk.say(peer.shake(path=await peer.room()))
-    return await talk.answer(seconds=8)
+    return await talk.answer(seconds=12)
 
 
 def _refusal(reply: Reply) -> Verdict:
@@ -138,7 +138,7 @@ async def _behind(peer: Peer) -> Verdict:
     if reply.status != 101:
         return bad(f"answered with {reply}")
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(12):
             back = await talk.reader.readuntil(b"ping")
     except (TimeoutError, asyncio.IncompleteReadError):
         return bad("lost")

@@ -25,7 +25,7 @@ async def test_they_come_to_the_door_and_the_token_stays_in_the_browser(viewer: 
         page = await browser.new_page()
         page.on("request", note)
         await page.goto(f"{viewer.gate.origin}{viewer.base}lab/tree/sub/shared?token={viewer.cookie}")
-        await page.locator('[data-section="offer"]').wait_for(state="visible", timeout=15000)
+        await page.locator('[data-section="offer"]').wait_for(state="visible", timeout=30_000)
         shown = await page.evaluate("[location.href, document.referrer].join(' ')")
         script = f"fetch('{viewer.base}api/me?token={viewer.cookie}').then(answer => answer.status)"
         refused = await page.evaluate(script)

@@ -96,11 +96,11 @@ async def test_nbmodel_client_is_told_that_its_link_ended(gate: Gatehouse, edito
     """The live connection closes at once, and a new one is refused."""
     model = await model_of(editor, f"sub/shared/{notebook.name}")
     running = asyncio.create_task(model.run())
-    await asyncio.wait_for(model.wait_until_synced(), 20)
+    await asyncio.wait_for(model.wait_until_synced(), 25)
     await gate.call("POST", f"links/{editor.link['id']}/revoke")
 
     with pytest.raises(websockets.ConnectionClosed) as caught:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             await running
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (4403, "link_revoked")
     with pytest.raises(requests.HTTPError, match="403"):
@@ -203,7 +203,7 @@ async def test_a_script_with_websockets_joins_a_room(editor: Program, notebook: 
     doc: Doc[Any] = Doc()
     async with (
         websockets.connect(f"{address}?sessionId={session['sessionId']}", additional_headers=headers) as socket,
-        asyncio.timeout(20),
+        asyncio.timeout(25),
     ):
         await socket.send(create_sync_message(doc))
         async for message in socket:

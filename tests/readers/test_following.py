@@ -60,7 +60,7 @@ async def test_nobody_waits_for_a_gate_that_stops() -> None:
     waiting = [asyncio.create_task(following.changed(PLACE, "a", look)) for _ in range(3)]
     await asyncio.sleep(0)
     following.finish()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(25):
         assert await asyncio.gather(*waiting, following.changed(PLACE, "a", look)) == [False] * 4
 
 

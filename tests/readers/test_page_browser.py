@@ -38,7 +38,7 @@ class Reader:
         await self.page.locator("#state[data-state=live]").wait_for()
 
     async def see(self, words_: str) -> None:
-        await self.page.get_by_text(words_).first.wait_for(timeout=15_000)
+        await self.page.get_by_text(words_).first.wait_for(timeout=30_000)
 
 
 async def reader(chromium: Browser, who: Inside, **settings: Any) -> Reader:
@@ -100,7 +100,7 @@ async def test_what_is_saved_appears_and_the_place_stays(phone: Reader, shared: 
         cells[1] = words("\n\n".join(f"Another {line}" for line in range(40)))
         cells[8] = code("x", printed("just now\n"))
         file.write_bytes(written(notebook(*cells)))
-        await phone.page.get_by_text("just now").first.wait_for(state="attached", timeout=15_000)
+        await phone.page.get_by_text("just now").first.wait_for(state="attached", timeout=30_000)
         assert abs(await phone.page.evaluate(at) - before) <= 1
         fresh = "[...document.querySelectorAll('.cell')].filter((cell) => !cell.mine).map((cell) => cell.dataset.key)"
         assert await phone.page.evaluate(fresh) == ["cell-1", "cell-8"]
@@ -127,7 +127,7 @@ async def test_a_new_file_appears_in_its_folder(phone: Reader, shared: Path) -> 
     await phone.open("sub/shared/inner")
     (shared / "inner" / "fresh.txt").write_text("x")
     try:
-        await phone.page.get_by_role("link", name="fresh.txt").wait_for(timeout=15_000)
+        await phone.page.get_by_role("link", name="fresh.txt").wait_for(timeout=30_000)
     finally:
         (shared / "inner" / "fresh.txt").unlink()
 
@@ -140,7 +140,7 @@ async def test_the_end_closes_the_page(chromium: Browser, house: Gatehouse, how:
     visit = made.who.base.rpartition("~")[2].rstrip("/")
     path = f"visits/{visit}/end" if how == "end the visit" else f"shares/{made.who.share['id']}/{how}"
     await house.call("POST", path)
-    await made.page.locator("[data-section=ended]").wait_for(timeout=10_000)
+    await made.page.locator("[data-section=ended]").wait_for(timeout=30_000)
     assert "oxygen" not in await made.page.content()
     await closed(made)
 

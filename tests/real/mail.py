@@ -86,7 +86,7 @@ class MailServerHere:
 
     # -- what tests ask ---------------------------------------------------------------------------------------------
 
-    async def next(self, seconds: float = 20) -> Taken:
+    async def next(self, seconds: float = 25.0) -> Taken:
         """The oldest message that was not taken out yet."""
         async with asyncio.timeout(seconds):
             while not self.taken:

@@ -43,6 +43,9 @@ def wrong(roster: Roster) -> list[tuple[int, str]]:
         ('name\n"Ann ""Annie"" Lee"\n', [(2, "Ann 'Annie' Lee", "")]),
         ("name,email,grade\nAnn,ann@example.org,1.0,and more\n", [(2, "Ann", "ann@example.org")]),
         ("name\n-Ann\n+Bo\n@Cy\n", [(2, "-Ann", ""), (3, "+Bo", ""), (4, "@Cy", "")]),
+        ("sep=;\r\nname;email\r\nLee, Ann;ann@example.org\r\n", [(3, "Lee, Ann", "ann@example.org")]),
+        ('"SEP=,",\nname,email\nAnn;Bo,a@example.org\n', [(3, "Ann;Bo", "a@example.org")]),
+        ("sep=;\nAnn\nBo\n", [(2, "Ann", ""), (3, "Bo", "")]),
         ("name\nنور\n\u0646\u200c\u0627\n", [(2, "نور", ""), (3, "\u0646\u0627", "")]),
     ],
 )  # fmt: skip
@@ -78,6 +81,12 @@ def test_what_people_have(text: str, people: list[tuple[int, str, str]]) -> None
         ("name,account\nAnn,ann@uni.example\nAnna,ANN@uni.example\n", [(3, "account")]),
         ("name,email,account\nAnn,a@x.example,sub:a\nAnn,a@x.example,sub:a\n", [(3, "email")]),
         ("account\nann@uni.example\n", [(1, "")]),
+        ("sep=;\n", [(0, "")]),
+        ("\ufeff <!DOCTYPE html><table><tr><td>name", [(0, "")]),
+        ("<html>\n<td>Ann</td>\n", [(0, "")]),
+        ("{\\rtf1\\ansi name\nAnn}", [(0, "")]),
+        ('[{"name": "Ann"}]', [(0, "")]),
+        ('{ "people": ["Ann"] }', [(0, "")]),
     ],
 )
 def test_attack_rows_that_are_refused(text: str, faults: list[tuple[int, str]]) -> None:
@@ -88,6 +97,13 @@ def test_attack_rows_that_are_refused(text: str, faults: list[tuple[int, str]]) 
     with pytest.raises(Faults) as raised:
         found.check("roster")
     assert len(raised.value.faults) == len(faults)
+
+
+def test_a_cell_without_end_is_told_as_one() -> None:
+    """Not as a quotation mark alone: there may be none."""
+    for cell in ("x" * 200_000, '"' + "x" * 200_000 + '"'):
+        (fault,) = read(f"name\nAnn\n{cell}\n").faults
+        assert fault.row == 3 and "too long" in fault.problem
 
 
 def test_teams_have_a_column() -> None:

@@ -18,10 +18,12 @@ from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import AuditStore, Held, Mark, Page, Query, Sealed
 from sharegate.audit.trail import Trail
 from sharegate.errors import Denied, NotFound, Reason, StoreUnavailable
+from sharegate.limits import Rate
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import Account, DeviceCode, KnockState, Role, RootIdentity, RulesInForce, VisitKind
 from sharegate.shares.more_time import TimeState
 from sharegate.stores.retention import DAY, Pruned
+from sharegate.tally import Limit, Place, Tally
 from sharegate.upstream.interfaces import UpstreamStore
 from tests.conftest import Clock
 from tests.stores.records import (
@@ -967,6 +969,47 @@ class ShareContract:
                 await ask
         with pytest.raises(StoreUnavailable):
             await store.ready()
+
+
+class TallyContract:
+    """What is counted against guessing; `tallied` are two gates' ways to one count, and their clock."""
+
+    @pytest.fixture
+    def places(self) -> list[Place]:
+        few = Limit("few", Rate(per=6, seconds=6000, burst=3))
+        many = Limit("many", Rate(per=600, seconds=6000, burst=50))
+        return [few.of("192.0.2.1"), many.of("l1")]
+
+    async def test_of_many_at_both_as_many_as_there_is_room_for(
+        self, tallied: tuple[Tally, Tally, Clock], places: list[Place]
+    ) -> None:
+        """Of each limit or of none. What was taken fills up again, and no further than it was."""
+        a, b, clock = tallied
+        taken = await asyncio.gather(*((a, b)[n % 2].take(places) for n in range(40)))
+        assert taken.count([0, 0]) == 3
+        assert await b.waits(places) == [1001, 0]
+        assert (await a.take(places))[0] == 1001
+        clock.forward(1001)
+        assert await b.take(places) == [0, 0] and (await a.take(places))[0] > 0
+        clock.forward(36000)
+        assert [await one.take(places) for one in (a, b, a)] == [[0, 0]] * 3 and (await b.take(places))[0] > 0
+        assert await a.waits([Limit("few", places[0].limit.rate).of("192.0.2.2")]) == [0]
+        assert await a.waits([]) == []
+
+    async def test_what_is_given_back_is_there_again(
+        self, tallied: tuple[Tally, Tally, Clock], places: list[Place]
+    ) -> None:
+        """And never more than there was; what is spent beyond that is waited for."""
+        a, b, clock = tallied
+        for _ in range(20):
+            assert await a.take(places) == [0, 0]
+            await b.spend(places, -1)
+        await b.spend(places, -100)
+        assert [any(await a.take(places)) for _ in range(4)] == [False, False, False, True]
+        await a.spend(places[:1], 2)
+        assert await b.waits(places[:1]) == [3001]
+        clock.forward(3001)
+        assert await b.waits(places[:1]) == [0]
 
 
 class AuditContract:

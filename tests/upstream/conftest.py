@@ -13,7 +13,14 @@ from tests.real.jupyter import JupyterServer
 
 @pytest.fixture
 async def forwarder() -> AsyncIterator[AiohttpForwarder]:
-    """With short time-outs, since tests wait for them."""
+    """With more patience than a test that goes well needs on any machine."""
+    async with AiohttpForwarder(timeouts=Timeouts(connect=20, first_byte=20, idle=20, closing=20)) as one:
+        yield one
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[AiohttpForwarder]:
+    """With short time-outs, for tests that wait for them."""
     async with AiohttpForwarder(timeouts=Timeouts(connect=2, first_byte=0.3, idle=0.3, closing=0.3)) as one:
         yield one
 

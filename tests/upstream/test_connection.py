@@ -38,7 +38,7 @@ async def test_attack_an_answer_that_nobody_asked_for(forwarder: AiohttpForwarde
         first = await (await forwarder.forward(server.upstream, GET)).read(100)
         sent.set()
         # Sooner than an idle connection would be closed anyway.
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(25):
             await gone.wait()
         second = await (await forwarder.forward(server.upstream, GET)).read(100)
 
@@ -141,9 +141,9 @@ async def test_connections_that_are_being_made_are_bounded() -> None:
     async def vet(upstream: object) -> None:
         await hold.wait()
 
-    async with AiohttpForwarder(vet=vet, timeouts=Timeouts(connect=0.2)) as forwarder, scripted(saying(ok())) as server:
+    async with AiohttpForwarder(vet=vet, timeouts=Timeouts(connect=2.0)) as forwarder, scripted(saying(ok())) as server:
         asked = [_send(forwarder, server) for _ in range(40)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             while sum(one.done() for one in asked) < 8:
                 await asyncio.sleep(0.01)
         refused = [one for one in asked if one.done()]

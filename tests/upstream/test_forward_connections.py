@@ -120,7 +120,7 @@ async def test_giving_an_answer_up_closes_its_connection(forwarder: AiohttpForwa
         answer = await forwarder.forward(server.upstream, GET)
         await answer.close()
         await answer.close()
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 25)
 
 
 async def test_giving_the_stream_up_closes_its_connection(forwarder: AiohttpForwarder) -> None:
@@ -138,7 +138,7 @@ async def test_giving_the_stream_up_closes_its_connection(forwarder: AiohttpForw
         assert await anext(stream) == b"abc"
         assert isinstance(stream, AsyncGenerator)
         await stream.aclose()
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 25)
 
 
 async def test_cancelling_a_request_closes_its_connection() -> None:
@@ -153,11 +153,11 @@ async def test_cancelling_a_request_closes_its_connection() -> None:
 
     async with AiohttpForwarder() as forwarder, scripted(script) as server:
         task = asyncio.create_task(forwarder.forward(server.upstream, GET))
-        await asyncio.wait_for(came.wait(), 5)
+        await asyncio.wait_for(came.wait(), 25)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), 25)
 
 
 async def test_reading_past_the_limit_is_a_bad_answer(forwarder: AiohttpForwarder) -> None:

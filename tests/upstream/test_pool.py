@@ -71,12 +71,12 @@ async def test_who_comes_too_many_waits_for_a_connection() -> None:
         given_up.cancel()
         await asyncio.wait([given_up])
         await wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").head
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             assert await waiting == (wire, True)
         waiting = asyncio.ensure_future(pool.wire(*where))
         await asyncio.sleep(0)
         wire.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             assert (await waiting)[1] is False
         assert server.connections == 2
 
@@ -86,7 +86,7 @@ async def test_what_waits_for_too_long_is_closed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(pools, "IDLE_SECONDS", 0.05)
     async with pooling() as (pool, server):
         wire = await asked(pool, server.upstream)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             while wire.usable:
                 await asyncio.sleep(0.01)
         assert pool.idle(server.upstream) is None
@@ -138,7 +138,7 @@ async def test_nobody_overtakes_who_waits() -> None:
         exchange = wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await exchange.head
         assert pool.idle(server.upstream) is None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             assert await first == (wire, True)
             await wire.ask("GET", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").head
             assert await second == (wire, True)
@@ -153,7 +153,7 @@ async def test_whose_turn_it_was_passes_the_connection_on() -> None:
         await asyncio.sleep(0)
         pool._done(wire)
         given_up.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(25):
             assert await waiting == (wire, True)
         assert given_up.cancelled()
 
@@ -170,7 +170,7 @@ async def test_a_place_that_a_websocket_had_wakes_who_waits() -> None:
             await asyncio.sleep(0.05)
             assert not waiting.done()
             pending.leave(server.upstream.id)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(25):
                 assert (await waiting)[1] is False
         pool.close()
 
@@ -216,7 +216,7 @@ async def test_each_answer_has_its_own_deadline() -> None:
         deadlines.set(free, None)
         for exchange in (short, later):
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(25):
                     await asyncio.shield(exchange.head)
         assert short.head.exception() is not None and later.head.exception() is not None
         assert not long.head.done() and not free.head.done()

@@ -36,11 +36,11 @@ async def room_of(forwarder: AiohttpForwarder, real: Upstream) -> Outgoing:
 async def test_a_room_of_the_real_server_speaks_through_the_socket(patient: AiohttpForwarder, real: Upstream) -> None:
     """Binary messages come and go: the server greets with its sync step 1 and sends the document."""
     socket = await patient.connect(real, await room_of(patient, real))
-    greeting = await asyncio.wait_for(socket.receive(), 20)
+    greeting = await asyncio.wait_for(socket.receive(), 25)
     assert (greeting.kind, greeting.data[:2]) == (FrameKind.BINARY, b"\x00\x00")
     await socket.send(Frame.binary(b"\x00\x00\x01\x00"))
     # In step 2 when the room had loaded the document already, else in an update that follows.
-    while b"print(6*7)" not in (await asyncio.wait_for(socket.receive(), 20)).data:
+    while b"print(6*7)" not in (await asyncio.wait_for(socket.receive(), 25)).data:
         pass
     await socket.close(1000, "done")
     assert (await socket.receive()).code == 1006
@@ -140,7 +140,7 @@ async def test_a_handshake_without_an_answer_times_out() -> None:
     async def quiet(record: Recorder, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
 
-    async with AiohttpForwarder(timeouts=Timeouts(connect=0.2, first_byte=0.2)) as hasty, scripted(quiet) as server:
+    async with AiohttpForwarder(timeouts=Timeouts(connect=2, first_byte=0.2)) as hasty, scripted(quiet) as server:
         with pytest.raises(Denied) as denied:
             await hasty.connect(server.upstream, CHANNEL)
     assert denied.value.reason is Reason.UPSTREAM_TIMEOUT
@@ -175,7 +175,7 @@ async def test_messages_pass_both_ways_unchanged(forwarder: AiohttpForwarder) ->
             Frame.binary(bytes(range(256)) * 1000),
         ):
             await socket.send(message)
-            assert await asyncio.wait_for(socket.receive(), 5) == message
+            assert await asyncio.wait_for(socket.receive(), 25) == message
         await socket.close(1000)
 
 
@@ -192,7 +192,7 @@ async def test_fragments_are_joined_and_pings_answered(forwarder: AiohttpForward
     async with scripted(accepting(talk)) as server:
         socket = await forwarder.connect(server.upstream, CHANNEL)
         assert (await socket.receive()).data == b"one two"
-        assert (await asyncio.wait_for(socket.receive(), 5)).data == b"after"
+        assert (await asyncio.wait_for(socket.receive(), 25)).data == b"after"
         assert pongs == [(10, b"hey")]
         socket.abort()
 
@@ -219,8 +219,8 @@ async def test_an_upstreams_close_comes_with_code_and_reason(
 
     async with scripted(accepting(talk)) as server:
         socket = await forwarder.connect(server.upstream, CHANNEL)
-        assert await asyncio.wait_for(socket.receive(), 5) == Frame.close(code, reason)
-        await asyncio.wait_for(answered.wait(), 5)
+        assert await asyncio.wait_for(socket.receive(), 25) == Frame.close(code, reason)
+        await asyncio.wait_for(answered.wait(), 25)
         assert answers[0][0] == 8
         assert await socket.receive() == Frame.close(1006)
         with pytest.raises(ConnectionError):
@@ -241,7 +241,7 @@ async def test_an_upstream_that_is_gone_without_a_word_is_1006(reading: bool) ->
     async with (
         AiohttpForwarder(timeouts=Timeouts(silent=0.1)) as asking,
         scripted(accepting(talk)) as server,
-        asyncio.timeout(20),
+        asyncio.timeout(25),
     ):
         socket = await asking.connect(server.upstream, CHANNEL)
         if not reading:
@@ -257,7 +257,7 @@ async def test_an_upstream_that_answers_pings_may_be_silent() -> None:
     """Asked again and again, it stays; the visitor's side sees none of it."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _ in range(3):
+        for _ in range(2):
             opcode, data = await read_frame(reader)
             assert opcode == 9
             writer.write(frame(10, data))
@@ -265,9 +265,9 @@ async def test_an_upstream_that_answers_pings_may_be_silent() -> None:
         await keep_open(reader, writer)
 
     async with (
-        AiohttpForwarder(timeouts=Timeouts(silent=1.0)) as asking,
+        AiohttpForwarder(timeouts=Timeouts(silent=3.0)) as asking,
         scripted(accepting(talk)) as server,
-        asyncio.timeout(30),
+        asyncio.timeout(25),
     ):
         socket = await asking.connect(server.upstream, CHANNEL)
         assert await socket.receive() == Frame.binary(b"still here")
@@ -283,7 +283,7 @@ async def test_a_broken_connection_is_1006(forwarder: AiohttpForwarder) -> None:
     async with scripted(accepting(talk)) as server:
         socket = await forwarder.connect(server.upstream, CHANNEL)
         assert (await socket.receive()).data == b"last"
-        assert (await asyncio.wait_for(socket.receive(), 5)).code == 1006
+        assert (await asyncio.wait_for(socket.receive(), 25)).code == 1006
 
 
 @pytest.mark.parametrize(
@@ -311,5 +311,5 @@ async def test_attack_a_lying_frame_ends_the_channel(raw: bytes, code: int) -> N
 
     async with AiohttpForwarder(max_message=4096) as small, scripted(accepting(talk)) as server:
         socket = await small.connect(server.upstream, CHANNEL)
-        assert (await asyncio.wait_for(socket.receive(), 15)).code == code
+        assert (await asyncio.wait_for(socket.receive(), 25)).code == code
         assert (await socket.receive()).code == 1006

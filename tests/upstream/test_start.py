@@ -249,7 +249,7 @@ async def test_a_lab_that_never_answers_is_stopped(tmp_path: Path) -> None:
     )
     fake.chmod(0o755)
     with pytest.raises(Unreachable, match="did not answer within"):
-        await start_lab(tmp_path, python=str(fake), patience=0.5)
+        await start_lab(tmp_path, python=str(fake), patience=3.0)
 
     def gone() -> bool:
         alive = [pid for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()]

@@ -153,7 +153,7 @@ class Tab:
 
     async def see(self, section: str) -> None:
         """Wait until a section shows, and only that one."""
-        await self.page.locator(f'[data-section="{section}"]').wait_for(state="visible", timeout=15000)
+        await self.page.locator(f'[data-section="{section}"]').wait_for(state="visible", timeout=30_000)
         assert await self.page.locator("[data-section]:visible").count() == 1
 
     async def text(self) -> str:

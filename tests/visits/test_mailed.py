@@ -22,6 +22,7 @@ from sharegate.shares.authenticate import secret_hash
 from sharegate.shares.issue import NewLink
 from sharegate.shares.model import ALPHABET, Link, LinkKind, Share
 from sharegate.shares.passphrases import hashed
+from sharegate.tally import OwnTally
 from sharegate.visits.entry import Comer, Entry, badge
 from sharegate.visits.join import Door
 from sharegate.visits.mail_limits import MAILBOX_WAIT, TO_A_MAILBOX
@@ -81,7 +82,11 @@ def code_in(text: str) -> str:
 
 def mailing(home: House, port: int, **more: Any) -> Mailed:
     server = MailServer("127.0.0.1", port, Security.NONE, Sender("share@example.org"), "gate.example.org")
-    return Mailed(home.store, Smtp(server, home.clock, **more), home.notes, b"k" * 32, "http://gate", home.clock)
+    return mailed_by(home, Smtp(server, home.clock, **more))
+
+
+def mailed_by(home: House, mailer: Smtp | None, key: bytes = b"k" * 32) -> Mailed:
+    return Mailed(home.store, mailer, home.notes, key, "http://gate", home.clock, OwnTally(home.clock))
 
 
 def door_with(home: House, mailed: Mailed | None) -> Door:
@@ -94,7 +99,7 @@ def door_with(home: House, mailed: Mailed | None) -> Door:
         home.clock,
         role_sentence=sentence,
         key=b"k" * 32,
-        proofs=[PassphraseProof(home.clock)],
+        proofs=[PassphraseProof(OwnTally(home.clock))],
         mailed=mailed,
     )
 
@@ -471,11 +476,11 @@ async def test_neither_code_nor_address_stand_in_the_records(doors: Doors, tmp_p
 async def test_gates_with_one_key_know_each_others_codes_and_others_do_not(doors: Doors) -> None:
     """Asked for at one, typed at another; with another key it is none."""
     _, _, token = await doors.link(recipient=TO)
-    other = Mailed(doors.home.store, None, doors.home.notes, b"x" * 32, "http://gate", doors.home.clock)
+    other = mailed_by(doors.home, None, b"x" * 32)
     code = await doors.code(token)
     shown = Shown(code=code)
     assert await refused(door_with(doors.home, other).open(token, "", MINE, shown)) is Reason.MAIL_CODE_INVALID
-    same = Mailed(doors.home.store, None, doors.home.notes, b"k" * 32, "http://gate", doors.home.clock)
+    same = mailed_by(doors.home, None)
     assert (await door_with(doors.home, same).open(token, "", MINE, shown)).visit.email == TO
 
 

@@ -126,7 +126,7 @@ async def test_a_link_in_use_lets_the_other_browser_knock_and_wait(tab: Tab, doo
     await tab.see("waiting")
     assert "Waiting for Ann. Keep this page open." in await tab.text()
     assert await tab.page.evaluate("document.activeElement.tagName") == "H1"
-    await tab.page.wait_for_url(door.url + INSIDE, timeout=15000)
+    await tab.page.wait_for_url(door.url + INSIDE, timeout=30_000)
     assert door.posts[1] == ("/join/knock", {"token": TOKEN, "name": "Eve", "same_person": False})
     assert door.posts[2:] == [("/join/knock/state", {"knock": "kn0ck"})] * 2
 
@@ -169,8 +169,8 @@ async def test_waiting_survives_a_gate_that_is_away(tab: Tab, door: ScriptedGate
     await tab.join(section="in_use")
     await tab.page.get_by_label("I am Bo").locator("visible=true").check()
     await tab.page.click(OPEN)
-    await tab.page.get_by_text("This page keeps trying.").wait_for(timeout=15000)
-    await tab.page.wait_for_url(door.url + INSIDE, timeout=15000)
+    await tab.page.get_by_text("This page keeps trying.").wait_for(timeout=30_000)
+    await tab.page.wait_for_url(door.url + INSIDE, timeout=30_000)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ async def test_where_everybody_knocks_the_page_says_so(tab: Tab, door: ScriptedG
     await tab.page.click(OPEN)
     await tab.see("waiting")
     assert door.posts[1] == ("/join/knock", {"token": TOKEN, "name": "Eve", "same_person": False})
-    await tab.page.wait_for_url(door.url + INSIDE, timeout=15000)
+    await tab.page.wait_for_url(door.url + INSIDE, timeout=30_000)
 
     door.about = about(needs=["passphrase", "approval"], **HIDDEN)
     door.posts.clear()

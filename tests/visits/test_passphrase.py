@@ -14,6 +14,7 @@ from sharegate.errors import Denied, Reason
 from sharegate.shares.conditions import fingerprint
 from sharegate.shares.model import Link
 from sharegate.shares.passphrases import hashed
+from sharegate.tally import OwnTally
 from sharegate.visits import passphrase as module
 from sharegate.visits.passphrase import (
     AT_ONCE,
@@ -45,7 +46,7 @@ def link(id: str = "l1") -> Link:
 
 @pytest.fixture
 def proof(clock: Clock) -> PassphraseProof:
-    return PassphraseProof(clock)
+    return PassphraseProof(OwnTally(clock))
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ async def test_more_time_is_asked_for_at_the_door(tab: Tab, door: ScriptedGate) 
     assert await tab.page.locator(ASK).is_hidden()
     assert door.posts[-1] == ("/join/time", {"token": TOKEN})
     door.about = about()
-    await tab.page.locator('[data-section="offer"]').wait_for(state="visible", timeout=20_000)
+    await tab.page.locator('[data-section="offer"]').wait_for(state="visible", timeout=30_000)
 
 
 @pytest.mark.parametrize(

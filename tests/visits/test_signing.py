@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
+from aiohttp import web
 
 from sharegate.oidc.flow import SECONDS
 from tests.conftest import Clock
@@ -42,6 +43,36 @@ async def test_a_link_for_an_account_opens_after_signing_in(desk: Desk) -> None:
     assert visit["badge"] == "✓ ann@uni.example" and visit["account"] == "ann@uni.example"
     assert "account.proved" in await desk.office.actions()
     assert (await ann.about(token))["needs"] == []
+
+
+@pytest.mark.parametrize("account", ["ann@uni.example", "*@uni.example", "group:physics-101"])
+async def test_what_the_token_does_not_say_the_provider_is_asked_for(desk: Desk, account: str) -> None:
+    """A link for an address, a domain or a group opens by what the provider says when it is asked; while it cannot say
+    it, nobody is told that theirs is another account."""
+    one = account.startswith("ann")
+    _, token = await desk.link(**({"for": ["Ann"]} if one else CLASS), account=account)
+    named = {} if one else {"name": "Ann"}
+    desk.there.telling(email="ann@uni.example", email_verified=True, groups=["physics-101"])
+    ann = desk.person()
+    desk.there.instead = {"/userinfo": lambda _: web.Response(status=503)}
+    await ann.sign(token)
+    assert (await ann.about(token))["account"]["problem"] == "sign_in_unavailable"
+    assert await ann.code(token, **named) == "account_needed"
+    desk.there.instead = {}
+    await ann.sign(token)
+    visit = await desk.visit(await ann.enter(token, **named))
+    assert visit["badge"] == "✓ ann@uni.example"
+
+
+async def test_what_a_link_does_not_go_by_is_not_needed(desk: Desk) -> None:
+    """Who it is, is known: a provider that says no more keeps nobody out of a link for a subject, or for anybody."""
+    desk.there.telling()
+    desk.there.instead = {"/userinfo": lambda _: web.Response(status=503)}
+    for account in ("sub:ann-1", "*"):
+        _, token = await desk.link(**{"for": ["Ann"]}, account=account)
+        ann = desk.person()
+        await ann.sign(token)
+        assert (await desk.visit(await ann.enter(token)))["badge"]
 
 
 @pytest.mark.parametrize(

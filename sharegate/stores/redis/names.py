@@ -45,6 +45,10 @@ class Names:
         """Hash: name → bytes."""
         return self._of(f"overlay:{visit}\0{kind}")
 
+    def tally(self, bucket: str) -> str:
+        """Hash: level, at (the moment of that) and token (of who wrote it)."""
+        return self._of(f"tally:{bucket}")
+
     # -- trail
 
     @property

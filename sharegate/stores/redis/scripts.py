@@ -265,3 +265,45 @@ ALL = (
     *(COMMIT, REPLACE, LEASE, RELEASE, OVERLAY, APPEND, AUTHORS, FORGET_AUTHORS),
     *(APPEND_EDITS, READ_EDITS, DROP_LOG),
 )
+
+# Look at buckets, take one of each or of none, or spend whatever is there. A bucket is level, moment and the token of
+# who wrote it last: what arrives twice is not taken twice. Answers the seconds to wait for each, before it was taken.
+TALLY = Script(
+    "tally",
+    """
+local what, amount, asked, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local levels, moments, waits, free = {}, {}, {}, true
+for i, key in ipairs(KEYS) do
+  local speed, burst = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
+  local found = redis.call('HMGET', key, 'level', 'at', 'token')
+  local level, at = burst, asked
+  if found[1] then
+    if found[3] == token then
+      for j = 1, #KEYS do waits[j] = 0 end
+      return waits
+    end
+    level, at = tonumber(found[1]), tonumber(found[2])
+    if asked > at then level, at = level + (asked - at) * speed, asked end
+    if level > burst then level = burst end
+  end
+  levels[i], moments[i], waits[i] = level, at, 0
+  if level < 1 then
+    waits[i] = math.max(1, math.floor((1 - level) / speed) + 1)
+    free = false
+  end
+end
+if what == 'look' or (what == 'take' and not free) then return waits end
+for i, key in ipairs(KEYS) do
+  local speed, burst = tonumber(ARGV[3 + 2 * i]), tonumber(ARGV[4 + 2 * i])
+  local level = math.min(levels[i] - amount, burst)
+  if level >= burst then
+    redis.call('DEL', key)
+  else
+    local at = string.format('%.17g', moments[i])
+    redis.call('HSET', key, 'level', string.format('%.17g', level), 'at', at, 'token', token)
+    redis.call('EXPIRE', key, math.floor((burst - level) / speed) + 60)
+  end
+end
+return waits
+""",
+)

@@ -37,11 +37,13 @@ from sharegate.stores.redis.names import Names
 from sharegate.stores.redis.pruning import Rewriting, forget_overlays, forget_people, prune_overlays, prune_records
 from sharegate.stores.redis.scripts import OVERLAY
 from sharegate.stores.redis.shelf import Shelves
+from sharegate.stores.redis.tally import RedisTally
 from sharegate.stores.redis.trail import RedisTrail
 from sharegate.stores.redis.writing import Committing
 from sharegate.stores.retention import Pruned
 from sharegate.stores.version_store import entry_place, maybe_threaded, place_of
 from sharegate.stores.writer import Written
+from sharegate.tally import Tally
 from sharegate.upstream.model import Credential, Upstream
 from sharegate.versions.model import Authorship, Edit, Limits, Place, Snapshot
 
@@ -240,6 +242,10 @@ class RedisStore(Mirrored):
 
     async def unask(self, id: str) -> None:
         await self._commit(lambda made: draft.unask(made, id))
+
+    def tally(self, *, now: Callable[[], float], pace: Callable[[], float]) -> Tally:
+        """Of all gates. `now` is the time of day."""
+        return RedisTally(self._server, self._names, self._content_box, now)
 
     # -- what visitors say ----------------------------------------------------------------------------------------
 

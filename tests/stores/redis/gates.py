@@ -20,7 +20,7 @@ KEY = b"k" * 32
 Opener = Callable[..., Awaitable[RedisStore]]
 
 
-async def until(true: Callable[[], Any], what: str = "", seconds: float = 10) -> None:
+async def until(true: Callable[[], Any], what: str = "", seconds: float = 25.0) -> None:
     """Wait for what another task does, at most so long."""
     async with asyncio.timeout(seconds):
         while not true():

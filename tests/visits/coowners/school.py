@@ -43,7 +43,7 @@ class Tab:
 
     async def hear(self) -> dict[str, Any] | None:
         """The next word; None when the gate has closed."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(25):
             message = await self.socket.receive()
         if message.type is not aiohttp.WSMsgType.TEXT:
             return None

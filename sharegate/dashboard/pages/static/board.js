@@ -10,6 +10,8 @@ const CSRF = document.querySelector('meta[name="csrf"]').content;
 const RETRY = [500, 1000, 2000, 5000, 10000];
 const SETTLE = 150;
 const BETWEEN = 400;
+// Whoever signs out is sent on by the answer; that the page's socket closes meanwhile says no more.
+let leaving = false;
 
 export async function call(method, address, body, headers = {}) {
   let answer;
@@ -55,8 +57,10 @@ async function act(element, body) {
     const [method, address] = element.dataset.call.split(" ");
     // The same asking twice is one: by a double click, or by a second try after no answer.
     const headers = "once" in element.dataset ? { "Idempotency-Key": (element.once ||= crypto.randomUUID()) } : {};
+    leaving = address === "/logout";
     const result = await call(method, address, body, headers);
     if (!result.ok) {
+      leaving = false;
       // What was agreed to is not what would be done any more: the page shows what is now.
       if ("again" in element.dataset && result.error.code === "changed") {
         sessionStorage.setItem("notice", sentence(result.error));
@@ -196,7 +200,7 @@ function watch() {
     if (["knock", "ask", "visit", "link", "share"].includes(kind)) recount();
   });
   socket.addEventListener("close", (event) => {
-    if (event.code === 1008) return location.assign("/login");
+    if (event.code === 1008) return leaving || location.assign("/login");
     state("reconnecting");
     setTimeout(watch, RETRY[Math.min(tries++, RETRY.length - 1)]);
   });
