@@ -169,6 +169,7 @@ class VisitView(Shape):
     id: str
     label: str
     share: str
+    share_name: str
     link: str
     link_label: str
     name: str
