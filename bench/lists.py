@@ -1,4 +1,4 @@
-"""`python -m bench lists`: what the owner's API needs for a page of shares, of visits, and of a large folder.
+"""`python -m bench lists`: what the owner's API and the pages of lists need, of so many shares, and of a large folder.
 
 While a page is made the gate answers nobody else for the longest part of it that does not wait: that is told beside it.
 """
@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from sharegate import app, config
-from sharegate.shares.model import Link, Share, Visit
+from sharegate.dashboard.login import Session, Viewer
+from sharegate.dashboard.pages.site import Pages
+from sharegate.shares.model import Knock, Link, Share, Visit
 from sharegate.upstream.model import Credential, Upstream
 
 SERVER = "srv2345678"
 LINKS = 3
+VISITS = 5
+OWNERS = 50
+KNOCKS = 100
+AT_ONCE = 250
 ENTRIES = 10_000
 _ROUNDS = 5
 Api = Any
@@ -44,20 +50,26 @@ async def server(api: Api, root: Path) -> asyncio.Server:
 
 
 async def plant(api: Api, first: int, last: int) -> None:
-    """Each share with three links and a visit by each."""
-    store, now = api._store, time.time()
-    kept: dict[str, Any] = {"created": now, "expires": now + 10**7}
-    for number in range(first, last):
-        share = f"s{number:09d}"
-        links = [
-            Link(id=f"l{number:07d}{at}", share=share, letter="abc"[at], name=f"Person {at}", **kept)
-            for at in range(LINKS)
-        ]
-        root = f"lectures/week{number}"
-        await store.add_share(Share(id=share, upstream=SERVER, owner="Olga", root=root, **kept), links)
-        for link in links:
-            visit = Visit(id=f"v{link.id[1:]}", share=share, link=link.id, number=1, name=link.name, **kept)
-            await store.open_visit(visit, seats=None)
+    """Each share with three links and five visits, all of which stand; of fifty owners."""
+    for begin in range(first, last, AT_ONCE):
+        await asyncio.gather(*(_share(api, number) for number in range(begin, min(begin + AT_ONCE, last))))
+
+
+async def _share(api: Api, number: int) -> None:
+    store, share = api._store, f"s{number:09d}"
+    kept: dict[str, Any] = {"created": time.time() - number, "expires": time.time() + 10**7}
+    links = [
+        Link(id=f"l{number:07d}{at}", share=share, letter="abc"[at], name=f"Person {at}", **kept) for at in range(LINKS)
+    ]
+    told = {"root": f"lectures/week{number}", "name": f"week {number}", "owner": f"Owner {number % OWNERS}"}
+    await store.add_share(Share(id=share, upstream=SERVER, **told, **kept), links)
+    for at in range(VISITS):
+        link = links[at % LINKS]
+        visit = Visit(id=f"v{number:07d}{at}", share=share, link=link.id, number=1, name=f"{link.name} {at}", **kept)
+        await store.open_visit(visit, seats=None)
+    if number < KNOCKS:
+        knock = Knock(id=f"k{number:07d}", share=share, link=links[0].id, name=f"Eve {number}", created=time.time())
+        await store.add_knock(knock, limit=10)
 
 
 async def _answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -119,7 +131,7 @@ async def measure(folder: Path, shares: int) -> None:
     (root / "many").mkdir(parents=True)
     for number in range(ENTRIES):
         (root / "many" / f"file-{number:05d}.txt").touch()
-    values = {"data_dir": str(folder / "gate"), "owner": "Olga"}
+    values = {"data_dir": str(folder / "gate"), "owner": "Olga", "share_hosts": "localhost"}
     rows: dict[str, dict[int, tuple[float, float, int]]] = {}
     sizes = [size for size in (300,) if size < shares] + [shares]
     async with app.offline(config.load(None, {}, values)) as api:
@@ -139,8 +151,22 @@ async def measure(folder: Path, shares: int) -> None:
 
 
 def asks(api: Api) -> dict[str, Callable[[], Awaitable[int]]]:
-    async def first(path: str) -> int:
-        return len((await called(api, path, limit="100"))[path])
+    async def first(path: str, **query: str) -> int:
+        return len((await called(api, path, limit="100", **query))[path])
+
+    async def everything_once(path: str) -> int:
+        return len((await called(api, path))[path])
+
+    async def counted(path: str, **query: str) -> int:
+        return len(await called(api, path, **query))
+
+    pages = Pages(api, time.time)
+    session = Session("bench", Viewer("Olga", admin=True, owner="Olga"), "csrf")
+
+    async def shown(path: str, **query: str) -> int:
+        answer = await pages.answer(path, query, session)
+        assert answer.status == 200, answer
+        return len(answer.body) // 1000
 
     async def browse() -> int:
         return len((await called(api, f"servers/{SERVER}/browse", path="many"))["entries"])
@@ -150,5 +176,18 @@ def asks(api: Api) -> dict[str, Callable[[], Awaitable[int]]]:
         "all visits": lambda: everything(api, "visits"),
         "100 shares": lambda: first("shares"),
         "100 visits": lambda: first("visits"),
+        "100 visits that are open": lambda: first("visits", open="1"),
+        "who knocks": lambda: everything_once("knocks"),
+        "how the gate is": lambda: counted("gate"),
+        "what `week 77` stands for": lambda: counted("resolve", ref="week 77"),
+        "page Now": lambda: shown("/"),
+        "page Now, the last doors": lambda: shown("/", page="1000000"),
+        "page Admin": lambda: shown("/admin"),
+        "page Admin, in the middle": lambda: shown("/admin", page="40"),
+        "access review, oldest": lambda: shown("/admin/review", sort="oldest"),
+        "access review, widest": lambda: shown("/admin/review", sort="widest"),
+        "access review, longest unused": lambda: shown("/admin/review", sort="unused"),
+        "search, a name": lambda: shown("/admin/search", q="eve 42"),
+        "search, found thousands of times": lambda: shown("/admin/search", q="person 1"),
         f"a folder of {ENTRIES:,}": browse,
     }

@@ -44,9 +44,11 @@ from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.notifying import Notifying
 from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.opening import Opening
+from sharegate.dashboard.overviews import Overviews
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.records import Records
+from sharegate.dashboard.register import Register
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resources import Resources
 from sharegate.dashboard.review import Review
@@ -204,7 +206,10 @@ async def opened(
             policies.roles.sentence,
             now,
             places_of=programs.places,
+            programs=channels.programs,
         )
+        register = Register(store, now)
+        closing.callback(store.subscribe(register.changed))
         room = budget(limit(), config.connections)
         # A proxy has everybody's connections.
         crowd = Crowd(
@@ -280,7 +285,14 @@ async def opened(
         acts = Acts(store, attributed, channels, presence.pages, now)
         choices = Choices(Folders(directory, forwarder, disk), roots, store)
         sharing = Sharing(
-            acts=acts, store=store, issuer=issuer, servers=servers, views=views, facts=facts, mailing=mailing
+            acts=acts,
+            store=store,
+            issuer=issuer,
+            servers=servers,
+            views=views,
+            facts=facts,
+            mailing=mailing,
+            register=register,
         )
         handing = Handing(
             acts=acts, store=store, sharing=sharing, views=views, facts=facts, mailing=mailing, now=now, pace=pace
@@ -298,6 +310,8 @@ async def opened(
                 views=views,
                 presence=presence,
                 trail=attributed,
+                register=register,
+                elsewhere=isinstance(store, RedisStore),
                 now=now,
             ),
             trail=attributed,
@@ -331,6 +345,7 @@ async def opened(
                 marks=(marks := Marks(store, in_force, now)),
                 views=views,
                 trail=attributed,
+                register=register,
             ),
             coowners=Coowners(acts=acts, marks=marks, views=views),
             asks=Asks(hands, store, views, attributed),
@@ -401,12 +416,15 @@ async def opened(
             notifying=notifying,
             times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),
+            register=register,
+            overviews=Overviews(store=store, register=register, views=views, presence=presence),
             facts=facts,
             describe=describe,
             now=now,
             key=store_key(config.keys_dir),
         )
         trail.announce(api.happened)
+        trail.announce(register.happened)
         trail.announce(notifier.happened)
         secrets = KnownTokens(store)
         await secrets.read()

@@ -9,10 +9,15 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 
 from sharegate.logs import ScrubbingFormatter
 from tests import sharing
 from tests.real.jupyter import JupyterServer, planted_jupyter
+
+# How long an example takes is the machine's affair, and what else it does.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

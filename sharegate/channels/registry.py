@@ -226,6 +226,11 @@ class Channels:
             counts[each.cut.kind] += 1
         return counts
 
+    def programs(self) -> set[str]:
+        """Visits of programs that have a channel open."""
+        opened = (each for each in self._all if each.cut.kind != "stream")
+        return {each.grant.visit.id for each in opened if each.grant.visit.kind is VisitKind.CLIENT}
+
     def visits(self) -> int:
         """How many visits have something open."""
         return len({each.grant.visit.id for each in self._all if each.cut.reason is None})

@@ -184,7 +184,7 @@ async def send(
         results = await rosters.send_all(cli, control, links, again=again)
     if cli.as_json:
         cli.output.document({"sent": results})
-        if any(one["outcome"] == "failed" for one in results):
+        if any(one["outcome"] in ("failed", "unsure") for one in results):
             raise typer.Exit(1)
         return
     rosters.tell_sent(cli, links, results)

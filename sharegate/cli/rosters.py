@@ -228,21 +228,29 @@ async def send_all(cli: Cli, control: Control, links: list[Json], *, again: bool
 _RESULT = {
     "sent": "sent",
     "already": "was sent before",
+    "unsure": "may have been sent before",
     "failed": "not sent",
 }
 
 
 def tell_sent(cli: Cli, links: list[Json], results: list[Json]) -> None:
-    """Ends the command with 1 where one was not sent."""
+    """Ends the command with 1 where one was not sent, or nobody knows."""
     sent = sum(one["outcome"] == "sent" for one in results)
     already = sum(one["outcome"] == "already" for one in results)
     failed = [one for one in results if one["outcome"] == "failed"]
+    unsure = [one for one in results if one["outcome"] == "unsure"]
     without = sum(not link["email"] for link in links)
     told = [f"{sent} sent"]
     told += [f"{already} had theirs"] if already else []
     told += [f"{without} without an address"] if without else []
+    told += [f"{len(unsure)} may not have theirs"] if unsure else []
     told += [f"{len(failed)} not sent"] if failed else []
     cli.output.say(", ".join(told) + ".")
+    for one in unsure:
+        cli.output.warn(
+            f"{words.whom(one['link'])}, {shown(one['link']['email'])}: it was being sent when the gate or the mail "
+            f"server stopped. Ask whether it arrived; if not: sharegate link send {one['link']['label']} --again"
+        )
     for one in failed:
         cli.output.warn(
             f"{words.whom(one['link'])}, {shown(one['link']['email'])}: {_RESULT[one['outcome']]}, {shown(one['why'])}."
@@ -250,7 +258,7 @@ def tell_sent(cli: Cli, links: list[Json], results: list[Json]) -> None:
         )
     if failed:
         cli.output.note("Asked again, only those that were not sent are sent: sharegate link send SHARE")
-    if failed:
+    if failed or unsure:
         raise typer.Exit(FAILED)
 
 
@@ -314,7 +322,7 @@ async def give(
     results = await send_all(cli, control, standing(links))
     if cli.as_json:
         cli.output.document({**answer, "sent": results})
-        if any(one["outcome"] == "failed" for one in results):
+        if any(one["outcome"] in ("failed", "unsure") for one in results):
             raise typer.Exit(FAILED)
         return
     tell_sent(cli, standing(links), results)

@@ -42,11 +42,13 @@ from sharegate.dashboard.offers import Offers
 from sharegate.dashboard.once import Once
 from sharegate.dashboard.openapi import document
 from sharegate.dashboard.opening import Opening
+from sharegate.dashboard.overviews import Overviews
 from sharegate.dashboard.people import People
 from sharegate.dashboard.proofs import Proofs
 from sharegate.dashboard.queries import Named, Recently
 from sharegate.dashboard.records import Records
 from sharegate.dashboard.refusals import error_body, refusal_of
+from sharegate.dashboard.register import Register, whose
 from sharegate.dashboard.reports import Reports
 from sharegate.dashboard.resolve import Resolver
 from sharegate.dashboard.review import Review
@@ -116,6 +118,8 @@ class Api:
         reports: Reports,
         times: Times,
         notifying: Notifying,
+        register: Register,
+        overviews: Overviews,
         facts: GateFacts,
         describe: Reader,
         now: Callable[[], float],
@@ -157,6 +161,8 @@ class Api:
         self._times = times
         self._notifying = notifying
         self.vitals = Vitals()
+        self._register = register
+        self._overviews = overviews
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
@@ -195,6 +201,7 @@ class Api:
                 of=Of.LISTED,
             ),
             *self._sharing.table(),
+            *self._overviews.table(),
             *self._rosters.table(),
             *self.handing.table(),
             *self.codes.table(),
@@ -374,9 +381,8 @@ class Api:
     # -- gate -----------------------------------------------------------------------------------------------------
 
     async def _gate(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        shares = [share for share in await self._acts.shares() if share.revoked is None]
-        ours = {share.id for share in shares}
-        visits = [visit for share in shares for visit in await self._store.visits(share.id, open_only=True)]
+        await self._register.fresh()
+        sums = self._register.sums("standing", whose(asker()))
         facts = self._facts
         return {
             "version": __version__,
@@ -392,9 +398,10 @@ class Api:
             "warnings": facts.warnings(),
             "servers": await self._servers_here(),
             "counts": {
-                "shares": len(shares),
-                "visits": len(visits),
-                "knocks": sum(knock.share in ours for knock in await self._store.knocks()),
+                "shares": sums["shares"],
+                "visits": sums["open"],
+                "persons": sums["persons"],
+                "knocks": self._register.sums("all", whose(asker()))["knocks"],
                 "channels": self._cutter.count(),
             },
         }

@@ -45,6 +45,11 @@ class Page(Generic[T]):
             self._rows.append((place, row))
 
     @property
+    def wanted(self) -> int:
+        """Rows to look for, so that it is known whether there are more."""
+        return self._most + 1
+
+    @property
     def full(self) -> bool:
         """What comes behind is for the next page."""
         return len(self._rows) > self._most

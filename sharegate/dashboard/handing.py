@@ -3,7 +3,7 @@
 A link is sent once: that it is being sent is stored before the mail server hears of it, and taken back when that did
 not take it. Who asks for many asks for each, and one that fails or hangs keeps none of the others. When the connection
 broke after the message was handed in, nobody knows; then it counts as sent, and the owner decides about sending it
-again. So it does where the gate was killed within these seconds.
+again. So it does where the gate was killed within these seconds: what was begun and never ended is told as that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sharegate.dashboard.roster_bodies import SendBody
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import rosters as shapes
 from sharegate.dashboard.sharing import Sharing
-from sharegate.dashboard.views import Views, link_state
+from sharegate.dashboard.views import Views, link_state, mail_unsure
 from sharegate.errors import Refused, Unsent, Why
 from sharegate.limits import Buckets, Rate
 from sharegate.mail.model import Message
@@ -92,7 +92,7 @@ class Handing:
         again = msgspec.convert(body, SendBody).again
         share = await self._acts.share(link.share)
         if link.sent is not None and not again:
-            return await self._told(link, "already")
+            return await self._told(link, "unsure" if mail_unsure(link, self._now()) else "already")
         self._check(share, link)
         mailer = self._mailing.needed()
         message = self._message(share, link)
@@ -106,7 +106,7 @@ class Handing:
     async def _one(self, send: Callable[[Message], Any], message: Message, share: Share, link: Link) -> Json:
         was = {"sent": link.sent, "email": link.email, "serial": link.serial, "revoked": None}
         try:
-            claimed = await self._store.change_link(link.id, was=was, sent=self._now())
+            claimed = await self._store.change_link(link.id, was=was, sent=self._now(), mailing=True)
         except ValueError:  # somebody else sends it just now, or changed it
             return await self._told(await self._acts.link(link.id), "already")
         try:
@@ -114,11 +114,14 @@ class Handing:
         except Unsent as unsent:
             if unsent.why is not Why.UNKNOWN:
                 with contextlib.suppress(ValueError):
-                    await self._store.change_link(link.id, was={"sent": claimed.sent}, sent=link.sent)
+                    before = {"sent": link.sent, "mailing": link.mailing}
+                    await self._store.change_link(link.id, was={"sent": claimed.sent}, **before)
             await self._acts.record(
                 Action.LINK_UNSENT, share=share, link=link, name=link.email, detail=unsent.brief, failed=True
             )
             raise
+        with contextlib.suppress(ValueError):  # was changed meanwhile, by somebody who knew
+            claimed = await self._store.change_link(link.id, was={"sent": claimed.sent}, mailing=False)
         await self._acts.record(Action.LINK_SENT, share=share, link=link, name=link.email)
         return await self._told(claimed, "sent")
 

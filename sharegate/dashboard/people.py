@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -16,15 +17,16 @@ from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import AdmitBody
 from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.queries import WhichVisits
+from sharegate.dashboard.register import Register, whose
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
-from sharegate.dashboard.views import Views, shortest
-from sharegate.errors import NotFound, Refused
+from sharegate.dashboard.views import Views
+from sharegate.errors import Invalid, NotFound, Refused
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.coowners import Marks, about_to_be, is_coowner
 from sharegate.shares.interfaces import ShareStore
 from sharegate.shares.issue import Issuer
-from sharegate.shares.model import Role, Visit, VisitKind
+from sharegate.shares.model import Role, Share, Visit, VisitKind
 from sharegate.visits.knocks import Knocks
 
 
@@ -41,7 +43,9 @@ class People:
         marks: Marks,
         views: Views,
         trail: Recorder,
+        register: Register,
     ) -> None:
+        self._register = register
         self._acts = acts
         self._marks = marks
         self._store = store
@@ -96,19 +100,45 @@ class People:
         ]
 
     async def _visits(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        shares = [await self._acts.share(query["share"])] if query.get("share") else await self._acts.shares()
+        if query.get("here") in ("1", "true"):
+            return await self._here(query)
         open_only = query.get("open") in ("1", "true")
         page = Page[Visit](query, ("share", "open"), (float, str, float, str))
-        for share in sorted(shares, key=lambda share: (share.created, share.id)):
+        for share in await self._visited(query.get("share", ""), page, open_only):
             begin = (share.created, share.id)
-            if page.after is not None and begin < page.after[:2]:
-                continue
             visits = await self._store.visits(share.id, open_only=open_only)
             for visit in sorted(visits, key=lambda visit: (visit.created, visit.id)):
                 if not open_only or await self._views.is_open(visit):
                     page.add((*begin, visit.created, visit.id), visit)
             if page.full:
                 break
+        return {"visits": await self._views.visits(page.rows), "next": page.next}
+
+    async def _visited(self, share: str, page: Page[Visit], open_only: bool) -> Iterable[Share]:
+        """Shares with visits, the oldest first, from the one on with which the page begins."""
+        if share:
+            return [await self._acts.share(share)]
+        await self._register.fresh()
+        name, owner = "open" if open_only else "visited", whose(asker())
+        found = self._register.order(name, owner)
+        # The one in whose middle the page before it ended is looked at again.
+        begin = found.before(page.after[:2]) if page.after is not None else 0
+        return (one.share for one in self._register.lines(name, owner, begin))
+
+    async def _here(self, query: dict[str, str]) -> dict[str, Any]:
+        """Who has a page open, or a channel: as many as that are, and nobody else, is looked at."""
+        if query.get("open") or query.get("share"):
+            raise Invalid("here", "goes with neither open nor share", "Leave them out")
+        page = Page[Visit](query, ("here",), (float, str, float, str))
+        places = []
+        for visit in [await self._store.visit(id) for id in self._views.inside()]:
+            share = await self._store.share(visit.share) if visit is not None else None
+            if visit is None or share is None or not asker().has(share.owner):
+                continue
+            if await self._views.is_here(visit):
+                places.append(((share.created, share.id, visit.created, visit.id), visit))
+        for place, visit in sorted(places, key=lambda pair: pair[0]):
+            page.add(place, visit)
         return {"visits": await self._views.visits(page.rows), "next": page.next}
 
     async def _end_visit(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
@@ -133,10 +163,12 @@ class People:
         return {"visit": await self._views.visit(visit), "ended": ended}
 
     async def _list_knocks(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        ours = {share.id for share in await self._acts.shares()}
-        waiting = [knock for knock in await self._store.knocks() if knock.share in ours]
-        labels = shortest(knock.id for knock in await self._store.knocks(waiting_only=False)) if waiting else {}
-        return {"knocks": [await self._views.knock(knock, label=labels.get(knock.id, "")) for knock in waiting]}
+        waiting = []
+        for knock in await self._store.knocks():
+            share = await self._store.share(knock.share)
+            if share is not None and asker().has(share.owner):
+                waiting.append(knock)
+        return {"knocks": [await self._views.knock(knock) for knock in waiting]}
 
     async def _knock_verb(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         taking_back: contextlib.AbstractAsyncContextManager[None]

@@ -31,6 +31,15 @@ class AllShares(_Paged):
     all: Annotated[bool, Meta(description="Also those that are over.")] = False
 
 
+class NumberedPage(_Asked):
+    limit: Annotated[int, Meta(ge=1, le=500, description="How many at most.")] = 0
+    page: Annotated[int, Meta(ge=1, le=10_000_000, description="Which page, from 1; past the end: the last.")] = 1
+
+
+class NumberedShares(NumberedPage):
+    all: Annotated[bool, Meta(description="Also those that are over.")] = False
+
+
 class OfShare(_Asked):
     share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
 
@@ -42,6 +51,7 @@ class WhichReports(OfShare):
 class WhichVisits(_Paged):
     share: Annotated[str, Meta(description="Only of this share (its id).")] = ""
     open: Annotated[bool, Meta(description="Only those that are open.")] = False
+    here: Annotated[bool, Meta(description="Only those with a page, or as a program a channel, open now.")] = False
 
 
 class WhichEvents(OfShare):
@@ -84,6 +94,7 @@ class WhichLanes(_Asked):
 
 class WhichReviews(_Asked):
     sort: Annotated[Literal["oldest", "widest", "unused"], Meta(description="Which come first.")] = "oldest"
+    unused: Annotated[bool, Meta(description="Only those that are unused for 30 days.")] = False
     limit: Annotated[int, Meta(ge=1, le=500, description="How many at most.")] = 100
     cursor: Annotated[str, Meta(description="`next` of the page before.")] = ""
 

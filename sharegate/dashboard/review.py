@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
@@ -15,21 +15,27 @@ from sharegate.audit.interfaces import Query, Recorder
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, Who
 from sharegate.dashboard.bodies import limit
+from sharegate.dashboard.lines import Line
+from sharegate.dashboard.ordered import Key, Ordered
 from sharegate.dashboard.queries import WhichReviews
+from sharegate.dashboard.register import Register
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import looked
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, Refused, SharegateError
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.issue import Issuer, standing
-from sharegate.shares.model import Link, Share, Visit
-from sharegate.shares.review import Width, digest, live, unused, width
+from sharegate.shares.issue import Issuer
+from sharegate.shares.review import UNUSED_AFTER, live, unused
 from sharegate.visits.presence import Presence
 
 SORTS = ("oldest", "widest", "unused")
 MOST_SHARES = 500
 MOST_PAUSED = 500
+# What other gates' visitors did is read of the history no more often than this.
+_READ_AGAIN = 600.0
+_ORDERS = {"oldest": "standing", "widest": "widest", "unused": "unused"}
+_LAST = "\U0010ffff"  # behind every id
 # Entries of a share that are looked at for the newest of a visitor: owners' acts are no use of it.
 _LOOKED_AT = 50
 
@@ -52,15 +58,6 @@ class Newest(Protocol):
     async def last_visited(self, share: str, looks: int) -> float: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    share: Share
-    links: list[Link]
-    visits: list[Visit]
-    width: Width
-    last: float
-
-
 class Review:
     """`GET review`, `POST review/sign`, `POST review/pause`."""
 
@@ -74,8 +71,15 @@ class Review:
         views: Views,
         presence: Presence,
         trail: Recorder,
+        register: Register,
+        elsewhere: bool,
         now: Callable[[], float],
     ) -> None:
+        """`elsewhere`: other gates write the history, too."""
+        self._register = register
+        self._elsewhere = elsewhere
+        self._reading = asyncio.Lock()
+        self._read = now()
         self._acts = acts
         self._store = store
         self._issuer = issuer
@@ -125,31 +129,45 @@ class Review:
             raise Invalid("sort", f"{sort[:40]!r} is no order", "Choose " + ", ".join(SORTS))
         most = limit(query, 100, MOST_SHARES)
         begun = _begun(query.get("cursor", ""), sort)
-        now = self._now()
-        seen = [await self._seen(share, now) for share in await self._live(now)]
-        places = sorted(((_place(sort, one), one) for one in seen), key=lambda pair: pair[0])
-        rest = [(place, one) for place, one in places if begun is None or place > begun]
-        shown = rest[:most]
         signed = await self._history.newest(Query(action=Action.ACCESS_REVIEWED.value))
+        await self._looked()
+        now, register = self._now(), self._register
+        order = register.order(_ORDERS[sort])
+        shown = self._shown(order, sort, begun, most + 1, only=query.get("unused") in ("1", "true"))
         return {
-            "shares": [await self._view(one, now) for _, one in shown],
-            "next": _cursor(sort, shown[-1][0]) if len(rest) > most else "",
-            "count": len(seen),
-            "unused": sum(unused(one.share, one.last, now) for one in seen),
-            "digest": digest([(one.share, one.links) for one in seen], now),
+            "shares": [await self._view(register.line(key), now) for key in shown[:most]],
+            "next": _cursor(sort, list(shown[most - 1])) if len(shown) > most else "",
+            "count": len(order),
+            "unused": register.order("unused").after((now - UNUSED_AFTER, _LAST)),
+            "digest": register.digest(),
             "signed": {"at": signed.at, "detail": signed.detail} if signed is not None else None,
         }
 
+    def _shown(self, order: Ordered, sort: str, begun: list[Any] | None, count: int, *, only: bool) -> list[Key]:
+        """`only`: those that are unused. By how long they are, they stand first; in another order each is looked at."""
+        begin = order.after(tuple(begun) if begun is not None else None)
+        if not only:
+            return order.some(begin, count)
+        found: list[Key] = []
+        for at in range(begin, len(order)):
+            line = self._register.line(order[at])
+            if unused(line.share, self._register.last(line), self._now()):
+                found.append(order[at])
+            elif sort == "unused":
+                break
+            if len(found) == count:
+                break
+        return found
+
     async def _sign(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, SignBody)
-        now = self._now()
-        shares = await self._live(now)
-        found = digest([(share, await self._store.links(share.id)) for share in shares], now)
+        await self._register.fresh()
+        now, found, count = self._now(), self._register.digest(), len(self._register.order("standing"))
         if asked.digest != found:
             raise Refused("changed", "what is shared is not what was looked at any more", "Look at it again")
-        said = f"{len(shares)} share{'' if len(shares) == 1 else 's'}, sha256 {found}"
+        said = f"{count} share{'' if count == 1 else 's'}, sha256 {found}"
         await self._trail.record(AuditEvent(action=Action.ACCESS_REVIEWED, actor="admin", detail=said))
-        return {"at": now, "count": len(shares), "digest": found}
+        return {"at": now, "count": count, "digest": found}
 
     async def _pause(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """Each for itself: what cannot be paused says why, and keeps no other from being paused."""
@@ -178,19 +196,24 @@ class Review:
 
     # -- parts ----------------------------------------------------------------------------------------------------
 
-    async def _live(self, now: float) -> list[Share]:
-        return [share for share in await self._store.shares() if live(share, now)]
+    async def _looked(self) -> None:
+        """Bring the register up to what is known of who used what: by the history what was done before this gate began,
+        or at another one; by what it saw itself what was done since."""
+        register, now = self._register, self._now()
+        for id, at in self._presence.moments():
+            visit = await self._store.visit(id)
+            if visit is not None:
+                register.used(visit.share, at)
+        await register.fresh()
+        async with self._reading:
+            again = self._elsewhere and now - self._read > _READ_AGAIN
+            self._read = now if again else self._read
+            for id in register.unread(again=again):
+                register.read(id, await self._history.last_visited(id, _LOOKED_AT))
+        await register.fresh()
 
-    async def _seen(self, share: Share, now: float) -> _Seen:
-        links, visits = await self._store.links(share.id), await self._store.visits(share.id)
-        last = max([await self._history.last_visited(share.id, _LOOKED_AT), *(visit.created for visit in visits)])
-        for visit in visits:
-            here = self._presence.of(visit.id) if visit.ended is None else None
-            last = max(last, here.at if here is not None else 0.0)
-        return _Seen(share, links, visits, width(share, links, visits, now), last)
-
-    async def _view(self, one: _Seen, now: float) -> dict[str, Any]:
-        share, wide = one.share, one.width
+    async def _view(self, line: Line, now: float) -> dict[str, Any]:
+        share, wide, last = line.share, line.width, self._register.last(line)
         return {
             "id": share.id,
             "label": await self._views.share_label(share.id),
@@ -199,7 +222,7 @@ class Review:
             "kind": share.kind.value,
             "owner": share.owner,
             "server": share.upstream,
-            "state": standing(share, now),
+            "state": line.state,
             "created": share.created,
             "expires": share.expires,
             "role": share.role.value,
@@ -210,16 +233,9 @@ class Review:
             "people": wide.people,
             "ever": wide.ever,
             "outside": wide.outside,
-            "last_used": one.last or None,
-            "unused": unused(share, one.last, now),
+            "last_used": last or None,
+            "unused": unused(share, last, now),
         }
-
-
-def _place(sort: str, one: _Seen) -> list[Any]:
-    """Smaller comes first; the id tells those apart that are the same."""
-    if sort == "widest":
-        return [*(-part for part in one.width.order), one.share.id]
-    return [one.share.created if sort == "oldest" else max(one.last, one.share.created), one.share.id]
 
 
 def _cursor(sort: str, place: list[Any]) -> str:

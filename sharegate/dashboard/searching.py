@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from sharegate.dashboard.interfaces import History
 from sharegate.dashboard.queries import PassedOnExport, Wanted, WantedExport
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept, looked
-from sharegate.dashboard.views import Views, shortest
+from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid
 from sharegate.shares.api_tokens import ApiCapability as Can
 from sharegate.shares.interfaces import ShareStore
@@ -112,11 +112,9 @@ class Searching:
 
     async def _shown(self, found: list[_Found]) -> list[Json]:
         """Only what is told is made into rows: a common word is found thousands of times."""
-        waiting = [one for one in found if one.kind == "knock"]
-        labels = shortest(knock.id for knock in await self._store.knocks(waiting_only=False)) if waiting else {}
-        return [await self._row(one, labels) for one in found]
+        return [await self._row(one) for one in found]
 
-    async def _row(self, one: _Found, knocks: Mapping[str, str]) -> Json:
+    async def _row(self, one: _Found) -> Json:
         record = one.record
         if isinstance(record, Share):
             view = await self._views.share(record)
@@ -125,7 +123,7 @@ class Searching:
             return _row(one, await self._views.link(record))
         if isinstance(record, Visit):
             return _row(one, await self._views.visit(record))
-        return _row(one, await self._views.knock(record, label=knocks.get(record.id, "")))
+        return _row(one, await self._views.knock(record))
 
     async def _of(self, share: Share, wanted: str) -> list[_Found]:
         """What is found of one share, as the records are."""

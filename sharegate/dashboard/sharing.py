@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.interfaces import GateFacts, Servers
 from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.queries import AllShares
+from sharegate.dashboard.register import Register, whose
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
 from sharegate.dashboard.tags import matches, tag, written
@@ -48,8 +48,10 @@ class Sharing:
         views: Views,
         facts: GateFacts,
         mailing: Mailing,
+        register: Register,
     ) -> None:
         self._acts = acts
+        self._register = register
         self._store = store
         self._issuer = issuer
         self._servers = servers
@@ -178,12 +180,11 @@ class Sharing:
 
     async def _shares(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         everything = query.get("all") in ("1", "true")
-        shares = await self._acts.shares()
-        if not everything:
-            shares = [share for share in shares if self._views.standing(share) not in ("revoked", "expired")]
         page = Page[Share](query, ("all",), (float, str))
-        for place, share in sorted((((share.created, share.id), share) for share in shares), key=itemgetter(0)):
-            page.add(place, share)
+        await self._register.fresh()
+        found = self._register.order("all" if everything else "standing", whose(asker()))
+        for key in found.some(found.after(page.after), page.wanted):
+            page.add(key, self._register.line(key).share)
         return {"shares": await self._views.shares(page.rows), "next": page.next}
 
     async def _create(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:

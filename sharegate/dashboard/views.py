@@ -21,6 +21,8 @@ from sharegate.visits.presence import Presence
 from sharegate.visits.programs import Seen
 
 SHORTEST_LABEL = 4
+# Longer than the gate speaks with a mail server about one message (mail/smtp.py).
+MAIL_SECONDS = 60.0
 # Views that are built before others have a turn: a few milliseconds.
 _AT_ONCE = 50
 
@@ -53,6 +55,11 @@ def link_state(link: Link, now: float) -> str:
     return "paused" if link.paused else "active"
 
 
+def mail_unsure(link: Link, now: float) -> bool:
+    """Whether a mail of this link was begun and never heard of again, since longer than any takes."""
+    return link.mailing and link.sent is not None and link.sent + MAIL_SECONDS <= now
+
+
 async def _in_turn(at: int, making: Awaitable[dict[str, Any]]) -> dict[str, Any]:
     if at % _AT_ONCE == _AT_ONCE - 1:
         await asyncio.sleep(0)
@@ -71,7 +78,10 @@ class Views:
         now: Callable[[], float],
         *,
         places_of: Callable[[str], list[Seen]] = lambda _: [],
+        programs: Callable[[], Iterable[str]] = tuple,
     ) -> None:
+        """`programs` are the visits of programs that have a channel open."""
+        self._programs = programs
         self._store = store
         self._presence = presence
         self._channels_of = channels_of
@@ -83,7 +93,7 @@ class Views:
         return short(id, await self._store.shares_beside(id))
 
     async def knock_label(self, id: str) -> str:
-        return short(id, [knock.id for knock in await self._store.knocks(waiting_only=False)])
+        return short(id, await self._store.knocks_beside(id))
 
     async def link_label(self, link: Link) -> str:
         return f"{await self.share_label(link.share)}.{link.letter}"
@@ -162,6 +172,7 @@ class Views:
             "account_opened": bool(link.subject),
             "email": link.email,
             "sent": link.sent,
+            "sent_unsure": mail_unsure(link, self._now()),
             "code_expires": link.code_expires if link.code_hash and link.code_expires > self._now() else None,
             "coowner": link.coowner,
             "coowner_visit": await self._coowner(link, visits),
@@ -205,6 +216,7 @@ class Views:
         link = await self._store.link(visit.link)
         share = await self._store.share(visit.share)
         seen = self._presence.of(visit.id)
+        here = self.here(share, link, visit)
         others = devices if devices is not None else await self._devices(visit)
         origin = await self._store.visit(visit.came_from) if visit.came_from else None
         role = self.role(share, link, visit)
@@ -214,6 +226,7 @@ class Views:
             "id": visit.id,
             "label": await self.visit_label(visit),
             "share": visit.share,
+            "share_name": share.name if share else "",
             "link": visit.link,
             "link_label": await self.link_label(link) if link else "",
             "name": visit.name,
@@ -228,7 +241,7 @@ class Views:
             "since": visit.created,
             "last_seen": seen.at if seen else visit.created,
             "where": seen.where if seen and open_now else "",
-            "here": bool(open_now and (channels if visit.kind is VisitKind.CLIENT else seen and seen.pages)),
+            "here": here,
             "channels": channels,
             "devices": 1 + others[visit.id],
             "address": visit.address,
@@ -260,14 +273,30 @@ class Views:
             return False
         return True
 
-    async def knock(self, knock: Knock, *, label: str = "") -> dict[str, Any]:
-        """`label` where it is known already: it takes a look at all knocks."""
+    def inside(self) -> list[str]:
+        """Visits that may be `here`, by their ids: no others are."""
+        return list(dict.fromkeys([*self._presence.inside(), *self._programs()]))
+
+    async def is_here(self, visit: Visit) -> bool:
+        """`here`, with what it belongs to looked up."""
+        return self.here(await self._store.share(visit.share), await self._store.link(visit.link), visit)
+
+    def here(self, share: Share | None, link: Link | None, visit: Visit) -> bool:
+        """Whether a page of an open visit is open now; of a program's, a channel."""
+        if not self.open(share, link, visit):
+            return False
+        if visit.kind is VisitKind.CLIENT:
+            return bool(self._channels_of(visit.id))
+        seen = self._presence.of(visit.id)
+        return bool(seen and seen.pages)
+
+    async def knock(self, knock: Knock) -> dict[str, Any]:
         link = await self._store.link(knock.link)
         share = await self._store.share(knock.share)
         origin = await self._store.visit(knock.came_from) if knock.came_from else None
         return {
             "id": knock.id,
-            "label": label or await self.knock_label(knock.id),
+            "label": await self.knock_label(knock.id),
             "share": knock.share,
             "share_name": share.name if share else "",
             "link_label": await self.link_label(link) if link else "",

@@ -101,7 +101,7 @@ def sent_to(value: object, link: Link) -> dict[str, Any]:
     if value and link.kind is not LinkKind.PERSON:
         raise Invalid("email", "only a link for one person is sent to an address", "Make a link for one person")
     email = clean_email(value, "email") if value else ""
-    return {} if email == link.email else {"email": email, "sent": None}
+    return {} if email == link.email else {"email": email, "sent": None, "mailing": False}
 
 
 def check_opens(link: Link) -> None:

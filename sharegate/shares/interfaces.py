@@ -103,6 +103,9 @@ class ShareStore(Protocol):
         """Ids of other shares, revoked ones too: those next to `id` in the order of the alphabet. Of all others none
         has a longer beginning in common with it."""
 
+    async def knocks_beside(self, id: str) -> list[str]:
+        """The same of knocks."""
+
     async def links(self, share: str) -> list[Link]:
         """The links of a share, oldest first."""
 

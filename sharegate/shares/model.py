@@ -184,7 +184,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `passphrase` is an encoded hash (argon2id), `recipient` an e-mail address and `domain` one of such addresses.
     `account` says who may sign in, at `issuer`: an e-mail address, `*@<domain>`, `group:<name>`, `sub:<subject>` or
     `*`. `subject` is whose the link is from then on: that of the first who signed in with that address.
-    `email` is where the link is sent to, and asks for nothing; `sent` is when it was last. `code_hash` is what is kept
+    `email` is where the link is sent to, and asks for nothing; `sent` is when it was last; with `mailing` that
+    was begun, and how it ended was not heard. `code_hash` is what is kept
     of its short code (visits/short_codes.py), which works until `code_expires`. With
     `coowner` whoever it is for may let others in (shares/coowners.py), in the browser that `coowner_browser` is the
     hash of; empty: in the first one that opens it.
@@ -207,6 +208,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     coowner_browser: str = ""
     email: str = ""
     sent: float | None = None
+    mailing: bool = False
     code_hash: str = ""
     code_expires: float = 0.0
     not_before: float = 0.0

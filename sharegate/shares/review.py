@@ -65,10 +65,9 @@ def width(share: Share, links: Iterable[Link], visits: Iterable[Visit], now: flo
     )
 
 
-def digest(shares: Iterable[tuple[Share, Sequence[Link]]], now: float) -> str:
-    """SHA-256 (hex) of what is given to whom: it changes when a share, a link, a role, a root or an end does, and not
-    when somebody comes or goes."""
-    said = [
+def said(share: Share, links: Sequence[Link], now: float) -> bytes:
+    """What a share gives to whom, as JSON."""
+    return msgspec.json.encode(
         [
             *(share.id, share.owner, share.upstream, share.root, share.kind.value, share.role.value, share.expires),
             *(share.clients, share.own_extensions, share.runnable_files, share.paused, share.suspended),
@@ -79,9 +78,13 @@ def digest(shares: Iterable[tuple[Share, Sequence[Link]]], now: float) -> str:
                 if _stands(link, now)
             ),
         ]
-        for share, links in sorted(shares, key=lambda pair: pair[0].id)
-    ]
-    return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
+    )
+
+
+def digest(given: Iterable[tuple[str, bytes]]) -> str:
+    """SHA-256 (hex) of what is given to whom, of shares by their ids and as `said` tells each: it changes when a share,
+    a link, a role, a root or an end does, and not when somebody comes or goes."""
+    return hashlib.sha256(b"[" + b",".join(each for _, each in sorted(given)) + b"]").hexdigest()
 
 
 def unused(share: Share, last: float, now: float) -> bool:

@@ -46,6 +46,8 @@ class Mirror:
     _links_of: dict[str, dict[str, Link]] = field(default_factory=dict)
     _by_code: dict[str, str] = field(default_factory=dict)  # ids of links
     _knocks_of: dict[str, dict[str, Knock]] = field(default_factory=dict)
+    _knock_ids: list[str] = field(default_factory=list)  # in the order of the alphabet
+    _knocking: dict[str, Knock] = field(default_factory=dict)  # those that wait
     _visits_of: dict[str, dict[str, Visit]] = field(default_factory=dict)
     _visits_by: dict[str, dict[str, Visit]] = field(default_factory=dict)
 
@@ -69,6 +71,12 @@ class Mirror:
                     self._visits_of.setdefault(visit.share, {})[one.id] = visit
                     self._visits_by.setdefault(visit.link, {})[one.id] = visit
                 case Knock() as knock:
+                    if one.id not in self.knocks:
+                        bisect.insort(self._knock_ids, one.id)
+                    if knock.state is KnockState.WAITING:
+                        self._knocking[one.id] = knock
+                    else:
+                        self._knocking.pop(one.id, None)
                     self.knocks[one.id] = knock
                     self._knocks_of.setdefault(knock.share, {})[one.id] = knock
                 case Upstream() as upstream:
@@ -93,6 +101,8 @@ class Mirror:
                     gone = self.knocks.pop(one.id, None)
                     if gone is not None:
                         del self._knocks_of[gone.share][one.id]
+                        del self._knock_ids[bisect.bisect_left(self._knock_ids, one.id)]
+                        self._knocking.pop(one.id, None)
                 case _:  # nothing else is ever removed
                     self.upstreams.pop(one.id, None)
 
@@ -118,9 +128,11 @@ class Mirror:
         )
 
     def knocks_of(self, share: str | None, waiting_only: bool) -> list[Knock]:
+        if share is None:
+            return _oldest_first((self._knocking if waiting_only else self.knocks).values())
         return _oldest_first(
             knock
-            for knock in (self.knocks if share is None else self._knocks_of.get(share, {})).values()
+            for knock in self._knocks_of.get(share, {}).values()
             if not waiting_only or knock.state is KnockState.WAITING
         )
 
@@ -128,8 +140,15 @@ class Mirror:
         return _oldest_first(self.shares.values())
 
     def shares_beside(self, id: str) -> list[str]:
-        at = bisect.bisect_left(self._share_ids, id)
-        return [other for other in self._share_ids[max(0, at - 1) : at + 2] if other != id]
+        return _beside(self._share_ids, id)
+
+    def knocks_beside(self, id: str) -> list[str]:
+        return _beside(self._knock_ids, id)
+
+
+def _beside(ids: list[str], id: str) -> list[str]:
+    at = bisect.bisect_left(ids, id)
+    return [other for other in ids[max(0, at - 1) : at + 2] if other != id]
 
 
 class Mirrored(ABC):
@@ -163,6 +182,9 @@ class Mirrored(ABC):
 
     async def shares_beside(self, id: str) -> list[str]:
         return self._mirror.shares_beside(id)
+
+    async def knocks_beside(self, id: str) -> list[str]:
+        return self._mirror.knocks_beside(id)
 
     async def links(self, share: str) -> list[Link]:
         return self._mirror.links_of(share)

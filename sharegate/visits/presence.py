@@ -26,6 +26,7 @@ class Presence:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._seen: OrderedDict[str, Seen] = OrderedDict()
+        self._inside: dict[str, None] = {}
 
     def touch(self, visit: str, where: str = "") -> None:
         """A request or a message came from this visit; `where` is the document or folder it concerns."""
@@ -36,11 +37,14 @@ class Presence:
 
     def page_opened(self, visit: str) -> None:
         self._of(visit).pages += 1
+        self._inside[visit] = None
 
     def page_closed(self, visit: str) -> None:
         seen = self._seen.get(visit)
         if seen is not None:
             seen.pages = max(0, seen.pages - 1)
+            if not seen.pages:
+                self._inside.pop(visit, None)
             seen.at = self._now()
 
     def _of(self, visit: str) -> Seen:
@@ -54,6 +58,14 @@ class Presence:
 
     def of(self, visit: str) -> Seen | None:
         return self._seen.get(visit)
+
+    def inside(self) -> list[str]:
+        """Visits that have a page open."""
+        return list(self._inside)
+
+    def moments(self) -> list[tuple[str, float]]:
+        """Visits, and when something came from each the last time."""
+        return [(id, seen.at) for id, seen in self._seen.items()]
 
     def pages(self, visits: list[str]) -> int:
         """How many pages these visits have open."""

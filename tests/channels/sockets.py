@@ -48,7 +48,7 @@ class Wire:
     async def until(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30
         while not true():
-            assert time.monotonic() < deadline, "nothing happened for 10 s"
+            assert time.monotonic() < deadline, "nothing happened for 30 s"
             await asyncio.sleep(0.002)
 
     async def read(self, frames: int) -> None:

@@ -115,16 +115,17 @@ async def test_attack_a_change_that_waits_when_its_channel_is_cut(room: Room, se
 async def test_attack_hanging_up_right_after_a_refused_change(room: Room) -> None:
     """The refusal is recorded and counted all the same."""
     eve = await edit(room, "eve")
-    steward, go, noted = steward_of(room), asyncio.Event(), []
+    steward, begun, go, noted = steward_of(room), asyncio.Event(), asyncio.Event(), []
 
     async def slow(room: Room, member: Member, denied: Denied) -> Denied:
+        begun.set()
         await go.wait()
         noted.append(denied.reason)
         return denied
 
     steward.refused = slow  # type: ignore[method-assign]
     attack = asyncio.create_task(eve.change(lambda: eve.doc.get("state", type=Map).update({"path": "x"})))
-    await asyncio.sleep(0.01)
+    await begun.wait()
     attack.cancel()
     with pytest.raises(asyncio.CancelledError):
         await attack
@@ -202,10 +203,9 @@ async def test_a_save_waits_for_what_a_page_wrote_while_it_was_offline(room: Roo
     ann.source.insert(0, "offline ")
     for number in range(40):
         await ann.say(RawSave(number))
+    await until(lambda: RawJson({"type": "save", "responseTo": 39, "status": "failed"}) in ann.heard)
     await server.wire.settle()
-    await asyncio.sleep(0.01)
     assert not any(isinstance(each, RawSave) for each in server.heard)
-    assert RawJson({"type": "save", "responseTo": 39, "status": "failed"}) in ann.heard
     await ann.say(SyncStep2(ann.doc.get_update(b"\x00")))
     await until(lambda: any(isinstance(each, RawSave) for each in server.heard))
     assert str(server.doc["source"]) == "offline words\n"

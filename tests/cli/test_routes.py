@@ -16,11 +16,13 @@ FOLDER = Path(sharegate.cli.__file__).parent
 # What no command asks, and why. The reverse, a page for each command, is in docs/dashboard.md.
 NOT_ASKED = {
     "GET config": "`config show` reads the same settings itself, also where no gate runs",
+    "GET doors": "`list` tells the same shares, all of them",
     "GET links/*/code": "`link code` shows a code when it makes it; a lost one is made anew",
     "GET links/*/qr": "`share --qr` and `list` draw the code in the terminal",
     "GET me": "at the terminal it is always the owner who asks",
     "GET offers": "`policy show` and `share --help` say what may be handed out",
     "GET openapi.json": "for programs; docs/reference/api.md is made from it",
+    "GET overview": "`list --all` and `review` tell the same of all shares",
     "GET proofs": "`prove` follows the one that it began",
     "GET store/work": "`store check` and `store backup` do the work themselves, and say how far it is",
     "POST rosters/read": "`share --roster FILE` reads the file and says what is wrong with it before anything is made",

@@ -298,7 +298,7 @@ async def test_the_gate_tells_about_itself(office: Office) -> None:
     await office.share()
     facts = await office.call("GET", "gate")
     assert facts["running"] and facts["gate_url"] == office.running.gate_url
-    assert facts["counts"] == {"shares": 1, "visits": 0, "knocks": 0, "channels": 0}
+    assert facts["counts"] == {"shares": 1, "visits": 0, "persons": 0, "knocks": 0, "channels": 0}
     keys = (await office.call("GET", "keys"))["keys"]
     assert [key["state"] for key in keys] == ["active"]
     findings = (await office.call("GET", "doctor"))["findings"]

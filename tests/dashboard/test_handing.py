@@ -116,3 +116,66 @@ async def test_attack_a_link_sent_again_and_again(office: Office, mail: MailServ
     status, answer = await office.ask("POST", f"links/{ann['id']}/send", {"again": True})
     assert (status, answer["error"]["code"]) == (403, "mail_limit") and "minutes" in answer["error"]["remedy"]
     assert mail.taken == []
+
+
+class Stubborn:
+    """A mail server that takes everything up to the message, and then says nothing more until it is told what."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.told: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.messages = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 here\r\n")
+        try:
+            while line := await reader.readline():
+                word = line[:4].upper()
+                if word == b"DATA":
+                    writer.write(b"354 go on\r\n")
+                    await reader.readuntil(b"\r\n.\r\n")
+                    self.messages += 1
+                    self.reached.set()
+                    writer.write(await self.told)
+                    if not self.told.result():
+                        break
+                else:
+                    writer.write(b"221 bye\r\n" if word == b"QUIT" else b"250 yes\r\n")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.mark.parametrize("answer", [b"250 taken\r\n", b"451 later\r\n", b""], ids=["taken", "refused", "broken off"])
+async def test_a_mail_that_was_begun_and_not_heard_of_is_told_as_that(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """As a gate leaves it that is killed meanwhile: neither mailed nor unmailed, and not sent twice by itself."""
+    stubborn = Stubborn()
+    server = await asyncio.start_server(stubborn.serve, "127.0.0.1", 0)
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
+    async with opened(tmp_path, clock, smtp_port=server.sockets[0].getsockname()[1]) as office:
+        ann, *_ = await links(office)
+        path = f"links/{ann['id']}"
+        assert (await office.call("GET", path))["link"]["sent_unsure"] is False
+        sending = asyncio.create_task(office.ask("POST", f"{path}/send", {}))
+        await stubborn.reached.wait()
+        assert (await office.call("POST", f"{path}/send", {}))["outcome"] == "already"  # it goes out just now
+        clock.forward(60)
+        told = await office.call("POST", f"{path}/send", {})
+        assert (told["outcome"], told["link"]["sent_unsure"], told["link"]["sent"]) == ("unsure", True, clock() - 60)
+        stubborn.told.set_result(answer)
+        status, _ = await sending
+        link = (await office.call("GET", path))["link"]
+        found = status, link["sent"] is not None, link["sent_unsure"]
+        assert found == {b"2": (200, True, False), b"4": (503, False, False), b"": (503, True, True)}[answer[:1]]
+        if not answer:
+            stubborn.told = asyncio.get_running_loop().create_future()
+            stubborn.told.set_result(b"250 taken\r\n")
+            again = await office.call("POST", f"{path}/send", {"again": True})
+            assert (again["outcome"], again["link"]["sent_unsure"]) == ("sent", False)
+            changed = await office.call("PATCH", path, {"email": "ann@example.com"})
+            assert (changed["link"]["sent"], changed["link"]["sent_unsure"]) == (None, False)
+        assert stubborn.messages == (1 if answer else 2)
+    server.close()

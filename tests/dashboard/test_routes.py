@@ -175,12 +175,14 @@ ADMIN = {
     *("GET keys", "POST keys/rotate", "GET store/check", "POST store/check", "POST store/copies", "GET store/work"),
     *("POST store/backup", "POST store/restored", "POST logins", "GET config", "GET health", "POST mail/test"),
     *("GET tokens", "POST tokens", "POST tokens/{id}/{verb:revoke}", "GET search", "GET search/export"),
+    "GET overview",
     *("GET notifications", "POST notifications/test"),
     *("GET reports", "POST reports/{id}/{verb:close}", "POST reports/{id}/{verb:reopen}"),
 }
 OF = {
     Of.LISTED: {
         *("GET gate", "GET resolve", "GET shares", "POST shares", "GET visits", "GET knocks", "GET asks"),
+        "GET doors",
         *("GET alarms", "GET servers", "GET times", "GET proofs", "POST snapshots"),
         *("POST rosters/share", "POST rosters/teams"),
     },

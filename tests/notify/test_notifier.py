@@ -227,7 +227,7 @@ async def test_a_hanging_service_holds_up_nobody(home: House, room: Chat) -> Non
             await until(lambda: bool(other.got))
             began = time.monotonic()
             await made.stop(0.1)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30  # half the patience with the service
         assert made.states()[0][1].lost == 1 and made.states()[1][1].sent == 1
     assert home.notes.actions() == ["notification.lost"]
     room.hangs = False

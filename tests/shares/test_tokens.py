@@ -194,7 +194,7 @@ def test_malformed_tokens_are_refused(tokens: ShareTokens, token: str) -> None:
     assert refused(tokens, token) is Reason.BAD_CREDENTIAL
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 @given(position=st.integers(0, 400), character=st.sampled_from("ABab01-_.=+/ "))
 def test_any_change_of_a_character_is_refused(tokens: ShareTokens, link: Link, position: int, character: str) -> None:
     """There is no second spelling of a token."""

@@ -456,7 +456,7 @@ TARGETS = st.lists(st.sampled_from(["..", ".", "a", "b", "l0", "l1", "l2", "", "
 
 
 @given(st.lists(TARGETS, min_size=3, max_size=3), st.sampled_from(["l0", "l1", "l2", "a/l2", "l0/b", "l1/new/x"]))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_whatever_is_found_inside_the_kernel_finds_inside(tmp_path: Path, links: list[str], asked: str) -> None:
     """For any tangle of links, what passes really lies inside by the kernel's own reading, and links within pass."""
     base = tmp_path.resolve() / "tangle"

@@ -5,59 +5,39 @@ from __future__ import annotations
 from itertools import groupby
 from urllib.parse import urlencode
 
-from sharegate.dashboard.pages.paging import cut
+from sharegate.dashboard.pages.paging import asked, placed
 from sharegate.dashboard.pages.source import Json, NotShown, Source
 
 _HERE = {"here": "admin"}
-# Names that are shown of a share's people; the others are counted.
-_NAMES = 6
-# Shares on a page.
-_MOST = 100
 
 
 async def overview(source: Source, parts: dict[str, str]) -> Json:
     """`GET /admin`: owners, what they share, and the people from outside who came by it."""
     everything = "ended" in source.query
-    shares = await source.every("shares", **({"all": "1"} if everything else {}))
-    people: dict[str, list[Json]] = {}
-    for visit in await source.every("visits"):
-        if visit["kind"] in ("browser", "knock", "client"):
-            people.setdefault(visit["share"], []).append(visit)
-    owners: dict[str, list[Json]] = {}
-    for share in shares:
-        came = people.get(share["id"], [])
-        badges = list(dict.fromkeys(visit["badge"] or visit["name"] for visit in came))
-        row = share | {
-            "people": badges[:_NAMES],
-            "people_more": max(0, len(badges) - _NAMES),
-            "people_count": len(badges),
-            "links_live": sum(link["state"] == "active" for link in share["links"]),
-            "last": max((visit["last_seen"] for visit in came), default=None),
-        }
-        owners.setdefault(share["owner"], []).append(row)
-    counted = [share for own in owners.values() for share in own]
-    ordered = [share for _, own in sorted(owners.items()) for share in _widest_first(own)]
-    shown = cut(ordered, source.query, _MOST, "/admin", **({"ended": "1"} if everything else {}))
+    kept = {"ended": "1"} if everything else {}
+    query = {"all": "1"} if everything else {}
+    answer = await source.get("overview", page=str(asked(source.query)), **query)
+    shown = placed([row["share"] | _row(row) for row in answer["shares"]], answer, "/admin", **kept)
+    counts = {owner["name"]: owner["count"] for owner in answer["owners"]}
     return _HERE | {
         "tab": "overview",
         "page": shown,
         "owners": [
-            {"name": name, "count": len(owners[name]), "shares": [*own]}
+            {"name": name, "count": counts[name], "shares": [*own]}
             for name, own in groupby(shown.rows, key=lambda share: str(share["owner"]))
         ],
-        "counts": {
-            "owners": len(owners),
-            "shares": len(counted),
-            "links": sum(share["links_live"] for share in counted),
-            "people": sum(share["people_count"] for share in counted),
-            "inside": sum(share["visits_open"] + share["programs"] for share in counted),
-        },
+        "counts": answer["counts"],
         "everything": everything,
     }
 
 
-def _widest_first(shares: list[Json]) -> list[Json]:
-    return sorted(shares, key=lambda share: (share["state"] != "active", -share["people_count"], share["name"]))
+def _row(row: Json) -> Json:
+    return {
+        "people": row["people"],
+        "people_more": row["people_count"] - len(row["people"]),
+        "links_live": row["links"],
+        "last": row["last"],
+    }
 
 
 async def search(source: Source, parts: dict[str, str]) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from sharegate.dashboard.pages.paging import cut
+from sharegate.dashboard.pages.paging import asked, placed
 from sharegate.dashboard.pages.people import at_most, count, door, person
 from sharegate.dashboard.pages.source import Json, Source
 
@@ -13,28 +13,24 @@ MOST_DOORS = 48
 
 async def values(source: Source, parts: dict[str, str]) -> Json:
     gate = await source.get("gate")
-    shares = await source.every("shares")
-    visits = await source.every("visits", open="1")
+    visits = await source.every("visits", here="1")
     knocks = (await source.get("knocks"))["knocks"]
     asks = (await source.get("asks"))["asks"]
     times = (await source.get("times"))["times"]
-    names = {share["id"]: share["name"] for share in shares}
-    people = [person(visit) | {"share_name": names.get(visit["share"], "")} for visit in visits]
     # A device of somebody is told with them.
-    here = [visit for visit in people if visit["here"] and visit["kind"] != "device"]
-    # Where somebody is comes first, so that it is on the first page.
-    inside = {visit["share"] for visit in here} | {knock["share"] for knock in knocks}
-    doors = cut(sorted(shares, key=lambda share: share["id"] not in inside), source.query, MOST_DOORS, "/")
-    urls = {share["id"]: _server(gate, share["server"]) for share in shares}
+    here = [person(visit) for visit in visits if visit["kind"] != "device"]
+    answer = await source.get("doors", page=str(asked(source.query)), limit=str(MOST_DOORS))
+    doors = placed(answer["doors"], answer, "/")
+    servers = {ask["share"]: (await source.get(f"shares/{ask['share']}"))["share"]["server"] for ask in asks}
     return {
         "gate": gate,
         "headline": _headline(len(knocks), len(asks), len(times), len(here)),
         "knocks": [knock | {"admits": at_most(knock["role"]), "lacking": _lacking(knock)} for knock in knocks],
-        "asks": [ask | {"open": _open(urls.get(ask["share"], ""), ask["path"])} for ask in asks],
+        "asks": [ask | {"open": _open(_server(gate, servers[ask["share"]]), ask["path"])} for ask in asks],
         "times": [ask | {"offers": _offers(ask, source.now), "over": ask["expires"] <= source.now} for ask in times],
         "alarms": (await source.get("alarms"))["alarms"],
         "here_now": here,
-        "away": sum(1 for visit in people if visit["kind"] != "device") - len(here),
+        "away": max(0, gate["counts"]["persons"] - len(here)),
         "doors": doors,
         "shares": [door(share, here, source.now) for share in doors.rows],
     }

@@ -24,22 +24,33 @@ class Cut:
     here: str
 
 
+def asked(query: dict[str, str]) -> int:
+    """The number of the page that `query` names, 1 for what is none."""
+    text = query.get("page", "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1
+    return min(max(number, 1), _LARGEST)
+
+
 def cut(rows: list[Any], query: dict[str, str], most: int, base: str, **kept: str) -> Cut:
     """The page that `query` names. One past the end is the last: the list may have become shorter."""
-    text = query.get("page", "")
-    asked = int(text) if text.isascii() and text.isdigit() and len(text) < 8 else 1
-    last = max(1, -(-len(rows) // most))
-    page = min(max(asked, 1), last, _LARGEST)
+    page = min(asked(query), max(1, -(-len(rows) // most)))
+    begin = (page - 1) * most
+    return placed(rows[begin : begin + most], {"count": len(rows), "page": page, "limit": most}, base, **kept)
+
+
+def placed(rows: list[Any], told: Json, base: str, **kept: str) -> Cut:
+    """The rows of a page as an answer of the API tells its place: `page` of `count` rows, `limit` on each."""
+    page, most = told["page"], told["limit"]
+    last = max(1, -(-told["count"] // most))
 
     def address(number: int) -> str:
         values: Json = kept | ({"page": number} if number > 1 else {})
         return f"{base}?{urlencode(values)}" if values else base
 
-    begin = (page - 1) * most
     return Cut(
-        rows=rows[begin : begin + most],
-        count=len(rows),
-        first=begin + 1,
+        rows=rows,
+        count=told["count"],
+        first=(page - 1) * most + 1,
         before=address(page - 1) if page > 1 else "",
         after=address(page + 1) if page < last else "",
         here=address(page),

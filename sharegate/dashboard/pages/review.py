@@ -15,7 +15,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
     """`GET /admin/review`; `sort`, `unused` (only those) and `cursor` in the address."""
     sort = source.query.get("sort", "")
     sort = sort if sort in dict(SORTS) else "oldest"
-    query = {"sort": sort, "limit": str(_PAGE)}
+    only = "only" in source.query
+    query = {"sort": sort, "limit": str(_PAGE), **({"unused": "1"} if only else {})}
     try:
         answer = await source.get("review", **query, cursor=source.query.get("cursor", ""))
     except NotShown as refused:
@@ -23,15 +24,17 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
             raise
         # The order was changed in the address: begin anew.
         answer = await source.get("review", **query)
-    only = "only" in source.query
     shares = [share | {"role_words": _ROLES[share["role"]]} for share in answer["shares"]]
     return {
         "here": "admin",
         "tab": "review",
         "review": answer,
-        "shares": [share for share in shares if share["unused"]] if only else shares,
+        "shares": shares,
         "sorts": [(name, words, "/admin/review?" + urlencode({"sort": name})) for name, words in SORTS],
         "sort": sort,
         "only": only,
-        "next": "/admin/review?" + urlencode({"sort": sort, "cursor": answer["next"]}) if answer["next"] else "",
+        "next": "/admin/review?"
+        + urlencode({"sort": sort, "cursor": answer["next"], **({"only": "1"} if only else {})})
+        if answer["next"]
+        else "",
     }

@@ -35,8 +35,11 @@ class OneServer(Shape):
 
 
 class Counts(Shape):
+    """`shares` that are not over, `visits` that are open and how many `persons` that are: devices are not counted."""
+
     shares: int
     visits: int
+    persons: int
     knocks: int
     channels: int
 

@@ -21,7 +21,8 @@ class Program(Shape):
 
 
 class LinkView(Shape):
-    """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was;
+    """A link, without its address: whoever has that can enter. `email` is where it is sent to, `sent` when it last was,
+    and with `sent_unsure` nobody knows whether it arrived, for the gate or the mail server stopped meanwhile;
     `code_expires` until when its short code works, null where it has none. With `coowner` whoever it is for lets
     others in, as soon as somebody is in by it: `coowner_visit` is that visit's label."""
 
@@ -47,6 +48,7 @@ class LinkView(Shape):
     account_opened: bool
     email: str
     sent: float | None
+    sent_unsure: bool
     code_expires: float | None
     coowner: bool
     coowner_visit: str
@@ -167,6 +169,7 @@ class VisitView(Shape):
     id: str
     label: str
     share: str
+    share_name: str
     link: str
     link_label: str
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sharegate.dashboard.shapes.given import Ended, State
+from sharegate.dashboard.shapes.given import Ended, ShareView, State
 from sharegate.dashboard.shapes.kept import EventView
 from sharegate.dashboard.shapes.shape import Shape
 from sharegate.shares.model import Role, RootKind, VisitKind
@@ -97,6 +97,55 @@ class Passing(Shape):
     root: str
     tree: NodeView
     complete: bool
+
+
+class Doors(Shape):
+    """Page number `page` of a list of `count`, with `limit` on a page."""
+
+    doors: list[ShareView]
+    count: int
+    page: int
+    limit: int
+
+
+class SharedBy(Shape):
+    """An owner, and of how many shares."""
+
+    name: str
+    count: int
+
+
+class Overseen(Shape):
+    """A share with some of the `people` who came, by their badges, and how many that were; how many of its `links` work
+    now, and when somebody was there for the last time."""
+
+    share: ShareView
+    people: list[str]
+    people_count: int
+    links: int
+    last: float | None
+
+
+class OverviewCounts(Shape):
+    """Of all pages together. `inside`: visits that have not ended."""
+
+    owners: int
+    shares: int
+    links: int
+    people: int
+    inside: int
+
+
+class Overview(Shape):
+    """Page number `page` of `count` shares, with `limit` on a page: owner by owner, the widest known first. `owners`
+    are those of this page."""
+
+    shares: list[Overseen]
+    owners: list[SharedBy]
+    counts: OverviewCounts
+    count: int
+    page: int
+    limit: int
 
 
 class Reviewed(Shape):

@@ -95,7 +95,8 @@ class ShortCode(Shape):
 
 
 class LinkSent(Shape):
-    """`outcome` says whether this call sent it, or it was sent before."""
+    """`outcome` says whether this call sent it, it was sent before (`already`), or that was begun before and nobody
+    knows how it ended (`unsure`)."""
 
     link: LinkView
-    outcome: Literal["sent", "already"]
+    outcome: Literal["sent", "already", "unsure"]

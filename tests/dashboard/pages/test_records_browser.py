@@ -200,6 +200,7 @@ async def test_keys_are_changed_and_given_up(office: Office, there: Party, brows
         await seen.open("/admin/keys")
         assert await seen.page.locator(".cards .state.retired").count() == 1
         await seen.page.get_by_role("button", name="See what would end").click()
+        await seen.page.wait_for_url("**/admin/keys?*")
         assert "stop 2 links" in await seen.text()
         await seen.page.get_by_role("button", name="Give up the keys").click()
         await seen.page.locator("#ask-yes").click()

@@ -43,13 +43,15 @@ export function merge(columns, rows, name) {
   URL.revokeObjectURL(link.href);
 }
 
+const TOLD = { sent: "mailed", already: "was mailed before", unsure: "may have been mailed before: ask whether it arrived" };
+
 // One after the other; `told` hears of each. What stops one for all stops here.
 export async function mail(ids, told) {
   let sent = 0;
   for (const [at, id] of ids.entries()) {
     const result = await call("POST", `/api/v1/links/${id}/send`);
     sent += result.ok;
-    told(id, at + 1, result.ok, result.ok ? (result.said.outcome === "sent" ? "mailed" : "was mailed before") : sentence(result.error));
+    told(id, at + 1, result.ok, result.ok ? TOLD[result.said.outcome] : sentence(result.error));
     if (!result.ok && ["mail_limit", "mail_off"].includes(result.error.code)) break;
   }
   return sent;

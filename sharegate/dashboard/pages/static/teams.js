@@ -40,7 +40,7 @@ function link(team, one) {
   const copy = element("button", "Copy", { type: "button" });
   copy.dataset.copy = `/api/v1/links/${one.id}/url`;
   copy.setAttribute("aria-label", `Copy the link of ${one.name || one.email}`);
-  const state = element("span", one.sent ? " · mailed" : "", { className: "soft" });
+  const state = element("span", one.sent_unsure ? " · mailing it broke off" : one.sent ? " · mailed" : "", { className: "soft" });
   rows.push({ team: team.team, link: one, state });
   const mailed = one.email && one.name ? [element("span", [" ", named(one.email)], { className: "soft" })] : [];
   return element("li", [
