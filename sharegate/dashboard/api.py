@@ -167,7 +167,7 @@ class Api:
         self._rounds = Rounds(facts.doctor, time.monotonic)
         self._describe = describe
         self._now = now
-        self._resolver = Resolver(store, upstreams, views)
+        self._resolver = Resolver(store, upstreams, views, register)
         more = {
             Of.ASK: asks.owner,
             Of.ALARM: alarms.owner,
@@ -175,7 +175,7 @@ class Api:
             Of.TIME: times.owner,
             Of.VERSION: versions.owner,
         }
-        self._belonging = Belonging(store, upstreams, more)
+        self._belonging = Belonging(store, upstreams, more, register)
         self._listeners: set[asyncio.Queue[dict[str, Any]]] = set()
         self._routes = [(route, route.pattern) for route in self._table()]
 

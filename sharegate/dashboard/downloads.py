@@ -56,6 +56,9 @@ def _download(
             return refused(status, error["code"], error["message"], **more)
         disposition = f'attachment; filename="sharegate-{name}.{query["format"]}"'
         headers = {**HEADERS, "Content-Type": TYPES[query["format"]], "Content-Disposition": disposition}
+        if request.method == "HEAD":
+            # What is written after it would be taken for the next answer.
+            return web.Response(headers=headers)
         response = web.StreamResponse(headers=headers)
         await response.prepare(request)
         while True:

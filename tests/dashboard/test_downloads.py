@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ import pytest
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.downloads import EXPORTS
+from tests.dashboard.client import Signed
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.hostile import FORMULA
 from tests.dashboard.pages.party import party
@@ -59,6 +61,28 @@ async def test_what_cannot_be_exported_is_told(office: Office, address: str, ver
         said = json.loads(await answer.text())
     assert answer.status == 400 and "Content-Disposition" not in answer.headers
     assert (said.get("error") or said)["field"] == "format"
+
+
+@pytest.mark.parametrize("address", [address for address, _, _ in EXPORTS])
+async def test_a_head_of_a_download_is_a_head_alone(office: Office, address: str) -> None:
+    """Nothing is written after it: whatever came would be read as the answer to the next request of the connection."""
+    await party(office)
+    page = Signed(office)
+    await page.enter()
+    port = office.running.config.dashboard_port
+    more = "?q=ann" if "search" in address else ""
+    asked = "".join(f"{name}: {value}\r\n" for name, value in page.headers().items())
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        f"HEAD {address}{more} HTTP/1.1\r\nHost: localhost:{port}\r\n{asked}\r\n"
+        f"GET /health HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode()
+    )
+    head, _, after = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    await page.close()
+    assert head.startswith(b"HTTP/1.1 200 ") and b"attachment" in head and b"chunked" not in head
+    assert after.startswith(b"HTTP/1.1 200 ") and b'"status": "ok"' in after
 
 
 async def test_a_download_that_breaks_off_is_no_whole_file(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,7 @@ async def test_names_without_a_visible_character_are_refused(patient: Gatehouse,
     assert (await standing(patient))["visits"] == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_body_at_the_door_is_answered_in_shape(data: st.DataObject) -> None:
     """Any JSON and any bytes, decoded by the door itself: a refusal or a value, never anything else."""

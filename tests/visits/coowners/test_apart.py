@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
+import aiohttp
 import pytest
 
 from sharegate.visits.coowners.apart import PAGES
 from sharegate.visits.coowners.live import MOST_PAGES
+from sharegate.visits.coowners.page import SUBPROTOCOL
 from tests.gatehouse import Reply
 from tests.visits.coowners.school import OPENING, School, key_of
 
@@ -103,6 +105,24 @@ async def test_attack_a_visitors_page_opens_the_channel(school: School) -> None:
         assert await school.handshake(tia, wrong or "none", **cookie) in (400, 403, 404)
         assert await school.handshake(tia, wrong or "none") == 401
     assert await school.handshake(ann, key) == 401, "the key is Tia's"
+    assert await school.handshake(tia, key) == 101
+
+
+async def test_attack_a_key_at_another_address_or_in_another_place(school: School) -> None:
+    """It counts below its own share alone, and as the second of two protocols."""
+    made, other = await school.share(), await school.gate.share("week4", **{"for": ["Ann"]})
+    tia = await school.coowner(made)
+    key = await school.key(tia)
+    elsewhere = tia.base.replace(made["share"]["id"], other["share"]["id"])
+    handshakes = [(elsewhere, (SUBPROTOCOL, key)), (tia.base, (SUBPROTOCOL,)), (tia.base, (key,))]
+    handshakes += [(tia.base, (SUBPROTOCOL, key, "more")), (tia.base, (key, SUBPROTOCOL))]
+    said = {"Origin": "null", "Host": tia.host}
+    async with aiohttp.ClientSession() as session:
+        for base, protocols in handshakes:
+            url = school.gate.origin.replace("http", "ws", 1) + base + "-/coowner"
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(url, protocols=protocols, headers=said)
+            assert refused.value.status == 401, (base, protocols)
     assert await school.handshake(tia, key) == 101
 
 
