@@ -51,10 +51,12 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         versions,
     )
     from sharegate.cli.command import epilog
+    from sharegate.cli.misused import Program
 
     examples = ("sharegate demo", "sharegate up ~/lectures", "sharegate share ~/lectures/week3 --for Ann")
     app = typer.Typer(
         name="sharegate",
+        cls=Program,
         help=_HELP,
         epilog=epilog(examples),
         no_args_is_help=True,
