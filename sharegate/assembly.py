@@ -412,7 +412,7 @@ async def opened(
                 mail=mailer is not None,
                 accounts=config.accounts.name if config.accounts is not None else "",
             ),
-            searching=Searching(store, views, stored_history),
+            searching=Searching(store, views, stored_history, register),
             notifying=notifying,
             times=Times(acts=acts, store=store, issuer=issuer, views=views, now=now),
             reports=Reports(acts=acts, store=store, views=views, trail=attributed, now=now),

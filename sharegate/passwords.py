@@ -7,6 +7,9 @@ from pathlib import Path
 
 from sharegate.errors import Invalid
 
+# Characters; a device has no end.
+_LONGEST_FILE = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -27,7 +30,8 @@ def password(
     found: dict[str, str] = {}
     if path is not None:
         try:
-            found[place.file] = path.read_text(encoding="utf-8").removesuffix("\n")
+            with path.open(encoding="utf-8") as file:
+                found[place.file] = file.read(_LONGEST_FILE).removesuffix("\n")
         except (OSError, ValueError) as error:
             what = f"{str(path)!r} cannot be read ({type(error).__name__})"
             faults.append(Invalid(place.file, what, "Check path and permissions"))

@@ -132,6 +132,10 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+# Characters; a device has no end.
+_LONGEST_FILE = 1 << 20
+
+
 def kind_in_words(kind: str) -> str:
     """A type in words."""
     return {"str": "text", "int": "a whole number", "bool": "true or false", "list": "a list of texts"}[kind]
@@ -142,7 +146,12 @@ def read_file(path: Path | None, faults: list[Invalid]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_LONGEST_FILE + 1)
+        if len(text) > _LONGEST_FILE:
+            faults.append(Invalid(str(path), "is too long for a file of settings", "Check --config"))
+            return {}
+        return tomllib.loads(text)
     except FileNotFoundError:
         faults.append(Invalid(str(path), "there is no such file", "Check --config"))
     except (OSError, UnicodeDecodeError) as error:

@@ -188,7 +188,7 @@ def describe(event: AuditEvent, by: str = "") -> str:
         "to_name": f" to {event.name}" if event.name else "",
         "at_path": f" at {event.path}" if event.path else "",
         "a_path": f" {event.path}" if event.path else " a document",
-        "the_path": event.path or "a document",
+        "the_path": f"the document {event.path}" if event.path else "a document",
         "with_detail": f" ({event.detail})" if event.detail else "",
         "because": _because(event.reason),
         "times": f" {event.count} more times" if event.count > 1 and event.detail != TOTAL else "",
@@ -200,6 +200,9 @@ def describe(event: AuditEvent, by: str = "") -> str:
     template = _SENTENCES[event.action]
     if event.action is Action.VISIT_ENDED and coowner_of(event):
         template = "{owner} put {whom} out"
+    elif event.action is Action.CHANNEL_CLOSED and event.outcome is Outcome.DENIED:
+        # Closed by the gate: who had it open did nothing.
+        template = "For {whom}{a_path} was closed{because}"
     sentence = template.format_map(parts)
     if event.outcome is Outcome.FAILED and event.action not in (Action.TRAIL_GAP, Action.TRAIL_UNREADABLE):
         sentence += ", which failed"

@@ -51,10 +51,12 @@ def build(*, rich_help: bool = False) -> typer.Typer:
         versions,
     )
     from sharegate.cli.command import epilog
+    from sharegate.cli.misused import Program
 
     examples = ("sharegate demo", "sharegate up ~/lectures", "sharegate share ~/lectures/week3 --for Ann")
     app = typer.Typer(
         name="sharegate",
+        cls=Program,
         help=_HELP,
         epilog=epilog(examples),
         no_args_is_help=True,
@@ -81,11 +83,9 @@ def build(*, rich_help: bool = False) -> typer.Typer:
 
 def main() -> None:
     """The entry point. Exit codes: 0 done, 1 failed, 2 usage, 3 refused by the rules, 4 not found, 5 not reachable."""
+    from sharegate.cli import streams
     from sharegate.cli.output import is_terminal
 
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A terminal or pipe that lacks a letter of somebody's name shows a question mark instead of failing.
-            stream.reconfigure(errors="replace")
+    streams.standing()
     rich_help = is_terminal(sys.stdout) and is_terminal(sys.stderr) and not os.environ.get("NO_COLOR")
-    build(rich_help=rich_help)(prog_name="sharegate")
+    streams.written(lambda: build(rich_help=rich_help)(prog_name="sharegate"))

@@ -127,7 +127,7 @@ def command(
 
         def run(**given: Any) -> None:
             cli = Cli(**{option: given.pop(option) for option in _OPTIONS})
-            _run(cli, lambda: untyped(cli, **given))
+            _run(cli, lambda: untyped(cli, **_text(given)))
 
         signature = inspect.signature(body, eval_str=True)
         own = list(signature.parameters.values())[1:]
@@ -175,6 +175,18 @@ def _run(cli: Cli, body: Callable[[], Coroutine[Any, Any, None] | None]) -> None
         raise typer.Exit(_unexpected(cli, error)) from None
 
 
+def _text(given: dict[str, Any]) -> dict[str, Any]:
+    """What was typed, where it is text. Raises Usage for bytes that are none: no name or id is made of them."""
+    for name, value in given.items():
+        for text in value if isinstance(value, list | tuple) else (value,):
+            try:
+                if isinstance(text, str):
+                    text.encode()
+            except UnicodeEncodeError:
+                raise Usage(name, "is not UTF-8 text", "Type it anew") from None
+    return given
+
+
 def _loop_of(running: Coroutine[Any, Any, None]) -> None:
     """Run it on the faster loop where there is one (not on Windows)."""
     try:
@@ -188,7 +200,10 @@ def _loop_of(running: Coroutine[Any, Any, None]) -> None:
 def _unexpected(cli: Cli, error: Exception) -> int:
     words = str(error).splitlines()
     what = f"{type(error).__name__}: {words[0]}" if words else type(error).__name__
-    problem = Problem(FAILED, "failed", f"something unexpected happened ({shown(what)})")
+    told = f"something unexpected happened ({shown(what)})"
+    if isinstance(error, OSError) and error.strerror:  # a disk or a name of a file, rather than a fault of ours
+        told = error.strerror + (f": {shown(error.filename)}" if error.filename else "")
+    problem = Problem(FAILED, "failed", told)
     cli._tell(problem if cli.debug else Problem(FAILED, "failed", problem.message, remedy="--debug shows where"))
     if cli.as_json:
         cli.output.document(problem.document())

@@ -31,6 +31,17 @@ def shown(value: object, limit: int = _LONGEST) -> str:
     return safe if len(text) <= limit else safe[: limit - 1] + "…"
 
 
+def in_json(document: object, indent: int | None = None) -> str:
+    """JSON with letters as they are; what is invisible, reorders or is half a character is escaped, for people read it
+    at terminals, too."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False, default=str)
+    if text.isascii():
+        return text
+    return "".join(
+        json.dumps(char)[1:-1] if not char.isascii() and unicodedata.category(char) in UNSEEN else char for char in text
+    )
+
+
 def is_terminal(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether a person looks at the stream and it understands more than lines."""
     return stream.isatty() and environ.get("TERM", "") not in ("dumb", "unknown")
@@ -48,11 +59,11 @@ class Output:
 
     def document(self, document: object) -> None:
         """The one JSON document of `--json`."""
-        self._stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        self._stdout.write(in_json(document, indent=2) + "\n")
 
     def json_line(self, document: object) -> None:
         """One of a stream of JSON documents, one per line (`watch --json` only)."""
-        self._stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+        self._stdout.write(in_json(document) + "\n")
         self._stdout.flush()
 
     def say(self, text: str | Text = "", style: str = "") -> None:

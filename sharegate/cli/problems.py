@@ -26,6 +26,10 @@ _CIRCUMSTANCES = frozenset({"gate_running", "port_taken", "no_address", "socket_
 _BY_STATUS = {400: USAGE, 403: REFUSED, 404: NOT_FOUND, 409: USAGE, 503: NOT_REACHABLE}
 
 
+# What was typed may stand in it.
+_LONGEST_MESSAGE = 2000
+
+
 class ApiError(SharegateError):
     """What the owner's API refused. `error` is the object in its answer."""
 
@@ -55,7 +59,7 @@ class Problem:
 
     def document(self) -> dict[str, Any]:
         """As `--json` prints it: the same object that the API answers."""
-        shown = asdict(self) | {"candidates": list(self.candidates)}
+        shown = asdict(self) | {"candidates": list(self.candidates), "message": self.message[:_LONGEST_MESSAGE]}
         del shown["exit_code"]
         return {"error": shown}
 

@@ -104,8 +104,12 @@ def written(out: Path | None, *, force: bool) -> Iterator[Any]:
         raise Usage("--out", f"{out} cannot be written ({error.strerror})", "Name a file that can be") from None
 
     def write(text: str) -> None:
-        with os.fdopen(os.dup(place), "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        try:
+            with os.fdopen(os.dup(place), "w", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            what = f"{out} cannot be written ({error.strerror}); the links are made"
+            raise Usage("--out", what, "Ask again with another file: nothing is doubled") from None
         if force:
             os.replace(beside, out)
             return

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
 from sharegate.dashboard.asking import Asker, asker
+from sharegate.dashboard.register import Register
 from sharegate.errors import NotFound, Refused
 from sharegate.shares.interfaces import ShareStore
 from sharegate.upstream.interfaces import UpstreamStore
@@ -41,7 +42,10 @@ Owner = Callable[[str], Awaitable[str | None]]
 class Belonging:
     """`more` tells the owners of what is in no store."""
 
-    def __init__(self, store: ShareStore, upstreams: UpstreamStore, more: Mapping[Of, Owner]) -> None:
+    def __init__(
+        self, store: ShareStore, upstreams: UpstreamStore, more: Mapping[Of, Owner], register: Register
+    ) -> None:
+        self._register = register
         self._store = store
         self._upstreams = upstreams
         self._owners: dict[Of, Owner] = {
@@ -72,7 +76,8 @@ class Belonging:
             if owner is None or not who.has(owner):
                 raise NotFound("share", share[:80])
             return
-        owners = {each.owner for each in await self._store.shares()}
+        await self._register.fresh()
+        owners = self._register.owners("all")
         owners |= {each.owner for each in await self._upstreams.upstreams()}
         if not all(map(who.has, owners)):
             raise Refused("not_admin", "all of it is for admins: others share here too", "Name one of your shares")

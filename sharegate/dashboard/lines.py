@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sharegate.errors import Denied
 from sharegate.shares.authenticate import check_link, check_share, check_visit
 from sharegate.shares.issue import standing
-from sharegate.shares.model import Knock, Link, LinkKind, Share, Visit, VisitKind
+from sharegate.shares.model import Knock, KnockState, Link, LinkKind, Share, Visit, VisitKind
 from sharegate.shares.review import Width, live, said, width
 from sharegate.visits.entry import badge
 
@@ -24,7 +24,8 @@ class Line:
 
     `links` that work, `people` by their different names, those who hold a visit (`inside`, whether they could come in
     or not); `open` visits are those whose cookie lets somebody in, `persons` those of them that are no further device.
-    `last` is when somebody came the last time (0: never); `said` is what the review signs off.
+    `last` is when somebody came the last time (0: never); `said` is what the review signs off, `text` what a search
+    may find, in small letters, and `addresses` the networks from which people came or knocked.
     """
 
     share: Share
@@ -40,6 +41,8 @@ class Line:
     width: Width
     last: float
     said: bytes
+    text: str
+    addresses: frozenset[str]
     until: float
 
     @property
@@ -54,7 +57,7 @@ class Line:
 
 
 def line(share: Share, links: Sequence[Link], visits: Sequence[Visit], knocks: Sequence[Knock], now: float) -> Line:
-    """`knocks` are those that wait."""
+    everybody: list[Visit | Knock] = [*visits, *knocks]
     by_id = {link.id: link for link in links}
     came = [visit for visit in visits if visit.kind in CAME]
     names = dict.fromkeys(
@@ -72,10 +75,12 @@ def line(share: Share, links: Sequence[Link], visits: Sequence[Visit], knocks: S
         inside=sum(visit.kind is not VisitKind.PREVIEW for visit in held),
         open=len(let_in),
         persons=sum(visit.kind is not VisitKind.DEVICE for visit in let_in),
-        knocks=len(knocks),
+        knocks=sum(knock.state is KnockState.WAITING for knock in knocks),
         width=width(share, links, visits, now),
         last=max((visit.created for visit in visits), default=0.0),
         said=said(share, links, now) if live(share, now) else b"",
+        text=_text(share, links, visits, everybody),
+        addresses=frozenset(one.address for one in everybody if one.address),
         until=_until(share, links, held, now),
     )
 
@@ -106,6 +111,17 @@ def _open(share: Share, links: dict[str, Link], visits: Sequence[Visit], now: fl
                 continue
             found.append(visit)
     return found
+
+
+def _text(share: Share, links: Sequence[Link], visits: Sequence[Visit], people: Sequence[Visit | Knock]) -> str:
+    found = [share.name, share.id, share.owner, share.root]
+    for link in links:
+        found += (link.name, link.id, f".{link.letter}")
+    letters = {link.id: link.letter for link in links}
+    found += (f".{letters.get(visit.link, '')}{visit.number}" for visit in visits)
+    for one in people:
+        found += (one.name, one.id, one.address, one.agent)
+    return "\n".join(dict.fromkeys(found)).casefold()
 
 
 def _until(share: Share, links: Sequence[Link], visits: Sequence[Visit], now: float) -> float:

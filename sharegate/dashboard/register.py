@@ -8,7 +8,9 @@ what came to its end by the clock. The first question makes a line for each shar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
@@ -16,7 +18,9 @@ from sharegate.audit.events import AuditEvent
 from sharegate.dashboard.asking import Asker
 from sharegate.dashboard.lines import Line, line
 from sharegate.dashboard.ordered import Key, Ordered
+from sharegate.errors import StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
+from sharegate.shares.model import Share
 from sharegate.shares.review import digest
 
 # Lines that are made before others have a turn: a few milliseconds.
@@ -25,6 +29,8 @@ _AT_ONCE = 50
 _ROUNDS = 3
 # Whose lists somebody sees who owns nothing.
 _NOBODYS = "\0"
+# What may be part of a label: the end of a share's, and what is told of a link or a visit behind it.
+_LABEL = re.compile(r"([a-z0-9]*)\.[a-z]{0,4}[0-9]*\Z")
 _SUMS = ("links", "people", "inside", "open", "persons", "knocks")
 
 
@@ -37,8 +43,9 @@ class Register:
     """Ask for `fresh()` first; what is read until somebody else has a turn is of one moment.
 
     Lists by name, each for all owners (None) and for each of them: `all`, `standing` (neither revoked nor over),
-    `visited` (somebody came), `open` (somebody could come back), the oldest first. For all owners together also
-    `overview all` and `overview standing` (by owner, the widest known first), `widest` and `unused` (of what stands).
+    `visited` (somebody came), `open` (somebody could come back), the oldest first; `ids` by their ids. For all owners
+    together also `overview all` and `overview standing` (by owner, the widest known first), `widest` and `unused` (of
+    what stands).
     """
 
     def __init__(self, store: ShareStore, now: Callable[[], float]) -> None:
@@ -88,6 +95,12 @@ class Register:
         """Its history was looked at: a visitor did something there at `at` the last time (0: never)."""
         self._unread.pop(share, None)
         self.used(share, at)
+
+    async def begin(self) -> None:
+        """Beside the requests, so that the first question need not wait for a line of each share. Where records cannot
+        be read now, it does."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.fresh()
 
     # -- reading --------------------------------------------------------------------------------------------------
 
@@ -164,7 +177,7 @@ class Register:
         share = await self._store.share(id)
         if share is not None:
             links, visits = await self._store.links(id), await self._store.visits(id)
-            knocks = await self._store.knocks(share=id)
+            knocks = await self._store.knocks(share=id, waiting_only=False)
             self._knocks |= {knock.id: id for knock in knocks}
             self._put(line(share, links, visits, knocks, self._at))
         self._due.discard(id)
@@ -198,19 +211,35 @@ class Register:
 
     def _keys_of(self, one: Line) -> list[tuple[str, str | None, Key]]:
         share = one.share
+        found: list[tuple[str, str | None, Key]] = [("ids", owner, (share.id,)) for owner in (None, share.owner)]
         in_lists = ["all"]
         in_lists += ["standing"] if one.stands else []
         in_lists += ["visited"] if one.visits else []
         in_lists += ["open"] if one.open else []
-        found: list[tuple[str, str | None, Key]] = [
-            (name, owner, one.place) for name in in_lists for owner in (None, share.owner)
-        ]
+        found += [(name, owner, one.place) for name in in_lists for owner in (None, share.owner)]
         overview = (share.owner, one.state != "active", -one.people, share.name, share.id)
         found.append(("overview all", None, overview))
         if one.stands:
             found.append(("overview standing", None, overview))
             found.append(("widest", None, (*(-part for part in one.width.order), share.id)))
             found.append(("unused", None, (max(self.last(one), share.created), share.id)))
+        return found
+
+    def holding(self, wanted: str, owner: str | None = None) -> list[Share]:
+        """Shares, the oldest first, of which a text holds `wanted` (in small letters): theirs, a link's, a visit's or a
+        knock's; or a part of it that a label may be. One text is looked through for each share, nothing is read."""
+        label = _LABEL.match(wanted)
+        of = label[1] if label is not None else None
+        lines = self.lines("all", owner, 0)
+        return [one.share for one in lines if wanted in one.text or (of is not None and of in one.share.id)]
+
+    def beginning(self, prefix: str, owner: str | None = None) -> list[Share]:
+        """Shares whose id begins so, by their ids."""
+        ids, found = self.order("ids", owner), []
+        for at in range(ids.before((prefix,)), len(ids)):
+            if not ids[at][0].startswith(prefix):
+                break
+            found.append(self._lines[ids[at][0]].share)
         return found
 
     def digest(self) -> str:

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 
 from sharegate.dashboard.asking import asker
+from sharegate.dashboard.register import Register, whose
 from sharegate.dashboard.views import Views
 from sharegate.errors import Ambiguous, NotFound
 from sharegate.shares.interfaces import ShareStore
-from sharegate.shares.model import Knock, KnockState, LinkKind, Share
+from sharegate.shares.model import Knock, LinkKind
 from sharegate.upstream.interfaces import UpstreamStore
 from sharegate.upstream.model import Upstream
 
@@ -33,7 +34,8 @@ class Found:
 class Resolver:
     """Finds by short id first; a name counts only where no id fits."""
 
-    def __init__(self, store: ShareStore, upstreams: UpstreamStore, views: Views) -> None:
+    def __init__(self, store: ShareStore, upstreams: UpstreamStore, views: Views, register: Register) -> None:
+        self._register = register
         self._store = store
         self._upstreams = upstreams
         self._views = views
@@ -53,12 +55,12 @@ class Resolver:
         match = _REF.match(ref)
         if match is None:
             return []
-        shares = [share for share in await self._shares() if share.id.startswith(match["share"])]
+        await self._register.fresh()
+        shares = self._register.beginning(match["share"], whose(asker()))
         if match["letter"] is None:
             found = [Found("share", share.id, await self._views.share_label(share.id), share.name) for share in shares]
-            for knock in await self._knocks(waiting_only=False):
-                if knock.id.startswith(ref):
-                    found.append(Found("knock", knock.id, await self._views.knock_label(knock.id), knock.name))
+            for knock in await self._knocks_beginning(ref):
+                found.append(Found("knock", knock.id, await self._views.knock_label(knock.id), knock.name))
             for upstream in await self._servers():
                 if upstream.id.startswith(ref):
                     found.append(Found("server", upstream.id, upstream.id, upstream.name))
@@ -81,7 +83,8 @@ class Resolver:
         """Names of what still stands; a person's own link stands for the person until they are in by several."""
         wanted = ref.casefold()
         found = []
-        for share in await self._shares():
+        await self._register.fresh()
+        for share in self._register.holding(wanted, whose(asker())):
             if share.revoked is not None:
                 continue
             if wanted in (share.name.casefold(), share.root.casefold(), share.root_path.name.casefold()):
@@ -94,20 +97,29 @@ class Resolver:
                 own_link = link_of is not None and link_of.name.casefold() == wanted
                 if visit.name.casefold() == wanted and not own_link:
                     found.append(Found("visit", visit.id, await self._views.visit_label(visit), visit.name))
-        for knock in await self._knocks(waiting_only=True):
-            if knock.name.casefold() == wanted and knock.state is KnockState.WAITING:
+        for knock in await self._store.knocks():
+            if knock.name.casefold() == wanted and await self._is_theirs(knock):
                 found.append(Found("knock", knock.id, await self._views.knock_label(knock.id), knock.name))
         for upstream in await self._servers():
             if upstream.name.casefold() == wanted:
                 found.append(Found("server", upstream.id, upstream.id, upstream.name))
         return found
 
-    async def _shares(self) -> list[Share]:
-        return [share for share in await self._store.shares() if asker().has(share.owner)]
+    async def _knocks_beginning(self, prefix: str) -> list[Knock]:
+        """Knocks whose id begins so: each is the next of the one before in the order of the alphabet."""
+        found, id = [], prefix
+        while id.startswith(prefix):
+            knock = await self._store.knock(id)
+            if knock is not None and await self._is_theirs(knock):
+                found.append(knock)
+            id = min((other for other in await self._store.knocks_beside(id) if other > id), default="")
+            if not id:
+                break
+        return found
 
-    async def _knocks(self, *, waiting_only: bool) -> list[Knock]:
-        ours = {share.id for share in await self._shares()}
-        return [knock for knock in await self._store.knocks(waiting_only=waiting_only) if knock.share in ours]
+    async def _is_theirs(self, knock: Knock) -> bool:
+        share = await self._store.share(knock.share)
+        return share is not None and asker().has(share.owner)
 
     async def _servers(self) -> list[Upstream]:
         return [server for server in await self._upstreams.upstreams() if asker().has(server.owner)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +15,7 @@ from sharegate.dashboard.asking import Who
 from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.interfaces import History
 from sharegate.dashboard.queries import PassedOnExport, Wanted, WantedExport
+from sharegate.dashboard.register import Register
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import kept, looked
 from sharegate.dashboard.views import Views
@@ -25,6 +28,8 @@ Json = dict[str, Any]
 
 SHORTEST = 2
 MOST = 200
+# Shares that are looked at closely before others have a turn.
+_AT_ONCE = 50
 FOUND = ("kind", "name", "label", "share_name", "owner", "state", "address", "agent", "since", "matched", "id", "share")
 PASSED = ("name", "how", "at", "signs", "share_name", "owner", "from_name", "link", "visit", "came_from", "share")
 
@@ -42,7 +47,8 @@ class _Found:
 class Searching:
     """`search`, and its export; the export of `audit/passed-on`."""
 
-    def __init__(self, store: ShareStore, views: Views, history: History) -> None:
+    def __init__(self, store: ShareStore, views: Views, history: History, register: Register) -> None:
+        self._register = register
         self._store = store
         self._views = views
         self._history = history
@@ -89,10 +95,9 @@ class Searching:
         return _page(query, FOUND, await self._shown(await self._found(query.get("q", ""))))
 
     async def _passed_on(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:
-        shares = {share.id: share for share in await self._store.shares()}
         rows = []
         for person, above in _flat(await self._history.passed_on(query.get("share", ""))):
-            share = shares.get(person["share"])
+            share = await self._store.share(person["share"])
             more = {
                 "share_name": share.name if share else "",
                 "owner": share.owner if share else "",
@@ -106,9 +111,25 @@ class Searching:
         if len(wanted) < SHORTEST:
             raise Invalid("q", "is too short to look for", f"Give {SHORTEST} characters or more")
         found: list[_Found] = []
-        for share in await self._store.shares():
+        await self._register.fresh()
+        for at, share in enumerate(self._candidates(wanted)):
             found += await self._of(share, wanted)
+            if at % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
         return found
+
+    def _candidates(self, wanted: str) -> list[Share]:
+        """Shares of which something may be found: none but these are looked at closely."""
+        found = {share.id: share for share in self._register.holding(wanted)}
+        if "/" in wanted:
+            lines = self._register.lines("all", None, 0)
+            found |= {line.share.id: line.share for line in lines if _reaches(line.share.root, wanted)}
+        if _is_address(wanted):
+            # Of an address the network is recorded, which does not hold it as a text.
+            inside = functools.cache(functools.partial(_in_network, wanted))
+            lines = self._register.lines("all", None, 0)
+            found |= {line.share.id: line.share for line in lines if any(map(inside, line.addresses))}
+        return sorted(found.values(), key=lambda share: (share.created, share.id))
 
     async def _shown(self, found: list[_Found]) -> list[Json]:
         """Only what is told is made into rows: a common word is found thousands of times."""
@@ -160,6 +181,14 @@ def _row(one: _Found, view: Json) -> Json:
 def _matched_person(wanted: str, one: Visit | Knock) -> str:
     found = _matched(wanted, name=one.name, id=one.id, address=one.address, browser=one.agent)
     return found or ("address" if _in_network(wanted, one.address) else "")
+
+
+def _is_address(wanted: str) -> bool:
+    try:
+        ipaddress.ip_address(wanted)
+    except ValueError:
+        return False
+    return True
 
 
 def _in_network(wanted: str, address: str) -> bool:

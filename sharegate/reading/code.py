@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -28,6 +29,8 @@ KNOWN = frozenset(
         *("xml", "yaml", "toml", "diff", "c", "cpp", "java", "go", "rust", "tex", "fortran"),
     }
 )
+# Embeddings, overrides and isolates (Unicode UAX #9).
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Magic lines and shell lines are part of what notebooks say in Python.
 _SPOKEN = {"python": "ipython3", "ipython": "ipython3", "py": "ipython3"}
 
@@ -51,7 +54,8 @@ def language_of(name: str) -> str:
 
 
 def code(source: str, language: str, now: Callable[[], float] = time.monotonic) -> Markup:
-    """The inside of a `<pre>`."""
+    """The inside of a `<pre>`. What would show code in another order than it runs in is a mark."""
+    source = _TURNS.sub("�", source)
     lexer = _named(language.lower()[:40]) if language and len(source) <= LONGEST else None
     if lexer is None:
         return escape(source)

@@ -96,6 +96,19 @@ def test_every_action_has_a_sentence(action: Action, bare: bool) -> None:
             {"action": Action.STRANGER_DENIED, "actor": "stranger", "count": 900, "detail": TOTAL},
             "900 further refusals of people without a link.",
         ),
+        ({"action": Action.CHANNEL_CLOSED, "name": "Bo", "path": "a.ipynb"}, "Bo closed a.ipynb."),
+        (
+            {"action": Action.CHANNEL_CLOSED, "outcome": Outcome.DENIED, "name": "Bo", "path": "a.ipynb"},
+            "For Bo a.ipynb was closed.",
+        ),
+        (
+            {"action": Action.CHANNEL_CLOSED, "outcome": Outcome.DENIED, "actor": "gate", "reason": "of tomorrow"},
+            "For a visitor a document was closed (of tomorrow).",
+        ),
+        (
+            {"action": Action.DOCUMENT_ALARM, "actor": "gate", "path": "week3/a.ipynb"},
+            "The document week3/a.ipynb changed in a way that looks like damage.",
+        ),
         ({"action": Action.VISIT_ENDED, "reason": "of tomorrow"}, "The visit of a visitor was ended (of tomorrow)."),
     ],
 )

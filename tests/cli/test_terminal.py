@@ -23,6 +23,9 @@ from tests.cli import scripted as views
 from tests.cli.scripted import ScriptedGate
 
 WAIT = 40.0
+COMMAND = ("-m", "sharegate")
+# The same, where a key is too quick for longer than a busy machine needs to bring it.
+SLOW_LOOK = ("-c", "from sharegate.cli import live, main; live.LOOK_SECONDS = 5.0; main()")
 ALTERNATE, NORMAL = "\x1b[?1049h", "\x1b[?1049l"
 
 
@@ -74,19 +77,21 @@ class Terminal:
 
 
 @contextmanager
-def at_terminal(*arguments: str, width: int = 100, height: int = 30, **environment: str) -> Iterator[Terminal]:
-    person, program = pty.openpty()
-    fcntl.ioctl(program, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+def at_terminal(
+    *arguments: str, width: int = 100, height: int = 30, program: tuple[str, str] = COMMAND, **environment: str
+) -> Iterator[Terminal]:
+    person, own = pty.openpty()
+    fcntl.ioctl(own, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
 
     def own_terminal() -> None:
         os.setsid()
-        fcntl.ioctl(program, termios.TIOCSCTTY, 0)
+        fcntl.ioctl(own, termios.TIOCSCTTY, 0)
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "sharegate", *arguments],
-        stdin=program,
-        stdout=program,
-        stderr=program,
+        [sys.executable, *program, *arguments],
+        stdin=own,
+        stdout=own,
+        stderr=own,
         env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **environment},
         preexec_fn=own_terminal,
     )
@@ -97,7 +102,7 @@ def at_terminal(*arguments: str, width: int = 100, height: int = 30, **environme
         if process.poll() is None:
             process.kill()
         process.wait()
-        os.close(program)
+        os.close(own)
         os.close(person)
 
 
@@ -194,9 +199,9 @@ def test_the_live_screen_tells_an_alarm_when_it_happens(people: ScriptedGate) ->
         at = terminal.read_until("LOOKS DAMAGED")
         terminal.read_until("sharegate snapshot restore n4kd", after=at - 20)
         assert "\x07" in terminal.text
-        people.say("GET alarms", {"alarms": []})
         terminal.type("c")
         terminal.read_until("Cleared the alarm about week3/intro.ipynb", after=at)
+        people.say("GET alarms", {"alarms": []})
         terminal.type("q")
         assert terminal.end() == 0
     assert len(people.sent("POST alarms/1/dismiss")) == 1
@@ -205,7 +210,7 @@ def test_the_live_screen_tells_an_alarm_when_it_happens(people: ScriptedGate) ->
 def test_the_live_screen_follows_and_answers(people: ScriptedGate) -> None:
     """watch shows what was and what happens, a knock rings and is admitted by one key, resizing redraws, q leaves."""
     people.say("POST knocks/q3mkxxxxxx/admit", {"knock": views.knock()})
-    with at_terminal("watch", width=80, height=24) as terminal:
+    with at_terminal("watch", width=80, height=24, program=SLOW_LOOK) as terminal:
         before = termios.tcgetattr(terminal.fd)
         terminal.read_until(re.escape(ALTERNATE))
         terminal.read_until("It began.")

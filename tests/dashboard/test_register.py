@@ -55,10 +55,11 @@ def kept(store: ShareStore, now: Callable[[], float]) -> Any:
 
 async def lines_of(store: ShareStore, now: float) -> list[Line]:
     """Made anew from all records."""
-    return [
-        line(share, await store.links(share.id), await store.visits(share.id), await store.knocks(share=share.id), now)
-        for share in await store.shares()
-    ]
+    found = []
+    for share in await store.shares():
+        knocks = await store.knocks(share=share.id, waiting_only=False)
+        found.append(line(share, await store.links(share.id), await store.visits(share.id), knocks, now))
+    return found
 
 
 def ids(register: Register, name: str, owner: str | None = None) -> list[str]:
@@ -208,13 +209,17 @@ LISTS: dict[str, dict[str, str]] = {
     "doors, the last": {"limit": "20", "page": "10000"},
     "overview": {"limit": "20"},
     "overview, the last": {"limit": "20", "page": "10000", "all": "1"},
+    "resolve": {"ref": "s000000007"},
+    "resolve, a name": {"ref": "one of all"},
+    "search": {"q": "one of all"},
+    "search, an address": {"q": "192.0.2.7"},
     "review, oldest": {"limit": "20"},
     "review, widest": {"limit": "20", "sort": "widest"},
     "review, unused": {"limit": "20", "sort": "unused", "unused": "1"},
     "gate": {},
     "knocks": {},
 }
-SHOWN = {"/": {}, "/admin": {"page": "2"}, "/admin/review": {"sort": "widest"}}
+SHOWN = {"/": {}, "/admin": {"page": "2"}, "/admin/review": {"sort": "widest"}, "/admin/search": {"q": "one of all"}}
 READ = ("share", "link", "visit", "knock", "links", "visits", "knocks", "shares", "shares_beside", "knocks_beside")
 # One or two neighbours, by whether something stands at the end of the alphabet.
 BESIDE = ("shares_beside", "knocks_beside")
@@ -245,7 +250,9 @@ async def planted(store: ShareStore, now: float, first: int, last: int) -> None:
     for number in range(first, last):
         id, times = f"s{number:09d}", {"created": now, "expires": now + DAY}
         links = [a_link(f"l{number:05d}{letter}", share=id, letter=letter, **times) for letter in "ab"]
-        await store.add_share(a_share(id, owner=OWNERS[number % 3], **times), links)
+        await store.add_share(
+            a_share(id, owner=OWNERS[number % 3], name="" if number else "One of all", **times), links
+        )
         await store.open_visit(a_visit(f"v{number:06d}", share=id, link=links[0].id, **times), seats=None)
 
 
@@ -255,8 +262,8 @@ async def test_a_page_of_a_list_costs_what_is_on_it(office: Office) -> None:
     store = office.running.gate._store  # type: ignore[attr-defined]
     pages = Pages(office.running.api, office.clock)
     session = Session("s", Viewer("Olga", admin=True, owner="Olga"), "csrf")
-    await planted(store, office.clock(), 0, 2)
-    await store.add_knock(a_knock("k1", share="s000000000", link="l00000a", created=office.clock()), limit=9)
+    await planted(store, office.clock(), 0, 3)
+    await store.add_knock(a_knock("k1", share="s000000002", link="l00002a", created=office.clock()), limit=9)
 
     async def costs() -> dict[str, dict[str, int]]:
         found = {}
@@ -272,7 +279,7 @@ async def test_a_page_of_a_list_costs_what_is_on_it(office: Office) -> None:
             assert warm or "shares" not in {name for one in found.values() for name in one}
         return found
 
-    await planted(store, office.clock(), 2, 260)
+    await planted(store, office.clock(), 3, 260)
     before = await costs()
     await planted(store, office.clock(), 260, 1520)
     assert await costs() == before
@@ -290,7 +297,7 @@ async def test_the_review_knows_what_was_used_before_the_gate_began(office: Offi
     assert (answer["count"], answer["unused"]) == (12, 12)
     visit = a_visit("v1", share="s003", link="l3", created=now, expires=now + DAY)
     await store.open_visit(visit, seats=None)
-    office.running.api._register.used("s000", now - 29 * DAY)
+    office.running.api.register.used("s000", now - 29 * DAY)
     answer = await office.call("GET", "review", sort="unused", limit="5", unused="1")
     assert (answer["count"], answer["unused"]) == (12, 10)
     again = await office.call("GET", "review", sort="unused", limit="5", unused="1", cursor=answer["next"])

@@ -9,6 +9,7 @@ import pytest
 from sharegate.dashboard.views import short, shortest
 from tests.dashboard.conftest import Office
 from tests.dashboard.pages.party import party
+from tests.stores.records import a_knock, a_link, a_share, a_visit
 
 
 async def found(office: Office, text: str) -> list[dict[str, Any]]:
@@ -102,3 +103,61 @@ def test_labels_of_many_are_those_of_each() -> None:
     ids = ["aaaabbbb", "aaaabbcc", "aaaacccc", "bbbbbbbb", "aaaa"]
     assert shortest(ids) == {id: short(id, ids) for id in ids}
     assert shortest([]) == {}
+
+
+async def test_nothing_is_found_less_for_looking_at_few(office: Office) -> None:
+    """Whatever is looked for, what is found is what a look at each share finds: labels and parts of them, ids, names,
+    paths inside, browsers, networks, and what is in no share."""
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    now = office.clock()
+    times = {"created": now, "expires": now + 9e4}
+    for number in range(20):
+        id = f"{number:03d}abc{number:04d}"
+        told = {"owner": "Olga" if number % 2 else "Otto", "root": f"Week {number}/lab", "name": f"Übung {number}"}
+        links = [a_link(f"{id}-{letter}", share=id, letter=letter, name=f"Ann.B {letter}", **times) for letter in "ab"]
+        await store.add_share(a_share(id, **told, **times), links)
+        if number < 10:
+            seen = {"address": f"192.0.{number}.0/24", "agent": f"Firefox {number}", "name": "Bo" * (number % 3)}
+            await store.open_visit(a_visit(f"visit{number}", share=id, link=links[1].id, **seen, **times), seats=None)
+            knock = {"name": f"Eve {number}", "address": "2001:db8::/48"}
+            await store.add_knock(a_knock(f"knock{number}", share=id, link=links[0].id, **knock), limit=9)
+    (label,) = [one["label"] for one in (await office.call("GET", "shares"))["shares"] if one["name"] == "Übung 7"]
+    looked_for = [
+        *(
+            "übung 1",
+            "ÜBUNG",
+            "week 3/lab",
+            "Week 3/lab/a/b.ipynb",
+            "/week",
+            "olga",
+            "otto",
+            "firefox 4",
+            "bobo",
+            "eve",
+        ),
+        *(label, label[1:], f"{label}.a", f"{label[2:]}.b1", f"{label}.b1", ".b", ".b1", "b1", "a1", "7.b1", "c0.b"),
+        *(
+            "192.0.4.9",
+            "192.0.4",
+            "192.0.77.1",
+            "2001:db8::5",
+            "2001:db9::5",
+            "0/24",
+            "knock3",
+            "visit",
+            "ann.b",
+            "nn.b a",
+        ),
+        *("007abc0007-b", "nobody at all", "..", "a.", "week 1\nolga"),
+    ]
+    searching = office.running.api._searching
+    matched = 0
+    for text in looked_for:
+        found = await searching._found(text)
+        naive = [one for share in await store.shares() for one in await searching._of(share, text.casefold())]
+        assert {(one.kind, one.record.id, one.matched) for one in found} == {
+            (one.kind, one.record.id, one.matched) for one in naive
+        }, text
+        assert len(found) == len(naive)
+        matched += bool(found)
+    assert matched > 25

@@ -20,9 +20,10 @@ from tests.dashboard.conftest import NO_MAIL_YET, Office, opened
 from tests.dashboard.pages.conftest import sign_in
 from tests.notify.services import chat
 from tests.oidc.mock import real_provider
-from tests.pictures import admin, doors, office
+from tests.pictures import admin, doors, helping, office
 from tests.pictures.camera import Camera
 from tests.real.mail import running_mail
+from tests.visits.coowners.school import school
 
 PUBLIC = "https://share.example.org"
 OLGA = {"sub": "olga", "email": "olga@berkeley.edu", "email_verified": True}
@@ -86,7 +87,14 @@ async def accounts(camera: Camera) -> None:
                 await doors.accounts(doors.Doors(running, camera))
 
 
-SCENES = (dashboard, admins, visitors, accounts)
+async def helpers(camera: Camera) -> None:
+    if camera.wants("coowner"):
+        with tempfile.TemporaryDirectory() as name:
+            async with school(Path(name), Clock()) as running:
+                await helping.coowner(running, camera)
+
+
+SCENES = (dashboard, admins, visitors, accounts, helpers)
 
 
 async def main(folder: Path, only: list[str], looks: bool) -> None:

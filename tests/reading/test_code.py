@@ -64,3 +64,11 @@ def test_every_known_language_goes_in_steps(language: str) -> None:
     line = "<i> \\b{c}\n"
     first = next(iter(lexer.get_tokens_unprocessed(line * (LONGEST // len(line)))))
     assert len(first[2]) < LONGEST // 2
+
+
+@pytest.mark.parametrize("language", ["python", "", "no such"])
+def test_attack_code_that_is_shown_in_another_order_than_it_runs_in(language: str) -> None:
+    """What turns the order of letters is a mark that everybody sees; words in other scripts stay."""
+    drawn = str(code("if user:  # \u202e \u2066admin\u2069 \u202c نور\n", language))
+    assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") & set(drawn)
+    assert drawn.count("�") == 4 and "نور" in drawn

@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from sharegate.dashboard.login import Session
+from sharegate.dashboard.pages.agents import browser
 from sharegate.dashboard.pages.moments import ago, moment, until
 from sharegate.messages import Response
 from sharegate.source import visible
@@ -55,5 +56,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["browser"] = browser
     environment.filters["visible"] = lambda text: "\n".join(visible(line) for line in text.split("\n"))
     return environment
