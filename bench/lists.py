@@ -16,6 +16,7 @@ from typing import Any
 from sharegate import app, config
 from sharegate.dashboard.login import Session, Viewer
 from sharegate.dashboard.pages.site import Pages
+from sharegate.dashboard.register import Register
 from sharegate.shares.model import Knock, Link, Share, Visit
 from sharegate.upstream.model import Credential, Upstream
 
@@ -171,7 +172,13 @@ def asks(api: Api) -> dict[str, Callable[[], Awaitable[int]]]:
     async def browse() -> int:
         return len((await called(api, f"servers/{SERVER}/browse", path="many"))["entries"])
 
+    async def made_anew() -> int:
+        register = Register(api._store, time.time)
+        await register.fresh()
+        return len(register.order("all"))
+
     return {
+        "the first question of a gate: a line for each share": made_anew,
         "all shares": lambda: everything(api, "shares"),
         "all visits": lambda: everything(api, "visits"),
         "100 shares": lambda: first("shares"),

@@ -371,7 +371,13 @@ def _gate(
     draining = Draining(house.channels, documents, refuse_newcomers, config.drain_seconds, progress)
     health = Health(checks(store, trail, house.ring, lambda: draining.began))
     condition = Condition(store, house.channels, documents, trail, health, house.crowd, house.now, house.servers.state)
-    beside = [standing.sweep, asking.watch, keeping.run, lambda: house.directory.watch(server_changed)]
+    beside = [
+        house.api.register.begin,
+        standing.sweep,
+        asking.watch,
+        keeping.run,
+        lambda: house.directory.watch(server_changed),
+    ]
     more = [Waking([woke]).run, lambda: _keep(house, condition), house.api.trails.run]
     more += [lambda: sweep(documents.rooms.let_go), house.notifier.run]
     return gate, draining, condition, [*beside, *more]

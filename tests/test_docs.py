@@ -64,6 +64,11 @@ def test_every_picture_is_shown_on_a_page() -> None:
     assert [picture.name for picture in (ROOT / "docs/images").iterdir() if picture.name not in pages] == []
 
 
+def test_pictures_are_small() -> None:
+    """Whoever clones the repository carries them all."""
+    assert {picture.name for picture in (ROOT / "docs/images").iterdir() if picture.stat().st_size > 80_000} == set()
+
+
 def test_security_md_names_tests_that_exist() -> None:
     """A promise whose test is gone is no promise."""
     named = re.findall(r"`(tests/[A-Za-z0-9_/.]+)`", (ROOT / "SECURITY.md").read_text())

@@ -161,7 +161,7 @@ class Api:
         self._times = times
         self._notifying = notifying
         self.vitals = Vitals()
-        self._register = register
+        self.register = register
         self._overviews = overviews
         self._facts = facts
         self._rounds = Rounds(facts.doctor, time.monotonic)
@@ -381,8 +381,8 @@ class Api:
     # -- gate -----------------------------------------------------------------------------------------------------
 
     async def _gate(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        await self._register.fresh()
-        sums = self._register.sums("standing", whose(asker()))
+        await self.register.fresh()
+        sums = self.register.sums("standing", whose(asker()))
         facts = self._facts
         return {
             "version": __version__,
@@ -401,7 +401,7 @@ class Api:
                 "shares": sums["shares"],
                 "visits": sums["open"],
                 "persons": sums["persons"],
-                "knocks": self._register.sums("all", whose(asker()))["knocks"],
+                "knocks": self.register.sums("all", whose(asker()))["knocks"],
                 "channels": self._cutter.count(),
             },
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from sharegate.dashboard.asking import Who, asker
 from sharegate.dashboard.belonging import Of
@@ -24,15 +24,15 @@ _SHARES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """One past the end is the last page: a list may have become shorter."""
+class Numbered:
+    """A page by its number. One past the end is the last: a list may have become shorter."""
 
     page: int
     limit: int
     count: int
 
     @classmethod
-    def of(cls, query: Json, usual: int, count: int) -> _Asked:
+    def of(cls, query: Json, usual: int, count: int) -> Self:
         limit = int(query.get("limit") or usual)
         last = max(1, -(-count // limit))
         return cls(min(max(1, int(query.get("page") or 1)), last), limit, count)
@@ -83,7 +83,7 @@ class Overviews:
         await self._register.fresh()
         standing = self._register.order("standing", whose(asker()))
         busy = [line.place for line in await self._busy()]
-        asked = _Asked.of(query, _DOORS, len(standing))
+        asked = Numbered.of(query, _DOORS, len(standing))
         first = busy[asked.begin : asked.begin + asked.limit]
         begin, more = max(0, asked.begin - len(busy)), asked.limit - len(first)
         shown: list[Key] = [*first, *(standing.without(busy, begin, more) if more else [])]
@@ -103,7 +103,7 @@ class Overviews:
         await self._register.fresh()
         of = "all" if query.get("all") in ("1", "true") else "standing"
         order, sums = self._register.order(f"overview {of}"), self._register.sums(of)
-        asked = _Asked.of(query, _SHARES, len(order))
+        asked = Numbered.of(query, _SHARES, len(order))
         lines = [self._register.line(key) for key in order.some(asked.begin, asked.limit)]
         owners = {line.share.owner: self._register.sums(of, line.share.owner)["shares"] for line in lines}
         counts = {name: sums[name] for name in ("shares", "links", "people", "inside")}

@@ -45,6 +45,8 @@ class OfShare(_Asked):
 
 
 class WhichReports(OfShare):
+    limit: Annotated[int, Meta(ge=1, le=500, description="How many on a page; without it all are on one.")] = 0
+    page: Annotated[int, Meta(ge=1, le=10_000_000, description="Which page, from 1; past the end: the last.")] = 1
     all: Annotated[bool, Meta(description="Also those that are closed.")] = False
 
 

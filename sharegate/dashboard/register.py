@@ -8,6 +8,7 @@ what came to its end by the clock. The first question makes a line for each shar
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import re
 from collections import Counter, defaultdict
@@ -17,6 +18,7 @@ from sharegate.audit.events import AuditEvent
 from sharegate.dashboard.asking import Asker
 from sharegate.dashboard.lines import Line, line
 from sharegate.dashboard.ordered import Key, Ordered
+from sharegate.errors import StoreUnavailable
 from sharegate.shares.interfaces import Change, ShareStore
 from sharegate.shares.model import Share
 from sharegate.shares.review import digest
@@ -93,6 +95,12 @@ class Register:
         """Its history was looked at: a visitor did something there at `at` the last time (0: never)."""
         self._unread.pop(share, None)
         self.used(share, at)
+
+    async def begin(self) -> None:
+        """Beside the requests, so that the first question need not wait for a line of each share. Where records cannot
+        be read now, it does."""
+        with contextlib.suppress(StoreUnavailable):
+            await self.fresh()
 
     # -- reading --------------------------------------------------------------------------------------------------
 

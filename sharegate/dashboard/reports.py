@@ -11,6 +11,7 @@ from sharegate.audit.events import Action, AuditEvent
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.acts import Acts
 from sharegate.dashboard.asking import Only, Who
+from sharegate.dashboard.overviews import Numbered
 from sharegate.dashboard.queries import WhichReports
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import said
@@ -81,9 +82,13 @@ class Reports:
         everything = await self._store.reports(share=query.get("share", ""))
         labels = shortest(one.id for one in everything)
         shown = [one for one in reversed(everything) if query.get("all") == "1" or one.closed is None]
+        asked = Numbered.of(query, max(1, len(shown)), len(shown))
         return {
-            "reports": [await self._view(one, labels[one.id]) for one in shown],
+            "reports": [
+                await self._view(one, labels[one.id]) for one in shown[asked.begin : asked.begin + asked.limit]
+            ],
             "open": sum(one.closed is None for one in everything),
+            **asked.told,
         }
 
     async def _close(self, parts: dict[str, str], query: dict[str, str], body: Json) -> Json:

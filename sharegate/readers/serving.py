@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +43,8 @@ ENTRIES = 2000
 AT_ONCE = 2
 # Bytes of pictures of notebooks that were shown a moment ago, for those who ask for them next.
 KEPT_PICTURES = 64 * MIB
+# So long also when the notebook is another one meanwhile: a page that was just drawn asks for what it shows.
+KEPT_SECONDS = 60.0
 _MARKDOWN = (".md", ".markdown")
 _PICTURE_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -50,6 +54,15 @@ _PICTURE_HEADERS = (
     ("Content-Disposition", "inline"),
     ("Cache-Control", "private, no-cache"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A picture of a notebook as it was when it had that stamp, and when it was shown."""
+
+    data: bytes
+    stamp: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +100,16 @@ class Readers:
         languages: Languages = ANY,
         following: Following | None = None,
         assets: OwnAssets | None = None,
+        pace: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._pace = pace
         self._source = source
         self._presence = presence
         self._languages = languages
         self._following = following or Following()
         self._assets = assets or OwnAssets()
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._pictures: OrderedDict[tuple[str, str, str], bytes] = OrderedDict()
+        self._pictures: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
         self._kept = 0
 
     def finish(self) -> None:
@@ -141,7 +156,7 @@ class Readers:
                 model = await self._source.whole(grant, upstream, confined, held, 2 * LARGEST_NOTEBOOK)
                 async with self._at_once:
                     sheet = await apart(1 << 30, read, model.get("content"), self._links(grant, confined.path))
-                self._keep(grant, confined.path, sheet)
+                self._keep(grant, confined.path, sheet, made)
                 return Shown("notebook", made, sheet=sheet)
             except Denied as denied:
                 if denied.reason is not Reason.NOT_FOUND:
@@ -235,23 +250,25 @@ class Readers:
         kept = self._pictures.get((grant.share.id, str(confined.path), digest))
         if kept is not None:
             # Whoever may not see the notebook any more may not see what was in it.
-            await self._source.about(grant, upstream, confined)
-            return kept
+            about = await self._source.about(grant, upstream, confined)
+            if kept.stamp == stamp(about) or self._pace() < kept.at + KEPT_SECONDS:
+                return kept.data
         shown = await self._shown(grant, upstream, confined, held)
         found = shown.sheet.pictures.get(digest) if shown.sheet is not None else None
         if found is None:
             raise Denied(Reason.NOT_FOUND, "no such picture in it")
         return found
 
-    def _keep(self, grant: Grant, path: CanonicalPath, sheet: Sheet) -> None:
+    def _keep(self, grant: Grant, path: CanonicalPath, sheet: Sheet, made: str) -> None:
+        now = self._pace()
         for digest, data in sheet.pictures.items():
             key = (grant.share.id, str(path), digest)
             if self._pictures.pop(key, None) is None:
                 self._kept += len(data)
-            self._pictures[key] = data
+            self._pictures[key] = _Kept(data, made, now)
         while self._kept > KEPT_PICTURES:
             _, oldest = self._pictures.popitem(last=False)
-            self._kept -= len(oldest)
+            self._kept -= len(oldest.data)
 
 
 def _text(text: str, name: str, links: Links) -> tuple[str, Markup]:

@@ -18,7 +18,7 @@ async def test_a_line_is_what_its_share_shows(office: Office) -> None:
     made = await office.share(**{"for": ["Ann", "Bo"]})
     await office.call("POST", f"links/{made['links'][1]['id']}/pause")
     await office.call("POST", f"shares/{made['share']['id']}/preview")
-    register = office.running.api._register
+    register = office.running.api.register
     await register.fresh()
     line = register.get(made["share"]["id"])
     view = (await office.call("GET", f"shares/{made['share']['id']}"))["share"]

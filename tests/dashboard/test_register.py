@@ -297,7 +297,7 @@ async def test_the_review_knows_what_was_used_before_the_gate_began(office: Offi
     assert (answer["count"], answer["unused"]) == (12, 12)
     visit = a_visit("v1", share="s003", link="l3", created=now, expires=now + DAY)
     await store.open_visit(visit, seats=None)
-    office.running.api._register.used("s000", now - 29 * DAY)
+    office.running.api.register.used("s000", now - 29 * DAY)
     answer = await office.call("GET", "review", sort="unused", limit="5", unused="1")
     assert (answer["count"], answer["unused"]) == (12, 10)
     again = await office.call("GET", "review", sort="unused", limit="5", unused="1", cursor=answer["next"])

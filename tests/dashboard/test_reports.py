@@ -11,6 +11,7 @@ from sharegate.errors import StoreUnavailable
 from tests.dashboard.client import Program, Signed
 from tests.dashboard.conftest import Office
 from tests.dashboard.visitors import Outside, comes, holder
+from tests.stores.records import a_report
 
 WRONG = {"concern": "phishing", "text": "It asks for my password"}
 HOSTILE = "<script>alert(1)</script>\u202e=cmd|' /C calc'!A0\x07\x1b[31m\n\n\n\nline"
@@ -208,3 +209,24 @@ async def test_reports_are_for_admins_in_person(office: Office) -> None:
             assert (status, said["code"]) == (403, "person_only")
     finally:
         await program.close()
+
+
+async def test_reports_come_by_page(office: Office) -> None:
+    """The newest first, each once, with how many there are; without a length all of them, as commands ask."""
+    store = office.running.gate._store  # type: ignore[attr-defined]
+    made = await office.share()
+    of = {"share": made["share"]["id"], "link": made["links"][0]["id"], "visit": ""}
+    for number in range(7):
+        report = a_report(f"report{number}", created=office.clock() + number, text=f"odd {number}", **of)
+        await store.add_report(report, per_share=99, overall=99)
+    await store.change_report("report3", closed=office.clock())
+    for query, wanted in (({}, [6, 5, 4, 2, 1, 0]), ({"all": "1"}, [6, 5, 4, 3, 2, 1, 0])):
+        found = []
+        for page in (1, 2, 3):
+            answer = await office.call("GET", "reports", limit="3", page=str(page), **query)
+            assert (answer["count"], answer["limit"], answer["open"]) == (len(wanted), 3, 6)
+            found += answer["reports"] if answer["page"] == page else []
+        assert [one["id"] for one in found] == [f"report{number}" for number in wanted]
+        assert [one["id"] for one in await reports(office, **query)] == [one["id"] for one in found]
+    for wrong in ({"limit": "0"}, {"page": "0"}, {"page": "x"}):
+        assert (await office.ask("GET", "reports", **wrong))[0] == 400

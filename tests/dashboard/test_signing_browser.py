@@ -59,8 +59,9 @@ async def test_the_owner_signs_in_and_somebody_else_does_not(office: Office, chr
     assert await page.get_by_role("link", name="Admin").count() == 0
     (cookie,) = [one for one in await context.cookies() if one["name"] == "sharegate-dashboard"]
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
+    # Its scripts may come after what it shows.
+    await page.locator("#live[data-state=live]").wait_for(state="attached")
     await page.get_by_role("button", name="Sign out").click()
-    # The provider's own page, which asks; and back from there.
     # The provider's own page, which asks; its style comes from elsewhere, and is not waited for.
     await page.wait_for_url(f"{office.running.config.oidc_issuer}/oauth2/end_session?*", wait_until="commit")
     await page.get_by_text("Important").wait_for()

@@ -121,6 +121,30 @@ async def test_pictures_within_a_notebook_are_the_notebooks_alone(house: Gatehou
     assert (await ann.ask("GET", address.replace("week3", "gone"))).status == 404
 
 
+async def test_a_picture_that_was_taken_out_is_shown_for_a_moment_only(
+    house: Gatehouse, ann: Inside, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that was just drawn has what it shows; after that it comes out of the notebook as it is. Of a notebook
+    that stays as it was, a picture is not looked for again."""
+    readers = house.running.gate._answers._readers  # type: ignore[attr-defined]
+    later = 0.0
+    monkeypatch.setattr(readers, "_pace", lambda: later)
+    drawn: list[str] = []
+    keep = readers._keep
+    monkeypatch.setattr(readers, "_keep", lambda *said: (drawn.append(str(said[1])), keep(*said)))
+    (shared / "taken.ipynb").write_bytes(written(course()))
+    page = text(await ann.ask("GET", f"{PLACE}/taken.ipynb"))
+    address = re.findall(rf'src="{re.escape(ann.base)}(-/picture/sub/shared/taken.ipynb\?of=[0-9a-f]+)"', page)[0]
+    later = serving.KEPT_SECONDS * 100
+    assert (await ann.ask("GET", address)).body == png() and len(drawn) == 1
+    text(await ann.ask("GET", f"{PLACE}/taken.ipynb"))
+    (shared / "taken.ipynb").write_bytes(written(notebook(words("nothing of it is left"))))
+    assert (await ann.ask("GET", address)).body == png()
+    later += serving.KEPT_SECONDS
+    assert (await ann.ask("GET", address)).status == 404
+    (shared / "taken.ipynb").unlink()
+
+
 async def test_attack_a_link_out_is_no_picture(ann: Inside, shared: Path, house: Gatehouse) -> None:
     """A symbolic link to a picture outside, and a notebook that points to it, tell what a missing one tells."""
     (shared / "out.png").symlink_to(house.jupyter.root / "secret" / "plot.png")

@@ -42,6 +42,17 @@ async def test_a_passphrase_is_asked_for_and_left_nowhere(tab: Tab, door: Script
     assert "bicycle" not in await tab.everything()
 
 
+async def test_a_door_that_does_not_name_the_folder_names_something(tab: Tab, door: ScriptedGate) -> None:
+    """The tab has a word on it. A time keeps its zone: the line does not break between them."""
+    door.about = about(needs=["passphrase"], **HIDDEN)
+    await tab.join(section="offer")
+    assert (await tab.page.locator(".tab").inner_text()).strip() == "a link"
+    until = await tab.page.locator("[data-slot=until]:visible").inner_text()
+    assert "\u00a0" in until and " " not in until.partition("\u00a0")[2], until
+    await tab.page.goto(f"{door.url}/code")
+    assert (await tab.page.locator(".tab").inner_text()).strip() == "a link"
+
+
 async def test_a_link_that_asks_for_a_passphrase_meanwhile_is_looked_at_again(tab: Tab, door: ScriptedGate) -> None:
     """What the page offered has changed: the field comes."""
     await tab.join(section="offer")

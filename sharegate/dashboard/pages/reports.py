@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sharegate.dashboard.pages.paging import cut
+from sharegate.dashboard.pages.paging import asked, placed
 from sharegate.dashboard.pages.source import Json, Source
 
 _MOST = 50
@@ -11,6 +11,7 @@ _MOST = 50
 async def values(source: Source, parts: dict[str, str]) -> Json:
     """`GET /admin/reports[?all]`: those that wait, the newest first."""
     everything = "all" in source.query
-    answer = await source.get("reports", **({"all": "1"} if everything else {}))
-    shown = cut(answer["reports"], source.query, _MOST, "/admin/reports", **({"all": "1"} if everything else {}))
+    kept = {"all": "1"} if everything else {}
+    answer = await source.get("reports", page=str(asked(source.query)), limit=str(_MOST), **kept)
+    shown = placed(answer["reports"], answer, "/admin/reports", **kept)
     return {"here": "admin", "tab": "reports", "page": shown, "open": answer["open"], "everything": everything}

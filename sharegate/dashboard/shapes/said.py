@@ -36,10 +36,13 @@ class ReportView(Shape):
 
 
 class Reports(Shape):
-    """`open` counts those that wait, whatever is listed."""
+    """Page number `page` of `count`, with `limit` on a page. `open` counts those that wait, whatever is listed."""
 
     reports: list[ReportView]
     open: int
+    count: int
+    page: int
+    limit: int
 
 
 class OneReport(Shape):

@@ -45,5 +45,7 @@ async def test_the_search_shows_where_somebody_is(office: Office) -> None:
         source = await reader.get("/admin/search?q=bo")
         assert f'href="/history?visit={there.visits["Bo"].id}"' in source
         assert "/api/v1/search/download?q=bo&amp;format=csv" in source
+        # Browsers by their names; what they send is there, too.
+        assert ">Safari on iPhone<" in source and 'title="Mozilla/5.0 (iPhone;' in source
         assert "Nothing found" in await reader.words("/admin/search?q=nobody")
         assert "too short" in await reader.words("/admin/search?q=x")

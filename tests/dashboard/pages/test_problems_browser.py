@@ -25,6 +25,8 @@ async def test_pages_show_what_was_refused_and_what_to_do(office: Office) -> Non
             await page.goto(address)
             pause = page.locator(f"#share-{share}").get_by_role("button", name="Pause")
             await pause.wait_for()
+            # Its scripts may come after what it shows.
+            await page.locator("#live[data-state=live]").wait_for(state="attached")
             # The page is not told: it does what it showed.
             await page.evaluate("document.body.addEventListener('changed', (e) => e.stopImmediatePropagation(), true)")
             await page.locator("main").evaluate("element => element.removeAttribute('hx-get')")
