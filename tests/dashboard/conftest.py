@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from sharegate import app, config
 from sharegate.upstream.model import Credential, Upstream
 from tests.conftest import Clock
+from tests.real.mail import MailServerHere, running_mail
 
 SERVER = "srv2345678"
 # A mail server that nobody runs: links may ask for an address, and no code can be sent.
@@ -82,6 +83,23 @@ async def silent_server(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
         pass
     finally:
         writer.close()
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServerHere]:
+    with running_mail() as running:
+        yield running
+
+
+@pytest.fixture
+async def mailing(
+    tmp_path: Path, clock: Clock, mail: MailServerHere, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Office]:
+    """An office whose mail goes out."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
+    monkeypatch.setitem(NO_MAIL_YET, "smtp_port", mail.port)
+    async with opened(tmp_path, clock) as running:
+        yield running
 
 
 @pytest.fixture

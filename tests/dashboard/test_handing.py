@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +10,15 @@ import pytest
 
 from sharegate.dashboard.handing import OF_A_LINK
 from tests.conftest import Clock
-from tests.dashboard.conftest import NO_MAIL_YET, Office, opened
-from tests.real.mail import MailServerHere, running_mail
+from tests.dashboard.conftest import Office, opened
+from tests.real.mail import MailServerHere
 
 ROSTER = "name,email\nAnn Lee,ann@example.org\nBo,bo@example.org\nCy,\n"
 
 
 @pytest.fixture
-def mail() -> Iterator[MailServerHere]:
-    with running_mail() as running:
-        yield running
-
-
-@pytest.fixture
-async def office(
-    tmp_path: Path, clock: Clock, mail: MailServerHere, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Office]:
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
-    monkeypatch.setitem(NO_MAIL_YET, "smtp_port", mail.port)
-    async with opened(tmp_path, clock) as running:
-        yield running
+def office(mailing: Office) -> Office:
+    return mailing
 
 
 async def links(office: Office, **more: Any) -> list[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from tests.dashboard.conftest import Office
+from tests.conftest import Clock
+from tests.dashboard.conftest import Office, opened
 
 CLASS = "name,email\nAnn Lee,ann@example.org\nBo,bo@example.org\n"
 TEAMS = "name,team\nAnn,red\nBo,blue\nCy,red\n"
@@ -164,3 +166,33 @@ async def test_what_is_no_pattern_of_folders(office: Office, each: str) -> None:
     """A clear fault, no traceback."""
     status, answer = await office.ask("POST", "rosters/teams", {"each": each, "roster": TEAMS})
     assert status == 400 and answer["error"]["field"] in ("each", "")
+
+
+async def test_what_is_refused_for_the_last_team_ends_what_the_first_were_given(office: Office) -> None:
+    """Nobody has a link of a list that was refused: a team of more people than a share has links."""
+    each = folders(office, "red", "blue")
+    roster = "name,team\nAnn,red\n" + "".join(f"P{at},blue\n" for at in range(501))
+    status, answer = await office.ask("POST", "rosters/teams", {"each": each, "roster": roster})
+    assert (status, answer["error"]["code"]) == (403, "too_many_links")
+    shares = (await office.call("GET", "shares", all="1"))["shares"]
+    assert [(one["root"], one["state"]) for one in shares] == [("projects/red", "revoked")]
+
+
+async def test_attack_a_pattern_that_fits_what_cannot_be_shared(tmp_path: Path, clock: Clock) -> None:
+    """The gate's own folder among the teams': all that fit are named, and nothing is made."""
+    async with opened(tmp_path, clock, data_dir=str(tmp_path / "root" / "projects" / "blue")) as office:
+        (office.folder / "projects" / "red").mkdir()
+        body = {"each": str(office.folder / "projects" / "*"), "roster": TEAMS}
+        status, answer = await office.ask("POST", "rosters/teams", body)
+        assert (status, [fault["field"] for fault in answer["error"]["faults"]]) == (400, ["each"])
+        assert answer["error"]["faults"][0]["message"].startswith("projects/blue: ")
+        assert (await office.everything())["shares"] == []
+
+
+async def test_attack_more_folders_than_are_looked_at(office: Office) -> None:
+    """Those that were not looked at would be left out in silence."""
+    each = folders(office, *(f"t{at}" for at in range(1001)))
+    roster = "name,team\nAnn,t0\n"
+    status, answer = await office.ask("POST", "rosters/teams", {"each": each, "roster": roster, "partial": True})
+    assert (status, answer["error"]["code"]) == (403, "too_many")
+    assert (await office.everything())["shares"] == []

@@ -100,7 +100,9 @@ def test_attack_rows_that_are_refused(text: str, faults: list[tuple[int, str]]) 
 
 
 def test_a_cell_without_end_is_told_as_one() -> None:
-    """Not as a quotation mark alone: there may be none."""
+    """Not as a quotation mark alone: there may be none. What is too long for anything is not read further."""
+    (fault,) = read(f"email\n{'x' * 1001}@example.org\n").faults
+    assert (fault.row, fault.problem) == (2, "is longer than 1000 characters")
     for cell in ("x" * 200_000, '"' + "x" * 200_000 + '"'):
         (fault,) = read(f"name\nAnn\n{cell}\n").faults
         assert fault.row == 3 and "too long" in fault.problem

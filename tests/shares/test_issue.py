@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sharegate.errors import Invalid, NotFound, Refused
+from sharegate.errors import Denied, Invalid, NotFound, Reason, Refused
 from sharegate.shares.interfaces import RootFacts
 from sharegate.shares.issue import Issuer, NewLink, NewShare, letters
 from sharegate.shares.model import LinkKind, RootIdentity, RootKind
 from tests.conftest import Clock
 from tests.house import House, house
+from tests.stores.records import a_visit
 
 
 @pytest_asyncio.fixture
@@ -224,3 +225,22 @@ async def test_files_that_run_by_themselves_are_allowed_and_forbidden(home: Hous
         assert refused.value.code == "runnable_files"
     stored = await home.store.share(share.id)
     assert stored is not None and not stored.runnable_files
+
+
+async def test_a_lowered_number_puts_nobody_out_who_comes_back_with_a_later_end(home: House) -> None:
+    """Whoever was inside when the link expired is inside again; nobody new comes in before there are fewer."""
+    _, (link,) = await home.share(NewLink(anyone=True, visits=3))
+    ends = home.clock() + 3600
+    await home.issuer.change_link(link.id, {"expires": ends})
+    come = [a_visit(f"w{n}", link=link.id, share=link.share, expires=ends) for n in range(4)]
+    for visit in come[:3]:
+        await home.store.open_visit(visit, seats=3)
+    home.clock.forward(7200)
+    await home.issuer.change_link(link.id, {"visits": 1})
+    later = home.clock() + 3600
+    changed = await home.issuer.change_link(link.id, {"expires": later})
+    back = await home.store.visits(link.share, link=link.id, open_only=True)
+    assert [(one.id, one.expires) for one in back] == [(f"w{n}", later) for n in range(3)]
+    with pytest.raises(Denied) as caught:
+        await home.store.open_visit(come[3], seats=changed.visits)
+    assert caught.value.reason is Reason.SEATS_TAKEN

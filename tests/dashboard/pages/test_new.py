@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.dashboard.conftest import Office
-from tests.dashboard.pages.conftest import COPYING
+from tests.dashboard.pages.conftest import COPYING, LONG
 
 pytestmark = pytest.mark.browser
 
@@ -41,6 +41,15 @@ async def test_a_folder_is_found_and_shared_with_a_person(office: Office, page: 
     assert await page.evaluate("window.copied") == url
     await expect(page.get_by_alt_text("The link as a QR code")).to_be_visible()
     assert url in await page.locator("textarea").input_value()
+
+
+async def test_attack_a_name_without_end_stays_on_the_page(office: Office, page: Page) -> None:
+    """Of whom a link is for, where it is handed out: on a phone nothing is wider than the page."""
+    made = await office.share(**{"for": [LONG, "Bo"], "name": LONG})
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(f"{office.running.dashboard_url}/shares/{made['share']['id']}/given")
+    await expect(page.get_by_role("heading", name=LONG)).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 async def test_a_class_has_one_link_for_sixty(office: Office, page: Page) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.conftest import Clock
-from tests.dashboard.conftest import NO_MAIL_YET, SERVER, Office, opened
+from tests.dashboard.conftest import SERVER, Office
 from tests.dashboard.pages.conftest import COPYING, DESK, EVIL, PHONE, fine
-from tests.real.mail import MailServerHere, running_mail
+from tests.real.mail import MailServerHere
 
 pytestmark = pytest.mark.browser
 
@@ -28,21 +26,10 @@ Di,di@example.org,gone
 
 
 @pytest.fixture
-def mail() -> Iterator[MailServerHere]:
-    with running_mail() as running:
-        yield running
-
-
-@pytest.fixture
-async def office(
-    tmp_path: Path, clock: Clock, mail: MailServerHere, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Office]:
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
-    monkeypatch.setitem(NO_MAIL_YET, "smtp_port", mail.port)
-    async with opened(tmp_path, clock) as running:
-        for name in ("red", "blue", "green"):
-            (running.folder / "projects" / name).mkdir(parents=True)
-        yield running
+def office(mailing: Office) -> Office:
+    for name in ("red", "blue", "green"):
+        (mailing.folder / "projects" / name).mkdir(parents=True)
+    return mailing
 
 
 async def look(office: Office, page: Page) -> None:
