@@ -33,9 +33,7 @@ async def post(desk: Desk, path: str, body: dict[str, Any], fields: Fields) -> S
 
 def told(*said: str) -> Iterator[Fields]:
     """What a proxy adds to what somebody tells it, for one person: each of `said` in turn, `{}` is a new number."""
-    number = 0
-    for one in cycle(said):
-        number += 1
+    for number, one in enumerate(cycle(said), 1):
         yield [("X-Forwarded-For", part.replace("{}", str(number))) for part in one.split(" & ")]
 
 
