@@ -1,10 +1,14 @@
 """What the program can do is written down, or a test fails."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from sharegate.cli import build
 from sharegate.settings import SETTINGS, documentation
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,6 +91,39 @@ def test_every_command_that_the_pages_show_exists() -> None:
 
     assert shown
     assert shown - commands == set()
+
+
+def _shown(text: str) -> list[str]:
+    """Commands as pages show them, in a block or in a line, without what stands behind them."""
+    found = re.findall(r"^ {4}(sharegate [^\n`]*)$|^(sharegate [^\n`]*)$|`(sharegate [^`\n]*)`", text, re.MULTILINE)
+    return [next(filter(None, each)) for each in found]
+
+
+def _unknown(line: str) -> str:
+    """What of a command is none of ours: a word, an option, or an argument too many; "" for nothing."""
+    words = shlex.split(line, comments=True)[1:]
+    words = words[: words.index("<")] if "<" in words else words
+    command: Any = get_command(build())
+    context = command.make_context("sharegate", [], resilient_parsing=True)
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+        context = command.make_context(command.name, [], parent=context, resilient_parsing=True)
+    group = hasattr(command, "commands")
+    try:
+        _, rest, _ = command.make_parser(context).parse_args(list(words))
+    except Exception as fault:  # of a parser that typer may bring along itself
+        return f"{line}: {fault}"
+    return f"{line}: {rest}" if rest and (not group or not rest[0].startswith("…")) else ""
+
+
+def test_every_command_can_be_typed_as_the_pages_show_it() -> None:
+    """With its options and its arguments."""
+    pages = [page for page in PAGES if page.parent.name != "reference"]
+    lines = {line for page in pages for line in _shown(page.read_text())}
+    assert len(lines) > 150
+    assert [fault for line in sorted(lines) if (fault := _unknown(line))] == []
+    for wrong in ("sharegate share week3 --nobody", "sharegate shares", "sharegate link code a b c"):
+        assert _unknown(wrong)
 
 
 def test_every_command_has_its_page_or_a_reason_why_not() -> None:

@@ -68,8 +68,11 @@ def until(record: Json, now: float, zone: tzinfo) -> str:
 def gives(share: Json, link: Json, now: float, zone: tzinfo) -> str:
     """`Ann can view lectures/week3 until Fri 27 Nov 2026, 17:00 CET (in 4 days).`"""
     first = min(share, link, key=lambda record: float(record.get("expires") or 0))
-    who = whom(link)
-    return f"{who[:1].upper()}{who[1:]} {can(share, link)} {folder(share)} until {until(first, now, zone)}."
+    who, what = whom(link), can(share, link)
+    # "can view week3", and "can edit text in week3".
+    inside = "" if what == CAN["view"] else "in "
+    apart = "," if ", " in who else ""
+    return f"{who[:1].upper()}{who[1:]}{apart} {what} {inside}{folder(share)} until {until(first, now, zone)}."
 
 
 def ended(result: object) -> str:

@@ -3,7 +3,7 @@
 // An element with `data-call="METHOD /address"` calls the owner's API; a form gives its fields as the body (fields.js).
 // A page's <main> is fetched again and morphed by htmx when the body hears `changed`.
 
-import { ask, notice, say, title } from "./said.js";
+import { ask, newKey, notice, say, title } from "./said.js";
 import { clear, fieldsOf, settle, show } from "./fields.js";
 
 const CSRF = document.querySelector('meta[name="csrf"]').content;
@@ -56,7 +56,7 @@ async function act(element, body) {
     if (element.dataset.ask && !(await ask(element.dataset))) return;
     const [method, address] = element.dataset.call.split(" ");
     // The same asking twice is one: by a double click, or by a second try after no answer.
-    const headers = "once" in element.dataset ? { "Idempotency-Key": (element.once ||= crypto.randomUUID()) } : {};
+    const headers = "once" in element.dataset ? { "Idempotency-Key": (element.once ||= newKey()) } : {};
     leaving = address === "/logout";
     const result = await call(method, address, body, headers);
     if (!result.ok) {

@@ -6,7 +6,7 @@
 import { call, changed } from "./board.js";
 import { clear, fieldsOf, settle } from "./fields.js";
 import { count, element, fill, named, once, refused } from "./roster.js";
-import { notice } from "./said.js";
+import { newKey, notice } from "./said.js";
 
 // What was shown by each form, as it was asked for; and which of its questions is still the last one.
 const asked = new WeakMap();
@@ -72,7 +72,7 @@ async function preview(form) {
   part(form, "shown").hidden = false;
   title.focus();
   title.scrollIntoView({ block: "start" });
-  asked.set(form, { body, key: crypto.randomUUID() });
+  asked.set(form, { body, key: newKey() });
 }
 
 async function make(form) {

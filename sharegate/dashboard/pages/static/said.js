@@ -6,6 +6,10 @@ export function say(text) {
   byId("say").textContent = text;
 }
 
+// A word that nobody else comes upon: 128 bits, also where a browser takes plain http on this computer for unsafe.
+export const newKey = () =>
+  Array.from(crypto.getRandomValues(new Uint32Array(4)), (one) => one.toString(16).padStart(8, "0")).join("");
+
 // It stays until the next one, or until it is closed: nobody has to read fast.
 export function notice(text, kind = "") {
   byId("notice").dataset.kind = kind;

@@ -3,6 +3,7 @@
 import { call } from "./board.js";
 import { clear, fieldsOf } from "./fields.js";
 import { count, element, fill, mail, merge, named, once, refused } from "./roster.js";
+import { newKey } from "./said.js";
 
 const at = (id) => document.getElementById(id);
 const form = at("teams");
@@ -101,7 +102,7 @@ async function preview() {
 at("make")?.addEventListener("click", () => once(at("make"), async () => {
   const body = asked;
   if (!body) return;
-  body.key ||= crypto.randomUUID();
+  body.key ||= newKey();
   const { key, ...said } = body;
   const result = await call("POST", "/api/v1/rosters/teams", said, { "Idempotency-Key": key });
   if (!result.ok) {
