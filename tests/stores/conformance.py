@@ -105,6 +105,22 @@ class ShareContract:
         assert await again.api_tokens() == [a_token()] == [await again.api_token("t1")]
         assert [one.token.secret for one in await again.upstreams()] == ["raw server token"]
 
+    async def test_who_knocks_is_known_of_all_shares(self, store: Store, reopened: Reopen) -> None:
+        """Who waits, and which ids stand beside another in the order of the alphabet: what was decided or forgotten
+        waits no more."""
+        await store.add_share(a_share("s9"), [a_link("l9", share="s9")])
+        told = {"k3": {}, "k1": {"share": "s9", "link": "l9"}, "k2": {}}
+        for at, (id, of) in enumerate(told.items()):
+            await store.add_knock(a_knock(id, created=START + at, **of), limit=9)
+        assert [one.id for one in await store.knocks()] == ["k3", "k1", "k2"]
+        await store.decide_knock("k3", state="refused", at=START + 5)
+        await store.forget(visits=[], links=[], knocks=["k2"])
+        for again in (False, True):
+            one = await reopened() if again else store
+            assert [each.id for each in await one.knocks()] == ["k1"]
+            assert [each.id for each in await one.knocks(waiting_only=False)] == ["k3", "k1", "k2"]
+            assert await one.knocks_beside("k1") == ["k2"] and await one.knocks_beside("k2") == ["k1", "k3"]
+
     async def test_tokens_of_the_api_are_kept_and_revoked(self, store: Store, reopened: Reopen) -> None:
         """What a token is for never changes but for its end and its last use; subscribers hear of each change."""
         told: list[Change] = []
