@@ -58,7 +58,8 @@ def test_a_report_and_more_time_from_the_banner(visitor: Watched, house: RealHou
     expect(page.locator("h1")).to_have_text("The time is over", timeout=30_000)
     page.get_by_role("button", name="Ask Ann for more time").click()
     page.locator('form[data-form="time"] button').click()
-    expect(page.locator("main")).to_contain_text("You asked for more time. Ann has not answered yet.")
+    # To be seen: all that the page may say stands in it from the first.
+    expect(page.get_by_role("main").get_by_text("You asked for more time.")).to_be_visible()
     (ask,) = house.asked("GET", "times")["times"]
     house.asked("POST", f"times/{ask['id']}/grant", {"expires": ask["expires"] + 86400})
     page.wait_for_selector("#sharegate .sg-left", timeout=60_000)

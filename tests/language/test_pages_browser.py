@@ -30,13 +30,10 @@ PIECES = [piece for text in ENGLISH.sentences.values() for piece in PLACEHOLDER.
 async def tab(chromium: Browser, door: ScriptedGate) -> AsyncIterator[Tab]:
     """A tab in a fresh profile; its console must stay silent but for Chromium's notes of refusals."""
     context = await chromium.new_context(locale="de-AT", timezone_id="Europe/Vienna")
-    page = await context.new_page()
-    tab = Tab(page, door, [])
-    page.on("console", lambda message: tab.console.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: tab.console.append(f"pageerror: {error}"))
+    tab = Tab(await context.new_page(), door)
     yield tab
     await context.close()
-    assert [line for line in tab.console if "the server responded with a status of" not in line] == []
+    assert tab.unexpected() == []
 
 
 async def _german(tab: Tab) -> str:

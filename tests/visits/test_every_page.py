@@ -139,13 +139,11 @@ async def tab(chromium: Browser, door: ScriptedGate, language: str) -> AsyncIter
     """A tab in a fresh profile; its console must stay silent but for Chromium's notes of refusals."""
     context = await chromium.new_context(locale=language, timezone_id="Europe/Berlin")
     page = await context.new_page()
-    tab = Tab(page, door, [])
-    page.on("console", lambda message: tab.console.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: tab.console.append(f"pageerror: {error}"))
+    tab = Tab(page, door)
     page.on("request", lambda asked: asked.url.startswith(door.url) or tab.console.append(f"elsewhere: {asked.url}"))
     yield tab
     await context.close()
-    assert [line for line in tab.console if "the server responded with a status of" not in line] == []
+    assert tab.unexpected() == []
 
 
 async def fit(tab: Tab, language: str, name: str) -> None:
@@ -223,7 +221,7 @@ async def test_a_gate_that_is_out_of_reach(tab: Tab, language: str) -> None:
     await tab.page.evaluate("token => { location.hash = token }", TOKEN)
     await tab.see("problem")
     await fit(tab, language, "offline")
-    tab.console = [line for line in tab.console if "net::ERR_INTERNET_DISCONNECTED" not in line]
+    tab.expected.append("net::ERR_INTERNET_DISCONNECTED")
 
 
 async def test_no_section_is_forgotten() -> None:
