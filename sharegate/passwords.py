@@ -31,7 +31,11 @@ def password(
     if path is not None:
         try:
             with path.open(encoding="utf-8") as file:
-                found[place.file] = file.read(_LONGEST_FILE).removesuffix("\n")
+                read = file.read(_LONGEST_FILE + 1)
+            if len(read) > _LONGEST_FILE:  # fails closed: a part of a secret is none
+                faults.append(Invalid(place.file, f"{str(path)!r} is too long to hold it", "Check the path"))
+            else:
+                found[place.file] = read.removesuffix("\n")
         except (OSError, ValueError) as error:
             what = f"{str(path)!r} cannot be read ({type(error).__name__})"
             faults.append(Invalid(place.file, what, "Check path and permissions"))

@@ -38,3 +38,12 @@ def test_what_is_wrong_with_it_is_told_by_place(tmp_path: Path) -> None:
     file.write_text("s3cret")
     file.chmod(0o604)
     assert found(file)[1] == ["a_file"]
+
+
+def test_a_part_of_one_is_none(tmp_path: Path) -> None:
+    """What is too long is refused, not cut; a device without end is read no further than that."""
+    file = tmp_path / "p"
+    file.write_text("s3cret" * 20_000)
+    file.chmod(0o600)
+    assert found(file) == ("", ["a_file"])
+    assert found(Path("/dev/zero"))[0] == ""

@@ -18,7 +18,7 @@ class Program(TyperGroup):
         as_json = "--json" in _before_dashes(ctx.args)
         try:
             return super().invoke(ctx)
-        except Exception as error:  # told by the library, which ends the program
+        except Exception as error:  # raised again: the library tells it, and ends the program
             told = getattr(error, "format_message", None)
             if as_json and told is not None and getattr(error, "exit_code", None) == USAGE:
                 sys.stdout.write(in_json(Problem(USAGE, "usage", str(told())).document(), indent=2) + "\n")
