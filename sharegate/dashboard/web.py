@@ -255,6 +255,8 @@ class Dashboard:
                         change = pending.result()
                         pending = asyncio.ensure_future(anext(changes))
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
+                        if said["kind"] == "hello":
+                            said["mark"] = self._api.mark()
                         if await self._api.tells(session.asker, said["share"], said["kind"], said["id"]):
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)

@@ -152,6 +152,25 @@ async def test_a_live_page_hears_what_happens_until_the_session_ends(office: Off
     assert (await inside.get("/"))[0] == 401
 
 
+async def test_what_happened_before_a_page_heard_anything_is_seen(office: Office, inside: Browser) -> None:
+    """A page has the mark of the moment in which it was written, and the live page begins with that of now. Nobody
+    reads from it how much happened."""
+
+    async def written() -> str:
+        found = re.search(r'<meta name="mark" content="([0-9a-f]{16})">', (await inside.get("/"))[1])
+        assert found is not None
+        return found[1]
+
+    async def live() -> str:
+        async with inside.http.ws_connect("/live", headers={"Origin": inside.url}) as socket, asyncio.timeout(25):
+            return str((await socket.receive_json())["mark"])
+
+    before = await written()
+    assert await live() == before == await written()
+    await office.share()
+    assert await live() == await written() != before
+
+
 async def test_attack_a_page_of_another_origin_listens(inside: Browser) -> None:
     """A WebSocket carries the cookie from anywhere on this computer: its origin is looked at."""
     for headers in ({"Origin": "http://localhost:8888"}, {}):

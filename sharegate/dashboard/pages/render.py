@@ -29,14 +29,18 @@ def assets() -> Assets:
     return read(HERE / "static", "/static")
 
 
-def page(template: str, session: Session | None, now: float, *, status: int = 200, **values: object) -> Response:
-    """Render one of our templates. `session` is None for whoever is not signed in."""
+def page(
+    template: str, session: Session | None, now: float, *, mark: str = "", status: int = 200, **values: object
+) -> Response:
+    """Render one of our templates. `session` is None for whoever is not signed in. By `mark` the page sees whether
+    anything happened before it heard of what happens."""
     text = (
         _environment()
         .get_template(template)
         .render(
             asset=assets().url,
             session=session,
+            mark=mark,
             ago=lambda at: ago(at, now),
             until=lambda at: until(at, now),
             moment=moment,

@@ -107,8 +107,7 @@ class Pages:
         """For whoever is not signed in: how to sign in, and nothing of what is here. `provider` is where they may do so
         with an account, `problem` why they could not; who has `entered` is led on by the page's script, for whose
         request the browser sends the session's cookie."""
-        values = {"provider": provider, "problem": problem, "entered": entered}
-        return page("login.html", None, self._now(), status=status, **values)
+        return page("login.html", None, self._now(), status=status, provider=provider, problem=problem, entered=entered)
 
     async def answer(self, path: str, query: dict[str, str], session: Session) -> Response:
         for address in self._addresses:
@@ -116,15 +115,17 @@ class Pages:
             if match is not None:
                 source = Source(self._api, query, self._now(), by=session.asker)
                 return await self._one(address, source, match.groupdict(), session)
-        return page("refused.html", session, self._now(), status=404, here="", error=_NOTHING)
+        return page("refused.html", session, self._now(), mark=self._api.mark(), status=404, here="", error=_NOTHING)
 
     async def _one(self, address: _Address, source: Source, parts: dict[str, str], session: Session) -> Response:
         now = self._now()
+        mark = self._api.mark()  # before anything is read: what happens meanwhile is fetched once more
         try:
             if not session.asker.is_one(address.who):
                 status, refusal = refusal_of(not_admin())
                 raise NotShown(status, refusal["error"])
             values = await address.values(source, parts)
         except NotShown as refused:
-            return page("refused.html", session, now, status=refused.status, here="", error=refused.error)
-        return page(address.template, session, now, **{"here": address.template.removesuffix(".html"), **values})
+            return page("refused.html", session, now, mark=mark, status=refused.status, here="", error=refused.error)
+        here = values.pop("here", address.template.removesuffix(".html"))
+        return page(address.template, session, now, mark=mark, here=here, **values)

@@ -23,6 +23,9 @@ class Asks(Protocol):
         by: Asker | None = None,
     ) -> tuple[int, Json]: ...
 
+    def mark(self) -> str:
+        """Another one as soon as anything happened."""
+
 
 class NotShown(Exception):
     """The API's refusal of what a page is about: its status and its error."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.shares.conditions import fingerprint
@@ -20,6 +20,19 @@ async def test_an_empty_office_says_what_to_do(page: Page) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("All is quiet.")
     await page.get_by_role("link", name="Share a folder").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Share a folder")
+
+
+async def test_a_knock_before_the_page_hears_anything_is_on_it(office: Office, page: Page, scene: Scene) -> None:
+    """While its scripts are on their way: it was written already, and nobody would tell it."""
+    made = await office.share(**{"for": ["Ann"]})
+
+    async def late(route: Route) -> None:
+        await scene.knock(made, "Eve")
+        await route.continue_()
+
+    await page.route("**/board.js", late)
+    await page.goto(office.running.dashboard_url)
+    await expect(page.get_by_role("button", name="Refuse")).to_be_visible()
 
 
 async def test_a_page_that_is_left_open_hears_a_knock(office: Office, page: Page, scene: Scene) -> None:

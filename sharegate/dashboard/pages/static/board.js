@@ -7,6 +7,7 @@ import { ask, newKey, notice, say, title } from "./said.js";
 import { clear, fieldsOf, settle, show } from "./fields.js";
 
 const CSRF = document.querySelector('meta[name="csrf"]').content;
+const MARK = document.querySelector('meta[name="mark"]').content;
 const RETRY = [500, 1000, 2000, 5000, 10000];
 const SETTLE = 150;
 const BETWEEN = 400;
@@ -187,10 +188,10 @@ function state(word) {
 function watch() {
   const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
   socket.addEventListener("message", (event) => {
-    const { kind } = JSON.parse(event.data);
+    const { kind, mark } = JSON.parse(event.data);
     if (kind === "hello") {
       // From here on everything is heard; what happened since the page was written, or while away, is fetched.
-      if (tries) changed();
+      if (tries || mark !== MARK) changed();
       tries = 0;
       state("live");
       recount();
