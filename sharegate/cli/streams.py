@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -39,9 +38,11 @@ def written(run: Callable[[], object]) -> None:
 def _unwritten(error: OSError) -> NoReturn:
     _nowhere(1)  # what is left in the buffers is tried once more when Python ends
     if error.errno != errno.EPIPE:
-        with contextlib.suppress(OSError):
+        try:
             sys.stderr.write(f"Error: the output cannot be written ({error.strerror})\n")
             sys.stderr.flush()
+        except OSError:
+            _nowhere(2)
     raise SystemExit(1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -54,7 +56,8 @@ def test_a_pause_that_came_while_the_page_was_away_is_told(visitor: Watched, hou
     house.come_back()
     house.end("share_paused")
 
-    expect(page.locator("h1")).to_have_text("Ann paused sharing", timeout=30_000)
+    # By the page itself, or by the gate's where the page was back before the pause and loaded itself anew.
+    expect(page.locator("h1")).to_have_text(re.compile(r"Ann paused sharing\.?"), timeout=30_000)
 
 
 @pytest.mark.timeout(180)
