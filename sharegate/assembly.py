@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -179,12 +180,14 @@ async def opened(
             await trail.record(event)
         times = Timeouts(first_byte=config.upstream_seconds, idle=config.upstream_seconds)
         forwarder = await closing.enter_async_context(AiohttpForwarder(timeouts=times, trust=trust(config.upstream_ca)))
-        directory = Directory(store, forwarder)
-        servers = OwnerServers(store, forwarder, config.owner)
+        # A file has one gate, and the computer's name may change; over a server gates of several computers meet.
+        machine = platform.node() if config.store else ""
+        directory = Directory(store, forwarder, machine=machine)
+        servers = OwnerServers(store, forwarder, config.owner, machine=machine)
         disk = DiskByUpstream()
         # Where Jupyter's servers note how they run, the token is written too.
         protected = [*config.own_files, *runtime_directories()]
-        roots = Roots(store, directory, forwarder, disk, trail, lambda: protected)
+        roots = Roots(store, directory, forwarder, disk, trail, lambda: protected, machine)
         tokens = ShareTokens(ring, now)
         addresses = GateAddresses.at(config.gate_url, config.share_hosts)
         authenticator = Authenticator(store, tokens, policies.roles, addresses, now)
@@ -221,7 +224,7 @@ async def opened(
         resources = Resources(
             room.limit, room.connections, config.connections, lambda: crowd.refused, lambda: now.behind
         )
-        advisories = Advisories(store, lambda upstream: installed(forwarder, upstream))
+        advisories = Advisories(store, lambda upstream: installed(forwarder, upstream), servers.computer)
         in_force = InForce(policies.sharing)
         agreement = Agreement(in_force, store, store.writer, now)
         closing.callback(store.subscribe(agreement.changed))

@@ -18,7 +18,7 @@ from sharegate import app, config
 from sharegate.demo.visitor import RobotVisitor
 from sharegate.shares.addresses import GateAddresses, ShareAddresses
 from sharegate.upstream.discover import FoundServer
-from sharegate.upstream.model import Credential
+from sharegate.upstream.model import Credential, Upstream
 from tests.real.jupyter import JupyterServer
 
 
@@ -157,6 +157,14 @@ class Gatehouse:
         assert status == 200, answer
         return answer
 
+    async def find(self) -> Upstream:
+        """Record the Jupyter server as one that runs."""
+        jupyter = self.jupyter
+        found = FoundServer(
+            jupyter.url, Credential(jupyter.token), str(jupyter.root.resolve()), jupyter.process.pid, os.getuid()
+        )
+        return await self.running.servers.record(found)
+
     async def share(self, path: str = "sub/shared", **more: Any) -> dict[str, Any]:
         """`{"share", "links", …}` for a folder or file below the server's root."""
         return await self.call("POST", "shares", {"path": str(self.jupyter.root / path), **more})
@@ -280,12 +288,8 @@ async def gatehouse(
     values |= {**mail, **settings}
     loaded = config.load(None, {}, values)
     async with app.running(loaded, now=now) as running:
-        await running.servers.record(
-            FoundServer(
-                jupyter.url, Credential(jupyter.token), str(jupyter.root.resolve()), jupyter.process.pid, os.getuid()
-            )
-        )
         house = Gatehouse(running, jupyter, folder / "gate", front=front)
+        await house.find()
         try:
             yield house
         finally:

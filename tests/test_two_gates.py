@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
+from msgspec.structs import replace as replaced
 
 from sharegate import app, config
 from sharegate.audit.events import Action, AuditEvent
@@ -21,6 +23,7 @@ from sharegate.mail.smtp import Smtp
 from sharegate.policy.load import load_policies
 from sharegate.shares.keys import store_key
 from sharegate.shares.model import ALPHABET
+from sharegate.upstream.roots import Roots
 from sharegate.visits import passphrase, short_codes
 from tests.attacks.pages import make, owning, visiting
 from tests.conftest import Clock
@@ -371,3 +374,42 @@ async def test_attack_guessing_at_two_gates_is_no_faster(
             replies = [(pair.a, pair.b)[n % 2].post(path, body) for n in range(count + 10)]
             codes = [reply.public for reply in await asyncio.gather(*replies)]
             assert codes.count(wrong) == count and codes.count("too_many") == 10, codes
+
+
+async def test_attack_a_server_of_another_computer_is_not_taken_for_ones_own(pair: Pair, tmp_path: Path) -> None:
+    """Containers of one image have the same folder, user, process and port. What is shared of one's server never shows
+    the other's, and a place on the disk means the one's own."""
+    made = await pair.a.share(**{"for": ["Ann"]})
+    robot = await pair.enters(made)
+    assert robot is not None
+    store = pair.a.running.servers._store
+    (here,) = await store.upstreams()
+    assert here.machine == platform.node()
+    await store.put_upstream(replaced(here, machine="another"))
+
+    async def away() -> bool:
+        seen = [one for gate in (pair.a, pair.b) for one in (await gate.call("GET", "servers"))["servers"]]
+        return [(one["computer"], one["state"]) for one in seen] == [("another", "away")] * 2
+
+    await until(away)
+    for gate in (pair.a, pair.b):
+        pair.to(gate)
+        status, _ = await robot.get("api/contents/sub/shared/notes.md")
+        assert status in (502, 503)
+    said = [one["what"] for one in (await pair.b.call("GET", "doctor"))["findings"] if "another" in one["what"]]
+    assert said == [f"{here.name} runs on another: visitors reach it by the gate there"]
+    assert [one.machine for one in await store.upstreams()] == ["another"]  # it was not found again here
+
+    inside = pair.b.jupyter.root.resolve() / "sub" / "shared" / "copy.zip"
+    nothing: Any = None
+    await Roots(store, nothing, nothing, nothing, nothing, list, platform.node()).apart("to", inside)
+    with pytest.raises(Invalid):
+        await Roots(store, nothing, nothing, nothing, nothing, list, "another").apart("to", inside)
+
+    own = await pair.b.find()
+    assert own.id != here.id
+    again = await pair.b.share(**{"for": ["Ann"]})
+    entered = await pair.enters(again)
+    assert entered is not None
+    status, _ = await entered.get("api/contents/sub/shared/notes.md")
+    assert status == 200

@@ -65,7 +65,8 @@ async def _place(control: Control, path: str, server: str) -> tuple[str, str]:
         return (await find(control, server, "server")).id, path
     servers = (await control.call("GET", api_path("servers")))["servers"]
     real = os.path.realpath(path)
-    fits = [one for one in servers if one["root_dir"] and PurePath(real).is_relative_to(one["root_dir"])]
+    here = [one for one in servers if one["root_dir"] and not one["computer"]]
+    fits = [one for one in here if PurePath(real).is_relative_to(one["root_dir"])]
     if not fits:
         raise Usage("path", f"{shown(path)} is not on a server that is known", "See `sharegate server list`")
     # The deepest root: a server may have been started inside what another one shows.

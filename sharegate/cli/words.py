@@ -146,6 +146,8 @@ def suspended(share: Json) -> str:
 
 def server_state(server: Json) -> str:
     """A Jupyter server's state in people's words."""
+    if server.get("computer"):
+        return f"on {shown(server['computer'], 60)}, whose gate serves it"
     states = {"here": "running", "away": "not running", "not_ours": "another program took its port"}
     text = states.get(str(server.get("state")), shown(server.get("state")))
     return f"{text}, without live collaboration" if server.get("collaboration") is False else text

@@ -12,15 +12,23 @@ from sharegate.upstream.model import Upstream
 
 
 class Advisories:
-    """`look` says what is installed at a server, None when that cannot be seen."""
+    """`look` says what is installed at a server, None when it cannot be seen; `computer` on which other one it runs."""
 
-    def __init__(self, store: UpstreamStore, look: Callable[[Upstream], Awaitable[Installed | None]]) -> None:
+    def __init__(
+        self,
+        store: UpstreamStore,
+        look: Callable[[Upstream], Awaitable[Installed | None]],
+        computer: Callable[[Upstream], str] = lambda upstream: "",
+    ) -> None:
         self._store = store
         self._look = look
+        self._computer = computer
 
     async def findings(self) -> list[Finding]:
         found: list[Finding] = []
         for upstream in await self._store.upstreams():
+            if self._computer(upstream):
+                continue  # its own gate looks at it
             seen = await self._look(upstream)
             if seen is None:
                 what = f"The versions at {upstream.name} could not be looked at: it does not answer"

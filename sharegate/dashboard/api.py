@@ -480,6 +480,7 @@ class Api:
             "url": upstream.url,
             "root_dir": upstream.root_dir,
             "state": self._servers.state(upstream),
+            "computer": self._servers.computer(upstream),
             "pid": upstream.pid,
             "collaboration": self._servers.collaboration(upstream),
         }

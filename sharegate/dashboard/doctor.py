@@ -30,6 +30,8 @@ class ReadyStore(UpstreamStore, Ready, Protocol):
 class ServersSeen(Protocol):
     def state(self, upstream: Upstream) -> str: ...
 
+    def computer(self, upstream: Upstream) -> str: ...
+
     def collaboration(self, upstream: Upstream) -> bool | None: ...
 
     async def look(self, upstream: Upstream) -> bool | None: ...
@@ -209,6 +211,10 @@ class Doctor:
     async def _servers_known(self) -> list[Finding]:
         found = []
         for upstream in await self._store.upstreams():
+            if computer := self._servers.computer(upstream):
+                what = f"{upstream.name} runs on {computer}: visitors reach it by the gate there"
+                found.append(_finding("note", what, "Run sharegate doctor there"))
+                continue
             collaboration = await self._servers.look(upstream)
             if collaboration is None:
                 found.append(_finding("warn", f"{upstream.name} does not answer at {upstream.url}", "Start it again"))

@@ -45,8 +45,9 @@ class Directory:
 
     What was found is used again for `fresh` seconds. A co-located server that stopped is looked for among the
     user's running servers, and when it came back with another port, token or process, its record is replaced.
-    `servers` and `listening` are blocking and run in a thread. A server that does not answer a question after its
-    health within `patience` seconds counts as away.
+    `servers` and `listening` are blocking and run in a thread. `machine` is this computer's host name where gates of
+    other computers record servers in the same store: theirs are neither reached nor found here. A server that does not
+    answer a question after its health within `patience` seconds counts as away.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Directory:
         *,
         servers: Callable[[], list[FoundServer]] = running_servers,
         listening: Callable[[Upstream], Listening] = judge,
+        machine: str = "",
         fresh: float = 1.0,
         patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
@@ -64,6 +66,7 @@ class Directory:
         self._forwarder = forwarder
         self._servers = servers
         self._listening = listening
+        self._machine = machine
         self._fresh = fresh
         self._patience = patience
         self._clock = clock
@@ -110,6 +113,9 @@ class Directory:
             return _Seen(at, None, denied)
 
     async def _live(self, record: Upstream) -> Upstream:
+        if record.elsewhere(self._machine):
+            # In containers of one image folder, user, process and port are equal, and it would be taken for ours.
+            raise Denied(Reason.UPSTREAM_AWAY, f"the server runs on {record.machine}")
         verdict = await asyncio.to_thread(self._listening, record)
         if verdict in (Listening.OURS, Listening.UNKNOWN):
             return record

@@ -8,6 +8,7 @@ holds a credential and names a process, and both are believed only from a file t
 from __future__ import annotations
 
 import os
+import platform
 import re
 import stat
 import sys
@@ -191,5 +192,6 @@ def as_upstream(server: FoundServer, *, id: str, name: str, owner: str) -> Upstr
         root_dir=os.path.realpath(server.root_dir),
         pid=server.pid,
         uid=server.uid,
+        machine=platform.node(),
         token=server.token,
     )

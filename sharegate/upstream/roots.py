@@ -33,7 +33,8 @@ class Records(ShareStore, UpstreamStore, Protocol):
 class Roots:
     """Looks at roots: on the disk where the server runs on this machine, else through its contents API.
 
-    `protected` are files and folders that must never lie inside a share (keys, store, socket).
+    `protected` are files and folders that must never lie inside a share (keys, store, socket). `machine` as for the
+    directory.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Roots:
         disk: Disk,
         trail: Recorder,
         protected: Callable[[], list[Path]],
+        machine: str = "",
     ) -> None:
         self._store = store
         self._directory = directory
@@ -51,6 +53,7 @@ class Roots:
         self._disk = disk
         self._trail = trail
         self._protected = protected
+        self._machine = machine
 
     async def look(self, upstream_id: str, root: CanonicalPath) -> RootFacts | None:
         """For sharing and confirming. Raises Denied(`upstream_away` …) when the server cannot be asked."""
@@ -117,7 +120,8 @@ class Roots:
 
     async def _shown(self) -> list[tuple[Share, Path]]:
         """Unrevoked shares of what the gate can look at, each with its path."""
-        servers = {each.id: each for each in await self._store.upstreams() if each.local}
+        known = await self._store.upstreams()
+        servers = {each.id: each for each in known if each.local and not each.elsewhere(self._machine)}
         return [
             (share, Path(servers[share.upstream].root_dir, *share.root_path.segments))
             for share in await self._store.shares()

@@ -26,7 +26,7 @@ _ADVICE = "Start JupyterLab in that folder, or let `sharegate up PATH` start it"
 
 
 class OwnerServers:
-    """Records servers and remembers how they were last seen."""
+    """Records servers and remembers how they were last seen. `machine` as for the directory."""
 
     def __init__(
         self,
@@ -34,11 +34,13 @@ class OwnerServers:
         forwarder: Forwarder,
         owner: str,
         *,
+        machine: str = "",
         found: Callable[[], list[FoundServer]] = running_servers,
     ) -> None:
         self._store = store
         self._forwarder = forwarder
         self._owner = owner
+        self._machine = machine
         self._found = found
         self._away: dict[str, Reason] = {}
         self._since: dict[str, float] = {}
@@ -65,6 +67,10 @@ class OwnerServers:
         if reason is None:
             return "here"
         return "not_ours" if reason is Reason.UPSTREAM_NOT_OURS else "away"
+
+    def computer(self, upstream: Upstream) -> str:
+        """The other computer where it runs; "" for this one, and where it is reached by its address."""
+        return upstream.machine if upstream.elsewhere(self._machine) else ""
 
     def collaboration(self, upstream: Upstream) -> bool | None:
         return self._collaboration.get(upstream.id)
@@ -101,7 +107,8 @@ class OwnerServers:
         # The path's own last part may be a link, which is no root; what leads there may be reached by one.
         wanted = Path(path)
         real = Path(os.path.realpath(wanted.parent)) / wanted.name if wanted.name else Path(os.path.realpath(wanted))
-        holders = [one for one in known if one.root_dir and real.is_relative_to(one.root_dir)]
+        here = [one for one in known if one.root_dir and not one.elsewhere(self._machine)]
+        holders = [one for one in here if real.is_relative_to(one.root_dir)]
         if find:
             running = await asyncio.to_thread(self._found)
             found = holding(real, running)
@@ -118,10 +125,12 @@ class OwnerServers:
 
     async def record(self, found: FoundServer, name: str = "") -> Upstream:
         """Record a running server, or bring the record of the same root and user up to date. One that is recorded for
-        another owner stays theirs, with what they share of it: it is recorded once more."""
+        another owner stays theirs, with what they share of it, and one of another computer its own: it is recorded once
+        more."""
         real = os.path.realpath(found.root_dir)
         for one in await self._store.upstreams():
-            if one.owner == self._owner and one.root_dir == real and one.uid in (found.uid, -1):
+            known = one.owner == self._owner and one.root_dir == real and one.uid in (found.uid, -1)
+            if known and not one.elsewhere(self._machine):
                 upstream = as_upstream(found, id=one.id, name=one.name, owner=one.owner)
                 break
         else:

@@ -14,7 +14,8 @@ from sharegate.shares.model import Role
 
 
 class ServerView(Shape):
-    """A Jupyter server, without its token. What is shared from it is its owner's."""
+    """A Jupyter server, without its token. What is shared from it is its owner's. `computer`: the host name of the
+    other one on which it runs, whose gate serves it; empty for this one."""
 
     id: str
     name: str
@@ -22,6 +23,7 @@ class ServerView(Shape):
     url: str
     root_dir: str
     state: Literal["here", "away", "not_ours"]
+    computer: str
     pid: int
     collaboration: bool | None
 
