@@ -20,7 +20,7 @@ from sharegate.shares.model import Visit
 # What tells who came by whose link.
 PASSING = (
     *(Action.LINK_JOINED, Action.DEVICE_ADDED, Action.LINK_PASSED_ON),
-    *(Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED),
+    *(Action.KNOCK_MADE, Action.KNOCK_ADMITTED, Action.KNOCK_REFUSED, Action.STRANGER_DENIED),
 )
 # Of each kind, for one picture.
 MOST_OF_A_KIND = 2000

@@ -21,6 +21,7 @@ class Arrival(StrEnum):
     WAITING = "waiting"
     ADMITTED = "admitted"
     REFUSED = "refused"
+    TRIED = "tried"  # with the address of somebody's page, and did not come in
     SEEN = "seen"  # only the passing on was recorded
     UNKNOWN = "unknown"  # named as an origin, but outside what was read
 
@@ -31,6 +32,7 @@ _WORDS = {
     Arrival.WAITING: "knocked, not answered yet",
     Arrival.ADMITTED: "knocked, let in",
     Arrival.REFUSED: "knocked, not let in",
+    Arrival.TRIED: "opened the address of their page, did not come in",
     Arrival.SEEN: "opened it elsewhere",
     Arrival.UNKNOWN: "came earlier",
 }
@@ -38,7 +40,8 @@ _WORDS = {
 
 @dataclass(slots=True, eq=False)
 class Passed:
-    """One visit, or one knock that became none (`visit` empty), and who came from it (oldest first)."""
+    """One visit, or one knock that became none (`visit` empty), and who came from it (oldest first). `count`: how
+    often; `reason`: why nobody came in by an address."""
 
     share: str
     link: str
@@ -48,11 +51,15 @@ class Passed:
     how: Arrival = Arrival.UNKNOWN
     came_from: str = ""
     signs: str = ""
+    reason: str = ""
+    count: int = 1
     onward: list[Passed] = field(default_factory=list)
 
     @property
     def words(self) -> str:
         named = f"{self.name or 'somebody'}: {_WORDS[self.how]}"
+        if self.count > 1:
+            named += f", {self.count} times"
         return f"{named} ({self.signs})" if self.signs else named
 
 
@@ -85,6 +92,8 @@ def plain(trees: Iterable[Passed]) -> list[dict[str, Any]]:
             "at": person.at,
             "how": person.how.value,
             "signs": person.signs,
+            "reason": person.reason,
+            "count": person.count,
             "words": person.words,
             "onward": [values[id(child)] for child in person.onward],
         }
@@ -113,6 +122,7 @@ class _Reading:
         self._visits: dict[str, Passed] = {}
         self._knocks: dict[str, Passed] = {}  # by the knock's id, which its events carry as `detail`
         self._seen: list[Passed] = []
+        self._tried: dict[str, Passed] = {}  # by whose page it was
 
     def take(self, event: AuditEvent) -> None:
         match event.action:
@@ -129,11 +139,13 @@ class _Reading:
                 self._answered(event, Arrival.ADMITTED)
             case Action.KNOCK_REFUSED:
                 self._answered(event, Arrival.REFUSED)
+            case Action.STRANGER_DENIED if event.came_from:
+                self._attempt(event)
             case _:
                 pass
 
     def trees(self) -> list[Passed]:
-        people = [*dict.fromkeys([*self._visits.values(), *self._seen])]
+        people = [*dict.fromkeys([*self._visits.values(), *self._seen, *self._tried.values()])]
         for person in list(people):
             origin = person.came_from
             if origin and origin not in self._visits:
@@ -171,6 +183,14 @@ class _Reading:
         if event.visit:
             person.visit = event.visit
             self._visits.setdefault(event.visit, person)
+
+    def _attempt(self, event: AuditEvent) -> None:
+        """What happens often is one line that counts."""
+        if event.came_from in self._tried:
+            self._tried[event.came_from].count += event.count
+        else:
+            tried = self._tried[event.came_from] = self._new(event, Arrival.TRIED)
+            tried.reason, tried.count = event.reason, event.count
 
     def _of_sign(self, event: AuditEvent) -> Passed | None:
         """A knock follows the sign that something was passed on: one person, not two."""

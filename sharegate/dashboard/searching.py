@@ -31,7 +31,10 @@ MOST = 200
 # Shares that are looked at closely before others have a turn.
 _AT_ONCE = 50
 FOUND = ("kind", "name", "label", "share_name", "owner", "state", "address", "agent", "since", "matched", "id", "share")
-PASSED = ("name", "how", "at", "signs", "share_name", "owner", "from_name", "link", "visit", "came_from", "share")
+PASSED = (
+    *("name", "how", "at", "signs", "reason", "count", "share_name", "owner", "from_name"),
+    *("link", "visit", "came_from", "share"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,19 @@ def test_the_picture_of_a_link_that_was_passed_on() -> None:
     ]
 
 
+def test_addresses_that_were_tried_are_counted_below_whose_they_were() -> None:
+    """Somebody whom nothing leads to is nobody who passed something on; what was tried without an address is none."""
+    tried = [
+        event(Action.STRANGER_DENIED, 9 + n, came_from="eve", reason="other_browser", detail=f"d{n}") for n in range(2)
+    ]
+    stranger = event(Action.STRANGER_DENIED, 12, reason="no_visit")
+    told = list(lines(passed_on([*STORY, *tried, stranger])))
+    assert told[-1] == "   └─ somebody: opened the address of their page, did not come in, 2 times" and len(told) == 6
+    (robo,) = plain(passed_on([*STORY, *tried]))
+    last = robo["onward"][1]["onward"][-1]
+    assert (last["how"], last["reason"], last["count"], last["came_from"]) == ("tried", "other_browser", 2, "eve")
+
+
 def test_order_of_reading_does_not_matter() -> None:
     """Events may come newest first."""
     assert list(lines(passed_on(reversed(STORY)))) == list(lines(passed_on(STORY)))

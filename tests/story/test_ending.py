@@ -91,7 +91,7 @@ async def test_the_address_of_a_page_admits_nobody(
     await bo.notebook()
     assert _visit(bo) != _visit(visitor)
     passed = (await gate.call("GET", "audit/passed-on", None, share=share))["people"]
-    assert [(each["name"], each["how"]) for each in passed[0]["onward"]] == [("Bo", "admitted")]
+    assert [(each["name"], each["how"]) for each in passed[0]["onward"]] == [("", "tried"), ("Bo", "admitted")]
     assert "shared by Olga" in await visitor.banner()
 
 

@@ -78,3 +78,7 @@ async def test_ann_passes_her_link_on_and_the_owner_decides(
     await desk.keyboard.press("Enter")
     found = desk.get_by_role("row", name="Visitor Bo")
     await expect(found.locator(".state")).to_have_text("ended")
+    await desk.get_by_role("link", name="Who passed links on").click()
+    over_all = desk.locator(f"#node-of-{id_of['Ann']} #node-of-{id_of['Bo']} li.attempt")
+    await expect(over_all).to_contain_text("opened it elsewhere, and did not come in")
+    await expect(over_all).to_contain_text("by the address of a page")

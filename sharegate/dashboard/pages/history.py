@@ -6,6 +6,7 @@ from typing import Any
 
 from sharegate.dashboard.pages import lanes
 from sharegate.dashboard.pages.filters import Filters, known
+from sharegate.dashboard.pages.folding import Run, folded
 from sharegate.dashboard.pages.moments import day, exact
 from sharegate.dashboard.pages.sentences import GROUPS, OUTCOMES, parts
 from sharegate.dashboard.pages.source import Json, NotShown, Source
@@ -47,7 +48,8 @@ async def values(source: Source, parts: dict[str, str]) -> Json:
         "people": people,
         "groups": GROUPS,
         "outcomes": OUTCOMES,
-        "entries": entries,
+        # Who asks for one kind of entry or for a file means each of them.
+        "rows": [_row(row) for row in (entries if filters["action"] or filters["path"] else folded(entries))],
         "picture": picture,
         "timeline": None if picture else drawn(events, [entry["anchor"] for entry in entries]),
         "kinds": KINDS,
@@ -156,3 +158,7 @@ def _entries(events: list[Json], shares: dict[str, Json]) -> list[dict[str, Any]
         }
         found.append(event | more)
     return found
+
+
+def _row(row: Json | Run) -> dict[str, Any]:
+    return {"run": row, "entry": row.newest} if isinstance(row, Run) else {"run": None, "entry": row}

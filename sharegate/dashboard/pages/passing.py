@@ -35,6 +35,7 @@ _KINDS: dict[str, Json] = {
     "waiting": {"kind": "knock", "state": "waiting"},
     "refused": {"kind": "knock", "state": "refused"},
     "seen": {"kind": "attempt"},
+    "tried": {"kind": "attempt"},
     "unknown": {"kind": "unknown"},
 }
 
@@ -71,7 +72,7 @@ def nodes(person: Json) -> Json:
 
 
 def _node(person: Json) -> Json:
-    own = {name: person[name] for name in ("name", "at", "signs", "came_from")}
+    own = {name: person[name] for name in ("name", "at", "signs", "came_from", "reason", "count")}
     return _NODE | _KINDS[person["how"]] | own | {"id": person["visit"], "badge": person["name"], "below": []}
 
 

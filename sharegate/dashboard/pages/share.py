@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from sharegate.dashboard.pages.folding import Run, folded
 from sharegate.dashboard.pages.offered import offers
 from sharegate.dashboard.pages.people import CAN, count, door, person, whom
 from sharegate.dashboard.pages.source import Json, Source
@@ -119,7 +120,16 @@ def size(version: Json) -> str:
 
 
 async def history(source: Source, share: Json) -> Json:
-    return {"events": (await source.get("audit", share=share["id"], newest="1", limit=_EVENTS))["events"]}
+    events = (await source.get("audit", share=share["id"], newest="1", limit=_EVENTS))["events"]
+    return {
+        "newest": len(events),
+        "events": [
+            row.newest | {"text": row.text, "entries": len(row.entries)}
+            if isinstance(row, Run)
+            else row | {"entries": 0}
+            for row in folded(events)
+        ],
+    }
 
 
 async def settings(source: Source, share: Json) -> Json:

@@ -22,7 +22,8 @@ class EventView(AuditEvent, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PassedView(Shape):
-    """One visit or knock, and who came from it."""
+    """One visit or knock, and who came from it. Where `how` is `tried`, the address of their page was opened elsewhere,
+    `count` times, and nobody came in for `reason`."""
 
     name: str
     share: str
@@ -32,6 +33,8 @@ class PassedView(Shape):
     at: float
     how: str
     signs: str
+    reason: str
+    count: int
     words: str
     onward: list[PassedView]
 

@@ -110,7 +110,7 @@ async def test_the_report_is_of_all_shares(office: Office) -> None:
 
 def person(**more: Any) -> dict[str, Any]:
     values = {"name": "Ann", "share": "s", "link": "l", "visit": "v", "came_from": "", "at": 1.0, "how": "joined"}
-    return values | {"signs": "", "words": "", "onward": []} | more
+    return values | {"signs": "", "reason": "", "count": 1, "words": "", "onward": []} | more
 
 
 def test_attack_a_chain_of_ten_thousand_people() -> None:

@@ -114,6 +114,34 @@ async def test_a_mark_leads_to_its_entry_and_a_moment_tells_exactly(
         assert "198.51.100.0/24" in await exact.inner_text()
 
 
+async def test_what_a_page_asks_for_is_a_line_that_unfolds(office: Office, there: Party, browser: Browser) -> None:
+    """By keyboard, and by a mark that leads into it; it stays as it is when something happens."""
+
+    async def looks() -> None:
+        for path in ("week3/a.csv", "api/me", "week3/b.csv"):
+            rule = "me-read" if path == "api/me" else "contents-read"
+            await there.record(Action.REQUEST_ANSWERED, "Bo", path=path, method="GET", rule=rule, status=200)
+
+    await looks()
+    async with looking(office, browser) as seen:
+        await seen.open("/history?who=Bo")
+        await seen.page.wait_for_selector("#live[data-state=live]")
+        line = seen.page.locator(".run details")
+        assert await line.inner_text() == "Bo looked at week3/a.csv and week3/b.csv (3 entries) week3"
+        await line.locator("summary").focus()
+        await seen.page.keyboard.press("Enter")
+        await line.get_by_text("api/me").wait_for()
+        await looks()
+        await seen.page.get_by_text("(6 entries)").wait_for()
+        assert await line.locator(".entry:visible").count() == 6
+        await line.locator("summary").click()
+        assert await line.locator(".entry:visible").count() == 0
+        await seen.page.locator(".lane", has_text="Bo").locator("a.mark.read").last.click()
+        await seen.page.locator(".run .entry:target").wait_for()
+        await seen.open("/history?path=api")
+        assert await seen.page.locator(".run").count() == 0 and await seen.page.locator(".entry").count() == 2
+
+
 async def test_older_entries_by_the_page(office: Office, there: Party, browser: Browser) -> None:
     """Each entry once, to the beginning and back."""
     for number in range(230):

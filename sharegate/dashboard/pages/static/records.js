@@ -43,6 +43,33 @@ if (field) {
 localise();
 document.addEventListener("htmx:after:swap", localise);
 
+// -- entries that are told in one line ----------------------------------------------------------------------------
+// Which ones are unfolded stays so when the list is written anew, and what an address names is shown.
+
+const unfolded = new Set();
+document.addEventListener("toggle", (event) => {
+  if (!event.target.matches(".run details")) return;
+  if (event.target.open) unfolded.add(event.target.id);
+  else unfolded.delete(event.target.id);
+}, true);
+document.addEventListener("htmx:after:swap", () => {
+  for (const id of unfolded) {
+    const details = document.getElementById(id);
+    if (details) details.open = true;
+  }
+});
+
+function shown() {
+  const named = location.hash && document.getElementById(location.hash.slice(1));
+  const details = named && named.closest(".run details");
+  if (!details || details.open) return;
+  details.open = true;
+  named.scrollIntoView();
+}
+
+shown();
+window.addEventListener("hashchange", shown);
+
 // -- many at once -------------------------------------------------------------------------------------------------
 // A form with `data-gather="METHOD /address"` sends what is chosen in it as the list `data-field`.
 
