@@ -133,6 +133,7 @@ async def running(
             if config.one_owner:
                 check_one_owner(owners(await house.store.shares(), house.now()))
             await house.api.trails.begin()
+            await house.api.records.at_start()
             # Before anybody is let in: what was given under other rules is brought under these.
             applied = [*await house.roots.at_start(), *await house.api.rules.at_start()]
             await house.api.proofs.at_start()

@@ -77,14 +77,14 @@ from sharegate.shares.authenticate import Authenticator
 from sharegate.shares.coowners import Marks
 from sharegate.shares.fitting import InForce
 from sharegate.shares.issue import Issuer
-from sharegate.shares.keys import KeyRing, keys_part, private_directory, store_key
+from sharegate.shares.keys import KeyRing, keys_exchange, keys_part, private_directory, store_key
 from sharegate.shares.model import new_id
 from sharegate.shares.tokens import ShareTokens
 from sharegate.stores.opening import Store, open_store
 from sharegate.stores.redis.following import BEHIND_SECONDS
 from sharegate.stores.redis.store import RedisStore
 from sharegate.stores.sqlite import SqliteStore
-from sharegate.upkeep import Upkeep
+from sharegate.upkeep import Upkeep, half_restored
 from sharegate.upstream.directory import Directory
 from sharegate.upstream.discover import runtime_directories
 from sharegate.upstream.disk import DiskByUpstream
@@ -474,6 +474,8 @@ async def opened(
 async def _store(config: Config) -> Store:
     """With a key of its own only where nothing was sealed with another one."""
     file = config.keys_dir / "store.key"
+    if os.path.lexists(keys_exchange(config.keys_dir)):
+        raise half_restored(config.keys_dir)
     fresh = not os.path.exists(file)  # what cannot be looked at counts as missing
     if fresh and (keys_part(config.keys_dir).exists() or (not config.store and config.database.exists())):
         raise _keys_missing(file)

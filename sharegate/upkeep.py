@@ -15,8 +15,9 @@ from typing import Any
 from sharegate.audit.chain import Verifier
 from sharegate.config import Config
 from sharegate.errors import Invalid, Refused, StoreUnavailable
-from sharegate.shares.keys import keys_part, private_directory, store_key, write_private
-from sharegate.stores.copies import copied, laid_beside, older_copies, put_in_place
+from sharegate.shares.keys import keys_exchange, keys_part, private_directory, store_key, write_private
+from sharegate.stores import copies
+from sharegate.stores.copies import copied, laid_beside, mark_put_back, older_copies, put_in_place
 from sharegate.stores.inspect import Inspection, copy_of
 from sharegate.stores.lock import ProcessLock
 from sharegate.stores.schema import VERSION
@@ -92,9 +93,12 @@ def backup(config: Config, to: Path, *, with_keys: bool, progress: Progress = _q
     return {"to": str(to), "with_keys": with_keys, **{name: report[name] for name in ("format", "counts", "heads")}}
 
 
-def restore(config: Config, source: Path, *, with_keys: bool, progress: Progress = _quiet) -> dict[str, Any]:
+def restore(
+    config: Config, source: Path, *, with_keys: bool, pause: bool = True, progress: Progress = _quiet
+) -> dict[str, Any]:
     """Put a backup in the place of the store; the former store (and with `with_keys` the former keys) is kept beside
-    it. Raises Refused (`store_in_use`) beside a running gate, Refused(`store_elsewhere`), Invalid for what is no sound
+    it. With `pause` a gate that starts on it closes everything first, unless that was done (`POST store/restored`).
+    Raises Refused (`store_in_use`) beside a running gate, Refused(`store_elsewhere`), Invalid for what is no sound
     backup."""
     _on_disk(config)
     keys = source / "keys"
@@ -116,7 +120,7 @@ def restore(config: Config, source: Path, *, with_keys: bool, progress: Progress
         if faults:
             remedy = "If it was made under other keys, say --with-keys" if not with_keys else "Use another backup"
             raise Invalid("from", f"the backup is not sound: {faults[0]}", remedy)
-        kept, kept_keys = _exchange(config, source, with_keys=with_keys)
+        kept, kept_keys = _exchange(config, source, with_keys=with_keys, pause=pause)
     finally:
         lock.release()
     return {
@@ -153,6 +157,15 @@ class Upkeep:
             problem = f"{self.folder} cannot be made: {error.strerror}"
             raise StoreUnavailable(problem, remedy="Name another backup_dir") from None
         return backup(self.config, self.folder / name, with_keys=with_keys, progress=progress)
+
+    def put_back(self) -> bool:
+        """Whether the records are older ones that nobody has closed yet."""
+        return not self.config.store and copies.was_put_back(self.config.database)
+
+    def settled(self) -> None:
+        """They are closed now."""
+        if not self.config.store:
+            copies.settled(self.config.database)
 
 
 def formats(config: Config) -> tuple[int, int]:
@@ -215,6 +228,8 @@ def _check(file: Path, key: bytes | None, progress: Progress) -> dict[str, Any]:
 
 def _key(folder: Path) -> tuple[bytes | None, list[str]]:
     """The key that seals, never made anew: a fault where it cannot be had."""
+    if os.path.lexists(keys_exchange(folder)):
+        return None, [str(half_restored(folder))]
     if not (folder / "store.key").is_file():
         return None, [f"{folder / 'store.key'} is missing: nothing that is sealed can be opened"]
     try:
@@ -223,12 +238,23 @@ def _key(folder: Path) -> tuple[bytes | None, list[str]]:
         return None, [str(error)]
 
 
-def _exchange(config: Config, source: Path, *, with_keys: bool) -> tuple[Path | None, Path | None]:
+def half_restored(folder: Path) -> Invalid:
+    """Keys and records were exchanged together, and whoever did it was killed in between."""
+    return Invalid(
+        str(keys_exchange(folder)),
+        "is left of a `store restore` that was broken off: keys and records may be of two times",
+        "Run it again: store restore --with-keys",
+    )
+
+
+def _exchange(config: Config, source: Path, *, with_keys: bool, pause: bool) -> tuple[Path | None, Path | None]:
     """Store and keys change together or not at all: whatever takes time or room comes before."""
     folder = config.keys_dir
     fresh = keys_part(folder)
     part = laid_beside(source / _DATABASE, config.database)
     try:
+        if pause:
+            mark_put_back(part)
         if not with_keys:
             return put_in_place(part, config.database), None
         shutil.rmtree(fresh, ignore_errors=True)
@@ -236,16 +262,23 @@ def _exchange(config: Config, source: Path, *, with_keys: bool) -> tuple[Path | 
         for file in sorted((source / "keys").iterdir()):
             if file.is_file():
                 write_private(fresh / file.name, file.read_bytes())
+        # Killed from here on, nothing opens what may not belong together: a key that was refused since would count.
+        exchange, before = keys_exchange(folder), os.path.lexists(keys_exchange(folder))
+        write_private(exchange, b"")
         kept_keys = _aside(folder)
         try:
             fresh.rename(folder)
-            return put_in_place(part, config.database), kept_keys
+            kept = put_in_place(part, config.database)
         except BaseException:
             if folder.exists():
                 folder.rename(fresh)
             if kept_keys is not None:
                 kept_keys.rename(folder)
+            if not before:
+                exchange.unlink()
             raise
+        exchange.unlink()
+        return kept, kept_keys
     except OSError as error:
         raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
     finally:

@@ -135,7 +135,10 @@ async def restore(
     config = cli.config()
     cli.confirm("The present records are put aside, and what happened since the copy is not in it.")
     done = upkeep.restore(
-        config, Path(typed_path(source, "from")).expanduser(), with_keys=with_keys, progress=_progress(cli)
+        *(config, Path(typed_path(source, "from")).expanduser()),
+        with_keys=with_keys,
+        pause=not no_pause,
+        progress=_progress(cli),
     )
     async with cli.control() as control:
         answer = await control.call("POST", api_path("store", "restored"), body={"pause": not no_pause})

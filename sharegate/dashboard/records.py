@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -52,6 +53,12 @@ class Upkeep(Protocol):
 
     def copy(self, name: str, *, with_keys: bool, progress: Progress) -> dict[str, Any]:
         """The same into `folder`, which is made where it is not there yet."""
+
+    def put_back(self) -> bool:
+        """Whether the records are older ones that nobody has closed yet."""
+
+    def settled(self) -> None:
+        """They are closed now."""
 
 
 class Records:
@@ -184,6 +191,12 @@ class Records:
             "copy", lambda step: self._upkeep.backup(to, with_keys=asked.with_keys, progress=step)
         )
 
+    async def at_start(self) -> None:
+        """Before anybody is let in: close what was put back where whoever did that was killed before it was closed.
+        Raises StoreUnavailable."""
+        if await asyncio.to_thread(self._upkeep.put_back):
+            await self._restored({}, {}, {})
+
     async def _restored(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         """Older records came in the place of newer ones: who was let in then may have been put out since."""
         asked = msgspec.convert(body, RestoredBody)
@@ -202,4 +215,5 @@ class Records:
             await self._store.change_api_token(token.id, revoked=self._now())
             event = AuditEvent(action=Action.TOKEN_REVOKED, actor="owner", detail=f"{token.id} older records")
             await self._trail.record(event)
+        await asyncio.to_thread(self._upkeep.settled)
         return {"paused": paused, "tokens": [token.id for token in ended]}

@@ -325,6 +325,12 @@ def keys_part(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.part")
 
 
+def keys_exchange(folder: Path) -> Path:
+    """A file that is there while keys and records are exchanged together: what is in `folder` then, and the records,
+    may be of two times."""
+    return folder.with_name(f".{folder.name}.exchange")
+
+
 def store_key(folder: Path) -> bytes:
     """The 32 bytes that encrypt what the store keeps at rest; made on first use."""
     path = private_directory(folder) / "store.key"

@@ -21,6 +21,10 @@ from sharegate.stores.schema import APPLICATION_ID, VERSION, format_of
 Progress = Callable[[int, int], None]
 _STEP_PAGES = 2048
 _BESIDE = ("-wal", "-shm")
+# A table that is there from when older records are put in place until everything in them is closed.
+_PUT_BACK = "put_back"
+# So long a gate that writes meanwhile may have the file.
+_BUSY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,37 @@ def put_in_place(part: Path, file: Path) -> Path | None:
     with contextlib.suppress(OSError):  # it stands there, and is found at the next start or not
         _synced(file.parent)
     return kept
+
+
+def mark_put_back(part: Path) -> None:
+    """Say in the copy itself that it is older than what stood in its place: whoever opens it to let people in closes it
+    first, also when what put it there was killed. Raises StoreUnavailable."""
+    try:
+        with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous = FULL")
+            copy.execute(f"CREATE TABLE IF NOT EXISTS {_PUT_BACK} (pause INTEGER)")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"the copy could not be put in place: {error}") from error
+
+
+def was_put_back(file: Path) -> bool:
+    """Whether it is older than what stood in its place, and nobody has closed it since. Raises StoreUnavailable."""
+    try:
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=_BUSY_SECONDS)) as store:
+            found = store.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_PUT_BACK,)).fetchone()
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{file} cannot be read: {error}") from error
+    return found is not None
+
+
+def settled(file: Path) -> None:
+    """What was put back is closed. Raises StoreUnavailable."""
+    try:
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None, timeout=_BUSY_SECONDS)) as store:
+            store.execute("PRAGMA synchronous = FULL")
+            store.execute(f"DROP TABLE IF EXISTS {_PUT_BACK}")
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{file} cannot be written: {error}") from error
 
 
 def _fold(file: Path) -> None:
