@@ -273,6 +273,14 @@ def test_html_of_an_output_up_to_a_size() -> None:
     assert cleaned(f"<p>a</p>{hidden}<svg><desc>hidden</desc></svg>") == "<p>a</p>", "what no page shows is no text"
 
 
+def test_attack_a_link_of_an_output_that_reaches_back() -> None:
+    """Whoever is there learns nothing of the page it was in, and holds no window, whatever the output asks for."""
+    said = cleaned('<a href="https://example.org/" rel="opener" target="_blank" onclick="x()">x</a>')
+    assert said == '<a href="https://example.org/" rel="noopener noreferrer nofollow">x</a>'
+    for address in ("ftp://example.org/", "mailto:a@example.org", "//example.org/", "https:/x", "javascript:x()"):
+        assert cleaned(f'<a href="{address}">x</a>') == '<a rel="noopener noreferrer nofollow">x</a>', address
+
+
 def test_a_hundred_thousand_cells_are_cut() -> None:
     """With how many are not shown; the pages of the first ones come all the same."""
     sheet = cells(*[words(f"cell {number}") for number in range(100_000)])
