@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.asking import Who
@@ -98,10 +100,32 @@ async def test_attack_another_owner_reaches_for_what_is_not_theirs(office: Offic
     for what in ("shares?all=1", "visits", "knocks", "alarms", "servers"):
         status, said = await otto.ask("GET", f"/api/v1/{what}")
         assert status == 200 and said[what.partition("?")[0]] == [] and not said.get("next"), what
-    status, said = await otto.ask("GET", f"/api/v1/audit?share={made['share']['id']}")
-    assert (status, said["code"]) == (404, "not_found")
+    for share in (made["share"]["id"], "nobody2345"):
+        status, said = await otto.ask("GET", f"/api/v1/audit?share={share}")
+        assert (status, said["code"]) == (404, "not_found")
     await otto.close()
     assert await office.everything() == before
+
+
+@pytest.mark.parametrize("theirs", ["a share", "a server"])
+async def test_attack_an_owner_asks_for_all_records_where_others_share_too(office: Office, theirs: str) -> None:
+    """While all is hers an owner may have it; from the moment on in which somebody else has a share, or a server, only
+    what is of a share of hers."""
+    store: Any = office.running.gate._store
+    share = (await office.share())["share"]["id"]
+    olga = Signed(office, viewer=Viewer("Olga", owner="Olga"))
+    await olga.enter()
+    status, said = await olga.ask("GET", "/api/v1/audit")
+    assert status == 200, said
+    if theirs == "a share":
+        await store.add_share(a_share("ottos45678", owner="Otto"), [])
+    else:
+        (hers,) = await store.upstreams()
+        await store.put_upstream(structs.replace(hers, id="ottosrv234", name="other", owner="Otto"))
+    status, said = await olga.ask("GET", "/api/v1/audit")
+    assert (status, said.get("code")) == (403, "not_admin")
+    assert (await olga.ask("GET", f"/api/v1/audit?share={share}"))[0] == 200
+    await olga.close()
 
 
 async def test_attack_another_owner_listens(office: Office) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sharegate.errors import StoreUnavailable
+from sharegate.visits.more_time import ASKS, PER_LINK
 from tests.dashboard.conftest import Office
 from tests.dashboard.visitors import Outside, comes, holder
 
@@ -111,6 +112,64 @@ async def test_there_is_no_asking_for_what_was_ended(office: Office, how: str) -
         assert reply.status in (401, 403), reply.body
         assert (await ann.about())["time"] == ""
     assert await times(office) == []
+
+
+@pytest.mark.parametrize("how", ["suspended", "link revoked", "put out"])
+async def test_there_is_no_asking_for_what_was_ended_and_has_expired_since(office: Office, how: str) -> None:
+    """An end that has come besides does not hide what the owner, or the gate, did: nothing is opened by asking."""
+    made = await shared(office)
+    ann, store = await comes(office, made), office.running.gate._store
+    share, link = made["share"]["id"], made["links"][0]["id"]
+    if how == "suspended":  # the folder is another one
+        await store.change_share(share, suspended=True)  # type: ignore[attr-defined]
+    elif how == "link revoked":
+        await office.call("POST", f"links/{link}/revoke")
+    else:
+        (visit,) = (await office.call("GET", "visits"))["visits"]
+        await office.call("POST", f"visits/{visit['id']}/end")
+    office.clock.forward(3 * DAY)
+    bo = holder(made, office, 1)
+    assert (await bo.about())["time"] == ("" if how == "suspended" else "may")
+    assert await knows(ann) == ""
+    reply = await ann.post(ann.base + "-/time", {})
+    assert reply.status in (401, 403), reply.body
+    assert 'data-time="may"' not in (await ann.get(ann.base + "-/ended")).body.decode()
+    if how != "put out":
+        assert (await ann.post("/join/time", {"token": ann.token})).status in (401, 403)
+    assert await times(office) == []
+
+
+async def test_the_owners_own_preview_asks_nobody(office: Office) -> None:
+    """It has its short time, and the owner makes another one."""
+    made = await shared(office)
+    preview = (await office.call("POST", f"shares/{made['share']['id']}/preview"))["link"]
+    olga = await comes(office, {"links": [preview]})
+    assert await knows(olga) == "" and await asks(olga) != "waiting"
+    office.clock.forward(preview["expires"] - office.clock() + 60)
+    assert await knows(olga) == "" and await asks(olga) != "waiting"
+    reply = await olga.post("/join/time", {"token": olga.token})
+    assert reply.status in (401, 403), reply.body
+    assert await times(office) == []
+
+
+async def test_attack_one_network_asks_without_end(office: Office) -> None:
+    """From browsers that are new each time: so many an hour, and so many that wait at one link; another link's holder
+    asks as before."""
+    made = await shared(office)
+    bo, ann = holder(made, office, 1), await comes(office, made)
+    office.clock.forward(3 * DAY)
+    for hour in range(2):
+        for _ in range(int(ASKS.burst)):
+            assert (await bo.post("/join/time", {"token": bo.token})).json == {"state": "waiting"}
+        reply = await bo.post("/join/time", {"token": bo.token})
+        assert (reply.status, reply.json["error"]["code"]) == (429, "too_many"), hour
+        assert len(await times(office)) == (hour + 1) * ASKS.burst
+        office.clock.forward(3600)
+    assert len(await times(office)) == PER_LINK
+    reply = await bo.post("/join/time", {"token": bo.token})
+    assert (reply.status, reply.json["error"]["code"]) == (429, "too_many")
+    assert len(await times(office)) == PER_LINK
+    assert await asks(ann) == "waiting"
 
 
 async def test_attack_strangers_ask(office: Office) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec import structs
 from pycrdt import Array, Doc, Text
 
+from sharegate.dashboard.login import Viewer
 from sharegate.shares.model import new_id
 from sharegate.versions.document import new_cell, read
 from sharegate.versions.model import Cause, Content, Kind, Limits
 from sharegate.versions.snapshots import Keeper
+from tests.dashboard.client import Signed
 from tests.dashboard.conftest import SERVER, Office
 from tests.stores.records import a_visit
 from tests.versions.live import OpenDocuments
@@ -233,6 +236,28 @@ async def test_a_version_that_is_none(desk: Desk) -> None:
         status, answer = await desk.office.running.api.call("GET", f"/api/v1/{call}", query)
         assert status == 404 and answer["error"]["message"].startswith("no version is called 'qqq")
         assert len(answer["error"]["message"]) < 120
+
+
+async def test_attack_another_owner_compares_with_a_version_that_is_not_theirs(desk: Desk) -> None:
+    """A version of their own opens none of others': what is asked for beside it is not there."""
+    (hers,) = await desk.list()
+    (main,) = await desk.store.upstreams()
+    await desk.store.put_upstream(structs.replace(main, id="ottosrv234", name="other", owner="Otto"))
+    mine = await desk.keeper.take("ottosrv234", "a.txt", Content.of_text("Otto's"), Cause.BEFORE_DELETE)
+    assert mine is not None
+    otto = Signed(desk.office, viewer=Viewer("Otto", owner="Otto"))
+    await otto.enter()
+    status, said = await otto.ask("GET", f"/api/v1/snapshots/{mine.id}")
+    assert status == 200, said
+    where = f"/api/v1/snapshots/{mine.id}/difference?with="
+    status, said = await otto.ask("GET", where + mine.id)
+    assert status == 200, said
+    for other in (hers["id"], hers["label"], "nobody2345"):
+        status, said = await otto.ask("GET", where + other)
+        assert (status, said["code"]) == (404, "not_found") and "one ANN" not in str(said)
+        assert (await otto.ask("GET", f"/api/v1/snapshots/{other}"))[0] == 404
+        assert (await otto.ask("POST", f"/api/v1/snapshots/{other}/restore", {}))[0] == 404
+    await otto.close()
 
 
 async def test_a_version_of_a_file_that_is_gone(desk: Desk) -> None:

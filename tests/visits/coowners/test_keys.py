@@ -42,3 +42,14 @@ def test_what_is_no_key_names_nobody(clock: Clock, shown: str) -> None:
     """Whatever is sent."""
     keys = PageKeys(b"secret", clock)
     assert keys.whose(shown) == "" and not keys.fits(shown, TIA)
+
+
+def test_attack_a_key_of_a_later_moment(clock: Clock) -> None:
+    """As a gate gives it whose clock was ahead, to last longer: it is none before its moment has come."""
+    ahead = clock() + LASTS
+
+    keys, later = PageKeys(b"secret", clock), PageKeys(b"secret", lambda: ahead)
+    key = later.give(TIA)
+    assert later.fits(key, TIA) and not keys.fits(key, TIA)
+    clock.forward(LASTS)
+    assert keys.fits(key, TIA)

@@ -44,6 +44,21 @@ async def put_out(school: School, made: dict[str, Any]) -> tuple[Inside, str]:
     return tia, key
 
 
+async def left(school: School, made: dict[str, Any]) -> tuple[Inside, str]:
+    """A co-owner who left, and keeps the cookie and a page; the mark is still bound to that browser."""
+    tia, key = await with_key(school, await school.coowner(made, 1))
+    reply = await tia.ask("POST", "-/leave", headers={"Content-Type": "application/json"}, body=b"{}")
+    assert reply.status == 204, reply.body
+    (link,) = [one for one in (await links_of(school, made)) if one["id"] == tia.link["id"]]
+    assert link["coowner"]
+    return tia, key
+
+
+async def links_of(school: School, made: dict[str, Any]) -> list[dict[str, Any]]:
+    shares = (await school.gate.call("GET", "shares", all="1"))["shares"]
+    return [link for share in shares if share["id"] == made["share"]["id"] for link in share["links"]]
+
+
 async def unmarked(school: School, made: dict[str, Any]) -> tuple[Inside, str]:
     """A co-owner from whom the owner took it."""
     tia, key = await with_key(school, await school.coowner(made, 1))
@@ -147,7 +162,7 @@ async def forbidden_by_the_rules(school: School, made: dict[str, Any]) -> tuple[
 NOBODIES: list[Who] = [
     *(visitor, stranger, put_out, unmarked, of_another_share, on_another_device, let_in_at_the_link),
     *(let_in_by_a_co_owner, link_is_paused, link_is_ended, share_is_ended, expired, lacks_the_passphrase),
-    *(outside_the_networks, suspended, forbidden_by_the_rules),
+    *(outside_the_networks, suspended, forbidden_by_the_rules, left),
 ]
 
 
@@ -210,7 +225,7 @@ async def test_attack_an_open_page_after_the_end(
     assert done == (["share.paused"] if act == "resume" else [])
 
 
-@pytest.mark.parametrize("who", ENDINGS, ids=lambda who: who.__name__)
+@pytest.mark.parametrize("who", [*ENDINGS, left], ids=lambda who: who.__name__)
 async def test_an_open_page_ends_at_once(school: School, monkeypatch: pytest.MonkeyPatch, who: Who) -> None:
     """Within the second, without being asked anything."""
     made = await school.share("Olaf", "Tia", "Ann", "Bo")
