@@ -13,6 +13,7 @@ from sharegate.errors import Invalid
 from tests.killing import OWN, Killing, asked
 from tests.stores.records import a_link, a_share
 
+
 async def filled(config: Config, tmp_path: Path) -> tuple[str, str]:
     """A copy in which a share stands, a key counts and a program has a token; after it all three were ended."""
     async with app.offline(config) as api:
