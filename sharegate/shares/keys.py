@@ -30,6 +30,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sharegate.errors import Invalid
 
 KID = re.compile(r"[A-Za-z0-9_-]{12}\Z")
+# A file that is there while the first key has no ring yet.
+_MAKING = ".first"
 
 
 class _Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -149,6 +151,9 @@ class KeyRing:
                 raise _unusable(folder, error) from None
             return ring
         ring = cls(folder, *cls._read(folder))
+        # Left there, it would take keys for unused ones whose ring is lost one day.
+        with contextlib.suppress(OSError):  # fails open: a folder that nobody may write loses nothing either
+            (folder / _MAKING).unlink(missing_ok=True)
         ring._drop_private()
         return ring
 
@@ -203,10 +208,16 @@ class KeyRing:
             self._again()
             if self._ring.keys:  # another process made it meanwhile
                 return
-            if list(self._folder.glob("*.pem")):
+            beside, making = list(self._folder.glob("*.pem")), self._folder / _MAKING
+            if making.exists():  # killed before there was a ring: nothing was ever signed with what lies there
+                for half in beside:
+                    half.unlink()
+            elif beside:
                 index = str(self._folder / "ring.json")
                 raise Invalid(index, "is missing though keys lie beside it", "Restore it from a backup")
+            write_private(making, b"")
             self._rotate(now, False, None)
+            making.unlink(missing_ok=True)  # whoever found the ring there has removed it
 
     def _rotate(self, now: float, compromised: bool, fresh: FreshKey | None) -> Key:
         self._again()
