@@ -122,18 +122,36 @@ async def test_attack_a_page_asks_for_a_key_for_another_browser(inside: Browser)
     assert status == 403 and said["code"] == "socket_only"
 
 
-async def test_attack_two_cookies_of_one_name(office: Office, inside: Browser) -> None:
-    """Nobody is let in by whichever comes first."""
+async def test_attack_a_cookie_beside_the_right_one(office: Office, inside: Browser) -> None:
+    """A page at another port of this host name can set one for any path, and `sharegate open` does not take it away:
+    it neither puts itself in the right one's place nor locks anybody out. Of two that both count, none does."""
     right = next(iter(inside.http.cookie_jar)).value
-    async with aiohttp.ClientSession(inside.url, cookie_jar=aiohttp.DummyCookieJar()) as http:
-        for cookie in (
-            f"sharegate-dashboard={right}; sharegate-dashboard=x",
-            f"sharegate-dashboard=x; sharegate-dashboard={right}",
-        ):
+    other = Browser(inside.url)
+    await other.enter(office)
+    second = next(iter(other.http.cookie_jar)).value
+    await other.http.close()
+    name = "sharegate-dashboard"
+    for cookie, status in (
+        (f"{name}={right}; {name}=x", 200),
+        (f"{name}=x; {name}={right}", 200),
+        (f"{name}={right}; {name}={right}", 200),
+        (f"{name}={'x' * 2000}; {name}=; {name}; ={name}=y; {name}={right}", 200),
+        (f"{name}={right}; {name}={second}", 401),
+        (f"{name}={second}; {name}={right}", 401),
+        (f"{name}=x; {name}=y", 401),
+        (f'{name}="{right}"', 401),
+        (f"{name.upper()}={right}", 401),
+        (f"={name}={right}", 401),
+        (f"a={name}={right}", 401),
+        (f"{name}={right}x", 401),
+        (f"{name}={right},{name}=x", 401),
+        ("; ".join([*[f"{name}=x{number}" for number in range(50)], f"{name}={right}"]), 401),
+    ):
+        async with aiohttp.ClientSession(inside.url, cookie_jar=aiohttp.DummyCookieJar()) as http:
             async with http.get("/", headers={"Cookie": cookie}) as answer:
-                assert answer.status == 401
-        async with http.get("/", headers={"Cookie": f"sharegate-dashboard={right}"}) as answer:
-            assert answer.status == 200
+                assert answer.status == status, cookie
+            async with http.get("/api/v1/me", headers={"Cookie": cookie}) as answer:
+                assert answer.status == status, cookie
 
 
 async def test_a_live_page_hears_what_happens_until_the_session_ends(office: Office, inside: Browser) -> None:
@@ -220,3 +238,33 @@ async def test_the_page_that_signs_in_can_be_come_to_from_a_file(browser: Browse
     for other in ({"Sec-Fetch-Dest": "iframe"}, {"Sec-Fetch-Mode": "no-cors"}):
         assert (await browser.get("/login", **elsewhere | other))[0] == 421
     assert (await browser.get("/", **elsewhere))[0] == 421
+
+
+MALFORMED = {
+    "more cookies than are read": b"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: sharegate-dashboard={key}; a=" + b"y" * 20_000,
+    "a control character": b"GET / HTTP/1.1\r\nHost: {host}\r\nCookie: sharegate-dashboard={key}; a=\x01\x00",
+    "a line that is none": b"GET / HTTP/1.1\r\nHost: {host}\r\nsharegate-dashboard={key}",
+    "a token in an address": b"GET /?token={key} HTTP/9\r\nHost: {host}",
+    "a method that is none": b"G{key}\x00 / HTTP/1.1\r\nHost: {host}",
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+async def test_attack_what_cannot_be_read_is_neither_said_back_nor_logged(
+    office: Office, inside: Browser, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No script may read the session's cookie, and a page of the dashboard's own origin could read that answer."""
+    caplog.set_level("DEBUG")
+    key = next(iter(inside.http.cookie_jar)).value
+    host = inside.url.removeprefix("http://")
+    sent = MALFORMED[kind].replace(b"{host}", host.encode()).replace(b"{key}", key.encode()) + b"\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(host.rpartition(":")[2]))
+    writer.write(sent)
+    answer = (await reader.read()).decode()
+    writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.split()[1] == ("431" if kind.startswith("more") else "400"), answer
+    assert "sandbox" in head and "nosniff" in head and "no-store" in head
+    said = json.loads(body)
+    assert said["code"] in ("too_large", "invalid") and ("cookies" in said.get("remedy", "")) is kind.startswith("more")
+    assert key[:20] not in answer and key[:20] not in caplog.text and "Traceback" not in caplog.text
