@@ -99,6 +99,7 @@ async def test_attack_a_page_that_floods(office: Office, tab: Signed, flood: byt
         share = (await office.share())["share"]["id"]
         async with asyncio.timeout(25):
             while (await other.receive_json())["id"] != share:
+                pass
             while len(office.running.api._listeners) > 1:  # nothing is kept for who is gone
                 await asyncio.sleep(0.01)
 
