@@ -17,8 +17,8 @@ from sharegate.paths import CanonicalPath
 from sharegate.reading import notebook as reading
 from sharegate.reading.cleaned import LARGEST, MOST_ELEMENTS, cleaned
 from sharegate.reading.links import Links
+from sharegate.reading.markdown import ADDRESSES, _parser, markdown
 from sharegate.reading.markdown import LARGEST as LONGEST_TEXT
-from sharegate.reading.markdown import _parser, markdown
 from sharegate.reading.notebook import Output, Sheet, read
 from sharegate.shares.model import RootKind
 from tests.readers.sample import TABLE, code, course, notebook, png, printed, shown, words
@@ -242,6 +242,38 @@ def test_attack_words_that_take_long_to_read(text: str) -> None:
     sheet = judged(read(notebook(*[words(text[:40_000])] * 30), LINKS, lambda: float(next(ticking))))
     assert len(sheet.cells) == 30 and 'class="code"' in sheet.cells[-1].body
     cells(words(text))
+
+
+LENGTHY = {
+    "links": "[a]: http://e.example/" + "x" * 1900 + "\n\n" + "[a]" * 15_000,
+    "links within": "[a]: " + "x/" * 700 + "\n\n" + "[a]" * 15_000,
+    "pictures": "[a]: " + "x/" * 700 + "\n\n" + "![a]" * 11_000,
+    "pictures elsewhere": "[a]: http://e.example/" + "x" * 1900 + "\n\n" + "![a]" * 11_000,
+    "short links": "[a]: http://e\n\n" + "[a]" * 15_000,
+    "colours": "\x1b[1ma\x1b[3ma" * 4_000,
+}
+
+
+@pytest.mark.parametrize("text", LENGTHY.values(), ids=LENGTHY.keys())
+def test_attack_words_that_become_many_more(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is written once and meant thousands of times: one text stays within a few of its sizes, however
+    often it stands in a notebook the page does, and the words are all there."""
+    asked: list[str] = []
+
+    class Watched(Links):
+        def inside(self, address: str) -> CanonicalPath | None:
+            asked.append(address)
+            return super().inside(address)
+
+    links = Watched(LINKS.base, LINKS.root, LINKS.kind, LINKS.path, LINKS.folder)
+    once = read(notebook(words(text)), links, lambda: 0.0).cells[0].body
+    assert len(once) < 4_000_000 and once.count("a") >= 8_000
+    assert sum(len(address) for address in asked) <= ADDRESSES
+    monkeypatch.setattr(reading, "ALL", 200_000)
+    each = code("x", printed(text), shown({"text/markdown": text}))
+    page = read(notebook(*[words(text)] * 20, *[each] * 20), LINKS, lambda: 0.0)
+    drawn = sum(len(cell.body) + sum(len(made.body) for made in cell.outputs) for cell in page.cells)
+    assert drawn <= reading.DRAWN * reading.ALL + len(once) and len(page.cells) + page.cut == 40 and page.cut > 0
 
 
 def test_attack_a_text_that_takes_the_square_of_its_length_is_shown_as_it_was_written() -> None:
