@@ -37,7 +37,7 @@ async def test_an_open_link_shows_who_shares_what_and_spends_nothing(tab: Tab, d
 
 
 async def test_how_long_there_is_left(tab: Tab, door: ScriptedGate) -> None:
-    """Days to come are the nearest number, so that seven are seven when the link is opened; the rest is rounded down."""
+    """Days to come are the nearest number, so that seven stay seven for a while; the rest is rounded down."""
     await tab.join(section="offer")
     said = await tab.page.evaluate("""async () => {
       const script = [...document.scripts].find((one) => one.type === 'module' && one.src).src;
