@@ -108,7 +108,10 @@ class Handing:
         try:
             claimed = await self._store.change_link(link.id, was=was, sent=self._now(), mailing=True)
         except ValueError:  # somebody else sends it just now, or changed it
-            return await self._told(await self._acts.link(link.id), "already")
+            present = await self._acts.link(link.id)
+            if present.sent in (None, link.sent):
+                raise Refused("changed", "it was changed in this moment, and not sent", "Look at it again") from None
+            return await self._told(present, "already")
         try:
             await send(message)
         except Unsent as unsent:

@@ -22,6 +22,8 @@ from sharegate.reading.links import Links, elsewhere
 # read. Blocks within blocks are read to this depth.
 LARGEST = 50_000
 _DEEPEST = 20
+# Characters of all addresses in one text. What is written once can be meant many thousand times (reference links).
+ADDRESSES = 200_000
 # What every formula begins with that was drawn.
 MARK = '<code class="formula'
 
@@ -68,7 +70,7 @@ class _Renderer(RendererHTML):
 
     def link_open(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
         links: Links = env["links"]
-        address = str(tokens[idx].attrs.get("href", ""))
+        address = _address(tokens[idx], "href", env)
         target = links.leads_to(address)
         env.setdefault("open", []).append(bool(target))
         if not target:
@@ -82,7 +84,7 @@ class _Renderer(RendererHTML):
 
     def image(self, tokens: Sequence[Token], idx: int, options: Any, env: MutableMapping[str, Any]) -> str:
         links: Links = env["links"]
-        address = str(tokens[idx].attrs.get("src", ""))
+        address = _address(tokens[idx], "src", env)
         words = self.renderInlineAsText(tokens[idx].children or [], options, env)
         attached: Mapping[str, str] = env["attachments"]
         if address.startswith("attachment:"):
@@ -126,6 +128,13 @@ class _Renderer(RendererHTML):
         return str(escape(tokens[idx].content))
 
 
+def _address(token: Token, name: str, env: MutableMapping[str, Any]) -> str:
+    """Where a link or picture leads, as it was written; "" when the text has named too much by then."""
+    address = str(token.attrs.get(name, ""))
+    env["addresses"] -= len(address)
+    return address if env["addresses"] >= 0 else ""
+
+
 def _away(address: str) -> Markup:
     """The beginning of a link to another site, which learns nothing of where it was read."""
     return Markup('<a href="{}" rel="noopener noreferrer nofollow" referrerpolicy="no-referrer">').format(address)
@@ -135,7 +144,7 @@ def markdown(text: str, links: Links, attachments: Mapping[str, str] | None = No
     """The text as HTML. `attachments` are digests of the cell's own pictures, by name."""
     if len(text) > LARGEST:
         return as_written(text)
-    env: dict[str, Any] = {"links": links, "attachments": attachments or {}}
+    env: dict[str, Any] = {"links": links, "attachments": attachments or {}, "addresses": ADDRESSES}
     return Markup(_parser().render(text, env))  # noqa: S704 -- html is off, and what leads somewhere is drawn above
 
 

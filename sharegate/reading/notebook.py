@@ -28,6 +28,8 @@ CELLS = 2000
 CELL = 100_000
 OUTPUT = 50_000
 ALL = 4_000_000
+# So many characters of HTML count as one of text: colours and links make more of a text, and some texts are written to.
+DRAWN = 4
 # Of one cell, and in all.
 OUTPUTS = 60
 PICTURES = 400
@@ -129,10 +131,10 @@ class _Reader:
 
     def _cell(self, key: str, cell: dict[str, Any]) -> Cell:
         source = _text(cell.get("source"))
+        before = self._left
         shown, cut = self._cut(source, CELL)
         kind = cell.get("cell_type")
-        outputs: tuple[Output, ...] = ()
-        more = False
+        given: list[dict[str, Any]] = []
         count = ""
         late = self._now() > self._until
         if kind == "markdown" and late:
@@ -143,12 +145,13 @@ class _Reader:
             body = code(shown, "" if late else self._language)
             number = cell.get("execution_count")
             count = str(number) if isinstance(number, int) and not isinstance(number, bool) and number < 10**9 else ""
-            given = cell.get("outputs")
-            given = [each for each in given if isinstance(each, dict)] if isinstance(given, list) else []
-            outputs = tuple(self._output(each) for each in given[:OUTPUTS])
-            more = len(given) > OUTPUTS
+            found = cell.get("outputs")
+            given = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
         else:
             kind, body = "raw", Markup("{}").format(shown)
+        self._count(before, body)
+        outputs = tuple(self._counted(each) for each in given[:OUTPUTS])
+        more = len(given) > OUTPUTS
         shapes = [(one.kind, str(one.body), one.picture, one.needs_lab, one.cut) for one in outputs]
         told = json.dumps([kind, count, str(body), cut, more, *shapes])
         digest = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -160,7 +163,17 @@ class _Reader:
         # A text with halves of characters cannot be sent.
         return shown.encode("utf-8", "replace").decode(), len(shown) < len(text)
 
+    def _count(self, before: int, drawn: Markup) -> None:
+        """What was drawn since there was `before` left takes that much at least."""
+        self._left = min(self._left, before - len(drawn) // DRAWN)
+
     # -- outputs --------------------------------------------------------------------------------------------------
+
+    def _counted(self, output: dict[str, Any]) -> Output:
+        before = self._left
+        made = self._output(output)
+        self._count(before, made.body)
+        return made
 
     def _output(self, output: dict[str, Any]) -> Output:
         match output.get("output_type"):

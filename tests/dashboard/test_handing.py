@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from sharegate.dashboard import handing
 from sharegate.dashboard.handing import OF_A_LINK
+from sharegate.limits import Rate
 from tests.conftest import Clock
 from tests.dashboard.conftest import Office, opened
 from tests.real.mail import MailServerHere
@@ -104,6 +106,66 @@ async def test_attack_a_link_sent_again_and_again(office: Office, mail: MailServ
     status, answer = await office.ask("POST", f"links/{ann['id']}/send", {"again": True})
     assert (status, answer["error"]["code"]) == (403, "mail_limit") and "minutes" in answer["error"]["remedy"]
     assert mail.taken == []
+
+
+async def test_attack_all_links_of_a_gate_mailed(
+    tmp_path: Path, clock: Clock, mail: MailServerHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all links together so many an hour, however few go out of each."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "no servers"))
+    monkeypatch.setattr(handing, "OF_THE_GATE", Rate(per=2, seconds=3600, burst=2))
+    async with opened(tmp_path, clock, smtp_port=mail.port) as office:
+        made = await links(office, roster=ROSTER.replace("Cy,", "Cy,cy@example.org"))
+        for link in made[:2]:
+            assert (await office.call("POST", f"links/{link['id']}/send", {}))["outcome"] == "sent"
+            await mail.next()
+        status, answer = await office.ask("POST", f"links/{made[2]['id']}/send", {})
+        assert (status, answer["error"]["code"]) == (403, "mail_limit") and mail.taken == []
+        clock.forward(3600)
+        assert (await office.call("POST", f"links/{made[2]['id']}/send", {}))["outcome"] == "sent"
+        await mail.next()
+
+
+@pytest.mark.parametrize("meanwhile", ["another address", "a new address of the link", "revoked", "sent"])
+async def test_attack_a_link_changes_in_the_moment_in_which_it_is_mailed(
+    office: Office, mail: MailServerHere, meanwhile: str
+) -> None:
+    """What was looked at goes to nobody when it is another by then, and that is told; it can be sent as it is now."""
+    ann, *_ = await links(office)
+    path, store = f"links/{ann['id']}", office.running.gate._store
+    change = store.change_link  # type: ignore[attr-defined]
+
+    async def happens() -> None:
+        if meanwhile == "another address":
+            await office.call("PATCH", path, {"email": "ann@example.com", "recipient": ""})
+        elif meanwhile == "revoked":
+            await office.call("POST", f"{path}/revoke")
+        elif meanwhile == "sent":
+            assert (await office.call("POST", f"{path}/send", {}))["outcome"] == "sent"
+            await mail.next()
+        else:
+            await office.call("POST", f"{path}/replace")
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def slow(id: str, **fields: Any) -> Any:
+            if fields.get("mailing"):
+                patch.undo()
+                await happens()
+            return await change(id, **fields)
+
+        patch.setattr(store, "change_link", slow)
+        status, said = await office.ask("POST", f"{path}/send", {})
+    assert mail.taken == []
+    link = (await office.call("GET", path))["link"]
+    if meanwhile == "sent":
+        assert (status, said["outcome"]) == (200, "already") and link["sent"] is not None
+        return
+    assert (status, said["error"]["code"]) == (409, "changed") and link["sent"] is None
+    if meanwhile != "revoked":
+        assert (await office.call("POST", f"{path}/send", {}))["outcome"] == "sent"
+        address = "ann@example.com" if meanwhile == "another address" else "ann@example.org"
+        assert (await mail.next()).recipients == [address]
 
 
 class Stubborn:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from typing import Any
 
 import pytest
 
-from sharegate.errors import StoreUnavailable
+from sharegate.errors import Denied, StoreUnavailable
+from sharegate.visits import reporting
 from tests.dashboard.client import Program, Signed
 from tests.dashboard.conftest import Office
 from tests.dashboard.visitors import Outside, comes, holder
@@ -151,6 +154,41 @@ async def test_attack_many_reports(office: Office) -> None:
     assert len(await reports(office)) == 3
     office.clock.forward(3600)
     assert (await ann.post(ann.base + "-/report", WRONG)).status == 200
+
+
+async def test_attack_one_network_reports_everything(office: Office) -> None:
+    """About all shares together at most ten an hour: nobody keeps the admins busy."""
+    made = [await office.share(path, **{"for": ["Ann"]}) for path in ("week3", "week4", "week3", "week4")]
+    answers = []
+    for number in range(3):
+        for each in made:
+            who = holder(each, office)
+            body = {"token": who.token, "concern": "other", "text": str(number)}
+            answers.append((await who.post("/join/report", body)).status)
+    assert answers == [200] * 10 + [429] * 2
+    assert len(await reports(office)) == 10
+
+
+async def test_reports_that_wait_are_so_many_and_from_no_whole_address(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From many networks: of one share, and of all, no more wait than somebody could read; of an address its network
+    is kept."""
+    monkeypatch.setattr(reporting, "PER_SHARE", 3)
+    monkeypatch.setattr(reporting, "OVERALL", 5)
+    made = [await office.share(path, **{"for": ["Ann"]}) for path in ("week3", "week4", "week3")]
+    gate, store = office.running.gate, office.running.gate._store  # type: ignore[attr-defined]
+    waiting = []
+    for at, each in enumerate(made):
+        share, link = await store.share(each["share"]["id"]), await store.link(each["links"][0]["id"])
+        for number in range(4):
+            with contextlib.suppress(Denied):
+                address = f"203.0.{at * 10 + number}.77"
+                await gate._own._reporting.report(share, link, None, address, "other", str(number))  # type: ignore[attr-defined]
+        waiting.append(len(await reports(office)))
+    assert waiting == [3, 5, 5]
+    kept = {one["address"] for one in await reports(office, all="1")}
+    assert kept and all(re.fullmatch(r"203\.0\.[0-9]+\.0/24", address) for address in kept), kept
 
 
 async def test_a_report_is_closed_with_a_note_and_opened_again(office: Office) -> None:

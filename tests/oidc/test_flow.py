@@ -131,6 +131,23 @@ async def test_attack_a_token_that_is_not_for_this(there: Party, claims: Json) -
     assert await refused(there) is Reason.SIGN_IN_FAILED
 
 
+@pytest.mark.parametrize("head", [{"crit": ["b64"], "b64": True}, {"crit": ["exp"], "exp": 1}, {"crit": []}], ids=str)
+async def test_attack_a_token_whose_head_asks_for_more_than_we_know(there: Party, head: Json) -> None:
+    """What is critical to whoever made it is not passed over (RFC 7515 section 4.1.11), whatever the library knows."""
+    there.head = head
+    assert await refused(there) is Reason.SIGN_IN_FAILED
+
+
+@pytest.mark.parametrize(("extra", "taken"), [(20_000, True), (40_000, False)])
+async def test_attack_a_token_that_is_longer_than_any(there: Party, extra: int, taken: bool) -> None:
+    """It is not even read, whoever signed it."""
+    there.claims |= {"picture": "x" * extra}
+    if taken:
+        assert (await signed(there)).subject == "ann-1"
+    else:
+        assert await refused(there) is Reason.SIGN_IN_FAILED
+
+
 async def test_attack_a_token_without_a_signature(there: Party) -> None:
     """`none` in any spelling."""
     for algorithm in ("none", "None", "NONE", "nOnE", ""):

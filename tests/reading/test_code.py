@@ -45,6 +45,13 @@ class Ticking:
         return self.at
 
 
+def test_what_is_longer_than_anybody_reads_stays_black() -> None:
+    """Up to a size it has its colours."""
+    most = "1\n" * (LONGEST // 2)
+    drawn, longer = (code(text, "python", lambda: 0.0) for text in (most, most + "1"))
+    assert "<span" in drawn and str(longer) == most + "1"
+
+
 def test_attack_what_takes_too_long_stays_black_from_there_on() -> None:
     """Nothing of it is lost, and it is escaped all the same."""
     source = "x = 1 < 2\n" * 1000

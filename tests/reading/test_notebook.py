@@ -11,11 +11,14 @@ import nh3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from sharegate.paths import CanonicalPath
 from sharegate.reading import notebook as reading
 from sharegate.reading.cleaned import LARGEST, MOST_ELEMENTS, cleaned
 from sharegate.reading.links import Links
+from sharegate.reading.markdown import ADDRESSES, _parser, markdown
+from sharegate.reading.markdown import LARGEST as LONGEST_TEXT
 from sharegate.reading.notebook import Output, Sheet, read
 from sharegate.shares.model import RootKind
 from tests.readers.sample import TABLE, code, course, notebook, png, printed, shown, words
@@ -239,6 +242,75 @@ def test_attack_words_that_take_long_to_read(text: str) -> None:
     sheet = judged(read(notebook(*[words(text[:40_000])] * 30), LINKS, lambda: float(next(ticking))))
     assert len(sheet.cells) == 30 and 'class="code"' in sheet.cells[-1].body
     cells(words(text))
+
+
+LENGTHY = {
+    "links": "[a]: http://e.example/" + "x" * 1900 + "\n\n" + "[a]" * 15_000,
+    "links within": "[a]: " + "x/" * 700 + "\n\n" + "[a]" * 15_000,
+    "pictures": "[a]: " + "x/" * 700 + "\n\n" + "![a]" * 11_000,
+    "pictures elsewhere": "[a]: http://e.example/" + "x" * 1900 + "\n\n" + "![a]" * 11_000,
+    "short links": "[a]: http://e\n\n" + "[a]" * 15_000,
+    "colours": "\x1b[1ma\x1b[3ma" * 4_000,
+}
+
+
+@pytest.mark.parametrize("text", LENGTHY.values(), ids=LENGTHY.keys())
+def test_attack_words_that_become_many_more(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address that is written once and meant thousands of times: one text stays within a few of its sizes, however
+    often it stands in a notebook the page does, and the words are all there."""
+    asked: list[str] = []
+
+    class Watched(Links):
+        def inside(self, address: str) -> CanonicalPath | None:
+            asked.append(address)
+            return super().inside(address)
+
+    links = Watched(LINKS.base, LINKS.root, LINKS.kind, LINKS.path, LINKS.folder)
+    once = read(notebook(words(text)), links, lambda: 0.0).cells[0].body
+    assert len(once) < 4_000_000 and once.count("a") >= 8_000
+    assert sum(len(address) for address in asked) <= ADDRESSES
+    monkeypatch.setattr(reading, "ALL", 200_000)
+    each = code("x", printed(text), shown({"text/markdown": text}))
+    page = read(notebook(*[words(text)] * 20, *[each] * 20), LINKS, lambda: 0.0)
+    drawn = sum(len(cell.body) + sum(len(made.body) for made in cell.outputs) for cell in page.cells)
+    assert drawn <= reading.DRAWN * reading.ALL + len(once) and len(page.cells) + page.cut == 40 and page.cut > 0
+
+
+def test_attack_a_text_that_takes_the_square_of_its_length_is_shown_as_it_was_written() -> None:
+    """Up to a size it is read; beyond it stays what it is, in a cell and in an output of a program."""
+    short, long = "*x* " + "a" * (LONGEST_TEXT - 4), "*x* " + "a" * (LONGEST_TEXT - 3)
+    assert str(markdown(short, LINKS)).startswith("<p><em>x</em>")
+    assert str(markdown(long, LINKS)) == f'<pre class="code" tabindex="0">{long}</pre>'
+    assert "<em>" not in str(cells({"cell_type": "markdown", "source": long}).cells[0].body)
+
+
+def test_attack_html_in_a_text_is_words_among_words() -> None:
+    """No block of it ends what is read: what stands in it is read as a text, and nothing of it reaches the page as it
+    was written, also where a parser would let it through."""
+    assert str(markdown("<div>\n*x*\n</div>", LINKS)) == "<p>&lt;div&gt;\n<em>x</em>\n&lt;/div&gt;</p>\n"
+    lenient = MarkdownIt("commonmark", {"html": True})
+    tokens = lenient.parse("a <b onclick=x> c\n\n<script>y</script>\n")
+    drawn = _parser().renderer.render(tokens, _parser().options, {"links": LINKS, "attachments": {}})
+    assert "html_block" in {token.type for token in tokens}
+    assert "<b" not in drawn and "<script" not in drawn and "&lt;script&gt;" in drawn and "&lt;b onclick" in drawn
+
+
+def test_html_of_an_output_up_to_a_size() -> None:
+    """As it came, and as it is written out again; larger is none."""
+    around = len("<p></p>")
+    assert cleaned("<p>" + "x" * (LARGEST - around) + "</p>") is not None
+    assert cleaned("<p>" + "x" * (LARGEST - around + 1) + "</p>") is None
+    assert cleaned("<p>" + "&" * (LARGEST - around) + "</p>") is None
+    hidden = "".join(f"<{name}>hidden</{name}>" for name in ("style", "title", "template", "noscript", "textarea"))
+    assert cleaned(f"<p>a</p>{hidden}<svg><desc>hidden</desc></svg>") == "<p>a</p>", "what no page shows is no text"
+
+
+def test_attack_a_link_of_an_output_that_reaches_back() -> None:
+    """Whoever is there learns nothing of the page it was in, and holds no window, whatever the output asks for."""
+    said = cleaned('<a href="https://example.org/" rel="opener" target="_blank" onclick="x()">x</a>')
+    assert said == '<a href="https://example.org/" rel="noopener noreferrer nofollow">x</a>'
+    for address in ("ftp://example.org/", "mailto:a@example.org", "//example.org/", "https:/x", "javascript:x()"):
+        assert cleaned(f'<a href="{address}">x</a>') == '<a rel="noopener noreferrer nofollow">x</a>', address
 
 
 def test_a_hundred_thousand_cells_are_cut() -> None:

@@ -162,6 +162,46 @@ async def test_two_at_once_with_the_same_address(desk: Desk) -> None:
     assert await late.code(token) == "other_account"
 
 
+@pytest.mark.parametrize("meanwhile", ["somebody else", "the owner", "another provider", "herself"])
+async def test_attack_a_link_becomes_anothers_in_the_moment_in_which_it_is_opened(desk: Desk, meanwhile: str) -> None:
+    """Between the look at whose a link is and the writing down of it: whoever was first stays, and what the owner set
+    stays; who is the same person is not told that the link is another's."""
+    link, token = await desk.link(**ANN)
+    ann, other = desk.person(), desk.person()
+    await ann.sign(token)
+    if meanwhile == "somebody else":
+        desk.there.claims |= {"sub": "heir-2"}
+    await other.sign(token)
+    store: Any = desk.office.running.gate._store
+    change = store.change_link
+
+    async def happens() -> None:
+        if meanwhile == "the owner":
+            await desk.office.call("PATCH", f"links/{link}", {"account": "bo@uni.example"})
+        elif meanwhile == "another provider":
+            await change(link, issuer="https://other.example")
+        else:
+            await other.enter(token)
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def slow(id: str, **fields: Any) -> Any:
+            if fields.get("subject"):
+                patch.undo()
+                await happens()
+            return await change(id, **fields)
+
+        patch.setattr(store, "change_link", slow)
+        status, said = await ann.open(token)
+    kept = await store.link(link)
+    if meanwhile == "herself":
+        assert (status, said["error"]["code"], kept.subject) == (409, "link_in_use", "ann-1")
+        return
+    assert (status, said["error"]["code"]) == (403, "other_account")
+    assert kept.subject == ("heir-2" if meanwhile == "somebody else" else "")
+    assert kept.account == ("bo@uni.example" if meanwhile == "the owner" else "ann@uni.example")
+
+
 async def test_setting_the_same_account_again_keeps_whose_it_is(desk: Desk) -> None:
     """Another one, or none, makes it nobody's."""
     link, token = await desk.link(**ANN)

@@ -51,6 +51,27 @@ async def test_whoever_is_let_in_has_what_the_link_gives(school: School) -> None
     assert [one["role"] for one in visits if one["name"] == "Eve"] == ["view"]
 
 
+async def test_the_page_shows_what_everybody_may_by_now(school: School) -> None:
+    """The least of what share and link give, not what a link gave when it was made; and nobody whose link does not
+    stand."""
+    made = await school.share(role="edit")
+    await school.gate.call("PATCH", f"links/{made['links'][1]['id']}", {"role": "edit"})
+    await school.gate.visit(made, 1)
+    tia = await school.coowner(made)
+    await school.knock(made["links"][1])
+
+    async def shown() -> tuple[list[str], list[str]]:
+        async with school.tab(tia) as tab:
+            state = tab.states[-1]
+        return [one["name"] for one in state["people"]], [one["role"] for one in (*state["people"], *state["knocks"])]
+
+    assert await shown() == (["Ann", "Tia"], ["edit"] * 3)
+    await school.gate.call("PATCH", f"shares/{made['share']['id']}", {"role": "view"})
+    assert await shown() == (["Ann", "Tia"], ["view"] * 3)
+    await school.gate.call("POST", f"links/{made['links'][1]['id']}/pause")
+    assert (await shown())[0] == ["Tia"]
+
+
 async def test_a_co_owner_refuses_removes_pauses_and_resumes(school: School) -> None:
     """Each act happens at once, and is Tia's in the trail; her page outlives the pause, her other pages do not."""
     made = await school.share()
@@ -234,6 +255,49 @@ async def test_attack_a_mark_that_is_taken_while_the_share_is_opened(
     await desk.finished()
     monkeypatch.undo()
     assert (await school.gate.call("GET", f"shares/{made['share']['id']}"))["share"]["state"] == "paused"
+
+
+@pytest.mark.parametrize("act", ["pause", "resume"])
+async def test_attack_the_owner_pauses_in_the_moment_in_which_a_co_owner_does(school: School, act: str) -> None:
+    """The owner's pause is the owner's: it neither becomes the co-owner's, to be opened by them, nor is it lost."""
+    made = await school.share()
+    tia, share = await school.coowner(made), made["share"]["id"]
+    desk = school.gate.running.gate._own._coowners._desk  # type: ignore[attr-defined]
+    pause_share = desk._issuer.pause_share
+    async with school.tab(tia) as tab:
+        if act == "resume":
+            assert (await tab.ask("pause"))["problem"] == ""
+        with pytest.MonkeyPatch.context() as patch:
+
+            async def slow(*arguments: Any, **more: Any) -> Any:
+                patch.undo()
+                await school.gate.call("POST", f"shares/{share}/pause")
+                return await pause_share(*arguments, **more)
+
+            patch.setattr(desk._issuer, "pause_share", slow)
+            assert (await tab.ask(act))["code"] == "stale"
+        await tab.until(lambda state: state["state"] == "paused_by_owner")
+        assert (await tab.ask("resume"))["code"] == "paused_by_owner"
+    assert (await school.gate.call("GET", f"shares/{share}"))["share"]["state"] == "paused"
+
+
+async def test_what_could_not_be_opened_is_theirs_to_open_still(school: School) -> None:
+    """An opening that was taken back leaves the pause the co-owner's, as it was."""
+    made = await school.share()
+    tia = await school.coowner(made)
+    desk = school.gate.running.gate._own._coowners._desk  # type: ignore[attr-defined]
+
+    async def broken(event: AuditEvent, *, durable: bool = True) -> None:
+        raise StoreUnavailable("full")
+
+    async with school.tab(tia) as tab:
+        assert (await tab.ask("pause"))["problem"] == ""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(desk._trail, "record", broken)
+            assert "records" in (await tab.ask("resume"))["problem"]
+        assert (await school.gate.call("GET", f"shares/{made['share']['id']}"))["share"]["state"] == "paused"
+        assert (await tab.ask("resume"))["problem"] == ""
+    assert (await school.gate.call("GET", f"shares/{made['share']['id']}"))["share"]["state"] == "active"
 
 
 async def test_attack_a_knock_that_is_too_old(school: School) -> None:
