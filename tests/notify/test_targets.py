@@ -38,3 +38,12 @@ def test_the_encrypted_one_of_each_is_accepted(scheme: str) -> None:
 def test_schemes() -> None:
     """Whatever case and blanks."""
     assert (scheme_of(" SLACK://x"), scheme_of("no address"), scheme_of("")) == ("slack", "", "")
+
+
+@pytest.mark.parametrize("between", [", ", " ", "  ,  "])
+def test_attack_two_addresses_in_one_line(between: str) -> None:
+    """Only the first one would be looked at; the second would go in plain text to another computer."""
+    line = f"json://127.0.0.1:1/{SECRET}{between}json://h.example.org/{SECRET}"
+    said = fault(line, "notify_file", insecure=False)
+    assert said is not None and SECRET not in str(said)
+    assert targets((line,)) == []

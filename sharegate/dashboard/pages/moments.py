@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-_STEPS = ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute"))
+_DAY = 86400.0
+_STEPS = ((_DAY, "day"), (3600.0, "hour"), (60.0, "minute"))
 
 
 def ago(at: float, now: float) -> str:
@@ -14,10 +15,10 @@ def ago(at: float, now: float) -> str:
 
 
 def until(at: float, now: float) -> str:
-    """`in 3 days`, `in less than a minute`, `over`."""
+    """`in 3 days`, `in less than a minute`, `over`. Days are rounded: seven of them are seven an hour later, too."""
     if at <= now:
         return "over"
-    words = _amount(at - now)
+    words = _amount(at - now + _DAY / 2 if at - now >= 2 * _DAY else at - now)
     return f"in {words}" if words else "in less than a minute"
 
 

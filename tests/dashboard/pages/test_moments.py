@@ -16,11 +16,13 @@ NOW = 1_800_000_000.0
         (59, "just now", "in less than a minute"),
         (60, "1 minute ago", "in 1 minute"),
         (7200, "2 hours ago", "in 2 hours"),
-        (86400 * 3.5, "3 days ago", "in 3 days"),
+        (86400 * 1.9, "1 day ago", "in 1 day"),
+        (86400 * 3.4, "3 days ago", "in 3 days"),
+        (86400 * 6.9, "6 days ago", "in 7 days"),
     ],
 )
 def test_how_long_ago_and_until(seconds: float, back: str, ahead: str) -> None:
-    """The largest unit that fits, rounded down."""
+    """The largest unit that fits, rounded down; of what lies ahead days are the nearest number."""
     assert ago(NOW - seconds, NOW) == back and until(NOW + seconds, NOW) == ahead
 
 

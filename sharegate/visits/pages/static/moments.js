@@ -24,13 +24,14 @@ export function moment(epoch, now = Date.now() / 1000) {
     .replace(/ (?=\S+$)/, "\u00a0");
 }
 
-// "in 6 days", "2 hours ago": rounded towards now, so that it never promises more time than there is.
+// "in 6 days", "2 hours ago": rounded towards now, so that it does not promise more time than there is; but of the days
+// that are left it is the nearest number, or a link for seven days would be one for six when it is opened.
 export function distance(epoch, now = Date.now() / 1000) {
   const seconds = epoch - now;
   const size = Math.abs(seconds);
   const [unit, length] =
     size < 90 * 60 ? ["minute", 60] : size < 48 * 3600 ? ["hour", 3600] : size < 90 * DAY ? ["day", DAY] : ["month", 30.44 * DAY];
-  const count = Math.trunc(seconds / length);
+  const count = (unit === "day" && seconds > 0 ? Math.round : Math.trunc)(seconds / length);
   if (count === 0) return seconds >= 0 ? t("script.soon") : t("script.just_now");
   return ago(count, unit);
 }
