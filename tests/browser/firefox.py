@@ -111,8 +111,8 @@ class Firefox:
         path.write_bytes(base64.b64decode(shot["value"]))
 
     def complaints(self) -> list[str]:
-        """What scripts of pages failed with, and what a policy refused. Parts of JupyterLab whose page is left meanwhile
-        fail to load (`ChunkLoadError`)."""
+        """What scripts of pages failed with, and what a policy refused. Parts of JupyterLab whose page is left before
+        they are there fail to load (`ChunkLoadError`)."""
         lines = self.log.read_text(errors="replace").splitlines()
         failed = [line for line in lines if line.startswith("JavaScript error: http") and "ChunkLoadError" not in line]
         return [*failed, *(line for line in lines if "Content-Security-Policy" in line)]
