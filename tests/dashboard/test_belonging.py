@@ -12,6 +12,7 @@ from msgspec import structs
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.asking import Who
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.login import Session, Viewer
 from sharegate.dashboard.pages.site import ADMIN_PAGES, PAGES
 from tests.dashboard.client import Signed
@@ -100,9 +101,20 @@ async def test_attack_another_owner_reaches_for_what_is_not_theirs(office: Offic
     for what in ("shares?all=1", "visits", "knocks", "alarms", "servers"):
         status, said = await otto.ask("GET", f"/api/v1/{what}")
         assert status == 200 and said[what.partition("?")[0]] == [] and not said.get("next"), what
+    narrowed = [
+        route.path
+        for route in office.running.api.routes
+        if route.of is Of.LISTED and route.method == "GET" and "share" in getattr(route.query, "__struct_fields__", ())
+    ]
+    assert "visits" in narrowed
     for share in (made["share"]["id"], "nobody2345"):
         status, said = await otto.ask("GET", f"/api/v1/audit?share={share}")
         assert (status, said["code"]) == (404, "not_found")
+    for path in narrowed:
+        answers = [await otto.ask("GET", f"/api/v1/{path}?share={share}") for share in (made["share"]["id"], "nobody23")]
+        (status, said), (missing, other) = answers
+        assert (status, said.get("code")) == (missing, other.get("code")), path
+        assert not any(name in str(said) for name in ("week3", "Ann", "Eve", visit, knock)), path
     await otto.close()
     assert await office.everything() == before
 
