@@ -98,7 +98,8 @@ async def test_attack_another_owner_reaches_for_what_is_not_theirs(office: Offic
     for ref in ("week3", "Ann", "Eve", "main", made["share"]["id"]):
         status, said = await otto.ask("GET", f"/api/v1/resolve?ref={ref}")
         assert status == 404
-    for what in ("shares?all=1", "visits", "knocks", "alarms", "servers"):
+    assert [one["id"] for one in (await office.call("GET", "visits", here="1"))["visits"]] == [visit]
+    for what in ("shares?all=1", "visits", "visits?here=1", "knocks", "alarms", "servers"):
         status, said = await otto.ask("GET", f"/api/v1/{what}")
         assert status == 200 and said[what.partition("?")[0]] == [] and not said.get("next"), what
     narrowed = [
