@@ -141,6 +141,24 @@ async def test_attack_an_owner_asks_for_all_records_where_others_share_too(offic
     await olga.close()
 
 
+async def test_attack_another_owner_looks_at_a_proof(office: Office) -> None:
+    """What was found of a share, or that it is being looked for, is its owner's alone; nobody else stops it."""
+    share = (await office.share(**{"for": ["Ann"]}))["share"]["id"]
+    proof = (await office.call("POST", f"shares/{share}/prove", {"quick": True}))["proof"]["id"]
+    otto, olga = (Signed(office, viewer=Viewer(name, owner=name)) for name in ("Otto", "Olga"))
+    for who, seen in ((otto, []), (olga, [proof])):
+        await who.enter()
+        for query in ("", f"?share={share}"):
+            status, said = await who.ask("GET", f"/api/v1/proofs{query}")
+            assert (status, [one["id"] for one in said["proofs"]]) == (200, seen)
+    for method, path in (("GET", f"proofs/{proof}"), ("POST", f"proofs/{proof}/stop"), ("GET", "proofs/nobody2345")):
+        status, said = await otto.ask(method, f"/api/v1/{path}")
+        assert (status, said["code"]) == (404, "not_found")
+    assert (await olga.ask("POST", f"/api/v1/proofs/{proof}/stop"))[0] == 200
+    for who in (otto, olga):
+        await who.close()
+
+
 async def test_attack_another_owner_listens(office: Office) -> None:
     """Their live page hears of their own shares alone."""
     share = (await office.share())["share"]["id"]
