@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from sharegate import __version__
 from sharegate.dashboard.api import Api
@@ -29,6 +30,7 @@ from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
 from sharegate.errors import MEANINGS, Denied, Invalid, Reason, StoreUnavailable
+from sharegate.limits import Buckets, Rate
 from sharegate.messages import Response
 from sharegate.oidc.flow import ANSWER, SECONDS
 from sharegate.oidc.sealed import LONGEST
@@ -43,6 +45,9 @@ COOKIE = "sharegate-dashboard"
 SIGNING = "sharegate-dashboard-signing"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
+# Pings and pongs of one page.
+CONTROL = Rate(per=5, seconds=1, burst=60)
+CLOSING_SECONDS = 1.0
 # What anybody on this computer may ask for, by whatever name of it.
 FOR_ALL = frozenset({"/health", "/ready", "/metrics", "/.well-known/jwks.json"})
 
@@ -74,8 +79,8 @@ class Dashboard:
         self._metrics = metrics
         self._url = url
         self._share_hosts = share_hosts
-        # Each live page, by its session.
-        self._live: dict[web.WebSocketResponse, Session] = {}
+        # Each live page, with its session and what it came by.
+        self._live: dict[web.WebSocketResponse, tuple[Session, web.Request]] = {}
         self._closing: set[asyncio.Task[object]] = set()
         logins.subscribe(self._ended)
         self._calls = Calls(api, self._session)
@@ -231,17 +236,18 @@ class Dashboard:
         """What happens, as it happens: each message names a kind and an id, and a page asks for what it shows."""
         if not own(fields(request)):
             return refused(403, "cross_site", "this did not come from a page of the dashboard")
-        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024)
+        # Nothing is asked to be compressed: a page says nothing that could be.
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024, compress=False, autoping=False)
         await socket.prepare(request)
-        self._live[socket] = session
+        self._live[socket] = session, request
         told = asyncio.create_task(self._tell(socket, session))
         try:
-            async for _ in socket:
-                pass  # a page says nothing
+            await _until_it_speaks(socket)
         finally:
             del self._live[socket]
             told.cancel()
             await asyncio.gather(told, return_exceptions=True)
+        await _closed(socket, request, WSCloseCode.POLICY_VIOLATION)
         return socket
 
     async def _tell(self, socket: web.WebSocketResponse, session: Session) -> None:
@@ -257,6 +263,10 @@ class Dashboard:
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
                         if said["kind"] == "hello":
                             said["mark"] = self._api.mark()
+                        if change.get("missed"):
+                            # What of theirs was among it, nobody knows: whatever the page shows is asked for anew.
+                            mark = self._api.mark()
+                            await socket.send_str(json.dumps({**said, "kind": "hello", "mark": mark}))
                         if await self._api.tells(session.asker, said["share"], said["kind"], said["id"]):
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
@@ -267,12 +277,12 @@ class Dashboard:
 
     def _ended(self, session: str) -> None:
         """What a session had open ends with it."""
-        for socket, owner in list(self._live.items()):
+        for socket, (owner, _) in list(self._live.items()):
             if owner.id == session:
                 self._close(socket, WSCloseCode.POLICY_VIOLATION)
 
     def _close(self, socket: web.WebSocketResponse, code: WSCloseCode) -> None:
-        task = asyncio.get_running_loop().create_task(socket.close(code=code))
+        task = asyncio.get_running_loop().create_task(_closed(socket, self._live[socket][1], code))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -297,6 +307,28 @@ class Dashboard:
             log.exception("the keys cannot be read")
             return refused(503, "keys_unreadable", "the keys cannot be read now")
         return web.json_response(keys, headers=HEADERS)
+
+
+async def _until_it_speaks(socket: web.WebSocketResponse) -> None:
+    """A page says nothing: until it does, is closed, or its browser sends more than browsers send by themselves."""
+    control = Buckets(CONTROL, time.monotonic, remembered=1)
+    with contextlib.suppress(Denied, ConnectionError):
+        async for message in socket:
+            if message.type not in (WSMsgType.PING, WSMsgType.PONG):
+                return
+            control.take("", 1, Reason.REQUEST_LIMIT)
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+
+
+async def _closed(socket: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:
+    """Whoever does not read, or does not answer the word, is dropped."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await socket.close(code=code)
+    except (TimeoutError, ConnectionError):
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def refused(status: int, code: str, message: str, **more: Any) -> web.Response:

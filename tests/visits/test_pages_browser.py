@@ -36,6 +36,19 @@ async def test_an_open_link_shows_who_shares_what_and_spends_nothing(tab: Tab, d
     assert door.origins == {door.url}
 
 
+async def test_how_long_there_is_left(tab: Tab, door: ScriptedGate) -> None:
+    """Days to come are the nearest number, so that seven stay seven for a while; the rest is rounded down."""
+    await tab.join(section="offer")
+    said = await tab.page.evaluate("""async () => {
+      const script = [...document.scripts].find((one) => one.type === 'module' && one.src).src;
+      const { distance } = await import(new URL('moments.js', script));
+      return [6.9 * 86400, 6.4 * 86400, 2 * 86400, 47.9 * 3600, 119 * 60, 30, -6.9 * 86400, -30]
+        .map((seconds) => distance(1e9 + seconds, 1e9));
+    }""")
+    ahead = ["in 7 days", "in 6 days", "in 2 days", "in 47 hours", "in 1 hour"]
+    assert said[:5] == ahead and said[6] == "6 days ago"
+
+
 async def test_a_click_on_open_joins_and_leaves_the_door_behind(tab: Tab, door: ScriptedGate) -> None:
     """Open posts the token and goes to the visit; the door is no longer in the tab's history."""
     await tab.page.goto(f"{door.url}/elsewhere")
