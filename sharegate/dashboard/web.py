@@ -43,6 +43,8 @@ log = logging.getLogger("sharegate.dashboard")
 COOKIE = "sharegate-dashboard"
 # What waits while somebody signs in with an account.
 SIGNING = "sharegate-dashboard-signing"
+# So many cookies of one name are looked at.
+MOST_OF_A_NAME = 10
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
 # Pings and pongs of one page.
@@ -125,9 +127,11 @@ class Dashboard:
         return await handler(request)
 
     def _session(self, request: web.Request) -> Session | None:
-        found = cookies.values(fields(request), COOKIE)
-        # Two of one name: a page below this name has set one, and nobody knows which is ours.
-        return self._logins.session(found[0]) if len(found) == 1 else None
+        # A page at another port of this name can set more of that name, which stay whatever is done here. What is none
+        # of ours counts for nothing; of two that both are, nobody knows which is meant.
+        shown = cookies.values(fields(request), COOKIE)[:MOST_OF_A_NAME]
+        found = {each.id: each for value in shown if (each := self._logins.session(value)) is not None}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _signed_in(self, handler: SignedIn) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
@@ -194,11 +198,11 @@ class Dashboard:
             return refused(403, "cross_site", "this did not come from a provider of accounts")
         waiting = cookies.values(fields(request), SIGNING, LONGEST)
         answer = {name: request.query[name] for name in ANSWER if name in request.query}
-        twice = len(waiting) > 1 or any(len(request.query.getall(name)) > 1 for name in answer)
+        twice = any(len(request.query.getall(name)) > 1 for name in answer)
         try:
             if twice:
                 raise Denied(Reason.SIGN_IN_FAILED, "one thing said twice")
-            value = await self._sign_in.finish(waiting[0] if waiting else "", answer, request.remote or "")
+            value = await self._sign_in.finish(waiting[:MOST_OF_A_NAME], answer, request.remote or "")
         except Denied as denied:
             other = "This account is neither the owner's nor an admin's here."
             problem = other if denied.reason is Reason.OTHER_ACCOUNT else MEANINGS[denied.reason].sentence
