@@ -142,7 +142,7 @@ async def running(
             gate, draining, condition, background = _gate(house, names, entrance, progress)
             house.metrics.look = house.api.vitals.look = condition.now
             async with contextlib.AsyncExitStack() as closing:
-                listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog)
+                listener = Listener(gate.handle, crowd=house.crowd, backlog=house.room.backlog, pace=house.pace)
                 closing.push_async_callback(gate.finished)
                 closing.push_async_callback(listener.stop)
                 owner = OwnerListener(house.api, _dashboard(house, config, condition))

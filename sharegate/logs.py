@@ -20,8 +20,8 @@ FORMATS = ("hub", "json")
 SHORTEST = 6
 
 _NAMES = (
-    r"(?:__(?:Host|Secure)-)?sharegate-(?:visit|browser)[\w-]*|(?:(?:access|share|api|id|refresh)[_-])?token|code|_xsrf"
-    r"|passwo?r?d|secret|api[_-]?key|client_secret"
+    r"(?:__(?:Host|Secure)-)?sharegate-(?:visit|browser|dashboard|sign(?:ing|ed))[\w-]*"
+    r"|(?:(?:access|share|api|id|refresh)[_-])?token|code|_xsrf|passwo?r?d|secret|api[_-]?key|client_secret"
 )
 _SECRETS = (
     # Three base64url parts: a JWT, wherever it stands.

@@ -383,10 +383,9 @@ class Api:
     def _tell(self, message: dict[str, Any]) -> None:
         self._told += 1
         for queue in self._listeners:
-            if queue.full():
+            if full := queue.full():
                 queue.get_nowait()
-                message = {**message, "missed": True}
-            queue.put_nowait(message)
+            queue.put_nowait({**message, "missed": True} if full else message)
 
     # -- gate -----------------------------------------------------------------------------------------------------
 

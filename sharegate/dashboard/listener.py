@@ -18,6 +18,7 @@ from pathlib import Path
 from aiohttp import web
 
 from sharegate.dashboard.api import Api
+from sharegate.dashboard.serving import Runner
 from sharegate.dashboard.web import Dashboard
 from sharegate.dashboard.wire import HEADERS, MAX_BODY, body_of, in_shape, refused
 from sharegate.errors import Refused
@@ -42,8 +43,8 @@ class OwnerListener:
     def __init__(self, api: Api, dashboard: Dashboard) -> None:
         self._api = api
         self._dashboard = dashboard
-        self._private = web.AppRunner(self._private_app(), access_log=None, shutdown_timeout=1.0)
-        self._public = web.AppRunner(dashboard.app(), access_log=None, shutdown_timeout=1.0)
+        self._private = Runner(self._private_app(), access_log=None, shutdown_timeout=1.0)
+        self._public = Runner(dashboard.app(), access_log=None, shutdown_timeout=1.0)
         self._socket_path: Path | None = None
 
     async def start(self, bound: socket.socket, socket_path: Path) -> None:

@@ -21,7 +21,7 @@ from sharegate.dashboard.queries import AllShares
 from sharegate.dashboard.register import Register, whose
 from sharegate.dashboard.routes import Route
 from sharegate.dashboard.shapes import given
-from sharegate.dashboard.tags import matches, tag, written
+from sharegate.dashboard.tags import ANY, matches, tag, tags, written
 from sharegate.dashboard.views import Views
 from sharegate.errors import Invalid, Refused
 from sharegate.shares import asking
@@ -348,7 +348,7 @@ class Sharing:
     async def _as_seen(self, kind: str, record: Share | Link) -> dict[str, Any] | None:
         """All that the record must still be when it is changed, for who sent If-Match. Raises Refused(`stale`)."""
         seen = asker().seen
-        if not seen:
+        if not seen or tags([seen], "If-Match") == [ANY]:  # it is there, however it was changed meanwhile
             return None
         view = await (self._views.share(record) if isinstance(record, Share) else self._views.link(record))
         if not matches(seen, tag(written({kind: view}))):

@@ -6,7 +6,7 @@ What is known when they sign in holds for the session, which ends after some hou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from sharegate.audit.events import Action, AuditEvent, Outcome
 from sharegate.audit.interfaces import Recorder
 from sharegate.dashboard.login import Logins, Session, Viewer
 from sharegate.errors import Denied, Reason
-from sharegate.oidc.flow import Asked, Flow
+from sharegate.oidc.flow import SECONDS, Asked, Flow
 from sharegate.oidc.model import EMAIL, GROUPS, Person
 from sharegate.oidc.sealed import Seal
 
@@ -68,10 +68,16 @@ class SignIn:
         url, asked = await self._flow.begin()
         return url, self._seal.close(_Question(asked=asked))
 
-    async def finish(self, kept: str, answer: Mapping[str, str], address: str) -> str:
-        """The value of a new session's cookie. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
-        question = self._seal.open(kept, _Question)
+    async def finish(self, kept: Sequence[str], answer: Mapping[str, str], address: str) -> str:
+        """The value of a new session's cookie. `kept` are the cookies that waited: more than one, where another page
+        has set one too. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
+        asked = [each for value in kept if (each := self._seal.open(value, _Question)) is not None]
+        # What has run out waits for nothing. Of two that wait, nobody knows which this browser asked.
+        asked = [each for each in asked if each.asked.at + SECONDS >= self._now()] or asked[:1]
+        question = asked[0] if asked else None
         try:
+            if len(asked) > 1:
+                raise Denied(Reason.SIGN_IN_FAILED, "two questions at once")
             person = await self._flow.finish(question.asked if question is not None else None, answer, self._needs)
             viewer = self._viewer(person)
         except Denied as denied:

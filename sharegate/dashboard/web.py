@@ -11,11 +11,12 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from sharegate import __version__
 from sharegate.dashboard.api import Api
@@ -29,6 +30,7 @@ from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
 from sharegate.errors import MEANINGS, Denied, Invalid, Reason, StoreUnavailable
+from sharegate.limits import Buckets, Rate
 from sharegate.messages import Response
 from sharegate.oidc.flow import ANSWER, SECONDS
 from sharegate.oidc.sealed import LONGEST
@@ -41,8 +43,13 @@ log = logging.getLogger("sharegate.dashboard")
 COOKIE = "sharegate-dashboard"
 # What waits while somebody signs in with an account.
 SIGNING = "sharegate-dashboard-signing"
+# So many cookies of one name are looked at.
+MOST_OF_A_NAME = 10
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
+# Pings and pongs of one page.
+CONTROL = Rate(per=5, seconds=1, burst=60)
+CLOSING_SECONDS = 1.0
 # What anybody on this computer may ask for, by whatever name of it.
 FOR_ALL = frozenset({"/health", "/ready", "/metrics", "/.well-known/jwks.json"})
 
@@ -74,8 +81,8 @@ class Dashboard:
         self._metrics = metrics
         self._url = url
         self._share_hosts = share_hosts
-        # Each live page, by its session.
-        self._live: dict[web.WebSocketResponse, Session] = {}
+        # Each live page, with its session and what it came by.
+        self._live: dict[web.WebSocketResponse, tuple[Session, web.Request]] = {}
         self._closing: set[asyncio.Task[object]] = set()
         logins.subscribe(self._ended)
         self._calls = Calls(api, self._session)
@@ -120,9 +127,11 @@ class Dashboard:
         return await handler(request)
 
     def _session(self, request: web.Request) -> Session | None:
-        found = cookies.values(fields(request), COOKIE)
-        # Two of one name: a page below this name has set one, and nobody knows which is ours.
-        return self._logins.session(found[0]) if len(found) == 1 else None
+        # A page at another port of this name can set more of that name, which stay whatever is done here. What is none
+        # of ours counts for nothing; of two that both are, nobody knows which is meant.
+        shown = cookies.values(fields(request), COOKIE)[:MOST_OF_A_NAME]
+        found = {each.id: each for value in shown if (each := self._logins.session(value)) is not None}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _signed_in(self, handler: SignedIn) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
@@ -189,11 +198,11 @@ class Dashboard:
             return refused(403, "cross_site", "this did not come from a provider of accounts")
         waiting = cookies.values(fields(request), SIGNING, LONGEST)
         answer = {name: request.query[name] for name in ANSWER if name in request.query}
-        twice = len(waiting) > 1 or any(len(request.query.getall(name)) > 1 for name in answer)
+        twice = any(len(request.query.getall(name)) > 1 for name in answer)
         try:
             if twice:
                 raise Denied(Reason.SIGN_IN_FAILED, "one thing said twice")
-            value = await self._sign_in.finish(waiting[0] if waiting else "", answer, request.remote or "")
+            value = await self._sign_in.finish(waiting[:MOST_OF_A_NAME], answer, request.remote or "")
         except Denied as denied:
             other = "This account is neither the owner's nor an admin's here."
             problem = other if denied.reason is Reason.OTHER_ACCOUNT else MEANINGS[denied.reason].sentence
@@ -231,17 +240,18 @@ class Dashboard:
         """What happens, as it happens: each message names a kind and an id, and a page asks for what it shows."""
         if not own(fields(request)):
             return refused(403, "cross_site", "this did not come from a page of the dashboard")
-        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024)
+        # Nothing is asked to be compressed: a page says nothing that could be.
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=1024, compress=False, autoping=False)
         await socket.prepare(request)
-        self._live[socket] = session
+        self._live[socket] = session, request
         told = asyncio.create_task(self._tell(socket, session))
         try:
-            async for _ in socket:
-                pass  # a page says nothing
+            await _until_it_speaks(socket)
         finally:
             del self._live[socket]
             told.cancel()
             await asyncio.gather(told, return_exceptions=True)
+        await _closed(socket, request, WSCloseCode.POLICY_VIOLATION)
         return socket
 
     async def _tell(self, socket: web.WebSocketResponse, session: Session) -> None:
@@ -257,7 +267,15 @@ class Dashboard:
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
                         if said["kind"] == "hello":
                             said["mark"] = self._api.mark()
-                        if await self._api.tells(session.asker, said["share"], said["kind"], said["id"]):
+                        theirs = await self._api.tells(session.asker, said["share"], said["kind"], said["id"])
+                        if not self._logins.stands(session):
+                            break
+                        if change.get("missed"):
+                            # What of theirs was among it, nobody knows: whatever the page shows is asked for anew.
+                            mark = self._api.mark()
+                            hello = {"kind": "hello", "id": "", "share": "", "at": said["at"], "mark": mark}
+                            await socket.send_str(json.dumps(hello))
+                        elif theirs:
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:
@@ -267,12 +285,12 @@ class Dashboard:
 
     def _ended(self, session: str) -> None:
         """What a session had open ends with it."""
-        for socket, owner in list(self._live.items()):
+        for socket, (owner, _) in list(self._live.items()):
             if owner.id == session:
                 self._close(socket, WSCloseCode.POLICY_VIOLATION)
 
     def _close(self, socket: web.WebSocketResponse, code: WSCloseCode) -> None:
-        task = asyncio.get_running_loop().create_task(socket.close(code=code))
+        task = asyncio.get_running_loop().create_task(_closed(socket, self._live[socket][1], code))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -297,6 +315,28 @@ class Dashboard:
             log.exception("the keys cannot be read")
             return refused(503, "keys_unreadable", "the keys cannot be read now")
         return web.json_response(keys, headers=HEADERS)
+
+
+async def _until_it_speaks(socket: web.WebSocketResponse) -> None:
+    """A page says nothing: until it does, is closed, or its browser sends more than browsers send by themselves."""
+    control = Buckets(CONTROL, time.monotonic, remembered=1)
+    with contextlib.suppress(Denied, ConnectionError):
+        async for message in socket:
+            if message.type not in (WSMsgType.PING, WSMsgType.PONG):
+                return
+            control.take("", 1, Reason.REQUEST_LIMIT)
+            if message.type is WSMsgType.PING:
+                await socket.pong(message.data)
+
+
+async def _closed(socket: web.WebSocketResponse, request: web.Request, code: WSCloseCode) -> None:
+    """Whoever does not read, or does not answer the word, is dropped."""
+    try:
+        async with asyncio.timeout(CLOSING_SECONDS):
+            await socket.close(code=code)
+    except (TimeoutError, ConnectionError):
+        if request.transport is not None:
+            request.transport.abort()
 
 
 def refused(status: int, code: str, message: str, **more: Any) -> web.Response:

@@ -8,30 +8,28 @@ import itertools
 import logging
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import cast
 
-from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, WSMsgType, web
+from aiohttp import HttpVersion10, HttpVersion11, WSCloseCode, web
 
 from sharegate.errors import Denied, Reason
 from sharegate.limits import Steady
 from sharegate.listener.connection import MAX_FIELDS, MAX_HEAD, CarefulConnection, LastWords, reset
 from sharegate.listener.crowd import POLITE, Crowd, Place
 from sharegate.listener.handshakes import Handshakes, TlsSite
-from sharegate.messages import Answer, Body, Frame, FrameKind, Headers, NoBody, Request, Response, Socket, Upgrade
+from sharegate.listener.sockets import VisitorSocket, accepting
+from sharegate.messages import Answer, Body, Headers, NoBody, Request, Response, Socket, Upgrade
 
 log = logging.getLogger("sharegate.listener")
 
 PIECE = 64 * 1024
 # Bytes, with a head below what the library writes without waiting.
 SHORT = 32 * 1024
-CLOSING_SECONDS = 1.0
 # For a TLS handshake, and for a visitor's last word when a connection over TLS ends.
 HANDSHAKE_SECONDS = 10.0
 FAREWELL_SECONDS = 2.0
-# A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute. Whoever has not
-# answered after half of that is gone.
-PING_SECONDS = 30.0
 # For reading what somebody had sent who hung up.
 LAST_WORDS_SECONDS = 10.0
 # For the first head of a connection.
@@ -99,45 +97,6 @@ class _Body:
         # Fails closed: half a body is no body.
         except (web.RequestPayloadError, ConnectionError, TimeoutError, ValueError):
             raise Denied(Reason.BAD_BODY, "broken off or malformed") from None
-
-
-class _VisitorSocket:
-    """The visitor's end of an accepted WebSocket."""
-
-    def __init__(self, request: web.BaseRequest, socket: web.WebSocketResponse) -> None:
-        self._request = request
-        self._socket = socket
-
-    async def receive(self) -> Frame:
-        message = await self._socket.receive()
-        if message.type is WSMsgType.BINARY:
-            return Frame(FrameKind.BINARY, bytes(message.data))
-        if message.type is WSMsgType.TEXT:
-            return Frame(FrameKind.TEXT, message.data.encode("utf-8", "surrogatepass"))
-        if message.type is WSMsgType.CLOSE:
-            return Frame.close(int(message.data or 1005), str(message.extra or ""))
-        return Frame.close(self._socket.close_code or 1006)
-
-    async def send(self, frame: Frame) -> None:
-        try:
-            if frame.kind is FrameKind.BINARY:
-                await self._socket.send_bytes(frame.data)
-            else:
-                await self._socket.send_str(frame.data.decode())
-        except (ConnectionError, RuntimeError) as error:
-            raise ConnectionError("the visitor is gone") from error
-
-    async def close(self, code: int, reason: str = "") -> None:
-        # A peer that does not answer the closing handshake, or does not drain, is dropped.
-        try:
-            async with asyncio.timeout(CLOSING_SECONDS):
-                await self._socket.close(code=code, message=reason.encode()[:123])
-        except (TimeoutError, ConnectionError, RuntimeError):
-            self.abort()
-
-    def abort(self) -> None:
-        if self._request.transport is not None:
-            self._request.transport.abort()
 
 
 async def _pieces(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -291,10 +250,18 @@ def _refused(status: int) -> web.Response:
 
 class Listener:
     """One address that accepts connections and hands each request to `handle`. `crowd` says how many there may be;
-    `backlog` connections may come before it is asked."""
+    `backlog` connections may come before it is asked. `pace` is the clock of limits."""
 
-    def __init__(self, handle: Handle, *, crowd: Crowd | None = None, backlog: int = 128) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        *,
+        crowd: Crowd | None = None,
+        backlog: int = 128,
+        pace: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._handle = handle
+        self._pace = pace
         self._crowd = crowd
         self._backlog = backlog
         self._runner: web.ServerRunner | None = None
@@ -452,18 +419,11 @@ class Listener:
 
     async def _upgrade(self, request: web.BaseRequest, answer: Upgrade) -> web.StreamResponse:
         protocols = (answer.subprotocol,) if answer.subprotocol else ()
-        # No compression: frames are inspected, and a deflate bomb must not reach the reader.
-        socket = web.WebSocketResponse(
-            protocols=protocols,
-            compress=False,
-            max_msg_size=answer.max_message,
-            timeout=CLOSING_SECONDS,
-            heartbeat=PING_SECONDS,
-        )
+        socket = accepting(protocols, answer.max_message)
         socket.headers["Server"] = "sharegate"
         for name, value in answer.headers:
             socket.headers.add(name, value)
-        mine: Socket = _VisitorSocket(request, socket)
+        mine: Socket = VisitorSocket(request, socket, self._pace)
         try:
             try:
                 await socket.prepare(request)

@@ -161,6 +161,33 @@ async def test_attack_a_session_fixed_before(desk: Desk, tab: Tab) -> None:
         assert answer.status == 401
 
 
+async def test_attack_a_cookie_beside_the_one_that_waits(desk: Desk, tab: Tab, clock: Clock) -> None:
+    """One that is none of ours, or has run out, keeps nobody from signing in; of two that wait, neither counts."""
+    other = Tab(desk)
+    theirs_back = desk.there.sent_back(await other.leave())
+    theirs = other.cookie("sharegate-dashboard-signing")
+    back = desk.there.sent_back(await tab.leave())
+    mine = tab.cookie("sharegate-dashboard-signing")
+
+    async def come(address: str, *values: str) -> int:
+        cookie = "; ".join(f"sharegate-dashboard-signing={value}" for value in values)
+        async with (
+            aiohttp.ClientSession(tab.url, cookie_jar=aiohttp.DummyCookieJar()) as http,
+            http.get(address, headers={**ARRIVING, "Cookie": cookie}) as answer,
+        ):
+            return answer.status
+
+    for address in (back, theirs_back):
+        assert await come(address, theirs, mine) == await come(address, mine, theirs) == 403
+    assert await come(back, theirs) == 403 and desk.there.forms == []
+    clock.forward(601)
+    back = desk.there.sent_back(await tab.leave())
+    mine = tab.cookie("sharegate-dashboard-signing")
+    assert await come(back, "x", theirs, mine, "y" * 5000) == 200
+    assert await come(theirs_back, theirs) == 403 and len(desk.there.forms) == 1
+    await other.http.close()
+
+
 async def test_attack_the_cookie_of_the_door_at_the_dashboard(desk: Desk, tab: Tab) -> None:
     """What was asked at one is nothing at the other."""
     _, token = await desk.link(**{"for": ["Ann"], "account": "*"})

@@ -122,18 +122,36 @@ async def test_attack_a_page_asks_for_a_key_for_another_browser(inside: Browser)
     assert status == 403 and said["code"] == "socket_only"
 
 
-async def test_attack_two_cookies_of_one_name(office: Office, inside: Browser) -> None:
-    """Nobody is let in by whichever comes first."""
+async def test_attack_a_cookie_beside_the_right_one(office: Office, inside: Browser) -> None:
+    """A page at another port of this host name can set one for any path, and `sharegate open` does not take it away:
+    it neither puts itself in the right one's place nor locks anybody out. Of two that both count, none does."""
     right = next(iter(inside.http.cookie_jar)).value
-    async with aiohttp.ClientSession(inside.url, cookie_jar=aiohttp.DummyCookieJar()) as http:
-        for cookie in (
-            f"sharegate-dashboard={right}; sharegate-dashboard=x",
-            f"sharegate-dashboard=x; sharegate-dashboard={right}",
-        ):
+    other = Browser(inside.url)
+    await other.enter(office)
+    second = next(iter(other.http.cookie_jar)).value
+    await other.http.close()
+    name = "sharegate-dashboard"
+    for cookie, status in (
+        (f"{name}={right}; {name}=x", 200),
+        (f"{name}=x; {name}={right}", 200),
+        (f"{name}={right}; {name}={right}", 200),
+        (f"{name}={'x' * 2000}; {name}=; {name}; ={name}=y; {name}={right}", 200),
+        (f"{name}={right}; {name}={second}", 401),
+        (f"{name}={second}; {name}={right}", 401),
+        (f"{name}=x; {name}=y", 401),
+        (f'{name}="{right}"', 401),
+        (f"{name.upper()}={right}", 401),
+        (f"={name}={right}", 401),
+        (f"a={name}={right}", 401),
+        (f"{name}={right}x", 401),
+        (f"{name}={right},{name}=x", 401),
+        ("; ".join([*[f"{name}=x{number}" for number in range(50)], f"{name}={right}"]), 401),
+    ):
+        async with aiohttp.ClientSession(inside.url, cookie_jar=aiohttp.DummyCookieJar()) as http:
             async with http.get("/", headers={"Cookie": cookie}) as answer:
-                assert answer.status == 401
-        async with http.get("/", headers={"Cookie": f"sharegate-dashboard={right}"}) as answer:
-            assert answer.status == 200
+                assert answer.status == status, cookie
+            async with http.get("/api/v1/me", headers={"Cookie": cookie}) as answer:
+                assert answer.status == status, cookie
 
 
 async def test_a_live_page_hears_what_happens_until_the_session_ends(office: Office, inside: Browser) -> None:

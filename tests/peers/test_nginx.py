@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from sharegate import app
-from sharegate.listener import http
+from sharegate.listener import sockets
 from tests.gatehouse import raw
 from tests.peers.conftest import Way, opened
 from tests.peers.people import Person, connector
@@ -34,15 +34,15 @@ async def way(tmp_path_factory: pytest.TempPathFactory, lab: JupyterServer, pair
 async def test_pings_come_before_any_proxys_patience_ends() -> None:
     """At least one ping and its answer within half of what the configuration says, and within nginx's own default."""
     (seconds,) = re.findall(r"proxy_read_timeout (\d+)s;", SITE.read_text())
-    assert float(seconds) >= 2 * http.PING_SECONDS
-    assert http.PING_SECONDS <= NGINX_DEFAULT / 2
+    assert float(seconds) >= 2 * sockets.PING_SECONDS
+    assert sockets.PING_SECONDS <= NGINX_DEFAULT / 2
 
 
 async def test_a_quiet_socket_outlives_the_patience_of_a_proxy(
     tmp_path: Path, way: Way, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a proxy of less patience and as many pings in proportion, it is open when eight of them have come."""
-    monkeypatch.setattr(http, "PING_SECONDS", 1.5)
+    monkeypatch.setattr(sockets, "PING_SECONDS", 1.5)
     change = {"proxy_read_timeout 120s;": "proxy_read_timeout 5s;"}
     port = way.gate.running.config.gate_port
     ann, _ = await way.enter("Ann")

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from sharegate.listener import http
+from sharegate.listener import sockets
 from tests.attacks.pages import Page, make, owning, until
 from tests.peers.conftest import Way
 from tests.peers.people import HERE, Person
@@ -225,7 +225,7 @@ async def test_a_quiet_socket_is_pinged_through_the_proxy(
     way: Way, ann: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So no proxy takes it for dead; the visitor's pong comes back, else the gate would have closed it."""
-    monkeypatch.setattr(http, "PING_SECONDS", 1.5)
+    monkeypatch.setattr(sockets, "PING_SECONDS", 1.5)
     socket = await ann.quiet_socket("-/live")
     pings = 0
     async with asyncio.timeout(25):

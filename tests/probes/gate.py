@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from sharegate import __version__, assembly
-from sharegate.listener import http
+from sharegate.listener import sockets
 from sharegate.upstream.forward import Timeouts
 from tests.gatehouse import Gatehouse, Inside, gatehouse
 from tests.probes.back import Back, said, standing
@@ -62,7 +62,7 @@ def about(head: bytes) -> bool:
 def _sooner() -> Iterator[None]:
     """Either end of a WebSocket is asked whether it is there every second or two, not every half minute."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(http, "PING_SECONDS", HEARTBEAT)
+        patch.setattr(sockets, "PING_SECONDS", HEARTBEAT)
         patch.setattr(assembly, "Timeouts", functools.partial(Timeouts, silent=HEARTBEAT))
         yield
 
