@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from sharegate.dashboard.asking import asking
 from sharegate.dashboard.asks import Asks
+from sharegate.dashboard.login import Session, Viewer
 from sharegate.dashboard.views import Views
 from sharegate.errors import NotFound, Refused, StoreUnavailable
 from sharegate.shares.model import Grant
@@ -63,6 +65,21 @@ async def test_an_ask_is_listed_with_who_and_what(desk: Desk) -> None:
     assert ask["visit_label"].endswith(".a1")
     assert ask["id"].startswith(ask["label"])
     assert (await desk.asks.listed({}, {"share": "another"}, {}))["asks"] == []
+
+
+async def test_attack_another_owner_looks_at_what_is_asked(desk: Desk) -> None:
+    """A cell's source is told to the owner of its share and to admins; whoever owns nothing, or something else, reads
+    an empty list."""
+    hand = desk.raise_hand("print('secret')")
+    for viewer, seen in (
+        (Viewer("Otto", owner="Otto"), []),
+        (Viewer("Nemo"), []),
+        (Viewer("Olga", owner="Olga"), [hand.id]),
+        (Viewer("Ada", admin=True), [hand.id]),
+    ):
+        with asking(Session("s", viewer, "csrf", used=desk.home.clock()).asker):
+            told = await desk.asks.listed({}, {}, {})
+            assert [one["id"] for one in told["asks"]] == seen, viewer
 
 
 @pytest.mark.parametrize(("verb", "state"), [("ran", HandState.RAN), ("decline", HandState.DECLINED)])

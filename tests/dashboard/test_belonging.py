@@ -12,6 +12,7 @@ from msgspec import structs
 
 from sharegate.audit.events import Action
 from sharegate.dashboard.asking import Who
+from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.login import Session, Viewer
 from sharegate.dashboard.pages.site import ADMIN_PAGES, PAGES
 from tests.dashboard.client import Signed
@@ -97,12 +98,24 @@ async def test_attack_another_owner_reaches_for_what_is_not_theirs(office: Offic
     for ref in ("week3", "Ann", "Eve", "main", made["share"]["id"]):
         status, said = await otto.ask("GET", f"/api/v1/resolve?ref={ref}")
         assert status == 404
-    for what in ("shares?all=1", "visits", "knocks", "alarms", "servers"):
+    assert [one["id"] for one in (await office.call("GET", "visits", here="1"))["visits"]] == [visit]
+    for what in ("shares?all=1", "visits", "visits?here=1", "knocks", "alarms", "servers"):
         status, said = await otto.ask("GET", f"/api/v1/{what}")
         assert status == 200 and said[what.partition("?")[0]] == [] and not said.get("next"), what
+    narrowed = [
+        route.path
+        for route in office.running.api.routes
+        if route.of is Of.LISTED and route.method == "GET" and "share" in getattr(route.query, "__struct_fields__", ())
+    ]
+    assert "visits" in narrowed
     for share in (made["share"]["id"], "nobody2345"):
         status, said = await otto.ask("GET", f"/api/v1/audit?share={share}")
         assert (status, said["code"]) == (404, "not_found")
+    for path in narrowed:
+        status, said = await otto.ask("GET", f"/api/v1/{path}?share={made['share']['id']}")
+        missing, other = await otto.ask("GET", f"/api/v1/{path}?share=nobody2345")
+        assert (status, said.get("code")) == (missing, other.get("code")), path
+        assert not any(name in str(said) for name in ("week3", "Ann", "Eve", visit, knock)), path
     await otto.close()
     assert await office.everything() == before
 
@@ -126,6 +139,24 @@ async def test_attack_an_owner_asks_for_all_records_where_others_share_too(offic
     assert (status, said.get("code")) == (403, "not_admin")
     assert (await olga.ask("GET", f"/api/v1/audit?share={share}"))[0] == 200
     await olga.close()
+
+
+async def test_attack_another_owner_looks_at_a_proof(office: Office) -> None:
+    """What was found of a share, or that it is being looked for, is its owner's alone; nobody else stops it."""
+    share = (await office.share(**{"for": ["Ann"]}))["share"]["id"]
+    proof = (await office.call("POST", f"shares/{share}/prove", {"quick": True}))["proof"]["id"]
+    otto, olga = (Signed(office, viewer=Viewer(name, owner=name)) for name in ("Otto", "Olga"))
+    for who, seen in ((otto, []), (olga, [proof])):
+        await who.enter()
+        for query in ("", f"?share={share}"):
+            status, said = await who.ask("GET", f"/api/v1/proofs{query}")
+            assert (status, [one["id"] for one in said["proofs"]]) == (200, seen)
+    for method, path in (("GET", f"proofs/{proof}"), ("POST", f"proofs/{proof}/stop"), ("GET", "proofs/nobody2345")):
+        status, said = await otto.ask(method, f"/api/v1/{path}")
+        assert (status, said["code"]) == (404, "not_found")
+    assert (await olga.ask("POST", f"/api/v1/proofs/{proof}/stop"))[0] == 200
+    for who in (otto, olga):
+        await who.close()
 
 
 async def test_attack_another_owner_listens(office: Office) -> None:
