@@ -20,8 +20,8 @@ _REMEDY = "Delete the cookies of this address in your browser, then run: sharega
 
 
 class Runner(web.AppRunner):
-    """Serves an application on connections that keep to themselves what they were sent. Bodies are read as they came: what
-    is packed is not JSON."""
+    """Serves an application on connections that keep to themselves what they were sent. Bodies are read as they came:
+    what is packed is not JSON."""
 
     def __init__(self, app: web.Application) -> None:
         super().__init__(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False)

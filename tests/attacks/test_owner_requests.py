@@ -23,8 +23,8 @@ PAUSE = b"POST /api/v1/shares/{share}/pause HTTP/1.1\r\nHost: {host}\r\n{cookie}
 # The request without its end, its body, and the status of the answer.
 HEADS: dict[str, tuple[bytes, bytes, int]] = {
     "a proxy's word for the host": (
-        b"GET /nowhere HTTP/1.1\r\nHost: {host}\r\n{cookie}X-Forwarded-Host: evil.example\r\nForwarded: host=evil.example\r\n"
-        b"X-Original-URL: /api/v1/shares\r\nX-Rewrite-URL: /api/v1/shares\r\n",
+        b"GET /nowhere HTTP/1.1\r\nHost: {host}\r\n{cookie}X-Forwarded-Host: evil.example\r\n"
+        b"Forwarded: host=evil.example\r\nX-Original-URL: /api/v1/shares\r\nX-Rewrite-URL: /api/v1/shares\r\n",
         b"",
         404,
     ),
@@ -64,7 +64,11 @@ HEADS: dict[str, tuple[bytes, bytes, int]] = {
     "text that is JSON": (PAUSE + b"{own}Content-Type: text/plain\r\n", b"{}", 415),
     "no type": (PAUSE + b"{own}", b"{}", 415),
     "two types": (PAUSE + b"{own}Content-Type: text/plain\r\n" + JSON, b"{}", 400),
-    "a type of two minds": (PAUSE + b"{own}Content-Type: application/json; charset=utf-7; charset=utf-8\r\n", b"{}", 415),
+    "a type of two minds": (
+        PAUSE + b"{own}Content-Type: application/json; charset=utf-7; charset=utf-8\r\n",
+        b"{}",
+        415,
+    ),
     "packed": (PAUSE + b"{own}Content-Encoding: gzip\r\n" + JSON, gzip.compress(b"{}"), 415),
     "said to be packed": (PAUSE + b"{own}Content-Encoding: gzip\r\n" + JSON, b"{}", 415),
     "said to be packed twice": (PAUSE + b"{own}Content-Encoding: identity, br\r\n" + JSON, b"{}", 415),
@@ -88,7 +92,11 @@ HEADS: dict[str, tuple[bytes, bytes, int]] = {
         b"",
         302,
     ),
-    "an address with a whole other one": (b"GET http://evil.example/shares/x HTTP/1.1\r\nHost: {host}\r\n{cookie}", b"", 404),
+    "an address with a whole other one": (
+        b"GET http://evil.example/shares/x HTTP/1.1\r\nHost: {host}\r\n{cookie}",
+        b"",
+        404,
+    ),
     "where to go next": (b"GET /login?next=//evil.example&return=https:evil HTTP/1.1\r\nHost: {host}\r\n", b"", 200),
     "a new line in an address": (b"GET /shares/%0d%0aSet-Cookie:x=y HTTP/1.1\r\nHost: {host}\r\n{cookie}", b"", 404),
     "half a character in an address": (b"GET /shares/%ED%A0%80 HTTP/1.1\r\nHost: {host}\r\n{cookie}", b"", 404),
