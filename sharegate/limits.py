@@ -1,4 +1,8 @@
-"""How much, how often: token buckets and counters with bounded memory, on an injected clock."""
+"""How much, how often: token buckets and counters with bounded memory, on an injected clock.
+
+The library `limits` (5.8) does less: it keeps every key for its whole window, and strangers choose the keys; it goes by
+the time of day, which may be set back; and it cannot give back, nor count afterwards what was sent.
+"""
 
 from __future__ import annotations
 

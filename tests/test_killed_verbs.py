@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from sharegate import app, upkeep
 from sharegate.audit.events import Action, AuditEvent
 from sharegate.config import Config
+from sharegate.dashboard.once import AT_WORK_SECONDS
+from tests.conftest import Clock
 from tests.killing import OWN, Killing, asked
 from tests.real.mail import running_mail
 from tests.stores.records import START, a_link, a_share, a_visit
@@ -194,3 +197,49 @@ async def test_killed_at_any_step_of_a_backup(killing: Killing, tmp_path: Path) 
         upkeep.restore(config, copy, with_keys=True)
         async with again(config) as api:
             assert (await asked(api, "GET", "shares/s1"))["share"]["id"] == "s1"
+
+
+async def test_killed_at_any_step_of_what_is_asked_with_a_key(killing: Killing) -> None:
+    """Asked again with it at the next start, the link is made if it was not begun; else its answer is given again, or
+    they are told to wait, and after a while to look. There are never two."""
+    async with app.offline(killing.at("base")) as api:
+        await api._store.add_share(standing("s1"), [])
+    tries = await killing.steps("""
+        async def verb(api):
+            ask = lambda: api.call("POST", "/api/v1/shares/s1/links", {}, {"name": "Ann"})
+            status, answer = await api.once.answer("token:t", ["k"], b"r", ask, lambda said: 100)
+            assert status == 200, answer
+
+        def what(config):
+            asyncio.run(offline(config, verb))
+    """)
+    assert len(tries) > 5
+    told = set()
+    for config in tries:
+        clock = Clock(time.time())
+        async with app.offline(config, now=clock) as api:
+
+            async def asked_again(api: Any = api) -> tuple[int, dict[str, Any]]:
+                async def make() -> tuple[int, dict[str, Any]]:
+                    answer: tuple[int, dict[str, Any]] = await api.call(
+                        "POST", "/api/v1/shares/s1/links", {}, {"name": "Ann"}
+                    )
+                    return answer
+
+                return await api.once.answer("token:t", ["k"], b"r", make, lambda said: 100)
+
+            links = {link.id for link in await api._store.links("s1")}
+            status, said = await asked_again()
+            if status == 409:
+                assert said["error"]["code"] == "in_progress"
+                clock.forward(AT_WORK_SECONDS + 60)
+                status, said = await asked_again()
+                assert (status, said["error"]["code"]) == (409, "asked_before")
+                told.add("look")
+            else:
+                assert status == 200 and links <= {said["link"]["id"]}
+                assert (await asked_again()) == (200, said)
+                told.add("again" if links else "made")
+            assert len(await api._store.links("s1")) <= 1
+            assert (await asked(api, "GET", "audit/verify"))["intact"]
+    assert told == {"made", "look", "again"}

@@ -347,12 +347,16 @@ class Rosters:
     async def _added(
         self, share: Share, people: Sequence[Person], wanted: list[NewLink]
     ) -> tuple[list[Link], list[Link]]:
-        before = await self._links_of(people, share)
-        named = _named(before)
-        new = [link for person, link in zip(people, wanted, strict=True) if not known(person, named)]
-        if not new:
+        async def make() -> tuple[list[Link], list[Link]]:
+            """Whoever has a link by now is let alone, also where they got it since the first look."""
+            before = await self._links_of(people, share)
+            named = _named(before)
+            new = [link for person, link in zip(people, wanted, strict=True) if not known(person, named)]
+            return (await self._issuer.add_links(share.id, new) if new else []), before
+
+        made, before = await self._sharing.lettered.made(make)
+        if not made:
             return [], before
-        made = await self._issuer.add_links(share.id, new)
         async with self._acts.taken_back(lambda: self._issuer.revoke_links(made)):
             await asyncio.gather(*(self._sharing.link_created(share, link) for link in made))
         return made, before

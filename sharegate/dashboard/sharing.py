@@ -16,6 +16,7 @@ from sharegate.dashboard.belonging import Of
 from sharegate.dashboard.bodies import ChangeLinkBody, ChangeShareBody, NewLinkBody, NewShareBody
 from sharegate.dashboard.cursors import Page
 from sharegate.dashboard.interfaces import GateFacts, Servers
+from sharegate.dashboard.lettered import Lettered
 from sharegate.dashboard.mailing import Mailing
 from sharegate.dashboard.queries import AllShares
 from sharegate.dashboard.register import Register, whose
@@ -57,6 +58,7 @@ class Sharing:
         self._servers = servers
         self._views = views
         self._facts = facts
+        self.lettered = Lettered()
         self._mailing = mailing
 
     def table(self) -> list[Route]:
@@ -269,14 +271,12 @@ class Sharing:
     async def _add_link(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
         asked = msgspec.convert(body, NewLinkBody)
         self.check_mail(asked.recipient, asked.domain)
-        link = await self._issuer.add_link(
-            parts["id"],
-            NewLink(
-                *(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires),
-                **asked.asked(),
-                email=asked.email,
-            ),
+        new = NewLink(
+            *(asked.name, asked.anyone, asked.visits, asked.devices, asked.expires),
+            **asked.asked(),
+            email=asked.email,
         )
+        link = await self.lettered.made(lambda: self._issuer.add_link(parts["id"], new))
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
             await self.link_created(await self._acts.share(link.share), link)
         return {"link": await self.with_url(link)}
@@ -291,7 +291,7 @@ class Sharing:
         await self._acts.record(Action.LINK_CREATED, share=share, link=link, name=link.name, detail=detail)
 
     async def _preview(self, parts: dict[str, str], query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        link = await self._issuer.preview(parts["id"])
+        link = await self.lettered.made(lambda: self._issuer.preview(parts["id"]))
         async with self._acts.taken_back(lambda: self._issuer.revoke_link(link.id)):
             share = await self._acts.share(link.share)
             await self._acts.record(Action.LINK_CREATED, share=share, link=link, detail="preview")

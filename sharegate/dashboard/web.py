@@ -267,11 +267,15 @@ class Dashboard:
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
                         if said["kind"] == "hello":
                             said["mark"] = self._api.mark()
+                        theirs = await self._api.tells(session.asker, said["share"], said["kind"], said["id"])
+                        if not self._logins.stands(session):
+                            break
                         if change.get("missed"):
                             # What of theirs was among it, nobody knows: whatever the page shows is asked for anew.
                             mark = self._api.mark()
-                            await socket.send_str(json.dumps({**said, "kind": "hello", "mark": mark}))
-                        if await self._api.tells(session.asker, said["share"], said["kind"], said["id"]):
+                            hello = {"kind": "hello", "id": "", "share": "", "at": said["at"], "mark": mark}
+                            await socket.send_str(json.dumps(hello))
+                        elif theirs:
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:

@@ -30,6 +30,8 @@ OUTPUT = 50_000
 ALL = 4_000_000
 # So many characters of HTML count as one of text: colours and links make more of a text, and some texts are written to.
 DRAWN = 4
+# And each element as so many: a browser takes its time for them, however short they are.
+ELEMENT = 20
 # Of one cell, and in all.
 OUTPUTS = 60
 PICTURES = 400
@@ -165,7 +167,8 @@ class _Reader:
 
     def _count(self, before: int, drawn: Markup) -> None:
         """What was drawn since there was `before` left takes that much at least."""
-        self._left = min(self._left, before - len(drawn) // DRAWN)
+        weight = max(len(drawn) // DRAWN, drawn.count("<") * ELEMENT // 2)
+        self._left = min(self._left, before - weight)
 
     # -- outputs --------------------------------------------------------------------------------------------------
 

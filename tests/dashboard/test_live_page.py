@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
+from sharegate.audit.events import Action, AuditEvent
+from sharegate.dashboard.login import LONGEST_SECONDS
 from sharegate.dashboard.web import CONTROL
 from sharegate.shares.interfaces import Change
 from tests.attacks.test_hostile_frames import wire_frame
@@ -167,3 +169,39 @@ async def test_a_page_that_lost_something_is_told_to_ask_anew(office: Office, ta
                 hellos.append(json.loads(said)["mark"])
     assert hellos[0] != hellos[1]
     raw.writer.close()
+
+
+async def test_a_page_whose_session_is_over_hears_nothing_more(office: Office, tab: Signed) -> None:
+    """Over by its time, which nobody tells it: what happens then closes it, and is not told."""
+    async with hearing(tab) as live, asyncio.timeout(25):
+        office.clock.forward(LONGEST_SECONDS)
+        something(office)
+        message = await live.receive()
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
+
+
+async def test_a_download_ends_when_its_session_does(
+    office: Office, tab: Signed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed out while a page of it is read: that page is not sent, and the browser is told that the file is not
+    whole."""
+    api: Any = office.running.api
+    for number in range(1200):
+        event = AuditEvent(action=Action.GATE_STARTED, actor="gate", detail=str(number))
+        await api._trail.record(event, durable=False)
+    call, out = api.call, asyncio.Event()
+
+    async def held(method: str, path: str, query: Any = None, body: Any = None, **more: Any) -> Any:
+        if (query or {}).get("cursor"):
+            await out.wait()
+        return await call(method, path, query, body, **more)
+
+    monkeypatch.setattr(api, "call", held)
+    async with tab.http.get("/api/v1/audit/download?format=jsonl", headers=tab.headers()) as answer:
+        assert answer.status == 200
+        first = await answer.content.readline()
+        assert (await tab.ask("POST", "/logout"))[0] == 200
+        out.set()
+        with pytest.raises(aiohttp.ClientError):
+            await answer.content.read()
+        assert b"gate.started" in first

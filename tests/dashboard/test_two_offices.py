@@ -150,3 +150,19 @@ async def test_race_of_one_key_with_equal_and_other_bodies_at_two_gates(
         else:
             assert (status, said["code"]) == (422, "key_reused")
     assert [share["id"] for share in (await offices[0].call("GET", "shares"))["shares"]] == [mine["share"]["id"]]
+
+
+async def test_race_of_links_added_to_one_share_at_two_gates(offices: list[Office], programs: list[Program]) -> None:
+    """Each is made, with a letter of its own, a roster's among them; who stands in it twice has one all the same."""
+    path = await shared(offices, programs)
+    roster = {"roster": "name,email\nCy,cy@example.org\nDi,di@example.org\n", "prove": False}
+    asked = [programs[n % 2].ask("POST", f"{path}/links", {"name": f"Person {n}"}) for n in range(AT_ONCE)]
+    asked += [program.ask("POST", f"{path}/roster", roster) for program in programs]
+    answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * (AT_ONCE + 2), answers
+    await agreed(programs, path)
+    links = (await programs[0].ask("GET", path))[1]["share"]["links"]
+    assert sorted(link["name"] for link in links) == sorted(
+        ["Ann", "Cy", "Di", *(f"Person {n}" for n in range(AT_ONCE))]
+    )
+    assert len({link["label"] for link in links}) == len(links)

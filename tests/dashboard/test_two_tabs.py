@@ -72,3 +72,16 @@ async def test_attack_an_idempotency_key_of_somebody_else(office: Office) -> Non
     for who in (maker, reader, tab):
         await who.close()
     assert len((await office.call("GET", "shares"))["shares"]) == 2
+
+
+async def test_race_of_links_added_to_one_share(office: Office) -> None:
+    """Each is made, and has a letter of its own."""
+    share = (await office.share())["share"]["id"]
+    before = len((await office.call("GET", f"shares/{share}"))["share"]["links"])
+    asked = [office.ask("POST", f"shares/{share}/links", {"name": f"Person {n}"}) for n in range(20)]
+    asked += [office.ask("POST", f"shares/{share}/preview", {}) for _ in range(3)]
+    answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * 23, answers
+    assert len({said["link"]["id"] for _, said in answers}) == 23
+    links = (await office.call("GET", f"shares/{share}"))["share"]["links"]
+    assert len({link["label"] for link in links}) == len(links) >= before + 20

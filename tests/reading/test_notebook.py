@@ -335,6 +335,16 @@ def test_attack_a_link_of_an_output_that_reaches_back() -> None:
         assert cleaned(f'<a href="{address}">x</a>') == '<a rel="noopener noreferrer nofollow">x</a>', address
 
 
+def test_attack_more_elements_than_a_browser_draws() -> None:
+    """Tables of single digits and letters in turn bold and not: short to send, and a tab would stand still for them."""
+    table = shown({"text/html": "<table>" + "<tr><td>1" * 9000 + "</table>"})
+    letters = printed("\x1b[1ma\x1b[3mb" * 4000)
+    for each in (table, letters):
+        page = read(notebook(*[code("x", each)] * 60), LINKS, lambda: 0.0)
+        elements = sum(output.body.count("<") for cell in page.cells for output in cell.outputs) / 2
+        assert 100_000 < elements < reading.ALL / reading.ELEMENT + 30_000
+
+
 def test_a_hundred_thousand_cells_are_cut() -> None:
     """With how many are not shown; the pages of the first ones come all the same."""
     sheet = cells(*[words(f"cell {number}") for number in range(100_000)])
