@@ -315,7 +315,8 @@ def test_when_the_time_is_over_everything_is_shown_as_it_was_written() -> None:
         first, second = judged(read(given, LINKS, moments.__next__)).cells
         drawn = ("<span" in first.body, "<em>" in first.outputs[0].body, "<em>" in second.body)
         assert drawn == ((False,) * 3 if late else (True,) * 3)
-        assert (first.outputs[1].kind, str(first.outputs[1].body)) == (("text", "plain") if late else ("html", "<b>x</b>"))
+        table = first.outputs[1]
+        assert (table.kind, str(table.body)) == (("text", "plain") if late else ("html", "<b>x</b>"))
 
 
 def test_attack_html_of_outputs_that_is_more_than_a_page_holds(monkeypatch: pytest.MonkeyPatch) -> None:
