@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from sharegate.dashboard.login import Viewer
 from sharegate.errors import StoreUnavailable
 from sharegate.visits.more_time import ASKS, PER_LINK
+from tests.dashboard.client import Signed
 from tests.dashboard.conftest import Office
 from tests.dashboard.visitors import Outside, comes, holder
 
@@ -228,6 +230,46 @@ async def test_an_answer_happens_once(office: Office) -> None:
     assert await times(office) == [] and await knows(bo) == "granted"
     office.clock.forward(21 * DAY)
     assert await knows(bo) == "may" and await asks(bo) == "waiting"
+
+
+@pytest.mark.parametrize("verb", ["grant", "refuse"])
+async def test_attack_two_answers_in_one_moment(office: Office, verb: str) -> None:
+    """The one that was written first stays; the other one is told, and moves no end."""
+    made = await shared(office)
+    await asks(await comes(office, made))
+    (one,) = await times(office)
+    store: Any = office.running.gate._store
+    change = store.change_time_ask
+    body = {"expires": office.clock() + 9 * DAY}
+    with pytest.MonkeyPatch.context() as patch:
+
+        async def slow(id: str, **fields: Any) -> Any:
+            patch.undo()
+            await office.call("POST", f"times/{one['id']}/refuse")
+            return await change(id, **fields)
+
+        patch.setattr(store, "change_time_ask", slow)
+        status, said = await office.ask("POST", f"times/{one['id']}/{verb}", body if verb == "grant" else None)
+    assert (status, said["error"]["code"]) == (409, "changed")
+    assert (await store.time_ask(one["id"])).state == "refused"
+    assert (await office.call("GET", "shares"))["shares"][0]["expires"] == made["share"]["expires"]
+    assert [name for name in await office.actions() if name.startswith("time.")] == ["time.asked", "time.refused"]
+
+
+async def test_attack_another_owner_looks_at_who_asks(office: Office) -> None:
+    """Of their own shares alone, and answers none of others'."""
+    made = await shared(office)
+    await asks(await comes(office, made))
+    (one,) = await times(office)
+    otto = Signed(office, viewer=Viewer("Otto", owner="Otto"))
+    await otto.enter()
+    for query in ("", f"?share={made['share']['id']}"):
+        assert await otto.ask("GET", f"/api/v1/times{query}") == (200, {"times": []})
+    for id in (one["id"], "nobody2345"):
+        status, said = await otto.ask("POST", f"/api/v1/times/{id}/refuse")
+        assert (status, said["code"]) == (404, "not_found")
+    await otto.close()
+    assert [each["id"] for each in await times(office)] == [one["id"]]
 
 
 async def test_what_cannot_be_recorded_was_not_answered(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

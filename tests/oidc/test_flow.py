@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sharegate.errors import Denied, Reason
 from sharegate.oidc.flow import SECONDS, Asked, Flow
-from sharegate.oidc.model import Person
+from sharegate.oidc.model import MOST_GROUPS, Person
 from tests.oidc.party import BACK, CLIENT, SECRET, Party, ec_key, jwk, known, raw, rsa_key
 
 Json = dict[str, Any]
@@ -146,6 +146,13 @@ async def test_attack_a_token_that_is_longer_than_any(there: Party, extra: int, 
         assert (await signed(there)).subject == "ann-1"
     else:
         assert await refused(there) is Reason.SIGN_IN_FAILED
+
+
+async def test_more_groups_than_anybody_is_in(there: Party) -> None:
+    """So many are looked at, and no more."""
+    there.claims |= {"groups": [f"g{number}" for number in range(MOST_GROUPS + 1)]}
+    person = await signed(there)
+    assert len(person.groups) == MOST_GROUPS and f"g{MOST_GROUPS}" not in person.groups
 
 
 async def test_attack_a_token_without_a_signature(there: Party) -> None:

@@ -230,6 +230,34 @@ async def test_attack_what_is_waited_for_becomes_a_link_out(ann: Inside, shared:
     assert (reply.status, reply.public) == (404, "not_found") and b"TOPSECRET" not in reply.body
 
 
+async def test_attack_the_shared_folder_becomes_another_while_somebody_waits(house: Gatehouse, shared: Path) -> None:
+    """What stands in its place was not shared: its words are not told, and the share waits for its owner."""
+    root, away = shared.parent / "swapped", shared.parent / "moved away"
+    root.mkdir()
+    (root / "note.txt").write_text("before\n")
+    made = await house.share("sub/swapped", **{"for": ["Ann"]})
+    ann = await house.visit(made)
+    places = house.running.gate._answers._readers._following._places  # type: ignore[attr-defined]
+    try:
+        before = await ann.ask("GET", "-/read/sub/swapped/note.txt")
+        waiting = asyncio.create_task(ann.ask("GET", f"-/read/sub/swapped/note.txt?after={stamp(before)}"))
+        async with asyncio.timeout(25):
+            while not [place for place in places if place[0] == made["share"]["id"] and places[place].seen]:
+                await asyncio.sleep(0.01)
+        root.rename(away)
+        root.mkdir()
+        (root / "note.txt").write_text("words that nobody shared\n")
+        reply = await waiting
+    finally:
+        for folder in (root, away):
+            (folder / "note.txt").unlink()
+            folder.rmdir()
+    assert reply.status in (403, 404) and b"nobody shared" not in reply.body
+    shares = (await house.call("GET", "shares"))["shares"]
+    assert [one["state"] for one in shares if one["id"] == made["share"]["id"]] == ["suspended"]
+    await house.call("POST", f"shares/{made['share']['id']}/revoke")
+
+
 async def test_the_end_of_a_visit_ends_the_waiting(house: Gatehouse, shared: Path) -> None:
     """At once, and nothing of what was saved since is told."""
     eve = await house.visit(name="Eve")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -303,6 +304,28 @@ def test_html_of_an_output_up_to_a_size() -> None:
     assert cleaned("<p>" + "&" * (LARGEST - around) + "</p>") is None
     hidden = "".join(f"<{name}>hidden</{name}>" for name in ("style", "title", "template", "noscript", "textarea"))
     assert cleaned(f"<p>a</p>{hidden}<svg><desc>hidden</desc></svg>") == "<p>a</p>", "what no page shows is no text"
+
+
+def test_when_the_time_is_over_everything_is_shown_as_it_was_written() -> None:
+    """Code without colours, Markdown of an output as its text, and HTML in words."""
+    outputs = shown({"text/markdown": "*x*"}), shown({"text/html": "<b>x</b>", "text/plain": "plain"})
+    given = notebook(code("for x in y: pass", *outputs), words("*x*"))
+    for late in (False, True):
+        moments = itertools.chain([0.0], itertools.repeat(9.0 if late else 1.0))
+        first, second = judged(read(given, LINKS, moments.__next__)).cells
+        drawn = ("<span" in first.body, "<em>" in first.outputs[0].body, "<em>" in second.body)
+        assert drawn == ((False,) * 3 if late else (True,) * 3)
+        table = first.outputs[1]
+        assert (table.kind, str(table.body)) == (("text", "plain") if late else ("html", "<b>x</b>"))
+
+
+def test_attack_html_of_outputs_that_is_more_than_a_page_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts like text: what there is no room for any more is told in words."""
+    monkeypatch.setattr(reading, "ALL", 3000)
+    html = "<p>" + "x" * 993 + "</p>"
+    outputs = [shown({"text/html": html, "text/plain": "plain"}) for _ in range(4)]
+    kinds = [one.kind for one in cells(code("", *outputs)).cells[0].outputs]
+    assert kinds == ["html", "html", "text", "text"]
 
 
 def test_attack_a_link_of_an_output_that_reaches_back() -> None:
