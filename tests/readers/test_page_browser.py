@@ -218,3 +218,56 @@ async def test_the_course_can_be_read_by_ear(phone: Reader) -> None:
     assert await phone.page.get_by_role("group", name="Code 1").count() == 1
     assert await phone.page.get_by_role("navigation", name="Where to go").count() == 1
     assert json.dumps(course()).count("cell_type") == await phone.page.locator(".cell").count()
+
+
+EVIL = "http://evil.localhost:1/"
+SCRIPT = "<script>owned()</script><img src=x onerror=owned()>"
+OFFERED: dict[str, Any] = {
+    "text/html": f"<b onclick=owned()>bold</b><img src={EVIL}><form action={EVIL}><button>x</button></form>{SCRIPT}",
+    "image/svg+xml": f"<svg xmlns='http://www.w3.org/2000/svg' onload='owned()'><image href='{EVIL}'/></svg>",
+    "text/markdown": f"[a](javascript:owned()) ![x]({EVIL}x.png) {SCRIPT}",
+    "text/latex": f"$\\href{{javascript:owned()}}{{x}}$</code>{SCRIPT}",
+    "application/javascript": "owned()",
+    "text/javascript": "owned()",
+    "application/json": {"__proto__": 1, SCRIPT: f"</script>{SCRIPT}"},
+    "application/vnd.plotly.v1+json": {"data": SCRIPT},
+    "application/vnd.jupyter.widget-view+json": {"model_id": SCRIPT},
+    "application/pdf": "JVBERi0=",
+    "image/png": "iVBORw0KGgo=",
+    "image/jpeg": f"<svg onload=owned()>{SCRIPT}",
+    "video/mp4": "AAAA",
+    SCRIPT: SCRIPT,
+    "text/plain": f"\u202eplain\x1b]8;;javascript:owned()\x07link\x1b]8;;\x07\x1b[31m{SCRIPT}",
+}
+WORDS = f"""[a][b] [c] <javascript:owned()> <{EVIL}"onmouseover=owned()> [x](<java\tscript:owned()>)
+[y](JaVaScRiPt&colon;owned()) [z](&#106;avascript:owned()) [d](data:text/html,x) [v](vbscript:x)
+[f](//evil.localhost/x) [g](/\\evil.localhost) [h](\\\\evil.localhost) [i](https:evil.localhost) [j](/s/x/~y/)
+[k](../../../secret/key.txt) ![p]({EVIL}p.png) ![q](//evil.localhost/q.png) ![r](data:image/svg+xml,x)
+
+[b]: javascript:owned()
+[c]: <jav&#x09;ascript:owned()>
+
+<!-- {SCRIPT} --> <base href={EVIL}> <meta http-equiv=refresh content="0;url={EVIL}"> {SCRIPT}
+
+$$\\href{{javascript:owned()}}{{x}}{SCRIPT}$$ &lt;script&gt;owned()&lt;/script&gt; &#0; \u202eturned
+"""
+
+
+async def test_attack_a_notebook_with_every_kind_of_output(chromium: Browser, ann: Inside, shared: Path) -> None:
+    """Each alone, all at once, and words of every spelling: nothing runs, nothing is asked of another host, and links
+    lead to other sites in the open or to what is shared."""
+    each = [code("x", shown({kind: data})) for kind, data in OFFERED.items()]
+    (shared / "evil.ipynb").write_bytes(written(notebook(*each, code("x", shown(OFFERED)), words(WORDS), words(SCRIPT))))
+    made = await reader(chromium, ann, **DESK)
+    asked: list[str] = []
+    made.page.on("request", lambda request: asked.append(request.url))
+    await made.page.add_init_script("window.owned = () => { window.done = 1; };")
+    await made.open("sub/shared/evil.ipynb")
+    await made.see("owned()")
+    assert await made.page.evaluate("window.done") is None
+    assert [url for url in asked if not url.startswith((ann.origin, ann.origin.replace("http", "ws", 1)))] == []
+    links = await made.page.evaluate("[...document.querySelectorAll('a')].map((one) => one.href)")
+    assert [one for one in links if not one.startswith((f"{ann.origin}{ann.base}", EVIL))] == []
+    assert await made.page.locator("main script, form, base, iframe, main svg, [onclick], [onerror]").count() == 0
+    assert await made.page.locator("script:not([src], #words), meta[http-equiv]").count() == 0
+    await closed(made)
