@@ -17,7 +17,7 @@ from sharegate.dashboard.origin import CSRF, check_csrf
 from sharegate.dashboard.refusals import error_body, problem_of, refusal_of
 from sharegate.dashboard.routes import Json, Route
 from sharegate.dashboard.tags import known, tag, tags, written
-from sharegate.dashboard.wire import HEADERS, body_of, fields, is_json
+from sharegate.dashboard.wire import HEADERS, body_of, fields, is_json, packed
 from sharegate.errors import Denied, Invalid, Reason, SharegateError
 from sharegate.messages import Headers
 
@@ -120,6 +120,9 @@ class Calls:
         if request.can_read_body and not is_json(request):
             detail = "the body is to be application/json"
             raise Stop(415, error_body("not_json", detail, field="Content-Type", remedy="Send Content-Type"))
+        if packed(request):
+            detail = "the body is to come as it is"
+            raise Stop(415, error_body("not_json", detail, field="Content-Encoding", remedy="Leave it out"))
         body = await body_of(request)
         if body is None:
             detail = "is no JSON object: of one kind of brackets, each field once, numbers that are some"

@@ -43,8 +43,8 @@ class OwnerListener:
     def __init__(self, api: Api, dashboard: Dashboard) -> None:
         self._api = api
         self._dashboard = dashboard
-        self._private = Runner(self._private_app(), access_log=None, shutdown_timeout=1.0)
-        self._public = Runner(dashboard.app(), access_log=None, shutdown_timeout=1.0)
+        self._private = Runner(self._private_app())
+        self._public = Runner(dashboard.app())
         self._socket_path: Path | None = None
 
     async def start(self, bound: socket.socket, socket_path: Path) -> None:

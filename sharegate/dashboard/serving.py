@@ -20,7 +20,11 @@ _REMEDY = "Delete the cookies of this address in your browser, then run: sharega
 
 
 class Runner(web.AppRunner):
-    """Serves an application on connections that keep to themselves what they were sent."""
+    """Serves an application on connections that keep to themselves what they were sent. Bodies are read as they came:
+    what is packed is not JSON."""
+
+    def __init__(self, app: web.Application) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()

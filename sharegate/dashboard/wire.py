@@ -43,16 +43,27 @@ def is_json(request: web.Request) -> bool:
     return request.content_type == "application/json" and (request.charset or "utf-8").lower() == "utf-8"
 
 
+def packed(request: web.Request) -> bool:
+    """Whether the body is to be read as something else than what came (RFC 9110, section 8.4)."""
+    return any(said.strip().lower() not in ("", "identity") for said in request.headers.getall("Content-Encoding", []))
+
+
 def refused(status: int, code: str, message: str, **more: Any) -> web.Response:
     return web.json_response(error_body(code, message, **more), status=status, headers=HEADERS)
 
 
 async def body_of(request: web.Request) -> dict[str, Any] | None:
     """{} for none at all; None for what is no JSON object in UTF-8, names a field twice, or holds a number that is
-    none."""
+    none; also for what is packed, or broke off on the way."""
     if not request.can_read_body:
         return {}
-    return read_object(await request.read())
+    if packed(request):
+        return None
+    try:
+        data = await request.read()
+    except web.RequestPayloadError:  # fails closed
+        return None
+    return read_object(data)
 
 
 def read_object(data: bytes) -> dict[str, Any] | None:
