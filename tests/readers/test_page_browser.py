@@ -257,7 +257,8 @@ async def test_attack_a_notebook_with_every_kind_of_output(chromium: Browser, an
     """Each alone, all at once, and words of every spelling: nothing runs, nothing is asked of another host, and links
     lead to other sites in the open or to what is shared."""
     each = [code("x", shown({kind: data})) for kind, data in OFFERED.items()]
-    (shared / "evil.ipynb").write_bytes(written(notebook(*each, code("x", shown(OFFERED)), words(WORDS), words(SCRIPT))))
+    cells = [*each, code("x", shown(OFFERED)), words(WORDS), words(SCRIPT)]
+    (shared / "evil.ipynb").write_bytes(written(notebook(*cells)))
     made = await reader(chromium, ann, **DESK)
     asked: list[str] = []
     made.page.on("request", lambda request: asked.append(request.url))
