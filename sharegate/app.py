@@ -47,6 +47,7 @@ from sharegate.upstream.file_ids import UpstreamFileIds
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
+from sharegate.upstream.sockdiag import account_connected
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
 from sharegate.visits.codestep import Codestep
@@ -171,6 +172,7 @@ def _dashboard(house: House, config: Config, condition: Condition) -> Dashboard:
         ready=condition.health.look,
         metrics=house.metrics.text,
         url=config.dashboard_url,
+        account=account_connected,
         share_hosts=config.share_hosts,
         sign_in=_sign_in(house, config),
     )

@@ -8,6 +8,7 @@ the dashboard again is one command, and no list of sessions lies on a disk.
 from __future__ import annotations
 
 import hmac
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,8 @@ from sharegate.dashboard.asking import Asker, By
 from sharegate.errors import Denied, Reason
 from sharegate.limits import Buckets, Rate, network
 from sharegate.shares.authenticate import new_secret, secret_hash
+
+_log = logging.getLogger(__name__)
 
 INVITE_SECONDS = 120.0
 IDLE_SECONDS = 12 * 3600.0
@@ -38,7 +41,9 @@ class Viewer:
 @dataclass(frozen=True, slots=True)
 class Session:
     """`csrf` stands in the session's own pages, and has to come back with whatever changes something. `signed` is what
-    the provider of accounts gave when they signed in there (None: they did not), and goes back to it alone."""
+    the provider of accounts gave when they signed in there (None: they did not), and goes back to it alone. `account`
+    is that of the computer from which they signed in (None: not known), and nobody else comes by the session: a
+    browser shows its cookie to every port of this host name, under whichever account somebody listens there."""
 
     id: str
     viewer: Viewer
@@ -47,6 +52,7 @@ class Session:
     used: float = 0.0
     until: float = inf
     signed: str | None = field(default=None, repr=False)
+    account: int | None = None
 
     @property
     def ends(self) -> float:
@@ -81,7 +87,7 @@ class Logins:
             self._invites.popitem(last=False)
         return code
 
-    def enter(self, code: str, address: str) -> str:
+    def enter(self, code: str, address: str, account: int | None = None) -> str:
         """Spend a code; the value of the session's cookie. Raises Denied(`join_limit`, `bad_credential`)."""
         viewer, until = self._invites.pop(secret_hash(code), (None, 0.0))
         now = self._now()
@@ -89,13 +95,15 @@ class Logins:
             # A right code never waits: others on this computer may guess as they like.
             self._attempts.take(network(address), 1, Reason.JOIN_LIMIT)
             raise Denied(Reason.BAD_CREDENTIAL, "no such one-time address, or one that was used")
-        return self.begin(viewer)
+        return self.begin(viewer, account=account)
 
-    def begin(self, viewer: Viewer, *, until: float = inf, signed: str | None = None) -> str:
+    def begin(
+        self, viewer: Viewer, *, until: float = inf, signed: str | None = None, account: int | None = None
+    ) -> str:
         """A new session for whoever has shown who they are, over at `until` whatever is done in it; the value of its
         cookie."""
         now, cookie = self._now(), new_secret()
-        began = Session(new_secret()[:10], viewer, new_secret(), now, now, until, signed)
+        began = Session(new_secret()[:10], viewer, new_secret(), now, now, until, signed, account)
         self._sessions[secret_hash(cookie)] = began
         if len(self._sessions) > MOST:
             self._end(next(iter(self._sessions)))
@@ -105,11 +113,14 @@ class Logins:
         """Seconds until `enter` may be tried again from there."""
         return self._attempts.wait(network(address))
 
-    def session(self, cookie: str) -> Session | None:
-        """Whose cookie this is, which counts as use of the session; None for anything else."""
+    def session(self, cookie: str, account: int | None = None) -> Session | None:
+        """Whose cookie this is, which counts as use of the session; None for anything else, or from another account."""
         key = secret_hash(cookie)
         found = self._sessions.get(key)
         if found is None:
+            return None
+        if found.account != account:
+            _log.warning("the cookie of a session of the dashboard came from another account of this computer")
             return None
         now = self._now()
         if found.over(now):

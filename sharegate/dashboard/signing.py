@@ -68,9 +68,9 @@ class SignIn:
         url, asked = await self._flow.begin()
         return url, self._seal.close(_Question(asked=asked))
 
-    async def finish(self, kept: Sequence[str], answer: Mapping[str, str], address: str) -> str:
-        """The value of a new session's cookie. `kept` are the cookies that waited: more than one, where another page
-        has set one too. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
+    async def finish(self, kept: Sequence[str], answer: Mapping[str, str], address: str, account: int | None) -> str:
+        """The value of the cookie of a new session from that account. `kept` are the cookies that waited: more than
+        one, where another page has set one too. Denied: `sign_in_failed`, `sign_in_unavailable`, `other_account`."""
         asked = [each for value in kept if (each := self._seal.open(value, _Question)) is not None]
         # What has run out waits for nothing. Of two that wait, nobody knows which this browser asked.
         asked = [each for each in asked if each.asked.at + SECONDS >= self._now()] or asked[:1]
@@ -92,7 +92,7 @@ class SignIn:
             Outcome.ALLOWED,
             name=viewer.name,
         )
-        return self._logins.begin(viewer, until=self._now() + self._seconds, signed=person.token)
+        return self._logins.begin(viewer, until=self._now() + self._seconds, signed=person.token, account=account)
 
     async def leave(self, session: Session) -> str:
         """Where a browser goes that has signed out: to the provider, where it signed in there; "" for nowhere else."""

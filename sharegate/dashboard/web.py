@@ -57,7 +57,8 @@ SignedIn = Callable[[web.Request, Session], Awaitable[web.StreamResponse]]
 
 
 class Dashboard:
-    """`ready` gives each check's word, `metrics` the exposition. `url` is the dashboard's own address."""
+    """`ready` gives each check's word, `metrics` the exposition. `url` is the dashboard's own address. `account` says
+    which account of this computer has the client's end of a connection, given both ends (address, port)."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Dashboard:
         ready: Callable[[], Awaitable[dict[str, str]]],
         metrics: Callable[[], Awaitable[bytes]],
         url: str,
+        account: Callable[[tuple[str, int], tuple[str, int]], int | None],
         share_hosts: str = "",
         sign_in: SignIn | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Dashboard:
         self._ready = ready
         self._metrics = metrics
         self._url = url
+        self._account_connected = account
         self._share_hosts = share_hosts
         # Each live page, with its session and what it came by.
         self._live: dict[web.WebSocketResponse, tuple[Session, web.Request]] = {}
@@ -130,8 +133,15 @@ class Dashboard:
         # A page at another port of this name can set more of that name, which stay whatever is done here. What is none
         # of ours counts for nothing; of two that both are, nobody knows which is meant.
         shown = cookies.values(fields(request), COOKIE)[:MOST_OF_A_NAME]
-        found = {each.id: each for value in shown if (each := self._logins.session(value)) is not None}
+        account = self._account(request) if shown else None
+        found = {each.id: each for value in shown if (each := self._logins.session(value, account)) is not None}
         return next(iter(found.values())) if len(found) == 1 else None
+
+    def _account(self, request: web.Request) -> int | None:
+        if request.transport is None:
+            return None
+        client, server = (request.transport.get_extra_info(name) for name in ("peername", "sockname"))
+        return self._account_connected(client[:2], server[:2]) if client and server else None
 
     def _signed_in(self, handler: SignedIn) -> Handler:
         async def checked(request: web.Request) -> web.StreamResponse:
@@ -162,7 +172,7 @@ class Dashboard:
         if not isinstance(code, str) or set(body or {}) != {"code"}:
             return refused(400, "invalid", "is not a one-time code", field="code", remedy="Run: sharegate open")
         try:
-            value = self._logins.enter(code, request.remote or "")
+            value = self._logins.enter(code, request.remote or "", self._account(request))
         except Denied as denied:
             if denied.reason is Reason.JOIN_LIMIT:
                 answer = refused(429, "too_many", MEANINGS[denied.reason].sentence)
@@ -202,7 +212,8 @@ class Dashboard:
         try:
             if twice:
                 raise Denied(Reason.SIGN_IN_FAILED, "one thing said twice")
-            value = await self._sign_in.finish(waiting[:MOST_OF_A_NAME], answer, request.remote or "")
+            account = self._account(request)
+            value = await self._sign_in.finish(waiting[:MOST_OF_A_NAME], answer, request.remote or "", account)
         except Denied as denied:
             other = "This account is neither the owner's nor an admin's here."
             problem = other if denied.reason is Reason.OTHER_ACCOUNT else MEANINGS[denied.reason].sentence

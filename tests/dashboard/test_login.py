@@ -28,6 +28,19 @@ def test_a_code_signs_one_browser_in_once(clock: Clock) -> None:
     assert denied(logins, code) is denied(logins, "x") is Reason.BAD_CREDENTIAL
 
 
+def test_attack_a_session_from_another_account(clock: Clock) -> None:
+    """Of the computer: it is nobody's there, is not used by it, and goes on where it was begun."""
+    logins = Logins(clock)
+    for begun, others in ((1000, (1001, 0, None)), (None, (1000, 0))):
+        cookie = logins.enter(logins.invite(OLGA), HOME, begun)
+        clock.forward(login.IDLE_SECONDS / 2)
+        assert [logins.session(cookie, other) for other in others] == [None] * len(others)
+        clock.forward(login.IDLE_SECONDS / 2 - 1)
+        assert logins.session(cookie, begun) is not None
+        clock.forward(login.IDLE_SECONDS - 1)
+        assert logins.session(cookie, begun) is not None
+
+
 def test_a_code_is_over_after_its_time(clock: Clock) -> None:
     """And it is gone: moving the clock back does not bring it back."""
     logins = Logins(clock)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sharegate.upstream import sockdiag
 from sharegate.upstream.listening import Listening, read_listeners, who_listens
+from sharegate.upstream.sockdiag import account_connected
 
 # The same place by another name: read as text.
 READ = Path("/proc/self/..")
@@ -100,3 +105,85 @@ def test_a_system_without_netlink_is_read_instead(monkeypatch: pytest.MonkeyPatc
     """macOS has none."""
     monkeypatch.delattr(sockdiag.socket, "AF_NETLINK")
     assert sockdiag.listening_sockets() is None
+
+
+# -- who has connected ------------------------------------------------------------------------------------------------
+
+NOBODY = 65534
+CALLER = """
+import os, socket, sys
+host, port, uid = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if uid != os.getuid(): os.setgid(uid); os.setuid(uid)
+there = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)  # nothing to import from now on
+there.connect((host, port))
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def called(server: socket.socket, host: str, uid: int) -> Iterator[socket.socket]:
+    """The server's end of a connection from a process of that account."""
+    command = [sys.executable, "-c", CALLER, host, str(server.getsockname()[1]), str(uid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as caller:
+        server.settimeout(25)
+        here, _ = server.accept()
+        with here:
+            yield here
+        assert caller.stdin is not None
+        caller.stdin.close()
+        caller.wait()
+
+
+def asked(here: socket.socket) -> int | None:
+    return account_connected(here.getpeername()[:2], here.getsockname()[:2])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize(
+    "uid",
+    [
+        os.getuid(),
+        pytest.param(NOBODY, marks=pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")),
+    ],
+    ids=["own", "another"],
+)
+def test_whose_process_has_connected(host: str, uid: int) -> None:
+    """The account of the other end, by every family, however much else listens on the same port."""
+    family = socket.AF_INET6 if host == "::1" else socket.AF_INET
+    address = "::1" if host == "::1" else "127.0.0.1"
+    with socket.create_server((address, 0), family=family) as server, called(server, host, uid) as here:
+        assert asked(here) == uid
+
+
+def test_attack_whoever_hung_up_is_nobody() -> None:
+    """The kernel says of what was closed that it is root's."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        there = socket.create_connection(server.getsockname())
+        here, _ = server.accept()
+        with here:
+            assert asked(here) == os.getuid()
+            there.close()
+            assert asked(here) is None
+        assert account_connected(("127.0.0.1", 1), server.getsockname()) is None
+
+
+def test_ends_that_are_none() -> None:
+    """Of two families, of no address, of no port."""
+    for client, server in (
+        (("127.0.0.1", 5), ("::1", 5)),
+        (("localhost", 5), ("127.0.0.1", 5)),
+        (("127.0.0.1", 70000), ("127.0.0.1", 5)),
+    ):
+        assert account_connected(client, server) is None
+
+
+@pytest.mark.parametrize(
+    "said", [b"", struct.pack("=IHHIIi", 20, 2, 0, socket.AF_INET, 0, -2)], ids=["nothing", "none"]
+)
+def test_a_kernel_that_does_not_tell_knows_nobody(said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a system without netlink."""
+    monkeypatch.setattr(sockdiag.socket, "socket", lambda *_: _Kernel(said))
+    assert account_connected(("127.0.0.1", 5), ("127.0.0.1", 6)) is None
+    monkeypatch.delattr(sockdiag.socket, "AF_NETLINK")
+    assert account_connected(("127.0.0.1", 5), ("127.0.0.1", 6)) is None
