@@ -310,7 +310,7 @@ async def test_attack_a_candidate_whose_port_is_not_its_own_is_passed_over(forwa
     assert store.puts == 0
 
 
-async def test_watching_tells_each_change_once(forwarder: AiohttpForwarder) -> None:
+async def test_watching_tells_each_change_once() -> None:
     """A server that answers 500 is away with that reason; a listener's fault and a store's do not end the watch."""
     changes: list[StateChange] = []
 
@@ -322,9 +322,10 @@ async def test_watching_tells_each_change_once(forwarder: AiohttpForwarder) -> N
     async with (
         scripted(saying(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")) as bad,
         scripted(saying(ok())) as good,
+        AiohttpForwarder() as patient,  # who is only slow is not away
     ):
         store = Records(bad.upstream)
-        directory = Directory(store, forwarder, servers=list, fresh=0)
+        directory = Directory(store, patient, servers=list, fresh=0)
         watch = asyncio.create_task(directory.watch(tell, every=0.01))
         await until(lambda: len(bad.heads) > 3)
         assert changes == [StateChange("u1", UpstreamState.AWAY, Reason.UPSTREAM_BAD_ANSWER)]
