@@ -34,6 +34,11 @@ class StateChange:
 
 
 @dataclass(frozen=True, slots=True)
+class _State:
+    away: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Seen:
     at: float
     upstream: Upstream | None
@@ -147,7 +152,7 @@ class Directory:
     async def watch(self, tell: Callable[[StateChange], None], *, every: float = 1.0) -> None:
         """Until cancelled, tell each change of each recorded server. All count as running before the first look."""
         away: dict[str, Reason] = {}
-        asking: dict[str, asyncio.Task[Reason | None]] = {}
+        asking: dict[str, asyncio.Task[_State | None]] = {}
         try:
             while True:
                 try:
@@ -162,7 +167,8 @@ class Directory:
                     # A server that hangs does not hold up the news of the others.
                     await asyncio.wait(asking.values(), timeout=every)
                 for id in [id for id, task in asking.items() if task.done()]:
-                    self._tell(tell, id, asking.pop(id).result(), away)
+                    if (state := asking.pop(id).result()) is not None:
+                        self._tell(tell, id, state.away, away)
                 await asyncio.sleep(every)
         finally:
             for task in asking.values():
@@ -183,9 +189,10 @@ class Directory:
         except Exception:  # fails open: a listener's fault must not end the watch over the other servers
             _log.exception("telling a server's state failed")
 
-    async def _state(self, id: str) -> Reason | None:
+    async def _state(self, id: str) -> _State | None:
+        """None where nothing is known of it: the store went away while it was asked for."""
         try:
-            return await self.health(id)
+            return _State(await self.health(id))
         except StoreUnavailable:
-            # Fails closed: unknown is away.
-            return Reason.UPSTREAM_AWAY
+            # As when it is away before: the gate refuses everybody anyway, and what was told last is kept.
+            return None

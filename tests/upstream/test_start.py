@@ -310,7 +310,7 @@ async def test_attack_a_candidate_whose_port_is_not_its_own_is_passed_over(forwa
     assert store.puts == 0
 
 
-async def test_watching_tells_each_change_once() -> None:
+async def test_watching_tells_each_change_once(forwarder: AiohttpForwarder) -> None:
     """A server that answers 500 is away with that reason; a listener's fault and a store's do not end the watch."""
     changes: list[StateChange] = []
 
@@ -322,10 +322,9 @@ async def test_watching_tells_each_change_once() -> None:
     async with (
         scripted(saying(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")) as bad,
         scripted(saying(ok())) as good,
-        AiohttpForwarder() as patient,  # who is only slow is not away
     ):
         store = Records(bad.upstream)
-        directory = Directory(store, patient, servers=list, fresh=0)
+        directory = Directory(store, forwarder, servers=list, fresh=0)
         watch = asyncio.create_task(directory.watch(tell, every=0.01))
         await until(lambda: len(bad.heads) > 3)
         assert changes == [StateChange("u1", UpstreamState.AWAY, Reason.UPSTREAM_BAD_ANSWER)]
@@ -337,6 +336,27 @@ async def test_watching_tells_each_change_once() -> None:
         await until(lambda: len(good.heads) > 3)
         assert changes[1:] == [StateChange("u1", UpstreamState.BACK)]
         watch.cancel()
+
+
+async def test_a_store_that_goes_while_a_server_is_asked_for_tells_nothing(forwarder: AiohttpForwarder) -> None:
+    """Nothing is known of the server then, as when the store was away before: what was told last is kept."""
+    changes: list[StateChange] = []
+    store = Records()
+    asked = asyncio.Event()
+
+    class Going(Directory):
+        async def health(self, id: str) -> Reason | None:
+            asked.set()
+            raise StoreUnavailable("gone")
+
+    store.kept["u1"] = record()
+    directory = Going(store, forwarder, servers=list, fresh=0)
+    watch = asyncio.create_task(directory.watch(changes.append, every=0.01))
+    for _ in range(5):
+        asked.clear()
+        await asyncio.wait_for(asked.wait(), 25)
+    assert changes == []
+    watch.cancel()
 
 
 async def test_a_server_that_hangs_does_not_hold_up_the_news_of_others(forwarder: AiohttpForwarder) -> None:
