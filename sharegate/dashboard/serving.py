@@ -53,7 +53,11 @@ class _Connection(web.RequestHandler):
         if status >= 500:
             answer = problem(status, error_body("failed", "this could not be answered"))
         elif isinstance(exc, http_exceptions.LineTooLong):
-            answer = problem(431, error_body("too_large", "a line of the request is too long", remedy=_REMEDY))
+            # Only an address begins so; what cookies are called the gate has no say in.
+            if bytes(exc.args[0]).startswith(b"/"):
+                answer = problem(414, error_body("too_large", "the address is too long", remedy="Ask for less"))
+            else:
+                answer = problem(431, error_body("too_large", "a line of the request is too long", remedy=_REMEDY))
         else:
             answer = problem(status, error_body("invalid", "the request was not understood"))
         answer.force_close()

@@ -45,3 +45,12 @@ async def test_attack_what_cannot_be_read_is_neither_said_back_nor_logged(
     said = json.loads(body)
     assert said["code"] in ("too_large", "invalid") and ("cookies" in said.get("remedy", "")) is kind.startswith("more")
     assert key[:20] not in answer and key[:20] not in caplog.text and "Traceback" not in caplog.text
+
+
+async def test_an_address_that_is_too_long_is_told_as_that(office: Office) -> None:
+    """Nobody's cookies are to blame."""
+    url = office.running.dashboard_url
+    async with aiohttp.ClientSession(url) as http, http.get("/login", params={"q": "W" * 9000}) as answer:
+        assert answer.status == 414
+        said = await answer.json(content_type="application/problem+json")
+    assert (said["code"], said["remedy"]) == ("too_large", "Ask for less")
