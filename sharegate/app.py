@@ -19,6 +19,7 @@ from sharegate.config import Config
 from sharegate.dashboard.api import Api
 from sharegate.dashboard.health import Health
 from sharegate.dashboard.listener import OwnerListener
+from sharegate.dashboard.login import UNTOLD
 from sharegate.dashboard.pages.site import Pages
 from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.web import Dashboard
@@ -47,7 +48,7 @@ from sharegate.upstream.file_ids import UpstreamFileIds
 from sharegate.upstream.interfaces import Incoming, Outgoing
 from sharegate.upstream.model import Upstream
 from sharegate.upstream.servers import OwnerServers
-from sharegate.upstream.sockdiag import account_connected
+from sharegate.upstream.sockdiag import account_connected, listening_sockets
 from sharegate.visits.allowance import Allowance, Amounts
 from sharegate.visits.asking import Asking
 from sharegate.visits.codestep import Codestep
@@ -172,7 +173,8 @@ def _dashboard(house: House, config: Config, condition: Condition) -> Dashboard:
         ready=condition.health.look,
         metrics=house.metrics.text,
         url=config.dashboard_url,
-        account=account_connected,
+        # Asked once: where the kernel does not tell of one, it tells of none.
+        account=account_connected if listening_sockets() is not None else lambda client, server: UNTOLD,
         share_hosts=config.share_hosts,
         sign_in=_sign_in(house, config),
     )

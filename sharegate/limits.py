@@ -30,6 +30,11 @@ class Rate:
         return self.per / self.seconds
 
 
+# Pings and pongs of one WebSocket. Browsers answer ours and send none, programs one in a while. The library would
+# answer all that have come in one go, and nobody else would have a turn meanwhile.
+CONTROL = Rate(per=5, seconds=1, burst=60)
+
+
 class Buckets:
     """One token bucket per key. A bucket that is full again is forgotten. The keys are chosen by strangers, so only the
     `remembered` most recent are kept: forgetting a key that has been quiet longest gives it a full bucket back, never a

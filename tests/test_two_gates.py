@@ -27,6 +27,7 @@ from sharegate.upstream.roots import Roots
 from sharegate.visits import passphrase, short_codes
 from tests.attacks.pages import make, owning, visiting
 from tests.conftest import Clock
+from tests.dashboard.pages.reading import reading
 from tests.dashboard.test_rules import write
 from tests.gatehouse import Gatehouse
 from tests.pair import Pair, settings, two_gates, until
@@ -396,8 +397,12 @@ async def test_attack_a_server_of_another_computer_is_not_taken_for_ones_own(pai
         pair.to(gate)
         status, _ = await robot.get("api/contents/sub/shared/notes.md")
         assert status in (502, 503)
-    said = [one["what"] for one in (await pair.b.call("GET", "doctor"))["findings"] if "another" in one["what"]]
+    found = [one["what"] for one in (await pair.b.call("GET", "doctor"))["findings"]]
+    said = [what for what in found if what.startswith(f"{here.name} ")]
     assert said == [f"{here.name} runs on another: visitors reach it by the gate there"]
+    async with reading(pair.b) as reader:
+        for page in ("/new/server", "/admin/health"):
+            assert "on another" in await reader.words(page)
     assert [one.machine for one in await store.upstreams()] == ["another"]  # it was not found again here
 
     inside = pair.b.jupyter.root.resolve() / "sub" / "shared" / "copy.zip"

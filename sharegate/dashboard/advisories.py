@@ -18,7 +18,7 @@ class Advisories:
         self,
         store: UpstreamStore,
         look: Callable[[Upstream], Awaitable[Installed | None]],
-        computer: Callable[[Upstream], str] = lambda upstream: "",
+        computer: Callable[[Upstream], str],
     ) -> None:
         self._store = store
         self._look = look

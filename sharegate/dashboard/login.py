@@ -21,6 +21,8 @@ from sharegate.shares.authenticate import new_secret, secret_hash
 
 _log = logging.getLogger(__name__)
 
+# In the place of an account, where the system does not tell whose a connection is.
+UNTOLD = -1
 INVITE_SECONDS = 120.0
 IDLE_SECONDS = 12 * 3600.0
 LONGEST_SECONDS = 7 * 86400.0
@@ -42,8 +44,9 @@ class Viewer:
 class Session:
     """`csrf` stands in the session's own pages, and has to come back with whatever changes something. `signed` is what
     the provider of accounts gave when they signed in there (None: they did not), and goes back to it alone. `account`
-    is that of the computer from which they signed in (None: not known), and nobody else comes by the session: a
-    browser shows its cookie to every port of this host name, under whichever account somebody listens there."""
+    is that of the computer from which they signed in, and nobody else comes by the session: a browser shows its cookie
+    to every port of this host name, under whichever account somebody listens there. None, a connection that is
+    nobody's, is never theirs; `UNTOLD` is everybody's."""
 
     id: str
     viewer: Viewer
@@ -52,7 +55,7 @@ class Session:
     used: float = 0.0
     until: float = inf
     signed: str | None = field(default=None, repr=False)
-    account: int | None = None
+    account: int | None = UNTOLD
 
     @property
     def ends(self) -> float:
@@ -87,7 +90,7 @@ class Logins:
             self._invites.popitem(last=False)
         return code
 
-    def enter(self, code: str, address: str, account: int | None = None) -> str:
+    def enter(self, code: str, address: str, account: int | None = UNTOLD) -> str:
         """Spend a code; the value of the session's cookie. Raises Denied(`join_limit`, `bad_credential`)."""
         viewer, until = self._invites.pop(secret_hash(code), (None, 0.0))
         now = self._now()
@@ -98,7 +101,7 @@ class Logins:
         return self.begin(viewer, account=account)
 
     def begin(
-        self, viewer: Viewer, *, until: float = inf, signed: str | None = None, account: int | None = None
+        self, viewer: Viewer, *, until: float = inf, signed: str | None = None, account: int | None = UNTOLD
     ) -> str:
         """A new session for whoever has shown who they are, over at `until` whatever is done in it; the value of its
         cookie."""
@@ -113,13 +116,13 @@ class Logins:
         """Seconds until `enter` may be tried again from there."""
         return self._attempts.wait(network(address))
 
-    def session(self, cookie: str, account: int | None = None) -> Session | None:
+    def session(self, cookie: str, account: int | None = UNTOLD) -> Session | None:
         """Whose cookie this is, which counts as use of the session; None for anything else, or from another account."""
         key = secret_hash(cookie)
         found = self._sessions.get(key)
         if found is None:
             return None
-        if found.account != account:
+        if account is None or found.account != account:
             _log.warning("the cookie of a session of the dashboard came from another account of this computer")
             return None
         now = self._now()

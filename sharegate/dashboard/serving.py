@@ -54,7 +54,8 @@ class _Connection(web.RequestHandler):
             answer = problem(status, error_body("failed", "this could not be answered"))
         elif isinstance(exc, http_exceptions.LineTooLong):
             # Only an address begins so; what cookies are called the gate has no say in.
-            if bytes(exc.args[0]).startswith(b"/"):
+            line = exc.args[0]
+            if isinstance(line, bytes | bytearray) and line.startswith(b"/"):
                 answer = problem(414, error_body("too_large", "the address is too long", remedy="Ask for less"))
             else:
                 answer = problem(431, error_body("too_large", "a line of the request is too long", remedy=_REMEDY))

@@ -30,7 +30,7 @@ from sharegate.dashboard.refusals import error_body
 from sharegate.dashboard.signing import SignIn
 from sharegate.dashboard.wire import HEADERS, KNOWN, MAX_BODY, Handler, body_of, fields
 from sharegate.errors import MEANINGS, Denied, Invalid, Reason, StoreUnavailable
-from sharegate.limits import Buckets, Rate
+from sharegate.limits import CONTROL, Buckets
 from sharegate.messages import Response
 from sharegate.oidc.flow import ANSWER, SECONDS
 from sharegate.oidc.sealed import LONGEST
@@ -47,8 +47,6 @@ SIGNING = "sharegate-dashboard-signing"
 MOST_OF_A_NAME = 10
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LOOK_SECONDS = 20.0
-# Pings and pongs of one page.
-CONTROL = Rate(per=5, seconds=1, burst=60)
 CLOSING_SECONDS = 1.0
 # What anybody on this computer may ask for, by whatever name of it.
 FOR_ALL = frozenset({"/health", "/ready", "/metrics", "/.well-known/jwks.json"})
@@ -276,17 +274,15 @@ class Dashboard:
                         change = pending.result()
                         pending = asyncio.ensure_future(anext(changes))
                         said = {name: change[name] for name in ("kind", "id", "share", "at")}
+                        if change.get("missed"):
+                            # What of theirs was among it, nobody knows: whatever the page shows is asked for anew.
+                            said |= {"kind": "hello", "id": "", "share": ""}
                         if said["kind"] == "hello":
                             said["mark"] = self._api.mark()
                         theirs = await self._api.tells(session.asker, said["share"], said["kind"], said["id"])
                         if not self._logins.stands(session):
                             break
-                        if change.get("missed"):
-                            # What of theirs was among it, nobody knows: whatever the page shows is asked for anew.
-                            mark = self._api.mark()
-                            hello = {"kind": "hello", "id": "", "share": "", "at": said["at"], "mark": mark}
-                            await socket.send_str(json.dumps(hello))
-                        elif theirs:
+                        if theirs:
                             await socket.send_str(json.dumps(said))
                 await socket.close(code=WSCloseCode.POLICY_VIOLATION)
         finally:

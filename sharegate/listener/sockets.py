@@ -8,16 +8,13 @@ from collections.abc import Callable
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from sharegate.errors import Denied, Reason
-from sharegate.limits import Buckets, Rate
+from sharegate.limits import CONTROL, Buckets
 from sharegate.messages import Frame, FrameKind
 
 CLOSING_SECONDS = 1.0
 # A WebSocket that is quiet for so long is pinged: proxies in front close what is quiet for a minute. Whoever has not
 # answered after half of that is gone.
 PING_SECONDS = 30.0
-# Pings and pongs. Browsers answer ours and send none, programs one in a while. The library would answer all that have
-# come in one go, and nobody else would have a turn meanwhile.
-CONTROL = Rate(per=5, seconds=1, burst=60)
 
 
 def accepting(protocols: tuple[str, ...], max_message: int) -> web.WebSocketResponse:

@@ -53,12 +53,10 @@ def listening_sockets() -> list[Row] | None:
 
 def account_connected(client: tuple[str, int], server: tuple[str, int]) -> int | None:
     """The user id of who holds the client's end (address, port) of an open TCP connection; None where no process of
-    this network namespace has it open, or the system cannot be asked.
+    this network namespace has it open, or the kernel does not say so.
 
     What was closed meanwhile has nobody any more: the kernel would say that it is root's.
     """
-    if not hasattr(socket, "AF_NETLINK"):
-        return None
     try:
         here, there = ipaddress.ip_address(client[0]), ipaddress.ip_address(server[0])
         if here.version != there.version:
@@ -76,7 +74,7 @@ def account_connected(client: tuple[str, int], server: tuple[str, int]) -> int |
             return None
         state = _TOLD.unpack_from(data, _HEADER.size)[1]
         return _row(data, _HEADER.size).uid if state == _ESTABLISHED else None
-    except (OSError, struct.error, ValueError, OverflowError):  # fails closed: nobody is not who signed in
+    except (OSError, struct.error, ValueError, OverflowError):  # fails closed: nobody has it
         return None
 
 

@@ -89,11 +89,11 @@ class Firefox:
 
     async def reads(self, words: str) -> None:
         """Wait until the page says so."""
-        await self._until(f"{words!r} to be read", lambda: self._has(words))
+        await self.until(f"{words!r} to be read", lambda: self._has(words))
 
     async def at(self, part: str) -> None:
         """Wait until the page's address holds this."""
-        await self._until(f"an address with {part!r}", lambda: self._address_has(part))
+        await self.until(f"an address with {part!r}", lambda: self._address_has(part))
 
     async def click(self, words: str, what: str = "button, a, summary, label") -> None:
         """What begins with these words, by a real click, as soon as it is there."""
@@ -125,7 +125,7 @@ class Firefox:
             found[:] = [element] if element else []
             return bool(element)
 
-        await self._until(f"{words!r} to be there", look)
+        await self.until(f"{words!r} to be there", look)
         return found[0]
 
     async def _has(self, words: str) -> bool:
@@ -134,7 +134,7 @@ class Firefox:
     async def _address_has(self, part: str) -> bool:
         return part in await self.address()
 
-    async def _until(self, what: str, true: Any) -> None:
+    async def until(self, what: str, true: Any) -> None:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while not await true():

@@ -58,7 +58,7 @@ async def test_from_sharing_to_the_end_of_the_share(server: JupyterServer, tmp_p
         await ann.click("shared notes", ".cm-content")
         await ann.call("WebDriver:PerformActions", actions=_typed("Written in Firefox. "))
         notes = server.root / "sub" / "shared" / "notes.md"
-        await ann._until("what was typed to be saved", lambda: _holds(notes, "Written in Firefox."))
+        await ann.until("what was typed to be saved", lambda: _holds(notes, "Written in Firefox."))
 
         await bo.go(url)
         await bo.reads("This link is in use by Ann.")

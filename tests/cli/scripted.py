@@ -132,6 +132,7 @@ def server(**more: Any) -> Json:
         "url": "http://127.0.0.1:8888/",
         "root_dir": "/home/olga/project",
         "state": "here",
+        "computer": "",
         "pid": 7,
         "collaboration": True,
     } | more

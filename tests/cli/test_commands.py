@@ -487,6 +487,12 @@ def test_servers_and_keys_are_listed(scripted: ScriptedGate) -> None:
     scripted.say("GET servers", {"servers": [views.server(), views.server(owner="Otto\u202e")]})
     out = run("server", "list").out
     assert "OWNER" in out and "Otto" in out and "\u202e" not in out
+    there = views.server(state="away", computer="another\u202e", root_dir="/")
+    scripted.say("GET servers", {"servers": [there]})
+    out = run("server", "list").out
+    assert "on another" in out and "whose gate serves it" in out and "\u202e" not in out
+    ran = run("reach", "/srv")  # a path of this computer is none of that one's
+    assert ran.code == 2 and "is not on a server that is known" in ran.err
     scripted.say("GET keys", {"keys": [{"kid": "k1", "state": "active", "created": views.NOW}]})
     assert "active" in run("key", "list").out
     scripted.knows("server", "s1", "s1", "p")

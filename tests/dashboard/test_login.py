@@ -31,7 +31,7 @@ def test_a_code_signs_one_browser_in_once(clock: Clock) -> None:
 def test_attack_a_session_from_another_account(clock: Clock) -> None:
     """Of the computer: it is nobody's there, is not used by it, and goes on where it was begun."""
     logins = Logins(clock)
-    for begun, others in ((1000, (1001, 0, None)), (None, (1000, 0))):
+    for begun, others in ((1000, (1001, 0, None, login.UNTOLD)), (0, (1000, None)), (login.UNTOLD, (1000, 0, None))):
         cookie = logins.enter(logins.invite(OLGA), HOME, begun)
         clock.forward(login.IDLE_SECONDS / 2)
         assert [logins.session(cookie, other) for other in others] == [None] * len(others)
@@ -39,6 +39,7 @@ def test_attack_a_session_from_another_account(clock: Clock) -> None:
         assert logins.session(cookie, begun) is not None
         clock.forward(login.IDLE_SECONDS - 1)
         assert logins.session(cookie, begun) is not None
+    assert logins.session(logins.enter(logins.invite(OLGA), HOME, None), None) is None
 
 
 def test_a_code_is_over_after_its_time(clock: Clock) -> None:

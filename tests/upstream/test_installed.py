@@ -129,7 +129,16 @@ async def test_what_the_doctor_says(seen: Installed | None, levels: list[str], w
     async def look(upstream: Upstream) -> Installed | None:
         return seen
 
-    found = await Advisories(Store(), look).findings()  # type: ignore[arg-type]
+    found = await Advisories(Store(), look, lambda upstream: "").findings()  # type: ignore[arg-type]
     assert [finding["level"] for finding in found] == levels
     assert words in " ".join(finding["what"] for finding in found)
     assert all(finding["remedy"] for finding in found if finding["level"] == "warn")
+
+
+async def test_a_server_of_another_computer_is_its_gates_to_look_at() -> None:
+    """Its process there has the number of another one here."""
+
+    async def look(upstream: Upstream) -> Installed | None:
+        raise AssertionError("looked")
+
+    assert await Advisories(Store(), look, lambda upstream: "another").findings() == []  # type: ignore[arg-type]
